@@ -1,0 +1,92 @@
+/**
+ * The table of every error that leaves the process: id → HTTP status, Prometheus API error type,
+ * whether a sender may retry, and what the message says. Ids are public: never renamed or reused,
+ * and each has an entry in docs/runbook.md. Ids starting with `err-mimir-` are spelled as Mimir's.
+ *
+ * A message is a template: `{name}` is replaced by the detail of that name.
+ */
+
+/** Prometheus' `errorType` values (web/api/v1/api.go) plus Mimir's additions. */
+export type ApiErrorType =
+  | 'bad_data'
+  | 'execution'
+  | 'canceled'
+  | 'timeout'
+  | 'internal'
+  | 'unavailable'
+  | 'too_many_requests'
+  | 'too_large_entry'
+  | 'not_found'
+  | 'not_acceptable'
+
+/** One row: how an error is answered over HTTP and what its text is made from. */
+export interface ErrorRow {
+  readonly status: number
+  readonly type: ApiErrorType
+  readonly retryable: boolean
+  readonly message: string
+}
+
+export const ERRORS = {
+  // Generic
+  internal: { status: 500, type: 'internal', retryable: true, message: '{text}' },
+  'bad-data': { status: 400, type: 'bad_data', retryable: false, message: '{text}' },
+  'not-found': { status: 404, type: 'not_found', retryable: false, message: '{text}' },
+  'config-invalid': { status: 400, type: 'bad_data', retryable: false, message: '{text}' },
+  // Between actors
+  'actor-down': {
+    status: 503,
+    type: 'unavailable',
+    retryable: true,
+    message: '{actor} is not running',
+  },
+  'actor-timeout': {
+    status: 503,
+    type: 'unavailable',
+    retryable: true,
+    message: '{actor} did not answer {call} within {deadlineMs} ms',
+  },
+  'shutting-down': {
+    status: 503,
+    type: 'unavailable',
+    retryable: true,
+    message: 'the server is shutting down',
+  },
+  overloaded: { status: 503, type: 'unavailable', retryable: true, message: '{text}' },
+  // Queries
+  'query-parse': { status: 400, type: 'bad_data', retryable: false, message: '{text}' },
+  'query-execution': { status: 422, type: 'execution', retryable: false, message: '{text}' },
+  'query-unsupported': { status: 422, type: 'execution', retryable: false, message: '{text}' },
+  'query-canceled': {
+    status: 499,
+    type: 'canceled',
+    retryable: false,
+    message: 'query was canceled',
+  },
+  'query-timeout': {
+    status: 503,
+    type: 'timeout',
+    retryable: false,
+    message: 'query timed out in expression evaluation',
+  },
+  'query-memory': {
+    status: 422,
+    type: 'execution',
+    retryable: false,
+    message: 'query needs more than {limit} bytes of memory',
+  },
+  'query-queue-full': {
+    status: 429,
+    type: 'too_many_requests',
+    retryable: true,
+    message: 'too many outstanding requests',
+  },
+  // Storage
+  'chunk-corrupt': { status: 500, type: 'internal', retryable: false, message: '{text}' },
+  'disk-failed': { status: 503, type: 'unavailable', retryable: true, message: '{text}' },
+  'data-dir-locked': { status: 500, type: 'internal', retryable: false, message: '{text}' },
+  'data-version': { status: 500, type: 'internal', retryable: false, message: '{text}' },
+} as const satisfies Record<string, ErrorRow>
+
+/** Id of an error in the table. */
+export type ErrorId = keyof typeof ERRORS

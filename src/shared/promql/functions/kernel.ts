@@ -1,0 +1,101 @@
+/**
+ * The three forms that a PromQL function takes. `table.ts` has one row per function; the call
+ * operator (operators/call.ts) knows the forms, never a function's name.
+ */
+
+import type { StepMatrix, StepRange } from '../columns.js'
+import type { LabelTable } from '../label-table.js'
+import type { Expr, PosRange, ValueType } from '../syntax/ast.js'
+
+/**
+ * One series' samples and the window of every step. Windows are left-open, (end − range, end].
+ * Stale markers are taken out beforehand. Reused from series to series.
+ */
+export interface Windows {
+  /** [count] ms, ascending. */
+  ts: Float64Array
+  /** [count] */
+  values: Float64Array
+  count: number
+  readonly steps: number
+  /** [steps] first sample in the window of each step. */
+  readonly from: Int32Array
+  /** [steps] one past the last sample; from === to means an empty window. */
+  readonly to: Int32Array
+  readonly rangeMs: number
+  /** End of the window of step 0 (ms), offset and @ applied; step i ends at end0 + i × stepMs. */
+  readonly end0: number
+  readonly stepMs: number
+  /** Evaluation time of step 0 (ms), offset not applied; used by predict_linear. */
+  readonly eval0: number
+}
+
+/**
+ * A function of one range vector. Writes values[base + i] and sets the bit of each step i that
+ * has a result: `present[wordBase + (i >>> 5)] |= 1 << (i & 31)` (bits are 0 beforehand).
+ * @param params scalar arguments, in order, each [steps]
+ */
+export type RangeKernel = (
+  windows: Windows,
+  params: readonly Float64Array[],
+  values: Float64Array,
+  base: number,
+  present: Uint32Array,
+  wordBase: number,
+  notes: Notes,
+) => void
+
+/** A float → float function, step by step. In and out may be the same array. */
+export type MapKernel = (
+  values: Float64Array,
+  out: Float64Array,
+  from: number,
+  to: number,
+  params: readonly Float64Array[],
+  steps: number,
+) => void
+
+/** Where a kernel leaves its annotations; the call operator adds the position and de-duplicates. */
+export interface Notes {
+  warn(text: string): void
+  info(text: string): void
+}
+
+/** What a whole-matrix function works with. */
+export interface CallContext {
+  readonly labels: LabelTable
+  readonly range: StepRange
+  /** The call's arguments as written: for absent() and error texts. */
+  readonly args: readonly Expr[]
+  readonly pos: PosRange
+  readonly delayedNameRemoval: boolean
+  readonly notes: Notes
+  /** A zeroed matrix out of the query's arena. */
+  matrix(series: number): StepMatrix
+}
+
+/** An evaluated argument. Strings come as they are, everything else as a matrix. */
+export type Argument =
+  | { readonly type: 'string'; readonly value: string }
+  | { readonly type: 'scalar' | 'vector'; readonly matrix: StepMatrix }
+
+/** A function over evaluated arguments: label functions, sort, absent, histogram_quantile, time. */
+export type MatrixKernel = (args: readonly Argument[], context: CallContext) => StepMatrix
+
+/** A row of the function table. Signatures follow Prometheus promql/parser/functions.go. */
+export interface FunctionRow {
+  readonly args: readonly ValueType[]
+  /** 0: exactly args; n > 0: the last n may be left out; -1: the last may be repeated or left out. */
+  readonly variadic: number
+  readonly returns: ValueType
+  readonly experimental?: true
+  readonly doc: string
+  /** `missing`: parsed and type-checked, but a query that uses it says that it is not supported. */
+  readonly kernel: /** keepsName: last_over_time and the like. absent: absent_over_time. */
+    | { readonly form: 'range'; readonly run: RangeKernel; readonly keepsName?: true }
+    | { readonly form: 'map'; readonly run: MapKernel; readonly keepsName?: true }
+    | { readonly form: 'matrix'; readonly run: MatrixKernel }
+    /** Handled by an operator of its own since it needs more than values: timestamp, absent_over_time. */
+    | { readonly form: 'operator'; readonly operator: 'timestamp' | 'absent_over_time' }
+    | { readonly form: 'missing' }
+}

@@ -1,0 +1,117 @@
+/**
+ * Labels of a querier thread as ids: a *pair* id stands for one name and value, a *set* id for a
+ * sorted list of pairs. Operators compare ids, never strings. One table lives as long as its
+ * thread's bound allows and is then made anew between queries; ids are valid within it only.
+ */
+import { compareUtf8, type Label, type Labels } from '../model/labels.js'
+
+/** Set id of the empty label set. */
+export const EMPTY_SET = 0
+
+export class LabelTable {
+  private readonly nameIds = new Map<string, number>()
+  private readonly names: string[] = []
+  /** Per name id: value → pair id. */
+  private readonly valuePairs: Map<string, number>[] = []
+  private readonly pairNames: number[] = []
+  private readonly pairValues: string[] = []
+  private readonly sets: Uint32Array[] = []
+  /** Hash of a set's pairs → set ids with that hash. */
+  private readonly setsByHash = new Map<number, number[]>()
+
+  constructor() {
+    this.internSet(new Uint32Array(0))
+  }
+
+  /** The id of a label name. */
+  nameId(name: string): number {
+    const known = this.nameIds.get(name)
+    if (known !== undefined) return known
+    const id = this.names.length
+    this.nameIds.set(name, id)
+    this.names.push(name)
+    this.valuePairs.push(new Map())
+    return id
+  }
+
+  /** The id of a label; an empty value is not a label, the caller leaves it out. */
+  pair(name: string, value: string): number {
+    const nameId = this.nameId(name)
+    const pairs = this.valuePairs[nameId]!
+    const known = pairs.get(value)
+    if (known !== undefined) return known
+    const id = this.pairNames.length
+    pairs.set(value, id)
+    this.pairNames.push(nameId)
+    this.pairValues.push(value)
+    return id
+  }
+
+  pairNameId(pair: number): number {
+    return this.pairNames[pair]!
+  }
+
+  pairName(pair: number): string {
+    return this.names[this.pairNames[pair]!]!
+  }
+
+  pairValue(pair: number): string {
+    return this.pairValues[pair]!
+  }
+
+  /** Pairs of a set, sorted by name; owned by the table. */
+  pairs(set: number): Uint32Array {
+    return this.sets[set]!
+  }
+
+  /** The id of a set of pairs that is sorted by name already; the array is copied when new. */
+  internSet(pairs: Uint32Array): number {
+    let hash = pairs.length
+    for (let i = 0; i < pairs.length; i++)
+      hash = Math.imul(hash ^ pairs[i]!, 0x9e3779b1) ^ (hash >>> 15)
+    const bucket = this.setsByHash.get(hash)
+    if (bucket !== undefined) {
+      for (const id of bucket) if (equalPairs(this.sets[id]!, pairs)) return id
+    }
+    const id = this.sets.length
+    this.sets.push(pairs.slice())
+    if (bucket === undefined) this.setsByHash.set(hash, [id])
+    else bucket.push(id)
+    return id
+  }
+
+  /** The id of a set of labels; sorts them and leaves out empty values. */
+  internLabels(labels: Labels): number {
+    const kept = labels.filter((label) => label.value !== '')
+    kept.sort((a, b) => compareUtf8(a.name, b.name))
+    return this.internSet(Uint32Array.from(kept, (label) => this.pair(label.name, label.value)))
+  }
+
+  /** The set as values. */
+  labels(set: number): Labels {
+    return Array.from(
+      this.sets[set]!,
+      (pair): Label => ({ name: this.pairName(pair), value: this.pairValue(pair) }),
+    )
+  }
+
+  /** The value of a label in a set, '' when it has none. */
+  value(set: number, name: string): string {
+    const nameId = this.nameIds.get(name)
+    if (nameId === undefined) return ''
+    for (const pair of this.sets[set]!)
+      if (this.pairNames[pair] === nameId) return this.pairValues[pair]!
+    return ''
+  }
+
+  /** Pairs and sets held, for bounding the table between queries. */
+  size(): { pairs: number; sets: number } {
+    return { pairs: this.pairNames.length, sets: this.sets.length }
+  }
+}
+
+function equalPairs(a: Uint32Array, b: Uint32Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}

@@ -1,0 +1,41 @@
+/**
+ * What a selector asks of storage. The querier implements it over ingesters (and later blocks),
+ * tests over a head in the same thread.
+ */
+import type { Matcher } from '../model/matcher.js'
+import type { LabelTable } from './label-table.js'
+
+/** Samples of one series, in a buffer owned by the caller and grown by the source. */
+export interface SampleBuffer {
+  /** Milliseconds, ascending. */
+  ts: Float64Array
+  /** Stale markers keep their bits. */
+  values: Float64Array
+  /** Samples in the buffer. */
+  count: number
+}
+
+/** The series of one selector, in no particular order. */
+export interface SelectedSeries {
+  readonly count: number
+  /** [count] label set ids in the LabelTable that was passed. */
+  readonly sets: Uint32Array
+  /**
+   * Reads samples of series `index` with mint ≤ t ≤ maxt (ms, both inclusive) into `out` (its
+   * count is set; the arrays may be replaced by larger ones). Synchronous: reads shared memory.
+   */
+  read(index: number, mint: number, maxt: number, out: SampleBuffer): void
+  /** Gives the lease back; every selection is released exactly once. */
+  release(): void
+}
+
+export interface SelectRequest {
+  readonly matchers: readonly Matcher[]
+  /** Milliseconds, inclusive: series without samples in between may be left out. */
+  readonly mint: number
+  readonly maxt: number
+}
+
+export interface SeriesSource {
+  select(request: SelectRequest, labels: LabelTable): Promise<SelectedSeries>
+}

@@ -1,0 +1,192 @@
+/**
+ * The typed syntax tree of PromQL, after Prometheus promql/parser/ast.go. Nodes are plain frozen
+ * values. Positions are UTF-8-agnostic character offsets [start, end) into the query text.
+ * Times and durations are milliseconds.
+ */
+import type { Matcher } from '../../model/matcher.js'
+
+/** What an expression evaluates to. `matrix` is a range vector, `vector` an instant vector. */
+export type ValueType = 'none' | 'scalar' | 'string' | 'vector' | 'matrix'
+
+export interface PosRange {
+  readonly start: number
+  readonly end: number
+}
+
+export type Expr =
+  | NumberLiteral
+  | StringLiteral
+  | VectorSelector
+  | MatrixSelector
+  | Subquery
+  | Call
+  | Aggregate
+  | Binary
+  | Unary
+  | Paren
+
+export interface NumberLiteral {
+  readonly kind: 'number'
+  readonly value: number
+  /** Written as a duration (`5m`): printed as such. */
+  readonly isDuration: boolean
+  readonly pos: PosRange
+}
+
+export interface StringLiteral {
+  readonly kind: 'string'
+  readonly value: string
+  readonly pos: PosRange
+}
+
+/** `offset`, `@` and, under the experimental options, the modes of a selector. */
+export interface Modifiers {
+  /** Milliseconds; positive looks back. 0 when absent. */
+  readonly offsetMs: number
+  /** An offset that is a duration expression; evaluated with the query's range and step. */
+  readonly offsetExpr: DurationExpr | undefined
+  /** `@ <time>`: milliseconds. */
+  readonly atMs: number | undefined
+  /** `@ start()` or `@ end()`. */
+  readonly atBound: 'start' | 'end' | undefined
+}
+
+export interface VectorSelector extends Modifiers {
+  readonly kind: 'vector-selector'
+  /** Metric name written before the braces, or '' . It is among the matchers too. */
+  readonly name: string
+  readonly matchers: readonly Matcher[]
+  readonly mode: 'plain' | 'anchored' | 'smoothed'
+  readonly pos: PosRange
+}
+
+export interface MatrixSelector {
+  readonly kind: 'matrix-selector'
+  readonly selector: VectorSelector
+  readonly rangeMs: number
+  readonly rangeExpr: DurationExpr | undefined
+  readonly pos: PosRange
+}
+
+export interface Subquery extends Modifiers {
+  readonly kind: 'subquery'
+  readonly expr: Expr
+  readonly rangeMs: number
+  readonly rangeExpr: DurationExpr | undefined
+  /** 0 = the default step. */
+  readonly stepMs: number
+  readonly stepExpr: DurationExpr | undefined
+  readonly pos: PosRange
+}
+
+export interface Call {
+  readonly kind: 'call'
+  readonly func: string
+  readonly args: readonly Expr[]
+  readonly pos: PosRange
+}
+
+export type AggregateOp =
+  | 'sum'
+  | 'avg'
+  | 'min'
+  | 'max'
+  | 'count'
+  | 'group'
+  | 'stddev'
+  | 'stdvar'
+  | 'topk'
+  | 'bottomk'
+  | 'quantile'
+  | 'count_values'
+  | 'limitk'
+  | 'limit_ratio'
+
+export interface Aggregate {
+  readonly kind: 'aggregate'
+  readonly op: AggregateOp
+  readonly expr: Expr
+  readonly param: Expr | undefined
+  readonly grouping: readonly string[]
+  readonly without: boolean
+  readonly pos: PosRange
+}
+
+export type BinaryOp =
+  | '+'
+  | '-'
+  | '*'
+  | '/'
+  | '%'
+  | '^'
+  | 'atan2'
+  | '=='
+  | '!='
+  | '>'
+  | '<'
+  | '>='
+  | '<='
+  | '</'
+  | '>/'
+  | 'and'
+  | 'or'
+  | 'unless'
+
+export interface VectorMatching {
+  readonly card: 'one-to-one' | 'many-to-one' | 'one-to-many' | 'many-to-many'
+  readonly labels: readonly string[]
+  /** `on (labels)`; otherwise `ignoring (labels)`. */
+  readonly on: boolean
+  /** Labels of `group_left` / `group_right`. */
+  readonly include: readonly string[]
+  readonly fillLeft: number | undefined
+  readonly fillRight: number | undefined
+}
+
+export interface Binary {
+  readonly kind: 'binary'
+  readonly op: BinaryOp
+  readonly lhs: Expr
+  readonly rhs: Expr
+  /** Only between two vectors. */
+  readonly matching: VectorMatching | undefined
+  readonly returnBool: boolean
+  readonly pos: PosRange
+}
+
+export interface Unary {
+  readonly kind: 'unary'
+  readonly op: '+' | '-'
+  readonly expr: Expr
+  readonly pos: PosRange
+}
+
+export interface Paren {
+  readonly kind: 'paren'
+  readonly expr: Expr
+  readonly pos: PosRange
+}
+
+/** A duration written as an expression (experimental): `[5m * 2]`, `offset step()`. */
+export type DurationExpr =
+  | {
+      readonly kind: 'duration'
+      readonly ms: number
+      readonly isNumber: boolean
+      readonly pos: PosRange
+    }
+  | { readonly kind: 'duration-call'; readonly func: 'step' | 'range'; readonly pos: PosRange }
+  | {
+      readonly kind: 'duration-unary'
+      readonly op: '+' | '-'
+      readonly expr: DurationExpr
+      readonly pos: PosRange
+    }
+  | {
+      readonly kind: 'duration-binary'
+      readonly op: '+' | '-' | '*' | '/' | '%' | '^' | 'max_of' | 'min_of'
+      readonly lhs: DurationExpr
+      readonly rhs: DurationExpr
+      readonly wrapped: boolean
+      readonly pos: PosRange
+    }

@@ -1,0 +1,74 @@
+/**
+ * Frames between main, distributors and ingesters: the payloads of ring buffer frames, little
+ * endian, every section starting at a multiple of 8 bytes from the payload's start.
+ *
+ * BODY, main → distributor: one remote write request as it came
+ *   0 requestId u32 | 4 flags u32 | 8 tenantLength u32 | 12 bodyLength u32 | tenant | body
+ *
+ * ANSWER, distributor → main
+ *   0 requestId u32 | 4 httpStatus u32 | 8 textLength u32 | 12 retryable u32 | text (UTF-8)
+ *
+ * WRITE, distributor → ingester: what one body has for one shard; several frames when it is large
+ *   0 requestId u32 | 4 flags u32 (LAST) | 8 tenantLength u32 | 12 defineCount u32
+ *   16 defineBytes u32 (whole section) | 20 sampleCount u32 | 24 zero u64 | tenant | defines
+ *   | ids u32[sampleCount] | times f64[sampleCount] ms | values u64[sampleCount] f64 bits
+ *   A define: id u32 | labelCount u32 | length u32 | zero u32 | labels, then padding to 8.
+ *   labels = per label, sorted by name: uvarint(nameLength) name uvarint(valueLength) value.
+ *   These bytes of one label are a *pair*, the unit that ingesters intern.
+ *
+ * ACK, ingester → distributor: one per body and shard, at most ACK_BYTES_MAX
+ *   0 requestId u32 | 4 status u32 | 8 reasonCount u32 | 12 textLength u32
+ *   | reasonCount × (reason u32, count u32) | text (UTF-8): the first error
+ *
+ * The rules for ids, acks and generations are in docs/architecture.md, "Rules between actors".
+ */
+
+/** Frame kinds, per direction. */
+export const FRAME_BODY = 1
+export const FRAME_ANSWER = 2
+export const FRAME_WRITE = 3
+export const FRAME_ACK = 4
+
+/** Flag of WRITE: the last frame of this body for this shard; it is the one that is acked. */
+export const WRITE_LAST = 1
+
+export const BODY_HEADER_BYTES = 16
+export const ANSWER_HEADER_BYTES = 16
+export const WRITE_HEADER_BYTES = 32
+export const DEFINE_HEADER_BYTES = 16
+export const ACK_HEADER_BYTES = 16
+export const ACK_BYTES_MAX = 1024
+
+/** Status of an ACK. `RETRY` answers the whole body with 503. */
+export const ACK_OK = 0
+export const ACK_REJECTED = 1
+export const ACK_RETRY = 2
+
+/**
+ * Why samples were discarded: index = the code in an ACK, value = Mimir's `reason` label of
+ * `cortex_discarded_samples_total`. Codes are only ever appended.
+ */
+export const DISCARD_REASONS = [
+  'none',
+  'sample_out_of_order',
+  'sample_duplicate_timestamp',
+  'sample_timestamp_too_old',
+  'per_user_series_limit',
+  'per_metric_series_limit',
+  'missing_metric_name',
+  'metric_name_invalid',
+  'max_label_names_per_series',
+  'label_invalid',
+  'label_name_too_long',
+  'label_value_invalid',
+  'label_value_too_long',
+  'duplicate_label_names',
+  'too_far_in_future',
+  'native_histograms_disabled',
+  'memory_limit',
+] as const
+
+/** Rounds a section's length up to the next multiple of 8. */
+export function padTo8(length: number): number {
+  return (length + 7) & ~7
+}
