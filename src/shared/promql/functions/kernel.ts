@@ -85,7 +85,10 @@ export type MatrixKernel = (args: readonly Argument[], context: CallContext) => 
 /** A row of the function table. Signatures follow Prometheus promql/parser/functions.go. */
 export interface FunctionRow {
   readonly args: readonly ValueType[]
-  /** 0: exactly args; n > 0: the last n may be left out; -1: the last may be repeated or left out. */
+  /**
+   * 0: exactly args. Otherwise the last may be left out, and it may be repeated: without bound when
+   * -1, so that there are at most args.length - 1 + n arguments when n > 0.
+   */
   readonly variadic: number
   readonly returns: ValueType
   readonly experimental?: true
