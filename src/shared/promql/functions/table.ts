@@ -197,7 +197,7 @@ const ROWS = {
     variadic: 0,
     returns: 'scalar',
     experimental: true,
-    doc: 'The end of the query's time range, in seconds.',
+    doc: "The end of the query's time range, in seconds.",
     kernel: MISSING,
   },
   exp: {
@@ -449,7 +449,7 @@ const ROWS = {
     variadic: 0,
     returns: 'scalar',
     experimental: true,
-    doc: 'The length of the query's time range, in seconds.',
+    doc: "The length of the query's time range, in seconds.",
     kernel: MISSING,
   },
   rate: {
@@ -543,7 +543,7 @@ const ROWS = {
     variadic: 0,
     returns: 'scalar',
     experimental: true,
-    doc: 'The start of the query's time range, in seconds.',
+    doc: "The start of the query's time range, in seconds.",
     kernel: MISSING,
   },
   start_timestamp: {
