@@ -3,7 +3,10 @@
  * sorted list of pairs. Operators compare ids, never strings. One table lives as long as its
  * thread's bound allows and is then made anew between queries; ids are valid within it only.
  */
-import { compareUtf8, type Label, type Labels } from '../model/labels.js'
+import { compareUtf8, type Label, type Labels, METRIC_NAME } from '../model/labels.js'
+
+/** Labels that describe the metric and go when an operation makes another one of it. */
+const METADATA_LABELS: ReadonlySet<string> = new Set([METRIC_NAME, '__type__', '__unit__'])
 
 /** Set id of the empty label set. */
 export const EMPTY_SET = 0
@@ -18,6 +21,8 @@ export class LabelTable {
   private readonly sets: Uint32Array[] = []
   /** Hash of a set's pairs → set ids with that hash. */
   private readonly setsByHash = new Map<number, number[]>()
+  /** [set] the set without its metric name, plus one; 0: not asked for yet. */
+  private readonly nameless: number[] = []
 
   constructor() {
     this.internSet(new Uint32Array(0))
@@ -102,6 +107,21 @@ export class LabelTable {
     for (const pair of this.sets[set]!)
       if (this.pairNames[pair] === nameId) return this.pairValues[pair]!
     return ''
+  }
+
+  /**
+   * The set as an operation leaves it that drops the metric name: without `__name__`, `__type__`
+   * and `__unit__` (Prometheus schema.IsMetadataLabel). Remembered per set.
+   */
+  withoutName(set: number): number {
+    const known = this.nameless[set]
+    if (known !== undefined && known !== 0) return known - 1
+    const pairs = this.sets[set]!
+    const kept = pairs.filter((pair) => !METADATA_LABELS.has(this.pairName(pair)))
+    const id = kept.length === pairs.length ? set : this.internSet(kept)
+    while (this.nameless.length <= set) this.nameless.push(0)
+    this.nameless[set] = id + 1
+    return id
   }
 
   /** Pairs and sets held, for bounding the table between queries. */

@@ -55,10 +55,14 @@ export type MapKernel = (
   steps: number,
 ) => void
 
-/** Where a kernel leaves its annotations; the call operator adds the position and de-duplicates. */
+/**
+ * Where a kernel leaves its annotations: the text with `PromQL warning: ` or `PromQL info: ` left
+ * out. The call operator adds that, the position (that of the first argument when none is given)
+ * and drops repetitions.
+ */
 export interface Notes {
-  warn(text: string): void
-  info(text: string): void
+  warn(text: string, pos?: PosRange): void
+  info(text: string, pos?: PosRange): void
 }
 
 /** What a whole-matrix function works with. */
@@ -69,6 +73,8 @@ export interface CallContext {
   readonly args: readonly Expr[]
   readonly pos: PosRange
   readonly delayedNameRemoval: boolean
+  /** The query is a range query: its answer is sorted by labels whatever sort() says. */
+  readonly isRangeQuery: boolean
   readonly notes: Notes
   /** A zeroed matrix out of the query's arena. */
   matrix(series: number): StepMatrix
@@ -94,8 +100,16 @@ export interface FunctionRow {
   readonly experimental?: true
   readonly doc: string
   /** `missing`: parsed and type-checked, but a query that uses it says that it is not supported. */
-  readonly kernel: /** keepsName: last_over_time and the like. absent: absent_over_time. */
-    | { readonly form: 'range'; readonly run: RangeKernel; readonly keepsName?: true }
+  readonly kernel: /**
+   * keepsName: last_over_time and the like. expectsCounter: rate and increase, which note it
+   * when a metric's name is not a counter's (the call operator does).
+   */
+    | {
+        readonly form: 'range'
+        readonly run: RangeKernel
+        readonly keepsName?: true
+        readonly expectsCounter?: true
+      }
     | { readonly form: 'map'; readonly run: MapKernel; readonly keepsName?: true }
     | { readonly form: 'matrix'; readonly run: MatrixKernel }
     /** Handled by an operator of its own since it needs more than values: timestamp, absent_over_time. */
