@@ -1,0 +1,17 @@
+/**
+ * What the query-frontend holds of the querier threads: a pool that runs one task per thread.
+ * Supervision (slots, ports, restarts) is behind it.
+ */
+import type { QuerierAnswer, QuerierTask } from './contract.js'
+
+/** A pool of querier threads without a queue of its own. */
+export interface QuerierPool {
+  /** Threads, hence tasks that may run at a time. The caller never starts more. */
+  readonly size: number
+  /**
+   * Runs a task on a free thread. Aborting the signal ends the thread: cancel by the task's cell
+   * first.
+   * @throws AppError, those of contract.ts; `actor-down` when the thread died under the task
+   */
+  run(task: QuerierTask, signal: AbortSignal): Promise<QuerierAnswer>
+}

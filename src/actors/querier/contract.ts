@@ -1,0 +1,98 @@
+/**
+ * What others may ask of a querier thread, and what it is given at start. A query is one task:
+ * text and options in, the bytes of the HTTP answer out. The query-frontend is the only caller.
+ *
+ * Errors cross as AppError (id and details): `query-parse`, `query-execution`, `query-unsupported`,
+ * `query-memory`, `query-canceled`, `query-timeout`, `bad-data`, and the retryable ones of a shard
+ * that is down.
+ */
+
+/** The part of the configuration that queriers run by. */
+export interface QuerierConfig {
+  /** `querier.lookback_delta`, ms. */
+  readonly lookbackMs: number
+  /** `querier.default_evaluation_interval`, ms: the step of subqueries without one. */
+  readonly evaluationIntervalMs: number
+  /** `querier.max_samples`: samples one query may hold at a time. */
+  readonly samplesMax: number
+  /** Bytes one query's columns may take. */
+  readonly memoryMax: number
+  /** `enable_delayed_name_removal`. */
+  readonly delayedNameRemoval: boolean
+}
+
+/** Where the frontend says that an answer is not wanted any more; see CANCEL_*. */
+export interface CancelCell {
+  /** Int32 cells, shared by all queries in flight. */
+  readonly cells: SharedArrayBuffer
+  readonly index: number
+}
+
+export const CANCEL_NONE = 0
+/** The client went away, or an operator cancelled the query. */
+export const CANCEL_CLIENT = 1
+/** The query is past its deadline. */
+export const CANCEL_TIMEOUT = 2
+
+/** Times are ms since the epoch, ranges inclusive. A limit of 0 means none. */
+export type QuerierQuery =
+  | {
+      readonly kind: 'query'
+      readonly text: string
+      readonly atMs: number
+      /** 0 = the configured one. */
+      readonly lookbackMs: number
+      readonly limit: number
+    }
+  | {
+      readonly kind: 'query-range'
+      readonly text: string
+      readonly startMs: number
+      readonly endMs: number
+      readonly stepMs: number
+      readonly lookbackMs: number
+      readonly limit: number
+    }
+  /** `matchers` are selector texts, one per `match[]`; they are alternatives. */
+  | {
+      readonly kind: 'series' | 'label-names'
+      readonly matchers: readonly string[]
+      readonly mint: number
+      readonly maxt: number
+      readonly limit: number
+    }
+  | {
+      readonly kind: 'label-values'
+      readonly name: string
+      readonly matchers: readonly string[]
+      readonly mint: number
+      readonly maxt: number
+      readonly limit: number
+    }
+  | {
+      readonly kind: 'metadata'
+      /** '' = all metrics. */
+      readonly metric: string
+      /** Metrics at most; negative = all. */
+      readonly limit: number
+      /** Entries of one metric at most; 0 or less = all. */
+      readonly limitPerMetric: number
+    }
+  | { readonly kind: 'format-query'; readonly text: string }
+
+/** One task of the pool. */
+export interface QuerierTask {
+  readonly tenant: string
+  readonly query: QuerierQuery
+  readonly cancel: CancelCell
+}
+
+/** The JSON of a successful answer (envelope included), in pieces of about 1 MiB to send in order. */
+export interface QuerierAnswer {
+  /** Each owns its ArrayBuffer, which is transferred. */
+  readonly pieces: readonly Uint8Array[]
+  readonly samplesRead: number
+  readonly seriesRead: number
+  /** Milliseconds that the thread spent on the query. */
+  readonly tookMs: number
+}
