@@ -19,6 +19,14 @@
  * ACK, ingester → distributor: one per body and shard, at most ACK_BYTES_MAX
  *   0 requestId u32 | 4 status u32 | 8 reasonCount u32 | 12 textLength u32
  *   | reasonCount × (reason u32, count u32) | text (UTF-8): the first error
+ *   Whoever discards a sample counts it in cortex_discarded_samples_total: what an ACK names was
+ *   counted by the ingester.
+ *
+ * METADATA, distributor → ingester: metadata records of one body; best effort, not acked
+ *   0 requestId u32 | 4 flags u32 (none) | 8 tenantLength u32 | 12 recordCount u32
+ *   16 recordBytes u32 (whole section) | 20 zero u32 | tenant | records
+ *   A record: type u32 (index of METADATA_TYPES) | metricLength u32 | helpLength u32
+ *   | unitLength u32 | metric help unit (UTF-8), then padding to 8.
  *
  * The rules for ids, acks and generations are in docs/architecture.md, "Rules between actors".
  */
@@ -28,6 +36,7 @@ export const FRAME_BODY = 1
 export const FRAME_ANSWER = 2
 export const FRAME_WRITE = 3
 export const FRAME_ACK = 4
+export const FRAME_METADATA = 5
 
 /** Flag of WRITE: the last frame of this body for this shard; it is the one that is acked. */
 export const WRITE_LAST = 1
@@ -37,12 +46,30 @@ export const ANSWER_HEADER_BYTES = 16
 export const WRITE_HEADER_BYTES = 32
 export const DEFINE_HEADER_BYTES = 16
 export const ACK_HEADER_BYTES = 16
+export const METADATA_HEADER_BYTES = 24
+export const METADATA_RECORD_HEADER_BYTES = 16
 export const ACK_BYTES_MAX = 1024
 
-/** Status of an ACK. `RETRY` answers the whole body with 503. */
+/**
+ * Status of an ACK. `RETRY` answers the whole body with 503; `UNBOUND` too, and says that the frame
+ * used an id that this link has not defined: the link needs a new generation.
+ */
 export const ACK_OK = 0
 export const ACK_REJECTED = 1
 export const ACK_RETRY = 2
+export const ACK_UNBOUND = 3
+
+/** Metric types, as numbered by remote write 1.0 (prometheus.MetricMetadata.MetricType). */
+export const METADATA_TYPES = [
+  'unknown',
+  'counter',
+  'gauge',
+  'histogram',
+  'gaugehistogram',
+  'summary',
+  'info',
+  'stateset',
+] as const
 
 /**
  * Why samples were discarded: index = the code in an ACK, value = Mimir's `reason` label of

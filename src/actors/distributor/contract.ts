@@ -1,0 +1,75 @@
+/**
+ * What others may know of a distributor: what it boots with, its link ends, its control calls.
+ * Bodies come through a ring buffer from main (client.ts), frames go to ingesters through one ring
+ * buffer per shard, acks come back through another (shared/wire/frames).
+ */
+import type { RingReader, RingWriter } from '../../shared/ringbuf/index.js'
+
+/** Both directions of a link as this thread holds them. */
+export interface LinkEnds {
+  readonly writer: RingWriter
+  readonly reader: RingReader
+}
+
+/** The distributor's slice of the configuration. Names are Mimir's; the units are in them. */
+export interface DistributorConfig {
+  /** `distributor.max_recv_msg_size`: largest body after decompression, in bytes. */
+  readonly maxRecvMsgSize: number
+  /** How long a body may wait for its acks (`distributor.remote_timeout`), in ms. */
+  readonly remoteTimeoutMs: number
+  readonly maxLabelNamesPerSeries: number
+  readonly maxLabelNamesPerInfoSeries: number
+  readonly maxLabelNameLength: number
+  readonly maxLabelValueLength: number
+  readonly creationGracePeriodMs: number
+  readonly nameValidationScheme: 'legacy' | 'utf8'
+  readonly maxMetadataLength: number
+  readonly enforceMetadataMetricName: boolean
+  /** Budget of label bytes kept for the predictor, in bytes, all tenants. */
+  readonly predictorBytesMax: number
+  /** Series ids at once, all tenants; beyond it the least recently used tenant starts anew. */
+  readonly seriesIdsMax: number
+}
+
+/** Mimir's defaults, and ours where Mimir has no such key. */
+export const DISTRIBUTOR_DEFAULTS: DistributorConfig = {
+  maxRecvMsgSize: 100 << 20,
+  remoteTimeoutMs: 2_000,
+  maxLabelNamesPerSeries: 30,
+  maxLabelNamesPerInfoSeries: 80,
+  maxLabelNameLength: 1024,
+  maxLabelValueLength: 2048,
+  creationGracePeriodMs: 600_000,
+  nameValidationScheme: 'legacy',
+  maxMetadataLength: 1024,
+  enforceMetadataMetricName: true,
+  predictorBytesMax: 64 << 20,
+  seriesIdsMax: 4 << 20,
+}
+
+/** What a distributor is built from; plain data but for the callback, which worker.ts adds. */
+export interface DistributorBoot {
+  readonly index: number
+  readonly shardCount: number
+  readonly config: DistributorConfig
+  /** The compiled write-request kernel (shared/kernels/write-request.ts). */
+  readonly kernel: WebAssembly.Module
+  /** Asks the supervisor for a new generation of the link to a shard. */
+  readonly onRelink: (shard: number) => void
+}
+
+/** A body too large for the ring buffer: posted on the link's port, `body` transferred. */
+export interface OversizeBody {
+  readonly requestId: number
+  readonly tenant: string
+  readonly flags: number
+  readonly body: ArrayBuffer
+}
+
+/** What a push is answered with. `text` is empty on success. */
+export interface PushAnswer {
+  readonly status: number
+  readonly text: string
+  /** Whether the sender may send the same again with hope: 5xx and 429. */
+  readonly retryable: boolean
+}

@@ -1,0 +1,11 @@
+/** Reads and compiles a kernel that `scripts/prepare.mjs` built beside this file. */
+import { readFileSync } from 'node:fs'
+
+/**
+ * Compiles `<name>.wasm`. The module may be posted to other threads, which then only instantiate.
+ *
+ * @param name of the kernel: `write-request` for assembly/write-request.kernel.ts
+ */
+export function compileKernel(name: string): WebAssembly.Module {
+  return new WebAssembly.Module(readFileSync(new URL(`./${name}.wasm`, import.meta.url)))
+}
