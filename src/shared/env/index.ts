@@ -1,2 +1,10 @@
 /** The injected world: clock, timers, randomness, disk, log and metrics. */
 export type { Clock, Disk, DiskFile, Env, Prng, Timer, Timers } from './env.js'
+export {
+  createNodeEnv,
+  createNodeLog,
+  NODE_CLOCK,
+  NODE_TIMERS,
+  type NodeEnvOptions,
+} from './node.js'
+export { nodeDisk } from './node-disk.js'

@@ -37,6 +37,32 @@ export const METRICS = {
     help: 'Samples ingested, per tenant.',
     labels: ['user'],
   },
+  nilo_actor_call_duration_seconds: {
+    type: 'histogram',
+    help: 'Time that calls between actors took, by the actor called.',
+    labels: ['actor'],
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10],
+  },
+  nilo_actor_restarts_total: {
+    type: 'counter',
+    help: 'Restarts of actors after a crash.',
+    labels: ['actor'],
+  },
+  nilo_ringbuf_stalls_total: {
+    type: 'counter',
+    help: 'Frames that found no room in a ring buffer at first, by link.',
+    labels: ['link'],
+  },
+  nilo_ringbuf_frames_total: {
+    type: 'counter',
+    help: 'Frames passed through ring buffers, by link.',
+    labels: ['link'],
+  },
+  nilo_ringbuf_wakes_total: {
+    type: 'counter',
+    help: 'Doorbell messages posted to sleeping readers, by link.',
+    labels: ['link'],
+  },
 } as const satisfies Record<string, MetricRow>
 
 export type MetricName = keyof typeof METRICS

@@ -1,0 +1,110 @@
+/**
+ * The local disk on node:fs, synchronous: an actor is a thread of its own, and a call through the
+ * thread pool costs more than most of these. Every failure is an AppError `disk-failed` that names
+ * what was tried, on which path, and the system's reason.
+ */
+import * as fs from 'node:fs'
+import { dirname } from 'node:path'
+import { fail } from '../errors/index.js'
+import type { Disk, DiskFile } from './env.js'
+
+const FLAGS = {
+  read: fs.constants.O_RDONLY,
+  append: fs.constants.O_RDWR | fs.constants.O_CREAT,
+  create: fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_TRUNC,
+  update: fs.constants.O_RDWR,
+} as const
+
+/** The disk of this machine. */
+export function nodeDisk(): Disk {
+  return {
+    open: (path, mode) => openFile(path, FLAGS[mode]),
+    readFile: (path) => tried('read', path, () => fs.readFileSync(path)),
+    exists: (path) => fs.existsSync(path),
+    list: (folder) => tried('list', folder, () => listFolder(folder)),
+    makeFolder: (path) => tried('create', path, () => void fs.mkdirSync(path, { recursive: true })),
+    rename: (from, to) => tried('rename', from, () => fs.renameSync(from, to)),
+    remove: (path) =>
+      tried('remove', path, () => fs.rmSync(path, { recursive: true, force: true })),
+    syncFolder,
+    replaceFile,
+  }
+}
+
+function openFile(path: string, flags: number): DiskFile {
+  const fd = tried('open', path, () => fs.openSync(path, flags, 0o640))
+  // Where the next append goes. O_APPEND would send every positioned write to the end as well.
+  let end = tried('open', path, () => fs.fstatSync(fd).size)
+  return {
+    path,
+    write(bytes, position) {
+      const at = position ?? end
+      const written = tried('write', path, () => fs.writeSync(fd, bytes, 0, bytes.length, at))
+      end = Math.max(end, at + written)
+      return written
+    },
+    read: (into, position) =>
+      tried('read', path, () => fs.readSync(fd, into, 0, into.length, position)),
+    size: () => end,
+    truncate(size) {
+      tried('truncate', path, () => fs.ftruncateSync(fd, size))
+      end = size
+    },
+    sync: () => tried('sync', path, () => fs.fdatasyncSync(fd)),
+    syncLater: () =>
+      new Promise((resolve, reject) => {
+        fs.fdatasync(fd, (error) =>
+          error === null ? resolve() : reject(diskFailed('sync', path, error)),
+        )
+      }),
+    close: () => tried('close', path, () => fs.closeSync(fd)),
+  }
+}
+
+function listFolder(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder).sort()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
+
+function syncFolder(path: string): void {
+  tried('sync', path, () => {
+    const fd = fs.openSync(path, 'r')
+    try {
+      fs.fsyncSync(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
+  })
+}
+
+function replaceFile(path: string, bytes: Uint8Array): void {
+  const temporary = `${path}.tmp`
+  tried('write', temporary, () => {
+    const fd = fs.openSync(temporary, 'w', 0o640)
+    try {
+      fs.writeFileSync(fd, bytes)
+      fs.fsyncSync(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
+  })
+  tried('rename', temporary, () => fs.renameSync(temporary, path))
+  syncFolder(dirname(path))
+}
+
+function tried<T>(what: string, path: string, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    throw diskFailed(what, path, error)
+  }
+}
+
+function diskFailed(what: string, path: string, error: unknown): Error {
+  const reason = (error as NodeJS.ErrnoException).code ?? String(error)
+  return fail('disk-failed', { text: `${what} ${path}: ${reason}` }, error)
+}

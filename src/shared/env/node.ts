@@ -1,0 +1,86 @@
+/**
+ * The real world behind Env: Node's clock, timers, randomness and disk. The only file of an actor
+ * that calls `Date.now`, `setTimeout`, `node:fs` and `node:crypto`; tests use the fake one.
+ */
+import { randomFillSync } from 'node:crypto'
+import { writeSync } from 'node:fs'
+import { createLog, type Log, type LogLevel, type Metrics } from '../telemetry/index.js'
+import type { Clock, Env, Prng, Timers } from './env.js'
+import { nodeDisk } from './node-disk.js'
+
+/** What a thread brings along: who it is, what it counts in. */
+export interface NodeEnvOptions {
+  /** Stands in every log line, `ingester/0`. */
+  readonly actor: string
+  readonly logLevel: LogLevel
+  readonly metrics: Metrics
+}
+
+/** The Env of a running thread. */
+export function createNodeEnv(options: NodeEnvOptions): Env {
+  return {
+    clock: NODE_CLOCK,
+    timers: NODE_TIMERS,
+    prng: nodePrng(),
+    disk: nodeDisk(),
+    log: createNodeLog(options),
+    metrics: options.metrics,
+  }
+}
+
+/** A log on standard output, for code that has no Env. */
+export function createNodeLog(options: { actor: string; logLevel: LogLevel }): Log {
+  const log = createLog({ write: writeOut, now: Date.now, levelMin: options.logLevel })
+  return log.with({ actor: options.actor })
+}
+
+/** Wall and monotonic time of this machine. */
+export const NODE_CLOCK: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+}
+
+/** Node's own timers. */
+export const NODE_TIMERS: Timers = {
+  after(ms, run) {
+    const timer = setTimeout(run, ms)
+    return { cancel: () => clearTimeout(timer) }
+  },
+  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  yieldNow: () => new Promise((resolve) => setImmediate(resolve)),
+}
+
+/** The system's randomness, taken a page at a time. */
+function nodePrng(): Prng {
+  const pool = new Uint32Array(1024)
+  let used = pool.length
+  return {
+    nextU32() {
+      if (used === pool.length) {
+        randomFillSync(pool)
+        used = 0
+      }
+      return pool[used++]!
+    },
+    fill: (bytes) => void randomFillSync(bytes),
+  }
+}
+
+/** How often a full pipe is tried again before a line is lost. */
+const WRITE_TRIES_MAX = 50
+
+/**
+ * Writes to fd 1 at once: `process.stdout` of a worker goes through the main thread and loses lines
+ * when that ends. A reader that does not keep up costs us lines, never the server.
+ */
+function writeOut(text: string): void {
+  let bytes = Buffer.from(text)
+  for (let tries = 0; tries < WRITE_TRIES_MAX && bytes.length > 0; tries++) {
+    try {
+      bytes = bytes.subarray(writeSync(1, bytes))
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code
+      if (code !== 'EAGAIN' && code !== 'EINTR') return // nobody reads: a closed pipe
+    }
+  }
+}
