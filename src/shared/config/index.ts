@@ -1,0 +1,17 @@
+/**
+ * Configuration in Mimir's structure: one table of keys, read once at start from YAML files and
+ * flags, checked, frozen, handed out in slices. Promise: an unknown key or a bad value never starts
+ * a server; it is named with its place and what was expected.
+ */
+export {
+  type Config,
+  type ConfigSlice,
+  type ConfigValue,
+  configSlice,
+  defaultConfig,
+  type Loaded,
+  loadConfig,
+} from './load.js'
+export { type PrintMode, printConfig } from './print.js'
+export { configReference } from './reference.js'
+export type { ConfigKey } from './table.js'

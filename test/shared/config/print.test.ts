@@ -1,0 +1,52 @@
+/** The effective configuration as text. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { defaultConfig, loadConfig, printConfig } from '../../../src/shared/config/index.js'
+
+test('what is printed loads again to the same configuration', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nilo-config-'))
+  try {
+    const { config } = await loadConfig([
+      '-auth.no-auth-tenant=no',
+      '-querier.timeout=90s',
+      '-distributor.drop-label=a,b',
+    ])
+    const file = join(folder, 'printed.yaml')
+    writeFileSync(file, printConfig(config))
+    const { config: again } = await loadConfig([`-config.file=${file}`])
+    assert.deepEqual(again, config)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('secrets are masked and keys without effect marked', () => {
+  const config = defaultConfig({
+    'blocks_storage.s3.secret_access_key': 'hunter2',
+    'blocks_storage.s3.region': 'here',
+    'querier.timeout': 90_000,
+    memberlist: { password: 'hunter3', join: 'x' },
+  })
+  assert.equal(
+    printConfig(config, 'diff'),
+    `querier:
+  timeout: 1m30s
+blocks_storage:
+  s3:
+    region: here # no effect
+    secret_access_key: ******** # no effect
+memberlist: {"password":"********","join":"x"} # no effect
+`,
+  )
+  const text = printConfig(config)
+  assert.doesNotMatch(text, /hunter/)
+  assert.match(text, /^ {2}timeout: 1m30s$/m)
+  assert.match(text, /^ {4}region: here # no effect$/m)
+})
+
+test('the difference from the defaults is empty when there is none', () => {
+  assert.equal(printConfig(defaultConfig(), 'diff'), '{}\n')
+})
