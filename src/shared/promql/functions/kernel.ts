@@ -26,8 +26,10 @@ export interface Windows {
   /** End of the window of step 0 (ms), offset and @ applied; step i ends at end0 + i × stepMs. */
   readonly end0: number
   readonly stepMs: number
-  /** Evaluation time of step 0 (ms), offset not applied; used by predict_linear. */
+  /** Evaluation time of step 0 (ms), offset and @ not applied; used by predict_linear. */
   readonly eval0: number
+  /** Milliseconds between evaluation times: not 0 under @, as stepMs is. */
+  readonly evalStepMs: number
 }
 
 /**
