@@ -1,0 +1,16 @@
+/** Free ports of the loopback interface. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+
+/**
+ * A port that nobody listened on a moment ago: for programs that cannot say which one they took
+ * when told to take any. Ours can, and is started with port 0.
+ */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
