@@ -167,19 +167,31 @@ export interface Paren {
   readonly pos: PosRange
 }
 
-/** A duration written as an expression (experimental): `[5m * 2]`, `offset step()`. */
+/**
+ * A duration written as an expression (experimental): `[5m * 2]`, `offset step()`. Its value is in
+ * seconds, as Prometheus computes it.
+ */
 export type DurationExpr =
   | {
       readonly kind: 'duration'
       readonly ms: number
+      readonly seconds: number
+      /** Written as a number of seconds, not as a duration. */
       readonly isNumber: boolean
+      readonly wrapped: boolean
       readonly pos: PosRange
     }
-  | { readonly kind: 'duration-call'; readonly func: 'step' | 'range'; readonly pos: PosRange }
+  | {
+      readonly kind: 'duration-call'
+      readonly func: 'step' | 'range'
+      readonly wrapped: boolean
+      readonly pos: PosRange
+    }
   | {
       readonly kind: 'duration-unary'
       readonly op: '+' | '-'
       readonly expr: DurationExpr
+      readonly wrapped: boolean
       readonly pos: PosRange
     }
   | {
@@ -187,6 +199,7 @@ export type DurationExpr =
       readonly op: '+' | '-' | '*' | '/' | '%' | '^' | 'max_of' | 'min_of'
       readonly lhs: DurationExpr
       readonly rhs: DurationExpr
+      /** In parentheses of its own. */
       readonly wrapped: boolean
       readonly pos: PosRange
     }

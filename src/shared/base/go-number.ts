@@ -1,0 +1,88 @@
+/**
+ * Numbers in Go's notation: reading PromQL's number literals (strconv.ParseInt with base 0, then
+ * strconv.ParseFloat) and printing floats as strconv.FormatFloat does with the shortest precision.
+ */
+import { quoteGo } from './go-string.js'
+
+const INT64_MAX = 9_223_372_036_854_775_807n
+
+/** Either a number or Go's text of why there is none. */
+export type ParsedNumber = { readonly value: number } | { readonly error: string }
+
+/**
+ * Reads a number literal: decimal, hexadecimal (0x), octal (leading 0), underscores between
+ * digits, fractions, exponents, Inf and NaN in any case. Octal that is not octal is decimal.
+ */
+export function parseGoNumber(text: string): ParsedNumber {
+  const integer = parseInteger(text)
+  if (integer !== undefined) return { value: integer }
+  if (/^[+-]?(?:inf|infinity)$/i.test(text))
+    return { value: text[0] === '-' ? -Infinity : Infinity }
+  if (/^nan$/i.test(text)) return { value: Number.NaN }
+  const digits = stripUnderscores(text)
+  if (digits === undefined || !/^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(digits)) {
+    return { error: `strconv.ParseFloat: parsing ${quoteGo(text)}: invalid syntax` }
+  }
+  const value = Number(digits)
+  if (Number.isFinite(value)) return { value }
+  return { error: `strconv.ParseFloat: parsing ${quoteGo(text)}: value out of range` }
+}
+
+function parseInteger(text: string): number | undefined {
+  const match = /^0[xX](?:_?[0-9a-fA-F]+)+$|^0(?:_?[0-7]+)*$|^[1-9][0-9]*(?:_[0-9]+)*$/.exec(text)
+  if (match === null) return undefined
+  const digits = text.replaceAll('_', '')
+  const isOctal = digits.length > 1 && /^0[0-7]/.test(digits)
+  if (digits.length < 15) return isOctal ? Number.parseInt(digits, 8) : Number(digits)
+  const value = BigInt(isOctal ? `0o${digits.slice(1)}` : digits)
+  return value > INT64_MAX ? undefined : Number(value)
+}
+
+/** Without underscores; undefined when one does not stand between two digits. */
+function stripUnderscores(text: string): string | undefined {
+  if (!text.includes('_')) return text
+  return /^_|_$|_[^0-9]|[^0-9]_/.test(text) ? undefined : text.replaceAll('_', '')
+}
+
+/** FormatFloat(value, 'f', -1, 64): shortest digits that read back equal, never an exponent. */
+export function printFloatPlain(value: number): string {
+  if (Object.is(value, -0)) return '-0'
+  const text = printSpecial(value) ?? String(value)
+  const at = text.indexOf('e')
+  if (at === -1) return text
+  const sign = text[0] === '-' ? '-' : ''
+  const [whole, fraction = ''] = text.slice(sign.length, at).split('.') as [string, string?]
+  const exponent = Number(text.slice(at + 1))
+  const digits = whole + fraction
+  if (exponent < 0) return `${sign}0.${'0'.repeat(-exponent - 1)}${digits}`
+  return sign + digits.padEnd(exponent + 1, '0')
+}
+
+/** FormatFloat(value, 'g', -1, 64), which is `%v`: an exponent below 1e-4 and from 1e6 on. */
+export function printFloatShort(value: number): string {
+  const special = printSpecial(value)
+  if (special !== undefined) return special
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0'
+  const [mantissa, power] = value.toExponential().split('e') as [string, string]
+  const exponent = Number(power)
+  if (exponent >= -4 && exponent < 6) return printFloatPlain(value)
+  const sign = exponent < 0 ? '-' : '+'
+  return `${mantissa}e${sign}${String(Math.abs(exponent)).padStart(2, '0')}`
+}
+
+/** FormatFloat(value, 'f', decimals, 64): rounded to that many decimals, half to even. */
+export function printFloatFixed(value: number, decimals: number): string {
+  const special = printSpecial(value)
+  if (special !== undefined) return special
+  if (Math.abs(value) < 1e21) {
+    const text = value.toFixed(decimals)
+    return Object.is(value, -0) ? `-${text}` : text
+  }
+  return `${BigInt(value)}.${'0'.repeat(decimals)}`
+}
+
+function printSpecial(value: number): string | undefined {
+  if (value !== value) return 'NaN'
+  if (value === Infinity) return '+Inf'
+  return value === -Infinity ? '-Inf' : undefined
+}
