@@ -1,0 +1,32 @@
+/** The loop of an actor: turns while there is work, then sleep on the doorbell. */
+import type { Timers } from '../env/index.js'
+import type { Doorbell } from '../ringbuf/index.js'
+
+/** An idle actor takes a turn this often all the same: what waits for time (expiry) is seen then. */
+const IDLE_TURN_MS = 250
+
+/**
+ * Runs turns until told to stop. Between two busy turns messages, sockets and timers are let in;
+ * when a turn found nothing to do and no frames wait, sleeps until the doorbell.
+ *
+ * @param turn does a bounded piece of work; false when there was none
+ * @param isStopped looked at between turns; poke the doorbell after changing it
+ */
+export async function runLoop(
+  turn: () => boolean,
+  doorbell: Doorbell,
+  timers: Timers,
+  isStopped: () => boolean,
+): Promise<void> {
+  while (!isStopped()) {
+    if (turn()) {
+      await timers.yieldNow()
+      continue
+    }
+    // Frames that no turn takes (a reader that should be paused): do not go deaf over them.
+    if (doorbell.isReady()) await timers.yieldNow()
+    const alarm = timers.after(IDLE_TURN_MS, () => doorbell.poke())
+    await doorbell.wait()
+    alarm.cancel()
+  }
+}

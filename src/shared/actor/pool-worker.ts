@@ -1,0 +1,110 @@
+/**
+ * The thread side of a pool: what a pool thread's `worker.ts` exports. A thread claims a seat in
+ * shared cells when its module loads, announces itself, and is sent what belongs to the seat
+ * (ports, metrics); tasks wait until then.
+ */
+import { parentPort, threadId, workerData } from 'node:worker_threads'
+import { Piscina } from 'piscina'
+import { createNodeEnv, type Env } from '../env/index.js'
+import { type LogLevel, openMetrics } from '../telemetry/index.js'
+import { toWireError, type WireError } from './errors.js'
+
+/** What one thread of a pool does. */
+export interface PoolParts<Task, Answer, Message> {
+  run(task: Task): Promise<Answer>
+  /** Takes what the supervisor sends: ports of other actors, news of restarts. Before the first task. */
+  receive(message: Message): void
+  /** Parts of an answer that are moved, not copied. */
+  transfers(answer: Answer): ArrayBuffer[]
+}
+
+/** The worker data of a pool's threads. */
+export interface PoolWorkerData {
+  readonly actor: string
+  readonly boot: unknown
+  readonly logLevel: LogLevel
+  /** Int32 per seat: the thread id of its owner, 0 when free. */
+  readonly seats: SharedArrayBuffer
+}
+
+/** A thread's first word. */
+export interface PoolHello {
+  readonly hello: number
+  readonly seat: number
+}
+
+/** What a thread is sent. */
+export type PoolNote<Message> =
+  | { readonly note: 'seat'; readonly metricBlock: SharedArrayBuffer }
+  | { readonly note: 'message'; readonly message: Message }
+
+/** A further block of metrics, on its way to the registry. */
+export interface PoolMetricBlock {
+  readonly seat: number
+  readonly metricBlock: SharedArrayBuffer
+}
+
+/** A task's outcome: errors would lose id and details in the pool's own way back. */
+export type PoolOutcome<Answer> =
+  | { readonly ok: true; readonly answer: Answer }
+  | { readonly ok: false; readonly error: WireError }
+
+/**
+ * Makes the function that `worker.ts` exports as `run`.
+ *
+ * @param build makes the thread's parts, once it has its seat
+ */
+export function poolWorker<Boot, Task, Answer, Message>(
+  build: (env: Env, boot: Boot, seat: number) => PoolParts<Task, Answer, Message>,
+): (task: Task) => Promise<PoolOutcome<Answer>> {
+  const data = workerData as PoolWorkerData
+  const seat = claimSeat(new Int32Array(data.seats))
+  const built = new Promise<PoolParts<Task, Answer, Message>>((resolve) => {
+    let parts: PoolParts<Task, Answer, Message> | undefined
+    const early: Message[] = []
+    process.on('workerMessage', (value: unknown) => {
+      const note = value as PoolNote<Message>
+      if (note.note === 'message') {
+        if (parts === undefined) early.push(note.message)
+        else parts.receive(note.message)
+        return
+      }
+      const metrics = openMetrics(note.metricBlock, (metricBlock) =>
+        parentPort?.postMessage({ seat, metricBlock } satisfies PoolMetricBlock),
+      )
+      const actor = `${data.actor}/${seat}`
+      const env = createNodeEnv({ actor, logLevel: data.logLevel, metrics })
+      parts = build(env, data.boot as Boot, seat)
+      for (const message of early) parts.receive(message)
+      resolve(parts)
+    })
+  })
+  parentPort?.postMessage({ hello: threadId, seat } satisfies PoolHello)
+  return async (task) => outcomeOf(await built, task)
+}
+
+async function outcomeOf<Task, Answer, Message>(
+  parts: PoolParts<Task, Answer, Message>,
+  task: Task,
+): Promise<PoolOutcome<Answer>> {
+  try {
+    const answer = await parts.run(task)
+    const outcome: PoolOutcome<Answer> = { ok: true, answer }
+    const moved = parts.transfers(answer)
+    if (moved.length === 0) return outcome
+    const movable = {
+      [Piscina.transferableSymbol]: moved,
+      [Piscina.valueSymbol]: outcome,
+    }
+    return Piscina.move(movable as never) as unknown as PoolOutcome<Answer>
+  } catch (error) {
+    return { ok: false, error: toWireError(error) }
+  }
+}
+
+function claimSeat(seats: Int32Array): number {
+  for (let seat = 0; seat < seats.length; seat++) {
+    if (Atomics.compareExchange(seats, seat, 0, threadId) === 0) return seat
+  }
+  throw new Error(`no free seat among ${seats.length} for thread ${threadId}`)
+}

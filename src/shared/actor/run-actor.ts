@@ -1,0 +1,170 @@
+/**
+ * The thread side of an actor: what a `worker.ts` calls. Reads the boot data, builds the actor,
+ * answers the supervisor, opens links, runs the loop, and reports how it ended.
+ */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { createNodeEnv, type Env } from '../env/index.js'
+import { Doorbell } from '../ringbuf/index.js'
+import { type LogLevel, openMetrics } from '../telemetry/index.js'
+import { expose } from './calls.js'
+import { type Link, type LinkEnd, openLink } from './link.js'
+import { runLoop } from './loop.js'
+
+/** What an actor says of itself, for /ready and /debug/actors. */
+export interface ActorStatus {
+  /** 0–100: how far it has come with what it must do before it serves (replay). */
+  readonly readyPercent: number
+  /** Whether it takes what comes now; a shard that cannot log writes does not. */
+  readonly isServing: boolean
+  /** Anything worth showing, in small values. */
+  readonly details: Readonly<Record<string, string | number | boolean>>
+}
+
+/** What a `worker.ts` hands to the runtime. */
+export interface ActorParts {
+  /** One bounded turn of the loop; false when there was nothing to do. Called 4 times a second when idle. */
+  turn(): boolean
+  /** Answers the calls of other actors. */
+  readonly calls?: object
+  /** Takes a link, in place of an earlier one with the same peer and index. */
+  link?(link: Link): void
+  /** Takes a message that came on a link's port and is not a doorbell: a body too large for the ring. */
+  receive?(link: Link, message: unknown): void
+  status?(): ActorStatus
+  /** Finishes what was accepted and flushes; turns go on until it resolves. */
+  drain(): Promise<void>
+}
+
+/** What the runtime offers to the actor. */
+export interface ActorHost {
+  /** Makes the loop take a turn soon: call it when something came in other than by a link. */
+  poke(): void
+  /** Asks the supervisor for a new generation of a link (ids unknown to the other side). */
+  relink(peer: string, index: number): void
+}
+
+/** What the supervisor may ask of a thread. */
+export interface ActorControl {
+  /** Resolves when the actor is built. */
+  start(): Promise<void>
+  link(end: LinkEnd): Promise<void>
+  /** Answers the actor's calls on one more port. */
+  serve(port: MessagePort): Promise<void>
+  status(): Promise<ActorStatus>
+  drain(): Promise<void>
+}
+
+/** What a thread tells the supervisor without being asked. */
+export type ActorNote =
+  | { readonly note: 'metric-block'; readonly block: SharedArrayBuffer }
+  | { readonly note: 'relink'; readonly peer: string; readonly index: number }
+
+/** The worker data of an actor's thread. */
+export interface ActorWorkerData {
+  readonly actor: string
+  readonly boot: unknown
+  readonly logLevel: LogLevel
+  readonly metricBlock: SharedArrayBuffer
+  readonly control: MessagePort
+}
+
+/** A thread that ended because of an error of its own ends with this code. */
+const EXIT_CRASHED = 1
+
+/**
+ * Runs an actor in this thread until it is drained. The boot data is what the supervisor gave; its
+ * type is agreed in the actor's contract.ts.
+ */
+export function runActor<Boot>(
+  build: (env: Env, boot: Boot, host: ActorHost) => ActorParts | Promise<ActorParts>,
+): void {
+  const data = workerData as ActorWorkerData
+  const metrics = openMetrics(data.metricBlock, (block) => tell({ note: 'metric-block', block }))
+  const env = createNodeEnv({ actor: data.actor, logLevel: data.logLevel, metrics })
+  const crash = (error: unknown): void => {
+    const stack = error instanceof Error ? error.stack : undefined
+    env.log.error('actor crashed', { err: String(error), stack })
+    process.exit(EXIT_CRASHED)
+  }
+  process.on('uncaughtException', crash)
+  const doorbell = new Doorbell()
+  const host: ActorHost = {
+    poke: () => doorbell.poke(),
+    relink: (peer, index) => tell({ note: 'relink', peer, index }),
+  }
+  const built = Promise.resolve().then(() => build(env, data.boot as Boot, host))
+  built.catch(crash)
+  expose(data.control, controlOf(built, env, doorbell, crash))
+}
+
+function tell(note: ActorNote): void {
+  parentPort?.postMessage(note)
+}
+
+function controlOf(
+  built: Promise<ActorParts>,
+  env: Env,
+  doorbell: Doorbell,
+  crash: (error: unknown) => void,
+): ActorControl {
+  const links = new Map<string, Link>()
+  const served: MessagePort[] = []
+  let isStopped = false
+  let looping: Promise<void> | undefined
+  return {
+    async start() {
+      const actor = await built
+      looping = runLoop(
+        () => actor.turn(),
+        doorbell,
+        env.timers,
+        () => isStopped,
+      )
+      looping.catch(crash)
+    },
+    async link(end) {
+      takeLink(await built, links, doorbell, openLink(end))
+    },
+    async serve(port) {
+      const actor = await built
+      served.push(port)
+      expose(port, actor.calls ?? {})
+    },
+    async status() {
+      const actor = await built
+      return actor.status?.() ?? { readyPercent: 100, isServing: true, details: {} }
+    },
+    async drain() {
+      await (await built).drain()
+      isStopped = true
+      doorbell.poke()
+      await looping
+      for (const link of links.values()) doorbell.remove(link.reader)
+      for (const port of served) port.close()
+    },
+  }
+}
+
+function takeLink(
+  actor: ActorParts,
+  links: Map<string, Link>,
+  doorbell: Doorbell,
+  link: Link,
+): void {
+  const key = `${link.peer}/${link.index}`
+  const old = links.get(key)
+  if (old !== undefined && old.generation >= link.generation) {
+    link.port.close()
+    return
+  }
+  if (old !== undefined) {
+    doorbell.remove(old.reader)
+    old.port.close()
+  }
+  links.set(key, link)
+  link.port.on('message', (message: unknown) => {
+    if (typeof message !== 'number') actor.receive?.(link, message)
+  })
+  actor.link?.(link)
+  doorbell.add(link.reader, link.port)
+}

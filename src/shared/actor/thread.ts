@@ -1,0 +1,103 @@
+/** The supervisor's side of an actor's thread: starts it, talks to it, tells how it ended. */
+import { MessageChannel, Worker } from 'node:worker_threads'
+import type { LogLevel } from '../telemetry/index.js'
+import { type Client, connect, disconnect, transferring } from './calls.js'
+import type { LinkEnd } from './link.js'
+import type { ActorControl, ActorNote, ActorStatus, ActorWorkerData } from './run-actor.js'
+
+/** How to start a thread. */
+export interface ThreadSpec {
+  /** Its name in logs, errors and metrics: `ingester/0`. */
+  readonly actor: string
+  /** Its `worker.js`. */
+  readonly entry: URL
+  readonly boot: unknown
+  readonly logLevel: LogLevel
+  readonly metricBlock: SharedArrayBuffer
+  /** Deadline of control calls; `drain` has its own, given with the call. */
+  readonly deadlineMs: number
+  readonly drainMs: number
+  /** Takes what the thread says unasked. */
+  onNote(note: ActorNote): void
+}
+
+/** A thread's end. Code 0 is a wanted one. */
+export interface ThreadExit {
+  readonly code: number
+  /** What it died of, where Node knows it (out of memory, a broken entry file). */
+  readonly reason: string
+}
+
+/** A running thread. */
+export interface ActorThread {
+  readonly actor: string
+  readonly threadId: number
+  /** Resolves when the thread is gone; never rejects. */
+  readonly exited: Promise<ThreadExit>
+  /** Resolves when the actor is built and its loop runs. */
+  start(): Promise<void>
+  link(end: LinkEnd): Promise<void>
+  /**
+   * A port on which the actor answers calls. It may be posted on to another thread.
+   * Calls before the actor is built wait for it.
+   */
+  open(): MessagePort
+  status(): Promise<ActorStatus>
+  drain(): Promise<void>
+  terminate(): Promise<void>
+}
+
+type MessagePort = MessageChannel['port1']
+
+/** Starts the thread. */
+export function startThread(spec: ThreadSpec): ActorThread {
+  const channel = new MessageChannel()
+  const data: ActorWorkerData = {
+    actor: spec.actor,
+    boot: spec.boot,
+    logLevel: spec.logLevel,
+    metricBlock: spec.metricBlock,
+    control: channel.port2,
+  }
+  const worker = new Worker(spec.entry, {
+    workerData: data,
+    transferList: [channel.port2],
+    execArgv: ['--enable-source-maps'],
+  })
+  worker.on('message', (note: ActorNote) => spec.onNote(note))
+  let reason = ''
+  worker.on('error', (error: unknown) => {
+    reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  })
+  const control: Client<ActorControl> = connect<ActorControl>(channel.port1, {
+    actor: spec.actor,
+    deadlineMs: spec.deadlineMs,
+    deadlinesMs: { drain: spec.drainMs, start: spec.drainMs },
+  })
+  const exited = new Promise<ThreadExit>((resolve) => {
+    worker.on('exit', (code) => {
+      disconnect(control)
+      resolve({ code, reason })
+    })
+  })
+  return {
+    actor: spec.actor,
+    threadId: worker.threadId,
+    exited,
+    start: () => control.start(),
+    link: (end) => control.link(transferring(end, [end.port])),
+    open: () => openPort(control),
+    status: () => control.status(),
+    drain: () => control.drain(),
+    terminate: async () => {
+      await worker.terminate()
+    },
+  }
+}
+
+function openPort(control: Client<ActorControl>): MessagePort {
+  const { port1, port2 } = new MessageChannel()
+  // A thread that is gone closes port2 by itself; the caller sees port1 close.
+  control.serve(transferring(port2, [port2])).catch(() => port1.close())
+  return port1
+}
