@@ -1,0 +1,240 @@
+/**
+ * histogram_quantile and histogram_fraction on classic histograms: rows that differ in `le` only are
+ * the buckets of one. Native histograms have no rows yet. After Prometheus promql/functions.go and
+ * its annotations.
+ */
+import { findGoFloat, formatG, quoteGo } from '../../base/go-text.js'
+import { METRIC_NAME } from '../../model/labels.js'
+import type { StepMatrix } from '../columns.js'
+import type { PosRange } from '../syntax/ast.js'
+import { type Buckets, bucketFraction, bucketQuantile, type Monotonicity } from './buckets.js'
+import type { CallContext, MatrixKernel } from './kernel.js'
+import { withLabel } from './label.js'
+import { argumentScalar, argumentString, argumentVector, hasAny, setValue } from './rows.js'
+
+/** The rows of one histogram. */
+interface Histogram {
+  /** Its labels, `le` left out. */
+  readonly set: number
+  /** By bound, ascending. */
+  readonly rows: readonly number[]
+  readonly bounds: readonly number[]
+}
+
+/** Makes the answer's rows from each histogram: a value per step that has buckets. */
+type BucketValue = (buckets: Buckets, step: number, histogram: Histogram) => number
+
+export const histogramQuantile: MatrixKernel = (args, context) => {
+  const quantiles = argumentScalar(args, 0)
+  warnOfQuantiles(context, quantiles, 0)
+  const input = argumentVector(args, 1)
+  const at = context.args[1]!.pos
+  const histograms = groupBuckets(context, input, at)
+  const forced = new ForcedNotes(context, at)
+  const out = resultOf(context, histograms, 1)
+  fill(out, 0, input, histograms, quantileValue(quantiles, forced))
+  forced.emit()
+  return out
+}
+
+/** Several quantiles, told apart by a label: arguments are vector, label, quantile… */
+export const histogramQuantiles: MatrixKernel = (args, context) => {
+  const input = argumentVector(args, 0)
+  const label = argumentString(args, 1)
+  const at = context.args[0]!.pos
+  for (let arg = 2; arg < args.length; arg++) {
+    warnOfQuantiles(context, argumentScalar(args, arg), arg)
+  }
+  const histograms = groupBuckets(context, input, at)
+  const forced = new ForcedNotes(context, at)
+  const out = resultOf(context, histograms, args.length - 2)
+  for (let arg = 2; arg < args.length; arg++) {
+    const quantiles = argumentScalar(args, arg)
+    const from = (arg - 2) * histograms.length
+    // The value of the label is that of the first step: quantiles are constants in practice.
+    const text = openMetricsFloat(quantiles[0]!)
+    for (let row = from; row < from + histograms.length; row++) {
+      out.sets[row] = withLabel(context.labels, out.sets[row]!, label, text)
+    }
+    fill(out, from, input, histograms, quantileValue(quantiles, forced))
+  }
+  forced.emit()
+  return out
+}
+
+export const histogramFraction: MatrixKernel = (args, context) => {
+  const lower = argumentScalar(args, 0)
+  const upper = argumentScalar(args, 1)
+  const input = argumentVector(args, 2)
+  const histograms = groupBuckets(context, input, context.args[2]!.pos)
+  const out = resultOf(context, histograms, 1)
+  fill(out, 0, input, histograms, (buckets, step) =>
+    bucketFraction(lower[step]!, upper[step]!, buckets),
+  )
+  return out
+}
+
+function quantileValue(quantiles: Float64Array, forced: ForcedNotes): BucketValue {
+  const found: Monotonicity = { isForced: false, boundMin: 0, boundMax: 0, diffMax: 0 }
+  return (buckets, step, histogram) => {
+    const value = bucketQuantile(quantiles[step]!, buckets, found)
+    if (found.isForced) forced.add(histogram.set, step, found)
+    return value
+  }
+}
+
+/** Each step with an invalid quantile warns, whatever the vector holds. */
+function warnOfQuantiles(context: CallContext, quantiles: Float64Array, arg: number): void {
+  for (let step = 0; step < context.range.count; step++) {
+    const q = quantiles[step]!
+    if (q >= 0 && q <= 1) continue
+    context.notes.warn(
+      `quantile value should be between 0 and 1, got ${formatG(q)}`,
+      context.args[arg]!.pos,
+    )
+  }
+}
+
+/** Finds the histograms among rows, in order of their first buckets. */
+function groupBuckets(context: CallContext, input: StepMatrix, pos: PosRange): Histogram[] {
+  const { labels } = context
+  const groups = new Map<number, { row: number; bound: number }[]>()
+  for (let row = 0; row < input.series; row++) {
+    if (!hasAny(input, row)) continue
+    const set = input.sets[row]!
+    const le = labels.value(set, 'le')
+    const bound = findGoFloat(le)
+    if (bound === undefined) {
+      const text = `bucket label "le" is missing or has a malformed value of ${quoteGo(le)}`
+      context.notes.warn(text + forMetric(labels.value(set, METRIC_NAME)), pos)
+      continue
+    }
+    const without = withLabel(labels, set, 'le', '')
+    const group = groups.get(without)
+    if (group === undefined) groups.set(without, [{ row, bound }])
+    else group.push({ row, bound })
+  }
+  return Array.from(groups, ([set, buckets]) => {
+    buckets.sort((a, b) => (a.bound < b.bound ? -1 : a.bound > b.bound ? 1 : 0))
+    return {
+      set,
+      rows: buckets.map((bucket) => bucket.row),
+      bounds: buckets.map((bucket) => bucket.bound),
+    }
+  })
+}
+
+function forMetric(name: string): string {
+  return name === '' ? '' : ` for metric name ${quoteGo(name)}`
+}
+
+/** The rows of the answer: `times` rows for each histogram, without metric names. */
+function resultOf(
+  context: CallContext,
+  histograms: readonly Histogram[],
+  times: number,
+): StepMatrix {
+  const out = context.matrix(histograms.length * times)
+  for (let row = 0; row < out.series; row++) {
+    const { set } = histograms[row % histograms.length]!
+    out.sets[row] = context.delayedNameRemoval ? set : context.labels.withoutName(set)
+  }
+  if (context.delayedNameRemoval) out.dropName = new Uint8Array(out.series).fill(1)
+  return out
+}
+
+function fill(
+  out: StepMatrix,
+  fromRow: number,
+  input: StepMatrix,
+  histograms: readonly Histogram[],
+  value: BucketValue,
+): void {
+  const { steps, words, values, present } = input
+  const sizeMax = histograms.reduce((max, { rows }) => Math.max(max, rows.length), 0)
+  const buckets: Buckets = {
+    bounds: new Float64Array(sizeMax),
+    counts: new Float64Array(sizeMax),
+    count: 0,
+  }
+  for (const [index, histogram] of histograms.entries()) {
+    const { rows, bounds } = histogram
+    for (let step = 0; step < steps; step++) {
+      let count = 0
+      for (let k = 0; k < rows.length; k++) {
+        const row = rows[k]!
+        if (((present[row * words + (step >>> 5)]! >>> (step & 31)) & 1) === 0) continue
+        buckets.bounds[count] = bounds[k]!
+        buckets.counts[count] = values[row * steps + step]!
+        count++
+      }
+      if (count === 0) continue
+      buckets.count = count
+      setValue(out, fromRow + index, step, value(buckets, step, histogram))
+    }
+  }
+}
+
+/** What was forced under one metric name. */
+interface Forced {
+  boundMin: number
+  boundMax: number
+  diffMax: number
+  samples: number
+  msMin: number
+  msMax: number
+}
+
+/** Gathers forced monotonicity over all steps and series, to say it once per metric name. */
+class ForcedNotes {
+  private readonly byName = new Map<string, Forced>()
+  private readonly context: CallContext
+  private readonly pos: PosRange
+
+  constructor(context: CallContext, pos: PosRange) {
+    this.context = context
+    this.pos = pos
+  }
+
+  add(set: number, step: number, found: Monotonicity): void {
+    const { labels, range, delayedNameRemoval } = this.context
+    // Without delayed removal names are gone before anyone asks.
+    const name = delayedNameRemoval ? labels.value(set, METRIC_NAME) : ''
+    const ms = range.start + step * range.step
+    const known = this.byName.get(name)
+    if (known === undefined) {
+      const { boundMin, boundMax, diffMax } = found
+      this.byName.set(name, { boundMin, boundMax, diffMax, samples: 1, msMin: ms, msMax: ms })
+      return
+    }
+    known.boundMin = Math.min(known.boundMin, found.boundMin)
+    known.boundMax = Math.max(known.boundMax, found.boundMax)
+    known.diffMax = Math.max(known.diffMax, found.diffMax)
+    known.samples++
+    known.msMin = Math.min(known.msMin, ms)
+    known.msMax = Math.max(known.msMax, ms)
+  }
+
+  emit(): void {
+    for (const [name, forced] of this.byName) {
+      this.context.notes.info(
+        'input to histogram_quantile needed to be fixed for monotonicity (see ' +
+          'https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)' +
+          `${forMetric(name)}, from buckets ${formatG(forced.boundMin)} to ` +
+          `${formatG(forced.boundMax)}, with a max diff of ${formatG(forced.diffMax, 2)}, ` +
+          `over ${forced.samples} samples from ${rfc3339(forced.msMin)} to ${rfc3339(forced.msMax)}`,
+        this.pos,
+      )
+    }
+  }
+}
+
+function rfc3339(ms: number): string {
+  return new Date(Math.trunc(ms / 1000) * 1000).toISOString().replace('.000Z', 'Z')
+}
+
+/** OpenMetrics' notation of a float: always with a point or an exponent. */
+function openMetricsFloat(value: number): string {
+  const text = formatG(value)
+  return /[.eNI]/.test(text) ? text : `${text}.0`
+}

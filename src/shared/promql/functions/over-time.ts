@@ -1,0 +1,196 @@
+/**
+ * The *_over_time functions of floats, over one series and all steps. After Prometheus
+ * promql/functions.go; sums are compensated (Kahan, with Neumaier's improvement) as there, and start
+ * anew in every window: running or prefix sums would give other bits. Hot path; benchmark:
+ * bench/shared/promql/functions.bench.ts.
+ */
+import { formatG } from '../../base/go-text.js'
+import type { RangeKernel } from './kernel.js'
+import { quantileOfSorted } from './quantile.js'
+
+/** Makes a kernel of what gives the value of a window that is not empty. */
+function overWindows(
+  value: (ts: Float64Array, values: Float64Array, from: number, to: number) => number,
+): RangeKernel {
+  return (windows, _params, values, base, present, wordBase) => {
+    const { ts, values: samples, from, to, steps } = windows
+    for (let i = 0; i < steps; i++) {
+      const first = from[i]!
+      const end = to[i]!
+      if (end <= first) continue
+      values[base + i] = value(ts, samples, first, end)
+      present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
+    }
+  }
+}
+
+export const countOverTime: RangeKernel = overWindows((_ts, _values, from, to) => to - from)
+
+export const presentOverTime: RangeKernel = overWindows(() => 1)
+
+export const firstOverTime: RangeKernel = overWindows((_ts, values, from) => values[from]!)
+
+export const lastOverTime: RangeKernel = overWindows((_ts, values, _from, to) => values[to - 1]!)
+
+export const tsOfFirstOverTime: RangeKernel = overWindows((ts, _values, from) => ts[from]! / 1000)
+
+export const tsOfLastOverTime: RangeKernel = overWindows((ts, _v, _from, to) => ts[to - 1]! / 1000)
+
+export const maxOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
+  let max = values[from]!
+  for (let k = from + 1; k < to; k++) {
+    const value = values[k]!
+    // NaN gives way to any number.
+    if (value > max || max !== max) max = value
+  }
+  return max
+})
+
+export const minOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
+  let min = values[from]!
+  for (let k = from + 1; k < to; k++) {
+    const value = values[k]!
+    if (value < min || min !== min) min = value
+  }
+  return min
+})
+
+export const tsOfMaxOverTime: RangeKernel = overWindows((ts, values, from, to) => {
+  let at = from
+  for (let k = from + 1; k < to; k++) {
+    const max = values[at]!
+    if (values[k]! >= max || max !== max) at = k
+  }
+  return ts[at]! / 1000
+})
+
+export const tsOfMinOverTime: RangeKernel = overWindows((ts, values, from, to) => {
+  let at = from
+  for (let k = from + 1; k < to; k++) {
+    const min = values[at]!
+    if (values[k]! <= min || min !== min) at = k
+  }
+  return ts[at]! / 1000
+})
+
+export const sumOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
+  let sum = 0
+  let lost = 0
+  for (let k = from; k < to; k++) {
+    const value = values[k]!
+    const next = sum + value
+    lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum
+    sum = next
+  }
+  // Once infinite it stays so or becomes NaN; what was lost is void then.
+  return sum === Number.POSITIVE_INFINITY || sum === Number.NEGATIVE_INFINITY ? sum : sum + lost
+})
+
+export const avgOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
+  let sum = values[from]!
+  let lost = 0
+  for (let k = from + 1; k < to; k++) {
+    const value = values[k]!
+    const next = sum + value
+    if (next === Number.POSITIVE_INFINITY || next === Number.NEGATIVE_INFINITY) {
+      return incrementalMean(values, k, to, { sum, lost, count: k - from })
+    }
+    lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum
+    sum = next
+  }
+  const count = to - from
+  return sum / count + lost / count
+})
+
+/** Goes on with a mean where the sum would overflow. */
+function incrementalMean(
+  values: Float64Array,
+  from: number,
+  to: number,
+  begun: { sum: number; lost: number; count: number },
+): number {
+  let { count } = begun
+  let mean = begun.sum / count
+  let lost = begun.lost / count
+  for (let k = from; k < to; k++) {
+    count++
+    const share = (count - 1) / count
+    const value = values[k]! / count
+    const old = share * mean
+    lost *= share
+    mean = old + value
+    if (mean === Number.POSITIVE_INFINITY || mean === Number.NEGATIVE_INFINITY) lost = 0
+    else lost += Math.abs(old) >= Math.abs(value) ? old - mean + value : value - mean + old
+  }
+  return mean + lost
+}
+
+/** Population variance by Welford's method, both of its sums compensated. */
+function variance(_ts: Float64Array, values: Float64Array, from: number, to: number): number {
+  let count = 0
+  let mean = 0
+  let meanLost = 0
+  let sum = 0
+  let sumLost = 0
+  for (let k = from; k < to; k++) {
+    const value = values[k]!
+    count++
+    const distance = value - (mean + meanLost)
+    const step = distance / count
+    const nextMean = mean + step
+    if (nextMean === Number.POSITIVE_INFINITY || nextMean === Number.NEGATIVE_INFINITY) meanLost = 0
+    else {
+      meanLost += Math.abs(mean) >= Math.abs(step) ? mean - nextMean + step : step - nextMean + mean
+    }
+    mean = nextMean
+    const square = distance * (value - (mean + meanLost))
+    const nextSum = sum + square
+    if (nextSum === Number.POSITIVE_INFINITY || nextSum === Number.NEGATIVE_INFINITY) sumLost = 0
+    else {
+      sumLost += Math.abs(sum) >= Math.abs(square) ? sum - nextSum + square : square - nextSum + sum
+    }
+    sum = nextSum
+  }
+  return (sum + sumLost) / count
+}
+
+export const stdvarOverTime: RangeKernel = overWindows(variance)
+
+export const stddevOverTime: RangeKernel = overWindows((ts, values, from, to) =>
+  Math.sqrt(variance(ts, values, from, to)),
+)
+
+export const quantileOverTime: RangeKernel = (
+  windows,
+  params,
+  values,
+  base,
+  present,
+  wordBase,
+  notes,
+) => {
+  const { values: samples, from, to, steps } = windows
+  const quantiles = params[0]!
+  for (let i = 0; i < steps; i++) {
+    const first = from[i]!
+    const end = to[i]!
+    if (end <= first) continue
+    const q = quantiles[i]!
+    if (!(q >= 0 && q <= 1)) {
+      notes.warn(`quantile value should be between 0 and 1, got ${formatG(q)}`)
+    }
+    values[base + i] = quantileOfSorted(q, samples.slice(first, end).sort(), end - first)
+    present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
+  }
+}
+
+/** Median absolute deviation; NaN once a sample is. */
+export const madOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
+  const sorted = values.slice(from, to).sort()
+  const count = to - from
+  // Typed arrays sort NaN to the end.
+  if (Number.isNaN(sorted[count - 1])) return Number.NaN
+  const median = quantileOfSorted(0.5, sorted, count)
+  for (let k = 0; k < count; k++) sorted[k] = Math.abs(sorted[k]! - median)
+  return quantileOfSorted(0.5, sorted.sort(), count)
+})
