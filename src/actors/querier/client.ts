@@ -2,7 +2,8 @@
  * What the query-frontend holds of the querier threads: a pool that runs one task per thread.
  * Supervision (slots, ports, restarts) is behind it.
  */
-import type { QuerierAnswer, QuerierTask } from './contract.js'
+import type { Config } from '../../shared/config/index.js'
+import type { QuerierAnswer, QuerierConfig, QuerierTask } from './contract.js'
 
 /** A pool of querier threads without a queue of its own. */
 export interface QuerierPool {
@@ -14,4 +15,19 @@ export interface QuerierPool {
    * @throws AppError, those of contract.ts; `actor-down` when the thread died under the task
    */
   run(task: QuerierTask, signal: AbortSignal): Promise<QuerierAnswer>
+}
+
+/** Bytes that one query's columns may take when Mimir's limit leaves it open (0): a gigabyte. */
+const QUERY_MEMORY_DEFAULT = 1024 * 1024 * 1024
+
+/** The queriers' part of the configuration. */
+export function querierConfigOf(config: Config): QuerierConfig {
+  const memory = config['limits.max_estimated_memory_consumption_per_query']
+  return {
+    lookbackMs: config['querier.lookback_delta'],
+    evaluationIntervalMs: config['querier.default_evaluation_interval'],
+    samplesMax: config['querier.max_samples'],
+    memoryMax: memory > 0 ? memory : QUERY_MEMORY_DEFAULT,
+    delayedNameRemoval: config['limits.enable_delayed_name_removal'],
+  }
 }

@@ -32,7 +32,67 @@ export const ERRORS = {
   internal: { status: 500, type: 'internal', retryable: true, message: '{text}' },
   'bad-data': { status: 400, type: 'bad_data', retryable: false, message: '{text}' },
   'not-found': { status: 404, type: 'not_found', retryable: false, message: '{text}' },
+  'method-not-allowed': {
+    status: 405,
+    type: 'bad_data',
+    retryable: false,
+    message: 'method {method} is not allowed for {path}',
+  },
   'config-invalid': { status: 400, type: 'bad_data', retryable: false, message: '{text}' },
+  // Requests
+  'no-org-id': { status: 401, type: 'bad_data', retryable: false, message: 'no org id' },
+  'tenant-id-invalid': { status: 401, type: 'bad_data', retryable: false, message: '{text}' },
+  'too-many-tenants': {
+    status: 422,
+    type: 'bad_data',
+    retryable: false,
+    message: 'too many tenant IDs: at most {max} in one request, got {count}',
+  },
+  'body-too-large': {
+    status: 413,
+    type: 'too_large_entry',
+    retryable: false,
+    message: 'the request body is larger than {max} bytes',
+  },
+  'body-timeout': {
+    status: 408,
+    type: 'timeout',
+    retryable: true,
+    message: 'the request body did not arrive within {timeoutMs} ms',
+  },
+  'body-incomplete': {
+    status: 400,
+    type: 'bad_data',
+    retryable: true,
+    message: 'the connection ended before the whole request body had arrived',
+  },
+  'content-type-unsupported': {
+    status: 415,
+    type: 'bad_data',
+    retryable: false,
+    message: '{text}',
+  },
+  'err-mimir-distributor-max-write-message-size': {
+    status: 400,
+    type: 'bad_data',
+    retryable: false,
+    message:
+      'the incoming push request is larger than {max} bytes (err-mimir-distributor-max-write-message-size). To adjust the related limit, configure -distributor.max-recv-msg-size',
+  },
+  'err-mimir-distributor-max-inflight-push-requests': {
+    status: 503,
+    type: 'unavailable',
+    retryable: true,
+    message:
+      'more than {max} push requests are in flight (err-mimir-distributor-max-inflight-push-requests). To adjust the related limit, configure -distributor.instance-limits.max-inflight-push-requests',
+  },
+  'err-mimir-distributor-max-inflight-push-requests-bytes': {
+    status: 503,
+    type: 'unavailable',
+    retryable: true,
+    message:
+      'push requests in flight take more than {max} bytes (err-mimir-distributor-max-inflight-push-requests-bytes). To adjust the related limit, configure -distributor.instance-limits.max-inflight-push-requests-bytes',
+  },
   // Between actors
   'actor-down': {
     status: 503,

@@ -63,6 +63,58 @@ export const METRICS = {
     help: 'Doorbell messages posted to sleeping readers, by link.',
     labels: ['link'],
   },
+  cortex_request_duration_seconds: {
+    type: 'histogram',
+    help: 'Time (in seconds) spent serving HTTP requests.',
+    labels: ['method', 'route', 'status_code', 'ws'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100],
+  },
+  cortex_inflight_requests: {
+    type: 'gauge',
+    help: 'Current number of inflight requests.',
+    labels: ['method', 'route'],
+  },
+  cortex_distributor_inflight_push_requests: {
+    type: 'gauge',
+    help: 'Push requests in flight, bodies still arriving included.',
+    labels: [],
+  },
+  cortex_distributor_inflight_push_requests_bytes: {
+    type: 'gauge',
+    help: 'Bytes of the push requests in flight.',
+    labels: [],
+  },
+  cortex_query_frontend_queue_length: {
+    type: 'gauge',
+    help: 'Queries waiting for a querier thread.',
+    labels: [],
+  },
+  cortex_query_frontend_queue_duration_seconds: {
+    type: 'histogram',
+    help: 'Time that queries waited for a querier thread.',
+    labels: [],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  },
+  cortex_query_frontend_queries_total: {
+    type: 'counter',
+    help: 'Queries received, per kind and tenant.',
+    labels: ['op', 'user'],
+  },
+  cortex_query_scheduler_discarded_requests_total: {
+    type: 'counter',
+    help: 'Queries refused because too many of the tenant were waiting.',
+    labels: ['user'],
+  },
+  cortex_query_samples_processed_total: {
+    type: 'counter',
+    help: 'Samples read by queries, per tenant.',
+    labels: ['user'],
+  },
+  cortex_query_fetched_series_total: {
+    type: 'counter',
+    help: 'Series read by queries, per tenant.',
+    labels: ['user'],
+  },
 } as const satisfies Record<string, MetricRow>
 
 export type MetricName = keyof typeof METRICS

@@ -1,0 +1,35 @@
+/** The front's part of the configuration, out of the whole one. */
+import type { Config } from '../shared/config/index.js'
+import type { HttpConfig } from './handler.js'
+
+/** Bytes that bodies in flight may take when Mimir's key leaves it open (0): half a gigabyte. */
+const INFLIGHT_BYTES_DEFAULT = 512 * 1024 * 1024
+/** A client that takes no byte of its answer for so long is cut off (architecture, rule 20). */
+const STALL_TIMEOUT_MS = 30_000
+
+/** What `createServer` runs by. */
+export function httpConfigOf(config: Config): HttpConfig {
+  const inflightBytes = config['distributor.instance_limits.max_inflight_push_requests_bytes']
+  const retryAfter = {
+    minS: config['distributor.retry_after_header.min_backoff'] / 1000,
+    maxS: config['distributor.retry_after_header.max_backoff'] / 1000,
+  }
+  return {
+    listenAddress: config['server.http_listen_address'],
+    listenPort: config['server.http_listen_port'],
+    pathPrefix: config['server.http_path_prefix'].replace(/\/+$/, ''),
+    prometheusPrefix: config['api.prometheus_http_prefix'].replace(/\/+$/, ''),
+    multitenancyEnabled: config.multitenancy_enabled,
+    noAuthTenant: config.no_auth_tenant,
+    tenantHeaderRequired: config.tenant_header_required,
+    pushBytesMax: config['distributor.max_recv_msg_size'],
+    inflightPushesMax: config['distributor.instance_limits.max_inflight_push_requests'],
+    inflightPushBytesMax: inflightBytes > 0 ? inflightBytes : INFLIGHT_BYTES_DEFAULT,
+    formBytesMax: config['frontend.max_body_size'],
+    readTimeoutMs: config['server.http_server_read_timeout'],
+    stallTimeoutMs: STALL_TIMEOUT_MS,
+    idleTimeoutMs: config['server.http_server_idle_timeout'],
+    retryAfter: config['distributor.retry_after_header.enabled'] ? retryAfter : undefined,
+    gracefulTimeoutMs: config['server.graceful_shutdown_timeout'],
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The table of endpoints: method, path, whether it works for a tenant, handler, one line of
+ * documentation. A new endpoint is a row here and a handler in `routes/`.
+ */
+import type { Endpoint } from './handler.js'
+import * as admin from './routes/admin.js'
+import { push } from './routes/push.js'
+import * as query from './routes/query.js'
+
+/** A page without tenant. */
+const PAGE = { method: 'GET', prefix: 'none', auth: false, errors: 'text' } as const
+/** A row of the Prometheus API without tenant. */
+const STATUS = { ...PAGE, errors: 'json' } as const
+/** A row of the Prometheus API for a tenant. */
+const GET_API = { method: 'GET', prefix: 'prometheus', auth: true, errors: 'json' } as const
+const POST_API = { ...GET_API, method: 'POST' } as const
+
+const INSTANT = { path: '/api/v1/query', handler: query.instantQuery, doc: 'Instant query.' }
+const RANGE = { path: '/api/v1/query_range', handler: query.rangeQuery, doc: 'Range query.' }
+const SERIES = { path: '/api/v1/series', handler: query.series, doc: 'Series by selector.' }
+const LABELS = { path: '/api/v1/labels', handler: query.labelNames, doc: 'Label names.' }
+const FORMAT = {
+  path: '/api/v1/format_query',
+  handler: query.formatQuery,
+  doc: 'A PromQL expression, formatted.',
+}
+const BUILD = {
+  path: '/api/v1/status/buildinfo',
+  handler: admin.buildInfo,
+  doc: 'What this is, for Grafana.',
+}
+const STATUS_CONFIG = {
+  path: '/api/v1/status/config',
+  handler: admin.statusConfig,
+  doc: "Shaped as Prometheus', empty.",
+}
+const STATUS_FLAGS = {
+  path: '/api/v1/status/flags',
+  handler: admin.statusFlags,
+  doc: "Shaped as Prometheus', empty.",
+}
+
+export const ENDPOINTS: readonly Endpoint[] = [
+  // Write
+  {
+    method: 'POST',
+    path: '/api/v1/push',
+    prefix: 'none',
+    auth: true,
+    errors: 'text',
+    handler: push,
+    doc: 'Remote write 1.0.',
+  },
+  // Query
+  { ...GET_API, ...INSTANT },
+  { ...POST_API, ...INSTANT },
+  { ...GET_API, ...RANGE },
+  { ...POST_API, ...RANGE },
+  { ...GET_API, ...SERIES },
+  { ...POST_API, ...SERIES },
+  { ...GET_API, ...LABELS },
+  { ...POST_API, ...LABELS },
+  {
+    ...GET_API,
+    path: '/api/v1/label/:name/values',
+    handler: query.labelValues,
+    doc: 'Values of a label.',
+  },
+  {
+    ...GET_API,
+    path: '/api/v1/metadata',
+    handler: query.metadata,
+    doc: 'Type, help and unit of metrics.',
+  },
+  { ...GET_API, ...FORMAT },
+  { ...POST_API, ...FORMAT },
+  { ...STATUS, prefix: 'prometheus', ...BUILD },
+  { ...STATUS, prefix: 'prometheus', ...STATUS_CONFIG },
+  { ...STATUS, prefix: 'prometheus', ...STATUS_FLAGS },
+  // Administration
+  { ...PAGE, path: '/', handler: admin.index, doc: 'This page.' },
+  {
+    ...PAGE,
+    path: '/ready',
+    handler: admin.ready,
+    whileDraining: true,
+    doc: '200 when all is up, else 503 and why.',
+  },
+  {
+    ...PAGE,
+    path: '/metrics',
+    handler: admin.metrics,
+    whileDraining: true,
+    doc: "The process' own metrics.",
+  },
+  { ...PAGE, path: '/config', handler: admin.config, doc: 'The configuration in effect, YAML.' },
+  { ...PAGE, path: '/services', handler: admin.services, doc: 'Parts of the server, their state.' },
+  { ...PAGE, path: '/debug/actors', handler: admin.debugActors, doc: 'Threads and restarts.' },
+  { ...PAGE, path: '/debug/queries', handler: admin.debugQueries, doc: 'Queries in hand.' },
+  { ...STATUS, ...BUILD },
+  { ...STATUS, ...STATUS_CONFIG },
+  { ...STATUS, ...STATUS_FLAGS },
+]

@@ -1,0 +1,154 @@
+/**
+ * What the front's parts share: the shape of an endpoint, of a request as handlers see it, of a
+ * reply, and what stands behind the front. Handlers turn a request into a reply or throw an
+ * AppError; `server.ts` does the rest.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { QueryFrontend } from '../actors/query-frontend/query-frontend.js'
+import type { Env } from '../shared/env/index.js'
+import type { Admission } from './bodies.js'
+
+/** The part of the configuration that the front runs by. */
+export interface HttpConfig {
+  /** '' = all interfaces. */
+  readonly listenAddress: string
+  /** 0 = a free one. */
+  readonly listenPort: number
+  /** `server.http_path_prefix`, '' or `/x`. */
+  readonly pathPrefix: string
+  /** `api.prometheus_http_prefix`: `/prometheus`. */
+  readonly prometheusPrefix: string
+  readonly multitenancyEnabled: boolean
+  /** The tenant of requests that need not name one. */
+  readonly noAuthTenant: string
+  /** A missing X-Scope-OrgID is 401, as in Mimir; otherwise it means `noAuthTenant`. */
+  readonly tenantHeaderRequired: boolean
+  /** `distributor.max_recv_msg_size`. */
+  readonly pushBytesMax: number
+  /** `distributor.instance_limits.max_inflight_push_requests`; 0 = no bound. */
+  readonly inflightPushesMax: number
+  /** `…max_inflight_push_requests_bytes`; 0 = no bound. */
+  readonly inflightPushBytesMax: number
+  /** `frontend.max_body_size`: forms of the query API. */
+  readonly formBytesMax: number
+  /** Milliseconds for a whole request body to arrive. */
+  readonly readTimeoutMs: number
+  /** Milliseconds after which a client that takes nothing of its answer is cut off. */
+  readonly stallTimeoutMs: number
+  readonly idleTimeoutMs: number
+  /** Bounds of Retry-After (`distributor.retry_after_header`), seconds; undefined = not sent. */
+  readonly retryAfter: RetryAfterBounds | undefined
+  /** Milliseconds that draining waits for requests in flight before it cuts them off. */
+  readonly gracefulTimeoutMs: number
+}
+
+export interface RetryAfterBounds {
+  readonly minS: number
+  readonly maxS: number
+}
+
+/** How one push came out. */
+export interface PushAnswer {
+  /** 200, 202, 400, 429, 5xx. */
+  readonly status: number
+  /** '' when all is well, else the error's text. */
+  readonly text: string
+}
+
+/** Where push bodies go: the distributors' client. */
+export interface PushSink {
+  /**
+   * Takes one complete remote write body, snappy-compressed as it came.
+   *
+   * @param pieces the body in order, `length` bytes in all; read before the first await only
+   * @throws AppError `overloaded`, `actor-down`, `shutting-down`
+   */
+  push(tenant: string, pieces: readonly Uint8Array[], length: number): Promise<PushAnswer>
+}
+
+/** What `/ready` says. */
+export interface Readiness {
+  readonly ready: boolean
+  /** Why not, and how far: `ingester/0 replays its log: 42 %`. */
+  readonly reason: string
+}
+
+/** One line of `/services` and `/debug/actors`. */
+export interface ServiceStatus {
+  readonly name: string
+  readonly state: string
+  readonly restarts: number
+}
+
+/** What stands behind the front. */
+export interface HttpBackend {
+  readonly distributors: PushSink
+  readonly frontend: QueryFrontend
+  readiness(): Readiness
+  services(): readonly ServiceStatus[]
+  /** The text of `/metrics`. */
+  metricsText(): string
+  /** The effective configuration, secrets masked. */
+  configYaml(): string
+  /** Of nilometer itself: `0.1.0`. */
+  readonly version: string
+}
+
+/** What every handler may use. */
+export interface Front {
+  readonly backend: HttpBackend
+  readonly config: HttpConfig
+  readonly env: Env
+  readonly admission: Admission
+  /** The whole table, for the index page; paths with their prefixes. */
+  readonly endpoints: readonly MountedEndpoint[]
+}
+
+/** A request as handlers see it. */
+export interface HttpRequest {
+  readonly incoming: IncomingMessage
+  /** Checked; '' where the endpoint needs none. */
+  readonly tenant: string
+  /** A path parameter, decoded. */
+  param(name: string): string
+  /** Parameters of the URL. */
+  search(): URLSearchParams
+  /** Aborted when the client goes away before it has the answer. */
+  signal(): AbortSignal
+}
+
+/** An answer. */
+export interface Reply {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** Pieces are sent in order under back-pressure. */
+  readonly body?: string | readonly Uint8Array[]
+  /** May be gzipped when the client takes that. */
+  readonly compress?: boolean
+}
+
+export type Handler = (request: HttpRequest, front: Front) => Reply | Promise<Reply>
+
+/** A row of the endpoint table. */
+export interface Endpoint {
+  readonly method: 'GET' | 'POST'
+  /** Hono's notation, without prefixes. */
+  readonly path: string
+  /** Which configured prefix stands before the path. */
+  readonly prefix: 'none' | 'prometheus'
+  /** Whether it works for a tenant. */
+  readonly auth: boolean
+  /** How its errors look: the envelope of the Prometheus API or plain text. */
+  readonly errors: 'json' | 'text'
+  /** Answers while the server drains, too. */
+  readonly whileDraining?: true
+  readonly handler: Handler
+  readonly doc: string
+}
+
+/** An endpoint under its configured path. */
+export interface MountedEndpoint extends Endpoint {
+  readonly fullPath: string
+  /** Mimir's `route` label: `prometheus_api_v1_query`. */
+  readonly route: string
+}

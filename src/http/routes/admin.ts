@@ -1,0 +1,103 @@
+/** Pages for people, probes and scrapers: index, readiness, metrics, configuration, build. */
+import { jsonReply, textReply } from '../errors.js'
+import type { Front, HttpRequest, MountedEndpoint, Reply } from '../handler.js'
+
+/** The version of Mimir whose API is spoken: Grafana decides by it what it may ask for. */
+const MIMIR_API_VERSION = '3.0.0'
+const STYLE =
+  'body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}td{padding:.15rem 1rem .15rem 0}'
+
+/** GET / */
+export function index(_request: HttpRequest, front: Front): Reply {
+  const rows = front.endpoints.map(indexRow).join('\n')
+  const body = `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>nilometer</title><style>${STYLE}</style></head>
+<body>
+<h1>nilometer ${escapeHtml(front.backend.version)}</h1>
+<p>Long-term, multi-tenant storage for Prometheus metrics.</p>
+<table>
+${rows}
+</table>
+</body>
+</html>
+`
+  return { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body }
+}
+
+function indexRow(endpoint: MountedEndpoint): string {
+  const path = escapeHtml(endpoint.fullPath)
+  const isPage = endpoint.method === 'GET' && !endpoint.auth
+  const shown = isPage ? `<a href="${path}"><code>${path}</code></a>` : `<code>${path}</code>`
+  return `<tr><td>${endpoint.method}</td><td>${shown}</td><td>${escapeHtml(endpoint.doc)}</td></tr>`
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
+}
+
+/** GET /ready */
+export function ready(_request: HttpRequest, front: Front): Reply {
+  const { ready: isReady, reason } = front.backend.readiness()
+  return isReady ? textReply(200, 'ready\n') : textReply(503, `${reason}\n`)
+}
+
+/** GET /metrics */
+export function metrics(_request: HttpRequest, front: Front): Reply {
+  const headers = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }
+  return { status: 200, headers, body: front.backend.metricsText(), compress: true }
+}
+
+/** GET /config */
+export function config(_request: HttpRequest, front: Front): Reply {
+  return textReply(200, front.backend.configYaml())
+}
+
+/** GET /services */
+export function services(_request: HttpRequest, front: Front): Reply {
+  const lines = front.backend.services().map(({ name, state }) => `${name} => ${state}\n`)
+  return textReply(200, lines.join(''))
+}
+
+/** GET /debug/actors */
+export function debugActors(_request: HttpRequest, front: Front): Reply {
+  return jsonReply(200, { actors: front.backend.services() })
+}
+
+/** GET /debug/queries */
+export function debugQueries(_request: HttpRequest, front: Front): Reply {
+  return jsonReply(200, { queries: front.backend.frontend.queries() })
+}
+
+/**
+ * GET /api/v1/status/buildinfo. Grafana takes `application` and `features` from here to know what
+ * the server can do; the version is that of the API, the revision our own.
+ */
+export function buildInfo(_request: HttpRequest, front: Front): Reply {
+  const data = {
+    application: 'Grafana Mimir',
+    version: MIMIR_API_VERSION,
+    revision: `nilometer-${front.backend.version}`,
+    branch: 'nilometer',
+    buildUser: '',
+    buildDate: '',
+    goVersion: '',
+    features: {
+      ruler_config_api: 'false',
+      alertmanager_config_api: 'false',
+      query_sharding: 'false',
+      federated_rules: 'false',
+    },
+  }
+  return jsonReply(200, { status: 'success', data })
+}
+
+/** GET /api/v1/status/config: shaped as Prometheus', empty as Mimir's; /config has the real one. */
+export function statusConfig(): Reply {
+  return jsonReply(200, { status: 'success', data: { yaml: '' } })
+}
+
+/** GET /api/v1/status/flags */
+export function statusFlags(): Reply {
+  return jsonReply(200, { status: 'success', data: {} })
+}

@@ -1,0 +1,176 @@
+/**
+ * The Prometheus query API: parameters in, the querier's bytes out. What can be told from the
+ * parameters alone is refused here, with Prometheus' texts; everything else (parsing, selecting,
+ * evaluating, encoding) is work for a querier thread.
+ */
+import type { QuerierAnswer, QuerierQuery } from '../../actors/querier/contract.js'
+import { quoteGo } from '../../shared/base/go-string.js'
+import { fail } from '../../shared/errors/index.js'
+import { readBody } from '../bodies.js'
+import type { Front, HttpRequest, Reply } from '../handler.js'
+import {
+  durationParam,
+  invalidParam,
+  limitParam,
+  MAX_TIME_MS,
+  MIN_TIME_MS,
+  Params,
+  parseInteger,
+  parseStep,
+  timeParam,
+  unescapeLabelName,
+} from '../params.js'
+
+/** Points of one series that a range query may have, as in Prometheus. */
+const POINTS_MAX = 11_000
+const ZERO_STEP =
+  'zero or negative query resolution step widths are not accepted. Try a positive integer'
+const TOO_MANY_POINTS =
+  'exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)'
+
+/** GET, POST /api/v1/query */
+export async function instantQuery(request: HttpRequest, front: Front): Promise<Reply> {
+  const params = await paramsOf(request, front)
+  const limit = limitParam(params)
+  const atMs = timeParam(params, 'time', front.env.clock.now())
+  const timeoutMs = durationParam(params, 'timeout')
+  const lookbackMs = lookbackParam(params)
+  const text = params.get('query')
+  return run(request, front, { kind: 'query', text, atMs, lookbackMs, limit }, timeoutMs)
+}
+
+/** GET, POST /api/v1/query_range */
+export async function rangeQuery(request: HttpRequest, front: Front): Promise<Reply> {
+  const params = await paramsOf(request, front)
+  const limit = limitParam(params)
+  const startMs = timeParam(params, 'start')
+  const endMs = timeParam(params, 'end')
+  if (endMs < startMs) throw invalidParam('end', 'end timestamp must not be before start time')
+  const step = durationParam(params, 'step')
+  if (step === undefined) throw invalidParam('step', 'cannot parse "" to a valid duration')
+  const stepMs = Math.trunc(step)
+  if (stepMs < 1) throw invalidParam('step', ZERO_STEP)
+  if (Math.trunc((endMs - startMs) / step) > POINTS_MAX) {
+    throw fail('bad-data', { text: TOO_MANY_POINTS })
+  }
+  const timeoutMs = durationParam(params, 'timeout')
+  const lookbackMs = lookbackParam(params)
+  const text = params.get('query')
+  const range = { startMs, endMs, stepMs }
+  return run(request, front, { kind: 'query-range', text, ...range, lookbackMs, limit }, timeoutMs)
+}
+
+/** GET, POST /api/v1/series */
+export async function series(request: HttpRequest, front: Front): Promise<Reply> {
+  const params = await paramsOf(request, front)
+  const matchers = params.all('match[]')
+  if (matchers.length === 0) throw fail('bad-data', { text: 'no match[] parameter provided' })
+  return run(request, front, { kind: 'series', matchers, ...rangeOf(params) })
+}
+
+/** GET, POST /api/v1/labels */
+export async function labelNames(request: HttpRequest, front: Front): Promise<Reply> {
+  const params = await paramsOf(request, front)
+  const matchers = params.all('match[]')
+  return run(request, front, { kind: 'label-names', matchers, ...rangeOf(params) })
+}
+
+/** GET /api/v1/label/:name/values */
+export async function labelValues(request: HttpRequest, front: Front): Promise<Reply> {
+  const params = new Params(request.search())
+  const name = unescapeLabelName(request.param('name'))
+  // Any UTF-8 text is a name, as in Prometheus 3.
+  if (name === '') throw fail('bad-data', { text: `invalid label name: ${quoteGo(name)}` })
+  const matchers = params.all('match[]')
+  return run(request, front, { kind: 'label-values', name, matchers, ...rangeOf(params) })
+}
+
+/** GET /api/v1/metadata */
+export async function metadata(request: HttpRequest, front: Front): Promise<Reply> {
+  const params = new Params(request.search())
+  const limit = integerParam(params, 'limit')
+  const limitPerMetric = integerParam(params, 'limit_per_metric')
+  const metric = params.get('metric')
+  return run(request, front, { kind: 'metadata', metric, limit, limitPerMetric })
+}
+
+/** GET, POST /api/v1/format_query */
+export async function formatQuery(request: HttpRequest, front: Front): Promise<Reply> {
+  const params = await paramsOf(request, front)
+  return run(request, front, { kind: 'format-query', text: params.get('query') })
+}
+
+/** URL parameters and, of a POST, the form in its body. */
+async function paramsOf(request: HttpRequest, front: Front): Promise<Params> {
+  const { incoming } = request
+  if (incoming.method !== 'POST') return new Params(request.search())
+  const { config, env } = front
+  const body = await readBody(incoming, {
+    bytesMax: config.formBytesMax,
+    timeoutMs: config.readTimeoutMs,
+    timers: env.timers,
+    tooLarge: () => fail('body-too-large', { max: config.formBytesMax }),
+    claim: () => {},
+  })
+  const type = incoming.headers['content-type'] ?? ''
+  if (!/^\s*application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
+    return new Params(request.search())
+  }
+  const form = new URLSearchParams(Buffer.concat(body.pieces).toString('utf8'))
+  return new Params(form, request.search())
+}
+
+function rangeOf(params: Params): { mint: number; maxt: number; limit: number } {
+  const limit = limitParam(params)
+  const mint = timeParam(params, 'start', MIN_TIME_MS)
+  const maxt = timeParam(params, 'end', MAX_TIME_MS)
+  return { mint, maxt, limit }
+}
+
+/** `lookback_delta` in ms, 0 when absent. */
+function lookbackParam(params: Params): number {
+  const text = params.get('lookback_delta')
+  if (text === '') return 0
+  try {
+    return Math.trunc(parseStep(text))
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw fail('bad-data', { text: `error parsing lookback delta duration: ${why}` }, error)
+  }
+}
+
+function integerParam(params: Params, name: string): number {
+  const text = params.get(name)
+  if (text === '') return -1
+  const value = parseInteger(text)
+  if (value === undefined) throw fail('bad-data', { text: `${name} must be a number` })
+  return value
+}
+
+async function run(
+  request: HttpRequest,
+  front: Front,
+  query: QuerierQuery,
+  timeoutMs?: number,
+): Promise<Reply> {
+  const { clock } = front.env
+  const start = clock.monotonic()
+  const signal = request.signal()
+  const options =
+    timeoutMs === undefined ? { signal } : { signal, timeoutMs: Math.max(0, timeoutMs) }
+  const answer = await front.backend.frontend.run(request.tenant, query, options)
+  const headers = {
+    'content-type': 'application/json',
+    'server-timing': serverTiming(answer, clock.monotonic() - start),
+  }
+  return { status: 200, headers, body: answer.pieces, compress: true }
+}
+
+/** Mimir's Server-Timing, as far as it means something here. */
+function serverTiming(answer: QuerierAnswer, tookMs: number): string {
+  return [
+    `querier_wall_time;dur=${answer.tookMs.toFixed(3)}`,
+    `response_time;dur=${tookMs.toFixed(3)}`,
+    `samples_processed;val=${answer.samplesRead}`,
+  ].join(', ')
+}

@@ -1,0 +1,234 @@
+/**
+ * The HTTP server: Hono's router over the endpoint table on a Node server. A request passes here
+ * once: drain check → tenant → handler → reply, and is counted and logged when its answer is out.
+ * Handlers get the Node request and the reply goes straight to the Node response: the web-standard
+ * objects in between cost 85 µs for a body of 92 KB.
+ */
+import { createServer as createNodeServer, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { type Context, Hono } from 'hono'
+import type { Env } from '../shared/env/index.js'
+import { fail } from '../shared/errors/index.js'
+import { Admission, discardRest, sendReply } from './bodies.js'
+import { ENDPOINTS } from './endpoints.js'
+import { errorReply, retryAfterSeconds } from './errors.js'
+import type {
+  Front,
+  HttpBackend,
+  HttpConfig,
+  HttpRequest,
+  MountedEndpoint,
+  Reply,
+} from './handler.js'
+import { RequestMeter } from './request-meter.js'
+import { tenantOf } from './tenant.js'
+
+type FrontContext = Context<{ Bindings: HttpBindings }>
+
+/** A server that is not listening yet. */
+export interface HttpServer {
+  /** Binds; the port it has got. Rejects when the address is taken. */
+  listen(): Promise<number>
+  /**
+   * Stops: answers 503 on open connections, closes the listener, waits for requests in flight up
+   * to the configured time and then cuts them off.
+   */
+  drain(): Promise<void>
+}
+
+/** Builds the server over what stands behind it. */
+export function createServer(backend: HttpBackend, config: HttpConfig, env: Env): HttpServer {
+  const meter = new RequestMeter(env)
+  const front: Front = {
+    backend,
+    config,
+    env,
+    admission: new Admission({
+      requestsMax: config.inflightPushesMax,
+      bytesMax: config.inflightPushBytesMax,
+      requestsCell: env.metrics.cell('cortex_distributor_inflight_push_requests'),
+      bytesCell: env.metrics.cell('cortex_distributor_inflight_push_requests_bytes'),
+    }),
+    endpoints: mountEndpoints(config),
+  }
+  const state = { isDraining: false }
+  const app = buildApp(front, meter, state)
+  const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
+    overrideGlobalObjects: false,
+    autoCleanupIncoming: false,
+    errorHandler: () => new Response('bad request\n', { status: 400 }),
+  })
+  const server = createNodeServer({
+    keepAliveTimeout: config.idleTimeoutMs,
+    headersTimeout: config.readTimeoutMs,
+    // Bodies have a clock of their own (bodies.ts); this is only the backstop behind it.
+    requestTimeout: config.readTimeoutMs * 2,
+  })
+  server.on('request', (incoming, outgoing) => void listener(incoming, outgoing))
+  return {
+    listen: () => listen(server, config),
+    drain: async () => {
+      state.isDraining = true
+      await close(server, config, env)
+    },
+  }
+}
+
+/** The table under the configured prefixes. */
+function mountEndpoints(config: HttpConfig): MountedEndpoint[] {
+  return ENDPOINTS.map((endpoint) => {
+    const prefix = endpoint.prefix === 'prometheus' ? config.prometheusPrefix : ''
+    const route = `${endpoint.prefix === 'prometheus' ? '/prometheus' : ''}${endpoint.path}`
+    return {
+      ...endpoint,
+      fullPath: config.pathPrefix + prefix + endpoint.path,
+      route: route.replace(/^\//, '').replaceAll(/[/-]/g, '_').replaceAll(':', '') || 'root',
+    }
+  })
+}
+
+function buildApp(
+  front: Front,
+  meter: RequestMeter,
+  state: { isDraining: boolean },
+): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  const methods = new Map<string, string[]>()
+  for (const endpoint of front.endpoints) {
+    const known = methods.get(endpoint.fullPath) ?? []
+    methods.set(endpoint.fullPath, [...known, endpoint.method])
+    app.on(endpoint.method, endpoint.fullPath, (c: FrontContext) =>
+      serve(c, endpoint.route, front, meter, () => answer(c, endpoint, front, state)),
+    )
+  }
+  for (const [path, allowed] of methods) {
+    const isJson = path.startsWith(`${front.config.pathPrefix}${front.config.prometheusPrefix}/`)
+    app.all(path, (c: FrontContext) =>
+      serve(c, 'other', front, meter, () => otherMethod(c, path, allowed, isJson, front)),
+    )
+  }
+  app.notFound((c: FrontContext) => serve(c, 'other', front, meter, () => unknownPath(c, front)))
+  return app
+}
+
+/** Runs a request to its end, whatever happens, and counts it. */
+async function serve(
+  c: FrontContext,
+  route: string,
+  front: Front,
+  meter: RequestMeter,
+  work: () => Promise<Reply>,
+): Promise<Response> {
+  const { incoming, outgoing } = c.env
+  const done = meter.begin(incoming.method ?? 'GET', route)
+  outgoing.once('close', () => done(outgoing.statusCode, outgoing.writableFinished))
+  const reply = await work()
+  if (!incoming.complete) discardRest(incoming, front.env.timers)
+  await sendReply(incoming, outgoing, reply, front.config.stallTimeoutMs)
+  return RESPONSE_ALREADY_SENT
+}
+
+/** The reply of an endpoint, errors included. */
+async function answer(
+  c: FrontContext,
+  endpoint: MountedEndpoint,
+  front: Front,
+  state: { isDraining: boolean },
+): Promise<Reply> {
+  const { incoming } = c.env
+  let reply: Reply
+  try {
+    if (state.isDraining && endpoint.whileDraining !== true) throw fail('shutting-down')
+    reply = await endpoint.handler(requestOf(c, endpoint, front.config), front)
+  } catch (error) {
+    reply = errorReply(error, endpoint.errors, front.env)
+  }
+  if (state.isDraining) c.env.outgoing.setHeader('connection', 'close')
+  const { retryAfter } = front.config
+  if (retryAfter === undefined || (reply.status !== 429 && reply.status < 500)) return reply
+  const seconds = retryAfterSeconds(incoming, retryAfter, front.env.prng)
+  return { ...reply, headers: { ...reply.headers, 'retry-after': String(seconds) } }
+}
+
+function requestOf(c: FrontContext, endpoint: MountedEndpoint, config: HttpConfig): HttpRequest {
+  const { incoming, outgoing } = c.env
+  let search: URLSearchParams | undefined
+  let gone: AbortController | undefined
+  return {
+    incoming,
+    tenant: endpoint.auth ? tenantOf(incoming, config) : '',
+    param: (name) => c.req.param(name) ?? '',
+    search: () => {
+      search ??= searchOf(incoming)
+      return search
+    },
+    signal: () => {
+      if (gone !== undefined) return gone.signal
+      const controller = new AbortController()
+      gone = controller
+      if (outgoing.destroyed) controller.abort()
+      outgoing.once('close', () => {
+        if (!outgoing.writableFinished) controller.abort()
+      })
+      return controller.signal
+    },
+  }
+}
+
+function searchOf(incoming: IncomingMessage): URLSearchParams {
+  const url = incoming.url ?? ''
+  const at = url.indexOf('?')
+  return new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
+}
+
+/** A known path asked with another method: OPTIONS is told what there is, the rest 405. */
+async function otherMethod(
+  c: FrontContext,
+  path: string,
+  allowed: readonly string[],
+  isJson: boolean,
+  front: Front,
+): Promise<Reply> {
+  const allow = [...allowed, ...(allowed.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')
+  const method = c.env.incoming.method ?? ''
+  if (method === 'OPTIONS') return { status: 204, headers: { allow } }
+  const error = fail('method-not-allowed', { method, path })
+  const reply = errorReply(error, isJson ? 'json' : 'text', front.env)
+  return { ...reply, headers: { ...reply.headers, allow } }
+}
+
+async function unknownPath(c: FrontContext, front: Front): Promise<Reply> {
+  const { pathPrefix, prometheusPrefix } = front.config
+  const path = (c.env.incoming.url ?? '').replace(/\?.*$/s, '')
+  const isJson = path.startsWith(`${pathPrefix}${prometheusPrefix}/`)
+  const error = fail('not-found', { text: isJson ? 'path not found' : '404 page not found' })
+  return errorReply(error, isJson ? 'json' : 'text', front.env)
+}
+
+function listen(server: Server, config: HttpConfig): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    const host = config.listenAddress === '' ? {} : { host: config.listenAddress }
+    server.listen({ port: config.listenPort, ...host }, () => {
+      server.off('error', reject)
+      resolve((server.address() as AddressInfo).port)
+    })
+  })
+}
+
+async function close(server: Server, config: HttpConfig, env: Env): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  server.closeIdleConnections()
+  // A connection that was busy a moment ago becomes idle without telling anybody.
+  const sweep = (): void => {
+    server.closeIdleConnections()
+    timer = env.timers.after(100, sweep)
+  }
+  let timer = env.timers.after(100, sweep)
+  const deadline = env.timers.after(config.gracefulTimeoutMs, () => server.closeAllConnections())
+  await closed
+  timer.cancel()
+  deadline.cancel()
+}

@@ -1,0 +1,59 @@
+/**
+ * Which tenant a request is for: `X-Scope-OrgID` under Mimir's rules (reference: "Tenancy and
+ * authentication"). Tenant ids become directory and bucket names, so the character set is a
+ * safety rule too.
+ */
+import type { IncomingMessage } from 'node:http'
+import { fail } from '../shared/errors/index.js'
+import type { HttpConfig } from './handler.js'
+
+const BYTES_MAX = 150
+const UNSUPPORTED = /[^0-9a-zA-Z!\-_.*'()]/
+const RESERVED = '__mimir_cluster'
+
+/**
+ * The tenant of a request.
+ *
+ * @throws AppError `no-org-id`, `tenant-id-invalid` (both 401), `too-many-tenants` (422): several
+ * ids (`a|b`) need tenant federation, which is off
+ */
+export function tenantOf(incoming: IncomingMessage, config: HttpConfig): string {
+  if (!config.multitenancyEnabled) return config.noAuthTenant
+  const header = incoming.headers['x-scope-orgid']
+  const text = Array.isArray(header) ? header[0] : header
+  if (text === undefined || text === '') {
+    if (config.tenantHeaderRequired) throw fail('no-org-id')
+    return config.noAuthTenant
+  }
+  if (!text.includes('|')) {
+    checkTenantId(text)
+    return text
+  }
+  const ids = [...new Set(text.split('|'))]
+  for (const id of ids) checkTenantId(id)
+  if (ids.length > 1) throw fail('too-many-tenants', { max: 1, count: ids.length })
+  return ids[0]!
+}
+
+/**
+ * Checks one tenant id.
+ *
+ * @throws AppError `no-org-id` for an empty one, `tenant-id-invalid`
+ */
+export function checkTenantId(id: string): void {
+  if (id === '') throw fail('no-org-id')
+  const bad = UNSUPPORTED.exec(id)
+  if (bad !== null) {
+    const text = `tenant ID '${id}' contains unsupported character '${bad[0]}'`
+    throw fail('tenant-id-invalid', { text })
+  }
+  if (id.length > BYTES_MAX) {
+    throw fail('tenant-id-invalid', { text: `tenant ID is too long: max ${BYTES_MAX} characters` })
+  }
+  if (id === '.' || id === '..') {
+    throw fail('tenant-id-invalid', { text: "tenant ID is '.' or '..'" })
+  }
+  if (id === RESERVED) {
+    throw fail('tenant-id-invalid', { text: `tenant ID '${RESERVED}' is not allowed` })
+  }
+}

@@ -1,0 +1,219 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import { answerOf, ask, form, startFront, type TestFront, until } from './support.js'
+
+describe('the front', () => {
+  let front: TestFront
+  before(async () => {
+    front = await startFront()
+  })
+  after(() => front.server.drain())
+
+  test('answers an unknown path of the Prometheus API in its envelope', async () => {
+    const answer = await ask(front.port, '/prometheus/api/v1/rules?type=alert')
+    assert.equal(answer.status, 404)
+    assert.equal(answer.headers['content-type'], 'application/json')
+    const envelope = { status: 'error', errorType: 'not_found', error: 'path not found' }
+    assert.deepEqual(JSON.parse(answer.body), envelope)
+  })
+
+  test('answers any other unknown path in plain text', async () => {
+    const answer = await ask(front.port, '/nope')
+    assert.equal(answer.status, 404)
+    assert.equal(answer.body, '404 page not found\n')
+  })
+
+  test('names the methods of a path asked with another one', async () => {
+    const answer = await ask(front.port, '/api/v1/push')
+    assert.equal(answer.status, 405)
+    assert.equal(answer.headers['allow'], 'POST, OPTIONS')
+    const options = await ask(front.port, '/prometheus/api/v1/query', { method: 'OPTIONS' })
+    assert.equal(options.status, 204)
+    assert.equal(options.headers['allow'], 'GET, POST, HEAD, OPTIONS')
+  })
+
+  test('answers HEAD with the headers of GET and no body', async () => {
+    const answer = await ask(front.port, '/ready', { method: 'HEAD' })
+    assert.equal(answer.status, 200)
+    assert.equal(answer.headers['content-length'], '6')
+    assert.equal(answer.body, '')
+  })
+
+  test('says what it is in the way that Grafana reads', async () => {
+    for (const path of ['/api/v1/status/buildinfo', '/prometheus/api/v1/status/buildinfo']) {
+      const { status, data } = JSON.parse((await ask(front.port, path)).body)
+      assert.equal(status, 'success')
+      assert.equal(data.application, 'Grafana Mimir')
+      assert.equal(data.features.ruler_config_api, 'false')
+    }
+  })
+
+  test('lists every endpoint on its index page', async () => {
+    const { status, headers, body } = await ask(front.port, '/')
+    assert.equal(status, 200)
+    assert.match(String(headers['content-type']), /^text\/html/)
+    assert.match(body, /href="\/metrics"/)
+    assert.match(body, /\/prometheus\/api\/v1\/query_range/)
+    assert.match(body, /\/api\/v1\/push/)
+  })
+
+  test('shows readiness, configuration, metrics, services', async () => {
+    assert.equal((await ask(front.port, '/ready')).body, 'ready\n')
+    assert.equal((await ask(front.port, '/config')).body, 'target: all\n')
+    assert.equal((await ask(front.port, '/metrics')).body, '# metrics\n')
+    assert.equal((await ask(front.port, '/services')).body, 'ingester/0 => running\n')
+    front.readiness = { ready: false, reason: 'ingester/0 replays its log: 42 %' }
+    const answer = await ask(front.port, '/ready')
+    front.readiness = { ready: true, reason: '' }
+    assert.equal(answer.status, 503)
+    assert.equal(answer.body, 'ingester/0 replays its log: 42 %\n')
+  })
+
+  test('counts requests by method, route and status', async () => {
+    await ask(front.port, '/prometheus/api/v1/label/job/values')
+    const route = 'prometheus_api_v1_label_name_values'
+    const name = 'cortex_request_duration_seconds'
+    await until(() => front.env.metrics.observations(name, 'GET', route, '200', 'false').length > 0)
+    assert.equal(front.env.metrics.observations(name, 'GET', route, '200', 'false').length, 1)
+    assert.equal(front.env.metrics.value('cortex_inflight_requests', 'GET', route), 0)
+  })
+
+  test('gzips an answer for a client that takes it', async () => {
+    const text = `{"status":"success","data":["${'x'.repeat(5000)}"]}`
+    front.pool.answer = async () => answerOf(text.slice(0, 3000), text.slice(3000))
+    const path = '/prometheus/api/v1/labels'
+    const zipped = await ask(front.port, path, { headers: { 'accept-encoding': 'br, gzip' } })
+    assert.equal(zipped.headers['content-encoding'], 'gzip')
+    assert.equal(gunzipSync(Buffer.from(zipped.body, 'latin1')).toString(), text)
+    for (const refusal of ['identity', 'gzip;q=0']) {
+      const plain = await ask(front.port, path, { headers: { 'accept-encoding': refusal } })
+      assert.equal(plain.headers['content-encoding'], undefined)
+      assert.equal(plain.headers['content-length'], String(text.length))
+      assert.equal(plain.body, text)
+    }
+  })
+
+  test('sends pieces in order', async () => {
+    const pieces = Array.from({ length: 40 }, (_, i) => String.fromCharCode(65 + i).repeat(100_000))
+    front.pool.answer = async () => answerOf(...pieces)
+    const answer = await ask(front.port, '/prometheus/api/v1/labels')
+    assert.equal(answer.body, pieces.join(''))
+  })
+
+  test('turns an error that is not ours into a 500 and logs it', async () => {
+    front.pool.answer = async () => {
+      throw new TypeError('x is not a function')
+    }
+    const answer = await ask(front.port, '/prometheus/api/v1/query', form({ query: 'up' }))
+    assert.equal(answer.status, 500)
+    assert.equal(JSON.parse(answer.body).errorType, 'internal')
+    assert.ok(Number(answer.headers['retry-after']) >= 6)
+  })
+})
+
+describe('tenants', () => {
+  const cases = [
+    { header: undefined, status: 200, tenant: 'anonymous' },
+    { header: 'team-a', status: 200, tenant: 'team-a' },
+    { header: "A!-_.*'()9", status: 200, tenant: "A!-_.*'()9" },
+    { header: 'a|a', status: 200, tenant: 'a' },
+    { header: 'a'.repeat(150), status: 200, tenant: 'a'.repeat(150) },
+    { header: 'a'.repeat(151), status: 401, text: /too long: max 150/ },
+    {
+      header: 'a/b',
+      status: 401,
+      text: /^tenant ID 'a\/b' contains unsupported character '\/'\n$/,
+    },
+    { header: 'é', status: 401, text: /unsupported character/ },
+    { header: '.', status: 401, text: /is '\.' or '\.\.'/ },
+    { header: '..', status: 401, text: /is '\.' or '\.\.'/ },
+    { header: '__mimir_cluster', status: 401, text: /not allowed/ },
+    { header: 'b|a|b', status: 422, text: /at most 1 .* got 2/ },
+    { header: 'a|', status: 401, text: /no org id/ },
+  ]
+  for (const { header, status, tenant, text } of cases) {
+    test(`X-Scope-OrgID ${header?.slice(0, 20) ?? 'missing'} → ${status}`, async (t) => {
+      const front = await startFront()
+      t.after(() => front.server.drain())
+      const headers: Record<string, string> =
+        header === undefined ? {} : { 'X-Scope-OrgID': header }
+      const answer = await ask(front.port, '/prometheus/api/v1/labels', { headers })
+      assert.equal(answer.status, status)
+      if (tenant !== undefined) assert.equal(front.pool.tasks[0]?.tenant, tenant)
+      if (text !== undefined) {
+        assert.match(answer.body, text)
+        assert.match(String(answer.headers['content-type']), /^text\/plain/)
+        assert.equal(front.pool.tasks.length, 0)
+      }
+    })
+  }
+
+  test('a missing header is refused where it is required', async (t) => {
+    const front = await startFront({ tenantHeaderRequired: true })
+    t.after(() => front.server.drain())
+    const answer = await ask(front.port, '/prometheus/api/v1/labels')
+    assert.equal(answer.status, 401)
+    assert.equal(answer.body, 'no org id\n')
+    assert.equal((await ask(front.port, '/ready')).status, 200)
+  })
+
+  test('the header is ignored where there is one tenant only', async (t) => {
+    const front = await startFront({ multitenancyEnabled: false, noAuthTenant: 'me' })
+    t.after(() => front.server.drain())
+    await ask(front.port, '/prometheus/api/v1/labels', { headers: { 'x-scope-orgid': 'a/b' } })
+    assert.equal(front.pool.tasks[0]?.tenant, 'me')
+  })
+})
+
+describe('draining', () => {
+  test('finishes what is in flight, refuses what comes on open connections, then closes', async () => {
+    const front = await startFront()
+    let finish = (): void => {}
+    front.pool.answer = () =>
+      new Promise((resolve) => {
+        finish = () => resolve(answerOf('done'))
+      })
+    const inFlight = ask(front.port, '/prometheus/api/v1/labels')
+    await until(() => front.pool.tasks.length === 1)
+    const socket = connect(front.port, '127.0.0.1')
+    let received = ''
+    socket.on('data', (piece) => {
+      received += piece.toString()
+    })
+    // Half a request: the connection is not idle, so that closing the listener leaves it open.
+    socket.write('POST /api/v1/push HTTP/1.1\r\nhost: x\r\n')
+    await until(() => socket.readyState === 'open')
+    // Accepted after it, answered after it: the server has read what the first one sent.
+    await ask(front.port, '/ready')
+    await ask(front.port, '/ready')
+    let isDrained = false
+    const drained = front.server.drain().then(() => {
+      isDrained = true
+    })
+    socket.write('content-length: 0\r\n\r\n')
+    await until(() => received.includes('\r\n\r\n'))
+    assert.match(received, /^HTTP\/1\.1 503 /)
+    assert.match(received, /connection: close/i)
+    assert.match(received, /retry-after: \d+/i)
+    assert.equal(isDrained, false)
+    finish()
+    assert.equal((await inFlight).body, 'done')
+    await drained
+    await assert.rejects(ask(front.port, '/ready'), { code: 'ECONNREFUSED' })
+  })
+
+  test('cuts off what is still in flight after the graceful time', async () => {
+    const front = await startFront({ gracefulTimeoutMs: 1000 })
+    front.pool.answer = () => new Promise(() => {})
+    const lost = assert.rejects(ask(front.port, '/prometheus/api/v1/labels'), {
+      code: 'ECONNRESET',
+    })
+    await until(() => front.pool.tasks.length === 1)
+    const drained = front.server.drain()
+    await front.env.timers.advance(1000)
+    await lost
+    await drained
+  })
+})
