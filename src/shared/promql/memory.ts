@@ -1,0 +1,172 @@
+/**
+ * What one query may use: bytes of columns, samples, and the thread's time. Every column is
+ * claimed here before it is made; a refused claim fails the query alone, never the server.
+ *
+ * Claims are not handed back one by one. An operator notes the level before it starts and settles
+ * to that level plus its result when it is done, so that everything in between (arguments, scratch
+ * rows, accumulators) is given back in one step. Samples are counted as Prometheus counts them
+ * (promql/engine.go, currentSamples): points that are held by live results.
+ */
+import { fail } from '../errors/index.js'
+import type { StepMatrix } from './columns.js'
+
+/** Limits of one query and how it learns that nobody wants its answer any more. */
+export interface QueryLimits {
+  /** Points held at once; Prometheus' `query.max-samples`. */
+  readonly samplesMax: number
+  /** Bytes of columns held at once. */
+  readonly memoryMax: number
+  isCanceled(): boolean
+}
+
+/** A level to settle to: what was in use when an operator started. */
+export interface Level {
+  readonly bytes: number
+  readonly samples: number
+}
+
+/**
+ * Units of work (samples read, steps filled) between two looks at the cancel flag, and between
+ * two returns to the event loop: some 1 ms and 20 ms.
+ */
+const WORK_PER_CHECK = 100_000
+const WORK_PER_YIELD = 2_000_000
+
+export class QueryMemory {
+  private bytes = 0
+  private samples = 0
+  private unchecked = 0
+  private unyielded = 0
+  /** The highest level of bytes so far. */
+  bytesPeak = 0
+  /** The highest level of samples so far. */
+  samplesPeak = 0
+  private readonly limits: QueryLimits
+
+  constructor(limits: QueryLimits) {
+    this.limits = limits
+  }
+
+  /** Takes bytes. @throws AppError `query-memory` beyond the limit */
+  claim(bytes: number): void {
+    this.bytes += bytes
+    if (this.bytes > this.bytesPeak) this.bytesPeak = this.bytes
+    if (this.bytes > this.limits.memoryMax) {
+      throw fail('query-memory', { limit: this.limits.memoryMax })
+    }
+  }
+
+  /** A zeroed column of floats. */
+  floats(length: number): Float64Array {
+    this.claim(length * 8)
+    return new Float64Array(length)
+  }
+
+  /** A zeroed column of ids, counts or presence bits. */
+  words(length: number): Uint32Array {
+    this.claim(length * 4)
+    return new Uint32Array(length)
+  }
+
+  /** A zeroed column of flags. */
+  flags(length: number): Uint8Array {
+    this.claim(length)
+    return new Uint8Array(length)
+  }
+
+  /** A zeroed matrix: no labels, nothing present. */
+  matrix(series: number, steps: number): StepMatrix {
+    const words = (steps + 31) >>> 5
+    return {
+      series,
+      steps,
+      words,
+      sets: this.words(series),
+      values: this.floats(series * steps),
+      present: this.words(series * words),
+      dropName: undefined,
+    }
+  }
+
+  /** Counts points that are held from now on. @throws AppError `query-execution` beyond the limit */
+  hold(samples: number): void {
+    this.touch(samples)
+    this.samples += samples
+  }
+
+  /** Counts points that are held for a moment only. @throws AppError `query-execution` */
+  touch(samples: number): void {
+    const peak = this.samples + samples
+    if (peak > this.samplesPeak) this.samplesPeak = peak
+    if (peak > this.limits.samplesMax) throw tooManySamples()
+  }
+
+  level(): Level {
+    return { bytes: this.bytes, samples: this.samples }
+  }
+
+  /** Gives everything back that was taken since `level` but the matrix and its points. */
+  settle(level: Level, kept: StepMatrix): void {
+    const points = countPoints(kept)
+    // Arguments and result are held together for a moment.
+    this.touch(0)
+    this.samples = level.samples + points
+    this.bytes = level.bytes + matrixBytes(kept)
+  }
+
+  /** Notes work done, cheaply; `true` when it is time to call `breathe`. */
+  worked(units: number): boolean {
+    this.unchecked += units
+    return this.unchecked >= WORK_PER_CHECK
+  }
+
+  /**
+   * Looks at the cancel flag, and lets the event loop turn when it has not for long, so that
+   * messages (a cancellation among them) get through.
+   * @throws AppError `query-canceled`
+   */
+  async breathe(): Promise<void> {
+    this.unyielded += this.unchecked
+    this.unchecked = 0
+    if (this.unyielded >= WORK_PER_YIELD) {
+      this.unyielded = 0
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+    this.checkCanceled()
+  }
+
+  /** @throws AppError `query-canceled` */
+  checkCanceled(): void {
+    if (this.limits.isCanceled()) throw fail('query-canceled')
+  }
+}
+
+/** Prometheus' text. */
+function tooManySamples(): Error {
+  return fail('query-execution', {
+    text: 'query processing would load too many samples into memory in query execution',
+  })
+}
+
+/** Points present in a matrix. */
+export function countPoints(matrix: StepMatrix): number {
+  return countBits(matrix.present, 0, matrix.series * matrix.words)
+}
+
+/** Bits set in words [from, to). */
+export function countBits(words: Uint32Array, from: number, to: number): number {
+  let count = 0
+  for (let i = from; i < to; i++) {
+    let word = words[i]!
+    if (word === 0) continue
+    word -= (word >>> 1) & 0x55555555
+    word = (word & 0x33333333) + ((word >>> 2) & 0x33333333)
+    count += Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+  }
+  return count
+}
+
+function matrixBytes(matrix: StepMatrix): number {
+  const flags = matrix.dropName === undefined ? 0 : matrix.dropName.byteLength
+  return matrix.values.byteLength + matrix.present.byteLength + matrix.sets.byteLength + flags
+}

@@ -1,0 +1,104 @@
+/**
+ * What operators do to label sets, on ids, remembered per set: grouping and matching keys, and the
+ * labels of a binary operation's result.
+ */
+import { METRIC_NAME } from '../../model/labels.js'
+import type { LabelTable } from '../label-table.js'
+import { EMPTY_SET } from '../label-table.js'
+import type { VectorMatching } from '../syntax/ast.js'
+
+/** Sets reduced to some labels, or to all but some. */
+export class Projection {
+  private readonly labels: LabelTable
+  private readonly nameIds: ReadonlySet<number>
+  private readonly keeps: boolean
+  private readonly known = new Map<number, number>()
+
+  /** @param options.names labels to keep, or with `keeps` false to leave out */
+  constructor(labels: LabelTable, options: { names: readonly string[]; keeps: boolean }) {
+    this.labels = labels
+    this.nameIds = new Set(options.names.map((name) => labels.nameId(name)))
+    this.keeps = options.keeps
+  }
+
+  /** The projected set. */
+  of(set: number): number {
+    if (this.keeps && this.nameIds.size === 0) return EMPTY_SET
+    const known = this.known.get(set)
+    if (known !== undefined) return known
+    const { nameIds, keeps } = this
+    const labels = this.labels
+    const pairs = labels.pairs(set)
+    const kept = pairs.filter((pair) => nameIds.has(labels.pairNameId(pair)) === keeps)
+    const projected = kept.length === pairs.length ? set : labels.internSet(kept)
+    this.known.set(set, projected)
+    return projected
+  }
+}
+
+/** The key of `by (…)` or `without (…)`, which is the label set of the group too. */
+export function groupProjection(
+  labels: LabelTable,
+  grouping: readonly string[],
+  without: boolean,
+): Projection {
+  const names = without ? [...grouping, METRIC_NAME] : grouping
+  return new Projection(labels, { names, keeps: !without })
+}
+
+/** The key of `on (…)` or `ignoring (…)`. */
+export function matchProjection(labels: LabelTable, matching: VectorMatching): Projection {
+  const names = matching.on ? matching.labels : [...matching.labels, METRIC_NAME]
+  return new Projection(labels, { names, keeps: matching.on })
+}
+
+/** Labels of a binary operation's result; Prometheus promql/engine.go, resultMetric. */
+export class ResultLabels {
+  private readonly labels: LabelTable
+  private readonly matching: VectorMatching
+  private readonly dropsName: boolean
+  private readonly reduced: Projection | undefined
+  private readonly includes: readonly { id: number; name: string }[]
+  /** Many-side set → one-side set → result; the one side is 0 where nothing is included. */
+  private readonly known = new Map<number, Map<number, number>>()
+
+  /** @param dropsName the operation makes a new metric of its operands */
+  constructor(labels: LabelTable, matching: VectorMatching, dropsName: boolean) {
+    this.labels = labels
+    this.matching = matching
+    this.dropsName = dropsName
+    this.reduced =
+      matching.card === 'one-to-one'
+        ? new Projection(labels, { names: matching.labels, keeps: matching.on })
+        : undefined
+    this.includes = matching.include.map((name) => ({ id: labels.nameId(name), name }))
+  }
+
+  /** The result's set; `many` is the left side when both are one. */
+  of(many: number, one: number): number {
+    const source = this.includes.length === 0 ? 0 : one
+    let results = this.known.get(many)
+    if (results === undefined) {
+      results = new Map()
+      this.known.set(many, results)
+    }
+    const known = results.get(source)
+    if (known !== undefined) return known
+    const result = this.make(many, one)
+    results.set(source, result)
+    return result
+  }
+
+  private make(many: number, one: number): number {
+    const { labels, includes } = this
+    let set = this.dropsName ? labels.withoutName(many) : many
+    if (this.reduced !== undefined) set = this.reduced.of(set)
+    if (this.matching.include.length === 0) return set
+    const included = new Set(includes.map(({ id }) => id))
+    const kept = labels.labels(
+      labels.internSet(labels.pairs(set).filter((pair) => !included.has(labels.pairNameId(pair)))),
+    )
+    const added = includes.map(({ name }) => ({ name, value: labels.value(one, name) }))
+    return labels.internLabels([...kept, ...added])
+  }
+}

@@ -1,0 +1,163 @@
+/**
+ * Range vectors, one series at a time: samples from storage or the points of a subquery, stale
+ * markers taken out, and the window of every step found with two cursors that slide over them.
+ *
+ * Hot; benchmark bench/shared/promql/execute.bench.ts. Windows are left-open, (end − range, end].
+ */
+import { isStale } from '../../model/stale.js'
+import type { StepMatrix, StepRange } from '../columns.js'
+import type { Windows } from '../functions/kernel.js'
+import type { RangePlan } from '../plan/plan.js'
+import type { SampleBuffer } from '../source.js'
+import type { QueryState } from './operator.js'
+import { sampleBuffer } from './selector.js'
+
+/** The series of a range vector. */
+export interface SampleRows {
+  readonly count: number
+  readonly sets: Uint32Array
+  /** Reads the samples of a row, without stale markers. */
+  read(row: number, out: SampleBuffer): void
+}
+
+/** The rows of a range vector; those of a subquery are evaluated here. */
+export async function openRange(plan: RangePlan, state: QueryState): Promise<SampleRows> {
+  if (plan.input.from === 'subquery') {
+    const inner = plan.input.plan
+    return subqueryRows(await state.evaluate(inner), inner.range)
+  }
+  const selected = state.selected[plan.input.selection]!
+  const mint = plan.times.first - plan.rangeMs + 1
+  const maxt = plan.times.first + Math.max(0, plan.range.count - 1) * plan.times.step
+  state.read.series += selected.count
+  return {
+    count: selected.count,
+    sets: selected.sets,
+    read(row, out) {
+      selected.read(row, mint, maxt, out)
+      state.read.samples += out.count
+      state.memory.worked(out.count)
+      dropStale(out)
+    },
+  }
+}
+
+function subqueryRows(matrix: StepMatrix, range: StepRange): SampleRows {
+  return {
+    count: matrix.series,
+    sets: matrix.sets,
+    read(row, out) {
+      if (out.ts.length < matrix.steps) {
+        out.ts = new Float64Array(matrix.steps)
+        out.values = new Float64Array(matrix.steps)
+      }
+      out.count = expandRow(matrix, row, range.start, range.step, out.ts, out.values)
+      dropStale(out)
+    },
+  }
+}
+
+/** Writes the points of a row with their times; returns how many. */
+export function expandRow(
+  matrix: StepMatrix,
+  row: number,
+  start: number,
+  step: number,
+  ts: Float64Array,
+  values: Float64Array,
+): number {
+  const { steps, words, present } = matrix
+  const base = row * steps
+  let count = 0
+  for (let word = 0; word < words; word++) {
+    let bits = present[row * words + word]!
+    for (let i = word << 5; bits !== 0; i++, bits >>>= 1) {
+      if ((bits & 1) === 0) continue
+      ts[count] = start + i * step
+      values[count++] = matrix.values[base + i]!
+    }
+  }
+  return count
+}
+
+/** Stale markers are not samples of a range. */
+function dropStale(buffer: SampleBuffer): void {
+  const { ts, values, count } = buffer
+  let i = 0
+  while (i < count && (values[i] === values[i] || !isStale(values[i]!))) i++
+  if (i === count) return
+  let kept = i
+  for (; i < count; i++) {
+    if (isStale(values[i]!)) continue
+    ts[kept] = ts[i]!
+    values[kept++] = values[i]!
+  }
+  buffer.count = kept
+}
+
+/** Windows over a buffer, to be filled series by series with `slide`. */
+export function windowsOf(plan: RangePlan, state: QueryState): Windows & { buffer: SampleBuffer } {
+  const steps = plan.range.count
+  state.memory.claim(steps * 8)
+  const buffer = sampleBuffer()
+  return {
+    buffer,
+    ts: buffer.ts,
+    values: buffer.values,
+    count: 0,
+    steps,
+    from: new Int32Array(steps),
+    to: new Int32Array(steps),
+    rangeMs: plan.rangeMs,
+    end0: plan.times.first,
+    stepMs: plan.times.step,
+    eval0: plan.range.start,
+    evalStepMs: plan.range.step,
+  }
+}
+
+/**
+ * Points the windows at what is in their buffer.
+ * @returns samples of the fullest window
+ */
+export function slide(windows: Windows & { buffer: SampleBuffer }): number {
+  const { buffer } = windows
+  windows.ts = buffer.ts
+  windows.values = buffer.values
+  windows.count = buffer.count
+  return findWindows(
+    buffer.ts,
+    buffer.count,
+    windows.end0,
+    windows.stepMs,
+    windows.rangeMs,
+    windows.steps,
+    windows.from,
+    windows.to,
+  )
+}
+
+function findWindows(
+  ts: Float64Array,
+  count: number,
+  end0: number,
+  step: number,
+  range: number,
+  steps: number,
+  froms: Int32Array,
+  tos: Int32Array,
+): number {
+  let from = 0
+  let to = 0
+  let fullest = 0
+  let end = end0
+  for (let i = 0; i < steps; i++, end += step) {
+    const start = end - range
+    while (to < count && ts[to]! <= end) to++
+    while (from < to && ts[from]! <= start) from++
+    froms[i] = from
+    tos[i] = to
+    if (to - from > fullest) fullest = to - from
+  }
+  return fullest
+}

@@ -1,0 +1,91 @@
+/**
+ * Rows whose label sets have become equal, and rows that have become empty: what Prometheus does
+ * with them after an operation (promql/engine.go: rangeEval, mergeSeriesWithSameLabelset).
+ */
+import type { StepMatrix } from '../columns.js'
+import type { LabelTable } from '../label-table.js'
+import { countBits } from '../memory.js'
+import { type QueryState, sameLabelset } from './operator.js'
+
+/** Whether any of the first `count` sets stands twice. */
+export function hasRepeats(sets: Uint32Array, count: number): boolean {
+  return new Set(sets.subarray(0, count)).size !== count
+}
+
+/**
+ * After an operation that may have made label sets equal. A single step refuses them, unless names
+ * are still to be dropped, when they may live on until the end; several steps merge those that do
+ * not overlap.
+ */
+export function finishRows(matrix: StepMatrix, state: QueryState): StepMatrix {
+  if (!hasRepeats(matrix.sets, matrix.series)) return matrix
+  if (matrix.steps === 1) {
+    if (!state.delayedNameRemoval) throw sameLabelset()
+    return matrix
+  }
+  return mergeRows(matrix)
+}
+
+/**
+ * Merges rows with equal label sets, in place.
+ * @throws AppError `query-execution` when two have a point at the same step
+ */
+export function mergeRows(matrix: StepMatrix): StepMatrix {
+  const { steps, words, sets, values, present } = matrix
+  const firstRow = new Map<number, number>()
+  for (let row = 0; row < matrix.series; row++) {
+    const set = sets[row]!
+    const first = firstRow.get(set)
+    if (first === undefined) {
+      firstRow.set(set, row)
+      continue
+    }
+    for (let word = 0; word < words; word++) {
+      let bits = present[row * words + word]!
+      if ((bits & present[first * words + word]!) !== 0) throw sameLabelset()
+      present[first * words + word]! |= bits
+      present[row * words + word] = 0
+      for (let step = word << 5; bits !== 0; step++, bits >>>= 1) {
+        if ((bits & 1) !== 0) values[first * steps + step] = values[row * steps + step]!
+      }
+    }
+  }
+  return compactRows(matrix)
+}
+
+/** Leaves empty rows out, in place, keeping the order. */
+export function compactRows(matrix: StepMatrix): StepMatrix {
+  const { steps, words, sets, values, present, dropName } = matrix
+  let kept = 0
+  for (let row = 0; row < matrix.series; row++) {
+    if (countBits(present, row * words, (row + 1) * words) === 0) continue
+    if (kept !== row) {
+      sets[kept] = sets[row]!
+      if (dropName !== undefined) dropName[kept] = dropName[row]!
+      values.copyWithin(kept * steps, row * steps, (row + 1) * steps)
+      present.copyWithin(kept * words, row * words, (row + 1) * words)
+    }
+    kept++
+  }
+  matrix.series = kept
+  return matrix
+}
+
+/** At the end of a query under delayed name removal: drops the names that are marked. */
+export function dropMarkedNames(matrix: StepMatrix, labels: LabelTable): StepMatrix {
+  const { dropName, sets } = matrix
+  if (dropName !== undefined) {
+    for (let row = 0; row < matrix.series; row++) {
+      if (dropName[row] !== 0) sets[row] = labels.withoutName(sets[row]!)
+    }
+    matrix.dropName = undefined
+  }
+  return hasRepeats(sets, matrix.series) ? mergeRows(matrix) : matrix
+}
+
+/** A bit for every step. */
+export function allPresent(present: Uint32Array, wordBase: number, steps: number): void {
+  const whole = steps >>> 5
+  present.fill(0xffffffff, wordBase, wordBase + whole)
+  if ((steps & 31) !== 0) present[wordBase + whole] = 2 ** (steps & 31) - 1
+}

@@ -1,0 +1,129 @@
+/**
+ * Instant vector selectors: at each step the newest sample within the lookback, unless it is a
+ * stale marker. One cursor slides over the samples of a series: O(samples + steps).
+ *
+ * Hot; benchmark bench/shared/promql/execute.bench.ts. Follows Prometheus promql/engine.go,
+ * vectorSelectorSingle: the window is left-open, (t − lookback, t].
+ */
+import { isStale } from '../../model/stale.js'
+import { countBits } from '../memory.js'
+import type { InstantPlan } from '../plan/plan.js'
+import type { SampleBuffer } from '../source.js'
+import type { QueryState, RowStream } from './operator.js'
+
+/** A buffer for a source to fill. */
+export function sampleBuffer(): SampleBuffer {
+  return { ts: new Float64Array(256), values: new Float64Array(256), count: 0 }
+}
+
+/** The rows of an instant vector selector, or with `asTimestamp` their samples' times. */
+export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
+  const selected = state.selected[plan.selection]!
+  const { times, lookbackMs, asTimestamp } = plan
+  const steps = plan.range.count
+  const words = (steps + 31) >>> 5
+  const mint = times.first - lookbackMs + 1
+  const maxt = times.first + Math.max(0, steps - 1) * times.step
+  const buffer = sampleBuffer()
+  state.read.series += selected.count
+  return {
+    count: selected.count,
+    steps,
+    ...(asTimestamp
+      ? namesDropped(selected.sets, selected.count, state)
+      : { sets: selected.sets, dropName: undefined }),
+    cost: steps + 64,
+    into(row, values, base, present, wordBase) {
+      selected.read(row, mint, maxt, buffer)
+      if (buffer.count === 0) return
+      state.memory.worked(buffer.count)
+      if (asTimestamp)
+        fillTimes(
+          buffer,
+          times.first,
+          times.step,
+          steps,
+          lookbackMs,
+          values,
+          base,
+          present,
+          wordBase,
+        )
+      else
+        fillValues(
+          buffer,
+          times.first,
+          times.step,
+          steps,
+          lookbackMs,
+          values,
+          base,
+          present,
+          wordBase,
+        )
+      const points = countBits(present, wordBase, wordBase + words)
+      state.read.samples += points
+      state.memory.hold(points)
+    },
+  }
+}
+
+/** Sets and marks of rows whose operation drops the metric name. */
+export function namesDropped(
+  sets: Uint32Array,
+  count: number,
+  state: QueryState,
+): { sets: Uint32Array; dropName: Uint8Array | undefined } {
+  if (state.delayedNameRemoval) {
+    return { sets, dropName: state.memory.flags(count).fill(1) }
+  }
+  const dropped = state.memory.words(count)
+  for (let row = 0; row < count; row++) dropped[row] = state.labels.withoutName(sets[row]!)
+  return { sets: dropped, dropName: undefined }
+}
+
+function fillValues(
+  buffer: SampleBuffer,
+  first: number,
+  step: number,
+  steps: number,
+  lookback: number,
+  values: Float64Array,
+  base: number,
+  present: Uint32Array,
+  wordBase: number,
+): void {
+  const { ts, values: samples, count } = buffer
+  let next = 0
+  let at = first
+  for (let i = 0; i < steps; i++, at += step) {
+    while (next < count && ts[next]! <= at) next++
+    if (next === 0 || ts[next - 1]! <= at - lookback) continue
+    const value = samples[next - 1]!
+    if (value !== value && isStale(value)) continue
+    values[base + i] = value
+    present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
+  }
+}
+
+function fillTimes(
+  buffer: SampleBuffer,
+  first: number,
+  step: number,
+  steps: number,
+  lookback: number,
+  values: Float64Array,
+  base: number,
+  present: Uint32Array,
+  wordBase: number,
+): void {
+  const { ts, values: samples, count } = buffer
+  let next = 0
+  let at = first
+  for (let i = 0; i < steps; i++, at += step) {
+    while (next < count && ts[next]! <= at) next++
+    if (next === 0 || ts[next - 1]! <= at - lookback || isStale(samples[next - 1]!)) continue
+    values[base + i] = ts[next - 1]! / 1000
+    present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * Makes the plan of a query: resolves `start()`, `end()`, `@` and offsets against the steps at
+ * which each part is evaluated, lays out subqueries, takes step-invariant parts out of the steps,
+ * and collects what is asked of storage, equal selectors once. Everything that is parsed but not
+ * run yet is refused here, by name, before storage is asked.
+ *
+ * Follows Prometheus promql/engine.go: PreprocessExpr, setOffsetForAtModifier, the subquery case
+ * of eval.
+ */
+import { fail } from '../../errors/index.js'
+import type { StepRange } from '../columns.js'
+import { FUNCTIONS } from '../functions/table.js'
+import type {
+  Aggregate,
+  Binary,
+  Call,
+  Expr,
+  MatrixSelector,
+  Modifiers,
+  Subquery,
+  ValueType,
+  VectorSelector,
+} from '../syntax/ast.js'
+import { typeOf } from '../syntax/check.js'
+import type { LookTimes, Plan, QueryPlan, RangePlan, Selection } from './plan.js'
+
+/** The times of a query. */
+export interface QueryTimes {
+  /** Milliseconds. */
+  readonly start: number
+  readonly end: number
+  /** Milliseconds; 0 makes it an instant query. */
+  readonly step: number
+  readonly lookbackMs: number
+  /** Step of a subquery written without one (ms); Prometheus' evaluation interval. */
+  readonly subqueryStepMs: number
+}
+
+interface Builder {
+  readonly times: QueryTimes
+  readonly selections: { matchers: Selection['matchers']; mint: number; maxt: number }[]
+  /** Matchers as text → selections with them. */
+  readonly byText: Map<string, number[]>
+}
+
+/** Functions whose value depends on the evaluation time beyond their arguments. */
+const TIME_READERS: ReadonlySet<string> = new Set(['time', 'timestamp', 'predict_linear'])
+/** Those that read it when called without an argument. */
+const CLOCK_DEFAULTS: ReadonlySet<string> = new Set([
+  'days_in_month',
+  'day_of_month',
+  'day_of_week',
+  'day_of_year',
+  'hour',
+  'minute',
+  'month',
+  'year',
+])
+
+/**
+ * @throws AppError `bad-data` for a range query of the wrong type, `query-unsupported` for syntax
+ *   that is not run yet
+ */
+export function buildPlan(expr: Expr, times: QueryTimes): QueryPlan {
+  const isInstant = times.step === 0
+  const range: StepRange = isInstant
+    ? { start: times.start, step: 1, count: 1 }
+    : {
+        start: times.start,
+        step: times.step,
+        count: Math.max(0, Math.floor((times.end - times.start) / times.step) + 1),
+      }
+  const builder: Builder = { times, selections: [], byText: new Map() }
+  const type = typeOf(expr)
+  if (!isInstant && (type === 'matrix' || type === 'string')) {
+    const name = type === 'matrix' ? 'range vector' : 'string'
+    throw fail('bad-data', {
+      text: `invalid expression type "${name}" for range query, must be Scalar or instant Vector`,
+    })
+  }
+  return { root: buildRoot(builder, expr, type, range), selections: builder.selections, range }
+}
+
+function buildRoot(builder: Builder, expr: Expr, type: ValueType, range: StepRange) {
+  const bare = unwrap(expr)
+  if (bare.kind === 'string') return { type: 'string', value: bare.value } as const
+  if (type === 'matrix') {
+    return { type: 'matrix', plan: buildRange(builder, asRange(bare), range) } as const
+  }
+  const plan = build(builder, expr, range)
+  return type === 'scalar'
+    ? ({ type: 'scalar', plan } as const)
+    : ({ type: 'vector', plan } as const)
+}
+
+/** The expression without parentheses around it. */
+export function unwrap(expr: Expr): Exclude<Expr, { kind: 'paren' }> {
+  while (expr.kind === 'paren') expr = expr.expr
+  return expr
+}
+
+function build(builder: Builder, expr: Expr, range: StepRange): Plan {
+  const bare = unwrap(expr)
+  if (bare.kind === 'number') return { kind: 'number', range, expr: bare, value: bare.value }
+  if (range.count > 1 && isInvariant(bare)) {
+    const once: StepRange = { start: range.start, step: range.step, count: 1 }
+    return { kind: 'invariant', range, expr: bare, input: build(builder, bare, once) }
+  }
+  switch (bare.kind) {
+    case 'vector-selector':
+      return buildInstant(builder, bare, range, false)
+    case 'aggregate':
+      return buildAggregate(builder, bare, range)
+    case 'call':
+      return buildCall(builder, bare, range)
+    case 'binary':
+      return buildBinary(builder, bare, range)
+    case 'unary': {
+      const input = build(builder, bare.expr, range)
+      if (bare.op === '+') return input
+      return { kind: 'negate', range, expr: bare, input, isScalar: typeOf(bare) === 'scalar' }
+    }
+    default:
+      throw fail('internal', { text: `a ${bare.kind} has no steps` })
+  }
+}
+
+/** Whether a part has the same value at each step of a query. */
+function isInvariant(expr: Expr): boolean {
+  switch (expr.kind) {
+    case 'number':
+    case 'string':
+      return true
+    case 'vector-selector':
+    case 'subquery':
+      return expr.atMs !== undefined || expr.atBound !== undefined
+    case 'matrix-selector':
+      return isInvariant(expr.selector)
+    case 'aggregate':
+      // The parameter is not looked at, as in Prometheus.
+      return isInvariant(expr.expr)
+    case 'call':
+      if (TIME_READERS.has(expr.func)) return false
+      if (expr.args.length === 0 && CLOCK_DEFAULTS.has(expr.func)) return false
+      return expr.args.every(isInvariant)
+    case 'binary':
+      return isInvariant(expr.lhs) && isInvariant(expr.rhs)
+    case 'unary':
+    case 'paren':
+      return isInvariant(expr.expr)
+  }
+}
+
+function lookTimes(builder: Builder, modifiers: Modifiers, range: StepRange): LookTimes {
+  if (modifiers.offsetExpr !== undefined) throw unsupported('duration expressions')
+  const { start, end } = builder.times
+  const at =
+    modifiers.atBound === 'start' ? start : modifiers.atBound === 'end' ? end : modifiers.atMs
+  if (at !== undefined) return { first: at - modifiers.offsetMs, step: 0 }
+  return { first: range.start - modifiers.offsetMs, step: range.step }
+}
+
+function buildInstant(
+  builder: Builder,
+  selector: VectorSelector,
+  range: StepRange,
+  asTimestamp: boolean,
+): Plan {
+  const times = lookTimes(builder, selector, range)
+  const { lookbackMs } = builder.times
+  const selection = select(builder, selector, times, range, lookbackMs)
+  return { kind: 'instant', range, expr: selector, selection, times, lookbackMs, asTimestamp }
+}
+
+/** The storage request of a selector; equal ones with touching times are asked once. */
+function select(
+  builder: Builder,
+  selector: VectorSelector,
+  times: LookTimes,
+  range: StepRange,
+  backMs: number,
+): number {
+  if (selector.mode !== 'plain') throw unsupported(`the ${selector.mode} modifier`)
+  // Windows are left-open, so that the sample at their very start is not asked for.
+  const mint = times.first - backMs + 1
+  const maxt = times.first + Math.max(0, range.count - 1) * times.step
+  const text = JSON.stringify(selector.matchers.map(({ name, op, value }) => [name, op, value]))
+  const same = builder.byText.get(text) ?? []
+  for (const index of same) {
+    const known = builder.selections[index]!
+    if (mint > known.maxt || maxt < known.mint) continue
+    known.mint = Math.min(known.mint, mint)
+    known.maxt = Math.max(known.maxt, maxt)
+    return index
+  }
+  builder.selections.push({ matchers: selector.matchers, mint, maxt })
+  same.push(builder.selections.length - 1)
+  builder.byText.set(text, same)
+  return builder.selections.length - 1
+}
+
+function asRange(expr: Expr): MatrixSelector | Subquery {
+  const bare = unwrap(expr)
+  if (bare.kind === 'matrix-selector' || bare.kind === 'subquery') return bare
+  throw fail('internal', { text: `a ${bare.kind} is not a range vector` })
+}
+
+function buildRange(
+  builder: Builder,
+  expr: MatrixSelector | Subquery,
+  range: StepRange,
+): RangePlan {
+  if (expr.rangeExpr !== undefined) throw unsupported('duration expressions')
+  const { rangeMs } = expr
+  if (expr.kind === 'matrix-selector') {
+    const times = lookTimes(builder, expr.selector, range)
+    const selection = select(builder, expr.selector, times, range, rangeMs)
+    return { kind: 'range', range, expr, rangeMs, times, input: { from: 'storage', selection } }
+  }
+  if (expr.stepExpr !== undefined) throw unsupported('duration expressions')
+  const times = lookTimes(builder, expr, range)
+  const inner = subquerySteps(builder, expr, times, range)
+  const plan = build(builder, expr.expr, inner)
+  return { kind: 'range', range, expr, rangeMs, times, input: { from: 'subquery', plan } }
+}
+
+/** The steps of a subquery: multiples of its step since the epoch within its left-open range. */
+function subquerySteps(
+  builder: Builder,
+  expr: Subquery,
+  times: LookTimes,
+  range: StepRange,
+): StepRange {
+  const step = expr.stepMs === 0 ? builder.times.subqueryStepMs : expr.stepMs
+  const after = times.first - expr.rangeMs
+  // Rounded towards zero, as Go divides; then moved past the open end.
+  let start = step * Math.trunc(after / step)
+  if (start <= after) start += step
+  const end = times.first + (range.count - 1) * times.step
+  return { start, step, count: end < start ? 0 : Math.floor((end - start) / step) + 1 }
+}
+
+function buildAggregate(builder: Builder, expr: Aggregate, range: StepRange): Plan {
+  if (expr.op === 'limitk' || expr.op === 'limit_ratio') throw unsupported(`${expr.op}()`)
+  const param = expr.param === undefined ? undefined : unwrap(expr.param)
+  const label = param?.kind === 'string' ? param.value : undefined
+  return {
+    kind: 'aggregate',
+    range,
+    expr,
+    aggregate: expr,
+    param: param === undefined || label !== undefined ? undefined : build(builder, param, range),
+    label,
+    input: build(builder, expr.expr, range),
+  }
+}
+
+function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
+  const row = FUNCTIONS[expr.func]
+  if (row === undefined || row.kernel.form === 'missing') throw unsupported(`${expr.func}()`)
+  const func = row.kernel
+  const [first] = expr.args
+  switch (func.form) {
+    case 'range': {
+      const at = expr.args.findIndex((arg) => typeOf(arg) === 'matrix')
+      const input = buildRange(builder, asRange(expr.args[at]!), range)
+      const params = expr.args
+        .filter((_, index) => index !== at)
+        .map((arg) => build(builder, arg, range))
+      return { kind: 'range-call', range, expr, func, input, params, pos: expr.args[0]!.pos }
+    }
+    case 'map': {
+      const params = expr.args.slice(1).map((arg) => build(builder, arg, range))
+      return { kind: 'map-call', range, expr, func, input: build(builder, first!, range), params }
+    }
+    case 'matrix':
+      return {
+        kind: 'matrix-call',
+        range,
+        expr,
+        func,
+        args: expr.args.map((arg) => buildArgument(builder, arg, range)),
+        types: expr.args.map(argumentType),
+        argExprs: expr.args,
+      }
+    case 'operator':
+      if (func.operator === 'absent_over_time') {
+        return { kind: 'absent', range, expr, input: buildRange(builder, asRange(first!), range) }
+      }
+      return buildTimestamp(builder, expr, range)
+  }
+}
+
+function buildTimestamp(builder: Builder, expr: Call, range: StepRange): Plan {
+  const arg = unwrap(expr.args[0]!)
+  if (arg.kind === 'vector-selector') return buildInstant(builder, arg, range, true)
+  return { kind: 'timestamp', range, expr, input: build(builder, arg, range) }
+}
+
+function argumentType(expr: Expr): 'string' | 'scalar' | 'vector' {
+  const type = typeOf(expr)
+  return type === 'string' || type === 'scalar' ? type : 'vector'
+}
+
+function buildArgument(builder: Builder, expr: Expr, range: StepRange): Plan | string {
+  const bare = unwrap(expr)
+  return bare.kind === 'string' ? bare.value : build(builder, bare, range)
+}
+
+function buildBinary(builder: Builder, expr: Binary, range: StepRange): Plan {
+  if (expr.op === '</' || expr.op === '>/') throw unsupported(`the ${expr.op} operator`)
+  const { matching } = expr
+  if (matching?.fillLeft !== undefined || matching?.fillRight !== undefined) {
+    throw unsupported('fill modifiers')
+  }
+  const lhs = build(builder, expr.lhs, range)
+  const rhs = build(builder, expr.rhs, range)
+  const left = typeOf(expr.lhs) === 'scalar'
+  const right = typeOf(expr.rhs) === 'scalar'
+  if (!left && !right) return { kind: 'vector-binary', range, expr, binary: expr, lhs, rhs }
+  const sides = left && right ? 'both' : left ? 'left' : 'right'
+  return { kind: 'scalar-binary', range, expr, binary: expr, lhs, rhs, sides }
+}
+
+function unsupported(what: string): Error {
+  return fail('query-unsupported', { text: `${what} is not supported yet` })
+}

@@ -1,0 +1,98 @@
+/**
+ * A SeriesSource over plain arrays: for tests and benchmarks of the engine alone. Series keep the
+ * order in which they were added.
+ */
+import { compileRegex } from '../../src/shared/model/regex.js'
+import { type Labels, labelsOf } from '../../src/shared/model/labels.js'
+import type { Matcher } from '../../src/shared/model/matcher.js'
+import { writeStale } from '../../src/shared/model/stale.js'
+import type {
+  LabelTable,
+  SampleBuffer,
+  SelectedSeries,
+  SelectRequest,
+  SeriesSource,
+} from '../../src/shared/promql/index.js'
+
+/** A sample's value; `stale` is the stale marker, `undefined` no sample. */
+export type Value = number | 'stale' | undefined
+
+interface Series {
+  readonly labels: Labels
+  readonly ts: Float64Array
+  readonly values: Float64Array
+}
+
+export class MemorySource implements SeriesSource {
+  private readonly series: Series[] = []
+  /** Selections that were not given back. */
+  open = 0
+  /** Requests so far. */
+  readonly requests: SelectRequest[] = []
+
+  /** Adds a series with a sample each `stepMs` from time 0 on. */
+  add(labels: Readonly<Record<string, string>>, stepMs: number, items: readonly Value[]): this {
+    const at = items.flatMap((item, index) => (item === undefined ? [] : [index]))
+    const ts = Float64Array.from(at, (index) => index * stepMs)
+    const values = new Float64Array(at.length)
+    for (const [i, index] of at.entries()) {
+      const item = items[index]!
+      if (item === 'stale') writeStale(values, i)
+      else values[i] = item
+    }
+    return this.addColumns(labels, ts, values)
+  }
+
+  /** Adds a series of ready columns. */
+  addColumns(labels: Readonly<Record<string, string>>, ts: Float64Array, values: Float64Array): this {
+    this.series.push({ labels: labelsOf(labels), ts, values })
+    return this
+  }
+
+  select(request: SelectRequest, labels: LabelTable): Promise<SelectedSeries> {
+    this.requests.push(request)
+    const tests = request.matchers.map(testOf)
+    const found = this.series.filter((series) => tests.every((test) => test(series.labels)))
+    const sets = Uint32Array.from(found, (series) => labels.internLabels(series.labels))
+    this.open++
+    return Promise.resolve({
+      count: found.length,
+      sets,
+      read: (index, mint, maxt, out) => read(found[index]!, mint, maxt, out),
+      release: () => {
+        this.open--
+      },
+    })
+  }
+}
+
+function testOf({ name, op, value }: Matcher): (labels: Labels) => boolean {
+  const of = (labels: Labels): string => labels.find((label) => label.name === name)?.value ?? ''
+  if (op === '=') return (labels) => of(labels) === value
+  if (op === '!=') return (labels) => of(labels) !== value
+  const regex = compileRegex(value)
+  return (labels) => regex.test(of(labels)) === (op === '=~')
+}
+
+function read(series: Series, mint: number, maxt: number, out: SampleBuffer): void {
+  const from = firstFrom(series.ts, mint)
+  const to = firstFrom(series.ts, maxt + 1)
+  if (out.ts.length < to - from) {
+    out.ts = new Float64Array(to - from)
+    out.values = new Float64Array(to - from)
+  }
+  out.ts.set(series.ts.subarray(from, to))
+  out.values.set(series.values.subarray(from, to))
+  out.count = to - from
+}
+
+function firstFrom(ts: Float64Array, at: number): number {
+  let low = 0
+  let high = ts.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ts[middle]! < at) low = middle + 1
+    else high = middle
+  }
+  return low
+}
