@@ -2,9 +2,10 @@
  * A SeriesSource over plain arrays: for tests and benchmarks of the engine alone. Series keep the
  * order in which they were added.
  */
-import { compileRegex } from '../../src/shared/model/regex.js'
+
 import { type Labels, labelsOf } from '../../src/shared/model/labels.js'
 import type { Matcher } from '../../src/shared/model/matcher.js'
+import { compileRegex } from '../../src/shared/model/regex.js'
 import { writeStale } from '../../src/shared/model/stale.js'
 import type {
   LabelTable,
@@ -44,7 +45,11 @@ export class MemorySource implements SeriesSource {
   }
 
   /** Adds a series of ready columns. */
-  addColumns(labels: Readonly<Record<string, string>>, ts: Float64Array, values: Float64Array): this {
+  addColumns(
+    labels: Readonly<Record<string, string>>,
+    ts: Float64Array,
+    values: Float64Array,
+  ): this {
     this.series.push({ labels: labelsOf(labels), ts, values })
     return this
   }
