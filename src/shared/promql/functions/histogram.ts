@@ -3,7 +3,9 @@
  * the buckets of one. Native histograms have no rows yet. After Prometheus promql/functions.go and
  * its annotations.
  */
-import { findGoFloat, formatG, quoteGo } from '../../base/go-text.js'
+import { findGoFloat, printFloatDigits } from '../../base/go-float.js'
+import { printFloatShort } from '../../base/go-number.js'
+import { quoteGo } from '../../base/go-string.js'
 import { METRIC_NAME } from '../../model/labels.js'
 import type { StepMatrix } from '../columns.js'
 import type { PosRange } from '../syntax/ast.js'
@@ -89,7 +91,7 @@ function warnOfQuantiles(context: CallContext, quantiles: Float64Array, arg: num
     const q = quantiles[step]!
     if (q >= 0 && q <= 1) continue
     context.notes.warn(
-      `quantile value should be between 0 and 1, got ${formatG(q)}`,
+      `quantile value should be between 0 and 1, got ${printFloatShort(q)}`,
       context.args[arg]!.pos,
     )
   }
@@ -220,8 +222,8 @@ class ForcedNotes {
       this.context.notes.info(
         'input to histogram_quantile needed to be fixed for monotonicity (see ' +
           'https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)' +
-          `${forMetric(name)}, from buckets ${formatG(forced.boundMin)} to ` +
-          `${formatG(forced.boundMax)}, with a max diff of ${formatG(forced.diffMax, 2)}, ` +
+          `${forMetric(name)}, from buckets ${printFloatShort(forced.boundMin)} to ` +
+          `${printFloatShort(forced.boundMax)}, with a max diff of ${printFloatDigits(forced.diffMax, 2)}, ` +
           `over ${forced.samples} samples from ${rfc3339(forced.msMin)} to ${rfc3339(forced.msMax)}`,
         this.pos,
       )
@@ -235,6 +237,6 @@ function rfc3339(ms: number): string {
 
 /** OpenMetrics' notation of a float: always with a point or an exponent. */
 function openMetricsFloat(value: number): string {
-  const text = formatG(value)
+  const text = printFloatShort(value)
   return /[.eNI]/.test(text) ? text : `${text}.0`
 }

@@ -4,7 +4,7 @@
  * anew in every window: running or prefix sums would give other bits. Hot path; benchmark:
  * bench/shared/promql/functions.bench.ts.
  */
-import { formatG } from '../../base/go-text.js'
+import { printFloatShort } from '../../base/go-number.js'
 import type { RangeKernel } from './kernel.js'
 import { quantileOfSorted } from './quantile.js'
 
@@ -177,7 +177,7 @@ export const quantileOverTime: RangeKernel = (
     if (end <= first) continue
     const q = quantiles[i]!
     if (!(q >= 0 && q <= 1)) {
-      notes.warn(`quantile value should be between 0 and 1, got ${formatG(q)}`)
+      notes.warn(`quantile value should be between 0 and 1, got ${printFloatShort(q)}`)
     }
     values[base + i] = quantileOfSorted(q, samples.slice(first, end).sort(), end - first)
     present[wordBase + (i >>> 5)]! |= 1 << (i & 31)

@@ -1,32 +1,21 @@
 /**
- * Numbers and strings as Go's strconv and fmt print and parse them: Prometheus' annotations, error
- * texts and bucket labels follow these. (Sample values have their own writer, wire/json.)
+ * Floats as Go's fmt and strconv have them beyond go-number.ts: `%.Ng` of annotations, and
+ * strconv.ParseFloat in full, as bucket labels are read.
  */
+import { printFloatShort } from './go-number.js'
 
 /**
- * Go's `%g`: an exponent of at least two digits where the decimal one is below -4 or not below the
- * precision, which is 6 for the shortest form.
- * @param precision significant digits as in `%.2g`; without it the shortest that read back
+ * Go's `%.Ng`: so many significant digits without trailing zeros, an exponent of at least two digits
+ * where the decimal one is below -4 or not below the precision.
  */
-export function formatG(value: number, precision?: number): string {
-  if (Number.isNaN(value)) return 'NaN'
-  if (value === Number.POSITIVE_INFINITY) return '+Inf'
-  if (value === Number.NEGATIVE_INFINITY) return '-Inf'
-  const sign = value < 0 || Object.is(value, -0) ? '-' : ''
-  if (value === 0) return `${sign}0`
-  const text =
-    precision === undefined
-      ? Math.abs(value).toExponential()
-      : Math.abs(value).toExponential(precision - 1)
+export function printFloatDigits(value: number, precision: number): string {
+  if (!Number.isFinite(value) || value === 0) return printFloatShort(value)
+  const sign = value < 0 ? '-' : ''
+  const text = Math.abs(value).toExponential(precision - 1)
   const [mantissa, exponentText] = text.split('e') as [string, string]
   const exponent = Number(exponentText)
-  // %g leaves out trailing zeros of the digits.
   const digits = mantissa.replace('.', '').replace(/0+$/, '')
-  let bound = precision ?? 6
-  if (precision !== undefined && bound > digits.length && digits.length >= exponent + 1) {
-    bound = digits.length
-  }
-  if (exponent < -4 || exponent >= bound) {
+  if (exponent < -4 || exponent >= precision) {
     const fraction = digits.length > 1 ? `.${digits.slice(1)}` : ''
     const padded = String(Math.abs(exponent)).padStart(2, '0')
     return `${sign}${digits[0]}${fraction}e${exponent < 0 ? '-' : '+'}${padded}`
@@ -69,31 +58,4 @@ function hexFloat(text: string): number {
   for (const digit of whole! + fraction!) value = value * 16 + Number.parseInt(digit, 16)
   value *= 2 ** (Number(exponent) - 4 * fraction!.length)
   return sign === '-' ? -value : value
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '\u0007': '\\a',
-  '\b': '\\b',
-  '\f': '\\f',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\t': '\\t',
-  '\v': '\\v',
-  '"': '\\"',
-  '\\': '\\\\',
-}
-
-/** Go's strconv.Quote, `%q` of a string. */
-export function quoteGo(text: string): string {
-  let quoted = '"'
-  for (const char of text) {
-    const known = ESCAPES[char]
-    const code = char.codePointAt(0)!
-    if (known !== undefined) quoted += known
-    else if (code < 0x20 || code === 0x7f) quoted += `\\x${code.toString(16).padStart(2, '0')}`
-    else if (code < 0x7f || /[\p{L}\p{M}\p{N}\p{P}\p{S}]/u.test(char)) quoted += char
-    else if (code < 0x10000) quoted += `\\u${code.toString(16).padStart(4, '0')}`
-    else quoted += `\\U${code.toString(16).padStart(8, '0')}`
-  }
-  return `${quoted}"`
 }

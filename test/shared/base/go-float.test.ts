@@ -1,27 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findGoFloat, formatG, quoteGo } from '../../../src/shared/base/go-text.js'
-
-test('formats numbers as %g', () => {
-  const cases: [number, string][] = [
-    [0, '0'],
-    [-0, '-0'],
-    [1, '1'],
-    [-1.5, '-1.5'],
-    [0.1, '0.1'],
-    [123456, '123456'],
-    [1234567, '1.234567e+06'],
-    [1e6, '1e+06'],
-    [100000, '100000'],
-    [0.0001, '0.0001'],
-    [0.00001, '1e-05'],
-    [1e100, '1e+100'],
-    [Number.NaN, 'NaN'],
-    [Number.POSITIVE_INFINITY, '+Inf'],
-    [Number.NEGATIVE_INFINITY, '-Inf'],
-  ]
-  for (const [value, text] of cases) assert.equal(formatG(value), text)
-})
+import { findGoFloat, printFloatDigits } from '../../../src/shared/base/go-float.js'
 
 test('formats numbers as %.2g', () => {
   const cases: [number, string][] = [
@@ -33,7 +12,7 @@ test('formats numbers as %.2g', () => {
     [99.9, '1e+02'],
     [1e-7, '1e-07'],
   ]
-  for (const [value, text] of cases) assert.equal(formatG(value, 2), text)
+  for (const [value, text] of cases) assert.equal(printFloatDigits(value, 2), text)
 })
 
 test('reads floats as ParseFloat does', () => {
@@ -60,10 +39,4 @@ test('reads floats as ParseFloat does', () => {
     ['-NaN', undefined],
   ]
   for (const [text, value] of cases) assert.equal(findGoFloat(text), value, text)
-})
-
-test('quotes strings as %q', () => {
-  assert.equal(quoteGo('a"b\\c\n'), '"a\\"b\\\\c\\n"')
-  assert.equal(quoteGo('é😀'), '"é😀"')
-  assert.equal(quoteGo('\u0001\u00a0\u200b'), '"\\x01\\u00a0\\u200b"')
 })
