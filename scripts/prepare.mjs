@@ -99,15 +99,30 @@ async function buildKernels() {
     .sort()
   const hash = createHash('sha256').update(readFileSync('scripts/prepare.mjs'))
   for (const file of sources) hash.update(file).update(readFileSync(join(from, file)))
+  // Offsets that a kernel shares with its TypeScript face stand beside the face.
+  const layouts = readdirSync(join(from, '..')).filter((file) => file.endsWith('-layout.ts'))
+  for (const file of layouts.sort()) hash.update(readFileSync(join(from, '..', file)))
   const stamp = hash.digest('hex')
   const stampFile = join(to, '.kernels-stamp')
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return
   mkdirSync(to, { recursive: true })
+  await mendFence()
   const { default: asc } = await import('assemblyscript/asc')
   for (const file of sources.filter((name) => name.endsWith('.kernel.ts'))) {
     await compileKernel(asc, join(from, file), join(to, file.replace('.kernel.ts', '.wasm')))
   }
   writeFileSync(stampFile, stamp)
+}
+
+/**
+ * asc 0.28 passes 0 where its binaryen takes the memory order of `atomic.fence`, and validation
+ * then refuses it. Supplies sequential consistency; must run before asc is loaded.
+ */
+async function mendFence() {
+  const { default: binaryen } = await import('binaryen')
+  const fence = binaryen._BinaryenAtomicFence
+  binaryen._BinaryenAtomicFence = (module, order) =>
+    fence(module, order || binaryen.MemoryOrder.seqcst)
 }
 
 /** A kernel whose source holds the line `// memory: shared` imports a shared memory. */

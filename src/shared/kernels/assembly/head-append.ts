@@ -1,0 +1,421 @@
+/**
+ * Appending: a turn's columns are checked, logged (head-log.ts), appended to the raw tail and then
+ * published. A full lane is encoded into the open chunk in one burst.
+ *
+ * What another thread reads (head-read.ts) is guarded twice. A burst changes the record, the open
+ * chunk and the lane's count while the tile's sequence number is odd. Plain appends write above the
+ * published count, and the count itself only after a fence (`publish`).
+ *
+ * Chunks are cut and encoded as Prometheus does (tsdb/head_append.go, tsdb/chunkenc/xor.go): at 120
+ * samples, at a two hours' boundary, or near 1,024 bytes. Hot: bench/shared/tsdb/head.bench.ts.
+ */
+import {
+  C_COUNT,
+  C_LENGTH,
+  C_MAXT,
+  C_MINT,
+  C_PREVIOUS,
+  CHECK_DUPLICATE,
+  CHECK_OUT_OF_ORDER,
+  CHECK_TOO_OLD,
+  CHUNK_BYTES_FULL,
+  CHUNK_HEADER_BYTES,
+  CHUNK_RANGE_MS,
+  CHUNK_SAMPLES_MAX,
+  FILLS,
+  FIRST_TIMES,
+  H_DUPLICATES,
+  H_FIRST_CODE,
+  H_FIRST_REF,
+  H_FIRST_TIME,
+  H_MAXT,
+  H_MINT,
+  H_OUT_OF_ORDER,
+  H_PUBLISHED,
+  H_REFS,
+  H_REPEATED,
+  H_SCRATCH,
+  H_TIMES,
+  H_TOO_OLD,
+  H_VALUES,
+  LANE_BASES,
+  LANE_SAMPLES,
+  LAST_TIMES,
+  LAST_VALUES,
+  R_BITS,
+  R_BYTES,
+  R_CLASS,
+  R_CLOSED,
+  R_COUNT,
+  R_CUT_AT,
+  R_DELTA,
+  R_LEADING,
+  R_MINT,
+  R_OPEN,
+  R_SLOT_END,
+  R_TIME,
+  R_TRAILING,
+  R_VALUE,
+  RECORDS,
+  SERIES_DIRECTORY,
+  SERIES_SLAB_MASK,
+  SERIES_SLAB_SHIFT,
+  TILE_BYTES,
+  TILE_COUNTS,
+  TILE_TIMES,
+  TILE_VALUES,
+} from '../head-layout'
+import { allocate, allocateSlot, free, freeSlot, slotBytes } from './head-memory'
+import { bigEndian, decodeXor } from './xor'
+
+/** A burst closes at most one chunk per sample and moves to a larger slot; that fits in here. */
+const BURST_BYTES_MAX: u64 = 65536
+
+/**
+ * Checks columns [from, from + n) against the newest sample of each series, those of this turn
+ * included, and moves what is accepted together at `from`.
+ * Counts what is not in H_DUPLICATES and so on; a sample that repeats a stored one is dropped in
+ * silence (H_REPEATED). H_MINT and H_MAXT are widened.
+ * @param oldest samples of a time below are too old
+ * @returns samples accepted
+ */
+export function check(from: u32, n: u32, oldest: f64): u32 {
+  const refs = load<u32>(H_REFS)
+  const times = load<u32>(H_TIMES)
+  const values = load<u32>(H_VALUES)
+  let mint = load<f64>(H_MINT)
+  let maxt = load<f64>(H_MAXT)
+  let kept = from
+  for (let i = from; i < from + n; i++) {
+    const ref = load<u32>(refs + (i << 2))
+    const time = load<f64>(times + (i << 3))
+    const v = load<u64>(values + (i << 3))
+    const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+    const s = (ref & SERIES_SLAB_MASK) << 3
+    const t = i64(time)
+    if (t > load<i64>(slab + LAST_TIMES + s) && time >= oldest) {
+      store<i64>(slab + LAST_TIMES + s, t)
+      store<u64>(slab + LAST_VALUES + s, v)
+      store<u32>(refs + (kept << 2), ref)
+      store<f64>(times + (kept << 3), time)
+      store<u64>(values + (kept << 3), v)
+      kept++
+      mint = min(mint, time)
+      maxt = max(maxt, time)
+    } else reject(ref, time, v, time < oldest)
+  }
+  store<f64>(H_MINT, mint)
+  store<f64>(H_MAXT, maxt)
+  return kept - from
+}
+
+function reject(ref: u32, time: f64, v: u64, tooOld: bool): void {
+  const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+  const s = ref & SERIES_SLAB_MASK
+  const t = i64(time)
+  const last = load<i64>(slab + LAST_TIMES + (s << 3))
+  if ((t == last && v == load<u64>(slab + LAST_VALUES + (s << 3))) || isStored(slab, s, t, v)) {
+    store<u32>(H_REPEATED, load<u32>(H_REPEATED) + 1)
+    return
+  }
+  const code = tooOld ? CHECK_TOO_OLD : t == last ? CHECK_DUPLICATE : CHECK_OUT_OF_ORDER
+  const cell = tooOld ? H_TOO_OLD : t == last ? H_DUPLICATES : H_OUT_OF_ORDER
+  store<u32>(cell, load<u32>(cell) + 1)
+  if (load<u32>(H_FIRST_CODE) != 0) return
+  store<u32>(H_FIRST_CODE, code)
+  store<u32>(H_FIRST_REF, ref)
+  store<f64>(H_FIRST_TIME, time)
+}
+
+/** Whether the raw tail or the open chunk has a sample of this time and these bits. */
+function isStored(slab: u32, s: u32, t: i64, v: u64): bool {
+  const lane = slab + (s >> 3) * TILE_BYTES
+  const fill = u32(load<u8>(slab + FILLS + s))
+  const base = load<i64>(slab + LANE_BASES + (s << 3))
+  for (let k: u32 = 0; k < fill; k++) {
+    const at = (k << 3) + (s & 7)
+    if (
+      base + i64(load<u32>(lane + TILE_TIMES + (at << 2))) == t &&
+      load<u64>(lane + TILE_VALUES + (at << 3)) == v
+    )
+      return true
+  }
+  const record = slab + RECORDS + (s << 6)
+  if (u32(load<u16>(record, R_COUNT)) == 0) return false
+  const times = load<u32>(H_SCRATCH)
+  const values = times + (CHUNK_SAMPLES_MAX << 3)
+  const length = u32(load<u16>(record, R_BYTES)) + u32(load<u8>(record, R_BITS) != 0)
+  const count = decodeXor(load<u32>(record, R_OPEN), length, times, values)
+  for (let k: i32 = 0; k < count; k++) {
+    if (load<f64>(times + (k << 3)) == f64(t) && load<u64>(values + (k << 3)) == v) return true
+  }
+  return false
+}
+
+/** Clears what `check` and the log count per turn. */
+export function clearCounts(): void {
+  memory.fill(H_DUPLICATES, 0, H_FIRST_TIME - H_DUPLICATES)
+}
+
+/** Starts a new time range for the checks to widen. */
+export function clearRange(): void {
+  store<f64>(H_MINT, f64.POSITIVE_INFINITY)
+  store<f64>(H_MAXT, f64.NEGATIVE_INFINITY)
+}
+
+/** Takes back what `check` noted of columns [from, from + n), which will not be appended. */
+export function rollback(from: u32, n: u32): void {
+  const refs = load<u32>(H_REFS)
+  for (let i = from; i < from + n; i++) {
+    const ref = load<u32>(refs + (i << 2))
+    const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+    const s = ref & SERIES_SLAB_MASK
+    const fill = u32(load<u8>(slab + FILLS + s))
+    const record = slab + RECORDS + (s << 6)
+    let t = load<i64>(record, R_TIME)
+    let v = load<u64>(record, R_VALUE)
+    if (load<i64>(slab + FIRST_TIMES + (s << 3)) == i64.MAX_VALUE) t = i64.MIN_VALUE
+    else if (fill > 0) {
+      const lane = slab + (s >> 3) * TILE_BYTES
+      const at = ((fill - 1) << 3) + (s & 7)
+      t = load<i64>(slab + LANE_BASES + (s << 3)) + i64(load<u32>(lane + TILE_TIMES + (at << 2)))
+      v = load<u64>(lane + TILE_VALUES + (at << 3))
+    }
+    store<i64>(slab + LAST_TIMES + (s << 3), t)
+    store<u64>(slab + LAST_VALUES + (s << 3), v)
+  }
+}
+
+/**
+ * Appends columns [from, from + n), checked before, to the raw tails.
+ * @returns samples appended; fewer than n when memory is full
+ */
+export function append(from: u32, n: u32): u32 {
+  const refs = load<u32>(H_REFS)
+  const times = load<u32>(H_TIMES)
+  const values = load<u32>(H_VALUES)
+  for (let i = from; i < from + n; i++) {
+    const ref = load<u32>(refs + (i << 2))
+    const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+    const s = ref & SERIES_SLAB_MASK
+    const t = i64(load<f64>(times + (i << 3)))
+    let fill = u32(load<u8>(slab + FILLS + s))
+    let delta = u64(t - load<i64>(slab + LANE_BASES + (s << 3)))
+    // A lane takes times up to 49 days after its first one.
+    if (fill == LANE_SAMPLES || (fill > 0 && delta > 0xffffffff)) {
+      if (!burst(slab, s)) return i - from
+      fill = 0
+    }
+    if (fill == 0) {
+      delta = 0
+      store<i64>(slab + LANE_BASES + (s << 3), t)
+      const first = slab + FIRST_TIMES + (s << 3)
+      if (load<i64>(first) == i64.MAX_VALUE) store<i64>(first, t)
+    }
+    const lane = slab + (s >> 3) * TILE_BYTES
+    const at = (fill << 3) + (s & 7)
+    store<u32>(lane + TILE_TIMES + (at << 2), u32(delta))
+    store<u64>(lane + TILE_VALUES + (at << 3), load<u64>(values + (i << 3)))
+    store<u8>(slab + FILLS + s, fill + 1)
+  }
+  return n
+}
+
+/** Lets readers see what was appended to the series of columns [from, from + n). */
+export function publish(from: u32, n: u32): void {
+  const refs = load<u32>(H_REFS)
+  atomic.fence()
+  for (let i = from; i < from + n; i++) {
+    const ref = load<u32>(refs + (i << 2))
+    const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+    const s = ref & SERIES_SLAB_MASK
+    store<u8>(slab + (s >> 3) * TILE_BYTES + TILE_COUNTS + (s & 7), load<u8>(slab + FILLS + s))
+  }
+  atomic.add<u32>(H_PUBLISHED, 1)
+}
+
+/** Encodes a lane into the open chunk and empties it; false, and nothing done, without memory. */
+function burst(slab: u32, s: u32): bool {
+  if (free() < BURST_BYTES_MAX) return false
+  const lane = slab + (s >> 3) * TILE_BYTES
+  const sequence = load<u32>(lane)
+  atomic.store<u32>(lane, sequence + 1)
+  atomic.fence()
+  encodeLane(slab, s)
+  store<u8>(slab + FILLS + s, 0)
+  store<u8>(lane + TILE_COUNTS + (s & 7), 0)
+  atomic.fence()
+  atomic.store<u32>(lane, sequence + 2)
+  return true
+}
+
+/** End of the chunk range that a time lies in. */
+function rangeEnd(t: i64): i64 {
+  let range = t / CHUNK_RANGE_MS
+  if (range * CHUNK_RANGE_MS > t) range -= 1
+  return (range + 1) * CHUNK_RANGE_MS
+}
+
+// The bit writer: `at` is the byte being filled, `held` its first `heldBits` bits, left-aligned.
+// Eight bytes are stored at a time, so the slot always has eight to spare.
+let at: u32 = 0
+let held: u64 = 0
+let heldBits: u32 = 0
+
+/** Writes the low n bits of v, 1 ≤ n ≤ 56; the bits above are 0. */
+function put(v: u64, n: u32): void {
+  const total = heldBits + n
+  held |= v << u64(64 - total)
+  store<u64>(at, bigEndian(held))
+  at += total >> 3
+  held <<= u64(total & 56)
+  heldBits = total & 7
+}
+
+function putWide(v: u64, n: u32): void {
+  if (n > 56) {
+    put(v >> 32, n - 32)
+    put(v & 0xffffffff, 32)
+  } else put(v, n)
+}
+
+function putVarint(v: u64): void {
+  while (v > 127) {
+    put((v & 127) | 128, 8)
+    v >>= 7
+  }
+  put(v, 8)
+}
+
+function encodeLane(slab: u32, s: u32): void {
+  const record = slab + RECORDS + (s << 6)
+  const lane = slab + (s >> 3) * TILE_BYTES + ((s & 7) << 2)
+  const lanes = slab + (s >> 3) * TILE_BYTES + ((s & 7) << 3)
+  const fill = u32(load<u8>(slab + FILLS + s))
+  const base = load<i64>(slab + LANE_BASES + (s << 3))
+  let count = u32(load<u16>(record, R_COUNT))
+  let open = load<u32>(record, R_OPEN)
+  let slotEnd = load<u32>(record, R_SLOT_END)
+  let previousTime = load<i64>(record, R_TIME)
+  let previous = load<u64>(record, R_VALUE)
+  let delta = load<u64>(record, R_DELTA)
+  let cutAt = load<i64>(record, R_CUT_AT)
+  let leading = u32(load<u8>(record, R_LEADING))
+  let trailing = u32(load<u8>(record, R_TRAILING))
+  at = open + u32(load<u16>(record, R_BYTES))
+  heldBits = u32(load<u8>(record, R_BITS))
+  held = heldBits > 0 ? u64(load<u8>(at)) << 56 : 0
+  for (let k: u32 = 0; k < fill; k++) {
+    const t = base + i64(load<u32>(lane + (k << 5), TILE_TIMES))
+    const v = load<u64>(lanes + (k << 6), TILE_VALUES)
+    const length = at - open + u32(heldBits > 0)
+    if (
+      count > 0 &&
+      (count >= u32(CHUNK_SAMPLES_MAX) || t >= cutAt || length > u32(CHUNK_BYTES_FULL))
+    ) {
+      closeChunk(record, open, length, count, previousTime)
+      count = 0
+    }
+    if (count == 0) {
+      open = load<u32>(record, R_OPEN)
+      if (open == 0) open = openSlot(record, 0)
+      slotEnd = load<u32>(record, R_SLOT_END)
+      store<i64>(record, t, R_MINT)
+      cutAt = rangeEnd(t)
+      leading = 255
+      trailing = 0
+      delta = 0
+      at = open + 2
+      held = 0
+      heldBits = 0
+      putVarint((u64(t) << 1) ^ u64(t >> 63))
+      putWide(v, 64)
+    } else {
+      if (at + 32 > slotEnd) {
+        open = growSlot(record, at - open + 1)
+        slotEnd = load<u32>(record, R_SLOT_END)
+      }
+      const step = u64(t - previousTime)
+      if (count == 1) putVarint(step)
+      else putDelta(i64(step - delta))
+      delta = step
+      const x = v ^ previous
+      if (x == 0) put(0, 1)
+      else {
+        const zeros = min(u32(clz(x)), 31)
+        const low = u32(ctz(x))
+        if (leading != 255 && zeros >= leading && low >= trailing) {
+          put(2, 2)
+          putWide(x >> u64(trailing), 64 - leading - trailing)
+        } else {
+          leading = zeros
+          trailing = low
+          const width = 64 - leading - trailing
+          put((u64(3) << 11) | (u64(leading) << 6) | u64(width & 63), 13)
+          putWide(x >> u64(trailing), width)
+        }
+      }
+    }
+    count++
+    previousTime = t
+    previous = v
+  }
+  store<u8>(open, u8(count >> 8))
+  store<u8>(open, u8(count), 1)
+  store<i64>(record, previousTime, R_TIME)
+  store<u64>(record, previous, R_VALUE)
+  store<u64>(record, delta, R_DELTA)
+  store<i64>(record, cutAt, R_CUT_AT)
+  store<u16>(record, at - open, R_BYTES)
+  store<u8>(record, heldBits, R_BITS)
+  store<u16>(record, count, R_COUNT)
+  store<u8>(record, leading, R_LEADING)
+  store<u8>(record, trailing, R_TRAILING)
+}
+
+/** Delta of deltas: 0, 10 + 14 bits, 110 + 17, 1110 + 20, 1111 + 64. */
+function putDelta(d: i64): void {
+  if (d == 0) put(0, 1)
+  else if (d >= -8191 && d <= 8192) put((u64(2) << 14) | (u64(d) & 0x3fff), 16)
+  else if (d >= -65535 && d <= 65536) put((u64(6) << 17) | (u64(d) & 0x1ffff), 20)
+  else if (d >= -524287 && d <= 524288) put((u64(14) << 20) | (u64(d) & 0xfffff), 24)
+  else {
+    put(15, 4)
+    putWide(u64(d), 64)
+  }
+}
+
+/** Copies the open chunk to its own place at the head of the list; the slot goes back. */
+function closeChunk(record: u32, open: u32, length: u32, count: u32, maxt: i64): void {
+  const node = allocate(CHUNK_HEADER_BYTES + length)
+  store<u32>(node, load<u32>(record, R_CLOSED), C_PREVIOUS)
+  store<u16>(node, length, C_LENGTH)
+  store<u16>(node, count, C_COUNT)
+  store<i64>(node, load<i64>(record, R_MINT), C_MINT)
+  store<i64>(node, maxt, C_MAXT)
+  store<u8>(open, u8(count >> 8))
+  store<u8>(open, u8(count), 1)
+  memory.copy(node + CHUNK_HEADER_BYTES, open, length)
+  store<u32>(record, node, R_CLOSED)
+  freeSlot(open, u32(load<u8>(record, R_CLASS)))
+  store<u32>(record, 0, R_OPEN)
+}
+
+function openSlot(record: u32, kind: u32): u32 {
+  const slot = allocateSlot(kind)
+  store<u32>(record, slot, R_OPEN)
+  store<u32>(record, slot + slotBytes(kind), R_SLOT_END)
+  store<u8>(record, kind, R_CLASS)
+  return slot
+}
+
+/** Moves the open chunk to the next larger slot, and the bit writer with it. */
+function growSlot(record: u32, length: u32): u32 {
+  const old = load<u32>(record, R_OPEN)
+  const kind = u32(load<u8>(record, R_CLASS))
+  const slot = openSlot(record, kind + 1)
+  memory.copy(slot, old, length)
+  at = at - old + slot
+  freeSlot(old, kind)
+  return slot
+}

@@ -1,0 +1,363 @@
+/**
+ * From label bytes to a ref: pairs are interned per tenant, a series is its list of pair ids, and
+ * each pair carries the list of series that have it. Everything is verified by bytes or ids, the
+ * hashes only lead there.
+ *
+ * Refs grow, so postings are sorted without ever being sorted.
+ */
+import {
+  DEFINE_FULL,
+  DEFINE_MALFORMED,
+  FIRST_TIMES,
+  H_NAME_COUNT,
+  H_NAME_TABLE,
+  H_PAIR_COUNT,
+  H_PAIR_TABLE,
+  H_SCRATCH,
+  H_SERIES_COUNT,
+  H_SERIES_TABLE,
+  H_TENANT_COUNT,
+  H_TENANTS,
+  LABELS_MAX,
+  LAST_TIMES,
+  NAME_DIRECTORY,
+  NAME_ROW_BYTES,
+  NAME_SLAB_SHIFT,
+  NAME_SLABS_MAX,
+  PAIR_DIRECTORY,
+  PAIR_ROW_BYTES,
+  PAIR_SLAB_SHIFT,
+  PAIR_SLABS_MAX,
+  POSTINGS_FIRST,
+  POSTINGS_MAX,
+  R_LABELS,
+  RECORDS,
+  SERIES_DIRECTORY,
+  SERIES_SLAB_BYTES,
+  SERIES_SLAB_MASK,
+  SERIES_SLAB_SHIFT,
+  SERIES_SLABS_MAX,
+  TENANT_ROW_BYTES,
+  TENANTS_MAX,
+} from '../head-layout'
+import {
+  allocate,
+  allocateRegion,
+  equalBytes,
+  free,
+  hashBytes,
+  hashPairs,
+  insertEntry,
+  reserveEntry,
+} from './head-memory'
+
+/** Second result of readVarint: where it ended; 0 when it was malformed. */
+let varintEnd: u32 = 0
+
+function readVarint(p: u32, end: u32): u32 {
+  let value: u32 = 0
+  let shift: u32 = 0
+  varintEnd = 0
+  while (p < end && shift < 28) {
+    const byte = u32(load<u8>(p++))
+    value |= (byte & 127) << shift
+    if (byte < 128) {
+      varintEnd = p
+      return value
+    }
+    shift += 7
+  }
+  return 0
+}
+
+/** Address of a pair's row. */
+export function pairRow(pair: u32): u32 {
+  const slab = load<u32>(PAIR_DIRECTORY + ((pair >> PAIR_SLAB_SHIFT) << 2))
+  return slab + (pair & ((1 << PAIR_SLAB_SHIFT) - 1)) * PAIR_ROW_BYTES
+}
+
+function nameRow(name: u32): u32 {
+  const slab = load<u32>(NAME_DIRECTORY + ((name >> NAME_SLAB_SHIFT) << 2))
+  return slab + (name & ((1 << NAME_SLAB_SHIFT) - 1)) * NAME_ROW_BYTES
+}
+
+/** A new row of a slabbed table, or 0 when memory is full; the caller counts it. */
+function newRow(directory: u32, slabsMax: u32, shift: u32, rowBytes: u32, index: u32): u32 {
+  const slab = index >> shift
+  if (slab >= slabsMax) return 0
+  const cell = directory + (slab << 2)
+  if (load<u32>(cell) == 0) {
+    const base = allocateRegion(u64(rowBytes) << u64(shift))
+    if (base == 0) return 0
+    store<u32>(cell, base)
+  }
+  return load<u32>(cell) + (index & ((1 << shift) - 1)) * rowBytes
+}
+
+/** Copies bytes that must stay; the 8 bytes of slack are for loads past the end. */
+function keepBytes(p: u32, length: u32): u32 {
+  const at = allocate(length + 8)
+  if (at != 0) memory.copy(at, p, length)
+  return at
+}
+
+function newPair(bytes: u32, length: u32, nameLength: u32, name: u32): u32 {
+  const pair = load<u32>(H_PAIR_COUNT)
+  const row = newRow(PAIR_DIRECTORY, PAIR_SLABS_MAX, PAIR_SLAB_SHIFT, PAIR_ROW_BYTES, pair)
+  if (row == 0) return 0
+  const kept = keepBytes(bytes, length)
+  if (kept == 0) return 0
+  store<u32>(row, kept)
+  store<u16>(row, length, 4)
+  store<u16>(row, nameLength, 6)
+  store<u32>(row, name, 8)
+  store<u32>(H_PAIR_COUNT, pair + 1)
+  return pair
+}
+
+/** Adds a tenant whose name stands at p; its index, or DEFINE_FULL. */
+export function addTenant(p: u32, length: u32): i32 {
+  const tenant = load<u32>(H_TENANT_COUNT)
+  if (tenant >= u32(TENANTS_MAX) || free() < 1 << 20) return DEFINE_FULL
+  const all = newPair(p, 0, 0, 0)
+  const kept = keepBytes(p, length)
+  if (all == 0 || kept == 0) return DEFINE_FULL
+  const row = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
+  store<u32>(row, kept)
+  store<u32>(row, length, 4)
+  store<u32>(row, all, 8)
+  store<u32>(H_TENANT_COUNT, tenant + 1)
+  return tenant
+}
+
+function internName(tenant: u32, p: u32, length: u32): u32 {
+  const tag = hashBytes(p, length, tenant)
+  const base = load<u32>(H_NAME_TABLE)
+  const mask = load<u32>(H_NAME_TABLE, 4)
+  let at = tag & mask
+  for (;;) {
+    const entry = load<u64>(base + (at << 3))
+    if (entry == 0) break
+    if (u32(entry >> 32) == tag) {
+      const name = u32(entry) - 1
+      const row = nameRow(name)
+      if (
+        load<u32>(row, 4) == length &&
+        load<u32>(row, 8) == tenant &&
+        equalBytes(load<u32>(row), p, length)
+      )
+        return name
+    }
+    at = (at + 1) & mask
+  }
+  return newName(tenant, p, length, tag)
+}
+
+function newName(tenant: u32, p: u32, length: u32, tag: u32): u32 {
+  if (!reserveEntry(H_NAME_TABLE)) return 0
+  const name = load<u32>(H_NAME_COUNT)
+  const row = newRow(NAME_DIRECTORY, NAME_SLABS_MAX, NAME_SLAB_SHIFT, NAME_ROW_BYTES, name)
+  if (row == 0) return 0
+  const kept = keepBytes(p, length)
+  if (kept == 0) return 0
+  const tenantRow = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
+  store<u32>(row, kept)
+  store<u32>(row, length, 4)
+  store<u32>(row, tenant, 8)
+  store<u32>(row, load<u32>(tenantRow, 12), 12)
+  store<u32>(tenantRow, name, 12)
+  store<u32>(H_NAME_COUNT, name + 1)
+  insertEntry(H_NAME_TABLE, tag, name)
+  return name
+}
+
+/** The id of a label of a tenant, created when new; 0 when memory is full. */
+function internPair(
+  tenant: u32,
+  p: u32,
+  length: u32,
+  nameAt: u32,
+  nameLength: u32,
+  hasRoom: bool,
+): u32 {
+  const tag = hashBytes(p, length, tenant)
+  const known = findPair(tenant, p, length, tag)
+  if (known != 0 || !hasRoom) return known
+  const name = internName(tenant, nameAt, nameLength)
+  if (name == 0 || !reserveEntry(H_PAIR_TABLE)) return 0
+  const pair = newPair(p, length, nameLength, name)
+  if (pair == 0) return 0
+  const row = nameRow(name)
+  store<u32>(pairRow(pair), load<u32>(row, 16), 12)
+  store<u32>(row, pair, 16)
+  store<u32>(row, load<u32>(row, 20) + 1, 20)
+  insertEntry(H_PAIR_TABLE, tag, pair)
+  return pair
+}
+
+function findPair(tenant: u32, p: u32, length: u32, tag: u32): u32 {
+  const base = load<u32>(H_PAIR_TABLE)
+  const mask = load<u32>(H_PAIR_TABLE, 4)
+  let at = tag & mask
+  for (;;) {
+    const entry = load<u64>(base + (at << 3))
+    if (entry == 0) break
+    if (u32(entry >> 32) == tag) {
+      const pair = u32(entry) - 1
+      const row = pairRow(pair)
+      if (
+        u32(load<u16>(row, 4)) == length &&
+        equalBytes(load<u32>(row), p, length) &&
+        load<u32>(nameRow(load<u32>(row, 8)), 8) == tenant
+      )
+        return pair
+    }
+    at = (at + 1) & mask
+  }
+  return 0
+}
+
+/** The id of the pair whose bytes stand at p, 0 when the tenant has none such. */
+export function lookupPair(tenant: u32, p: u32, length: u32): u32 {
+  return findPair(tenant, p, length, hashBytes(p, length, tenant))
+}
+
+/** Checks the labels' framing; false when lengths do not add up or there are too many. */
+function wellFormed(p: u32, length: u32, count: u32): bool {
+  if (count == 0 || count > u32(LABELS_MAX)) return false
+  const end = p + length
+  for (let i: u32 = 0; i < count; i++) {
+    const start = p
+    const nameLength = readVarint(p, end)
+    if (varintEnd == 0 || nameLength > end - varintEnd) return false
+    const valueLength = readVarint(varintEnd + nameLength, end)
+    if (varintEnd == 0 || valueLength > end - varintEnd) return false
+    p = varintEnd + valueLength
+    if (p - start > 65535) return false
+  }
+  return p == end
+}
+
+/**
+ * The ref of a series, created when it is new.
+ * @param p labels: per label, sorted by name: uvarint length, name, uvarint length, value
+ * @returns ref, DEFINE_MALFORMED or DEFINE_FULL
+ */
+export function define(tenant: u32, p: u32, length: u32, count: u32): i32 {
+  if (tenant >= load<u32>(H_TENANT_COUNT) || !wellFormed(p, length, count)) return DEFINE_MALFORMED
+  // The most that a new series can take: bytes, a postings block and a row per label, slabs, row.
+  const worst = u64(length) * 2 + u64(count + 1) * (POSTINGS_MAX + 32) * 4
+  const hasRoom = free() > worst + SERIES_SLAB_BYTES + (1 << 20)
+  const list = load<u32>(H_SCRATCH)
+  const end = p + length
+  for (let i: u32 = 0; i < count; i++) {
+    const nameLength = readVarint(p, end)
+    const nameAt = varintEnd
+    const valueLength = readVarint(nameAt + nameLength, end)
+    const next = varintEnd + valueLength
+    const pair = internPair(tenant, p, next - p, nameAt, nameLength, hasRoom)
+    if (pair == 0) return DEFINE_FULL
+    store<u32>(list + (i << 2), pair)
+    p = next
+  }
+  return internSeries(tenant, list, count, hasRoom)
+}
+
+function internSeries(tenant: u32, list: u32, count: u32, hasRoom: bool): i32 {
+  const tag = hashPairs(list, count)
+  const base = load<u32>(H_SERIES_TABLE)
+  const mask = load<u32>(H_SERIES_TABLE, 4)
+  let at = tag & mask
+  for (;;) {
+    const entry = load<u64>(base + (at << 3))
+    if (entry == 0) break
+    if (u32(entry >> 32) == tag) {
+      const ref = u32(entry) - 1
+      const row = labelRow(ref)
+      if (load<u32>(row) == count && equalBytes(row + 4, list, count << 2)) return ref
+    }
+    at = (at + 1) & mask
+  }
+  return hasRoom ? newSeries(tenant, list, count, tag) : DEFINE_FULL
+}
+
+function newSeries(tenant: u32, list: u32, count: u32, tag: u32): i32 {
+  if (!reserveEntry(H_SERIES_TABLE)) return DEFINE_FULL
+  const ref = load<u32>(H_SERIES_COUNT)
+  const index = ref >> SERIES_SLAB_SHIFT
+  if (index >= u32(SERIES_SLABS_MAX)) return DEFINE_FULL
+  const cell = SERIES_DIRECTORY + (index << 2)
+  if (load<u32>(cell) == 0) {
+    const base = allocateRegion(SERIES_SLAB_BYTES)
+    if (base == 0) return DEFINE_FULL
+    store<u32>(cell, base)
+  }
+  const row = allocate((count + 1) << 2)
+  if (row == 0) return DEFINE_FULL
+  store<u32>(row, count)
+  memory.copy(row + 4, list, count << 2)
+  const slab = load<u32>(cell)
+  const s = ref & SERIES_SLAB_MASK
+  store<u32>(slab + RECORDS + (s << 6), row, R_LABELS)
+  store<i64>(slab + LAST_TIMES + (s << 3), i64.MIN_VALUE)
+  store<i64>(slab + FIRST_TIMES + (s << 3), i64.MAX_VALUE)
+  store<u32>(H_SERIES_COUNT, ref + 1)
+  insertEntry(H_SERIES_TABLE, tag, ref)
+  for (let i: u32 = 0; i < count; i++) addPosting(load<u32>(list + (i << 2)), ref)
+  const tenantRow = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
+  addPosting(load<u32>(tenantRow, 8), ref)
+  store<u32>(tenantRow, load<u32>(tenantRow, 16) + 1, 16)
+  return ref
+}
+
+/** Address of a series' label row. */
+export function labelRow(ref: u32): u32 {
+  const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+  return load<u32>(slab + RECORDS + ((ref & SERIES_SLAB_MASK) << 6), R_LABELS)
+}
+
+/** Words of the block that is in use when a list of this many entries grows by one. */
+function blockWords(words: u32): u32 {
+  const wide = words << 1
+  return min(wide, u32(POSTINGS_MAX))
+}
+
+/**
+ * Appends a ref to a pair's list. The first one stands in the row; with the second it moves to a
+ * block. The first word of the last block tells how many words it has; once there is a next one it
+ * is the link, and the size follows from the sequence 3, 3, 6, 12 … 1,023. `define` has seen to it
+ * that there is memory.
+ */
+function addPosting(pair: u32, ref: u32): void {
+  const row = pairRow(pair)
+  const count = load<u32>(row, 16)
+  store<u32>(row, count + 1, 16)
+  if (count == 0) {
+    store<u32>(row, ref, 20)
+    return
+  }
+  if (count == 1) {
+    const block = allocate(POSTINGS_FIRST << 2)
+    store<u32>(block, POSTINGS_FIRST)
+    store<u32>(block, load<u32>(row, 20), 4)
+    store<u32>(block, ref, 8)
+    store<u32>(row, block, 20)
+    store<u32>(row, block, 24)
+    store<u32>(row, block + 12, 28)
+    return
+  }
+  let block = load<u32>(row, 24)
+  let at = load<u32>(row, 28)
+  const words = load<u32>(block)
+  if (at == block + (words << 2)) {
+    const wide = count < 4 ? POSTINGS_FIRST : blockWords(words)
+    const next = allocate(wide << 2)
+    store<u32>(block, next)
+    store<u32>(next, wide)
+    store<u32>(row, next, 24)
+    block = next
+    at = next + 4
+  }
+  store<u32>(at, ref)
+  store<u32>(row, at + 4, 28)
+}

@@ -1,0 +1,229 @@
+/**
+ * Log records (docs/formats/wal.md), assembled in the log buffer of the head's memory and written
+ * from there with one call. The batch header is the caller's (tsdb/wal/writer.ts).
+ *
+ * A series is known to the log by a number of its own, given when its record is first written; 0
+ * means that the log does not know it yet.
+ */
+import {
+  BATCH_HEADER_BYTES,
+  H_COLUMN_CAP,
+  H_LOG,
+  H_LOG_AT,
+  H_LOG_BYTES,
+  H_NEW,
+  H_NEW_COUNT,
+  H_NEXT_LOG_REF,
+  H_REFS,
+  H_TENANTS,
+  H_TIMES,
+  H_VALUES,
+  LOG_REFS,
+  RECORD_HEADER_BYTES,
+  RECORD_SAMPLES,
+  RECORD_SERIES,
+  SERIES_DIRECTORY,
+  SERIES_SLAB_MASK,
+  SERIES_SLAB_SHIFT,
+  TENANT_ROW_BYTES,
+} from '../head-layout'
+import { labelRow, pairRow } from './head-intern'
+
+/** Empties the log buffer and the list of series that were new to the log. */
+export function logBegin(): void {
+  store<u32>(H_LOG_AT, BATCH_HEADER_BYTES)
+  store<u32>(H_NEW_COUNT, 0)
+}
+
+function logRefAt(ref: u32): u32 {
+  const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+  return slab + LOG_REFS + ((ref & SERIES_SLAB_MASK) << 2)
+}
+
+export function logRef(ref: u32): u32 {
+  return load<u32>(logRefAt(ref))
+}
+
+/** Notes by which number the log knows a series (replay of the shard's own log). */
+export function setLogRef(ref: u32, number: u32): void {
+  store<u32>(logRefAt(ref), number)
+  if (number >= load<u32>(H_NEXT_LOG_REF)) store<u32>(H_NEXT_LOG_REF, number + 1)
+}
+
+/** Forgets the numbers given since logBegin: the write failed. They are not used again. */
+export function logForget(): void {
+  const list = load<u32>(H_NEW)
+  const count = load<u32>(H_NEW_COUNT)
+  for (let i: u32 = 0; i < count; i++) store<u32>(logRefAt(load<u32>(list + (i << 2))), 0)
+  store<u32>(H_NEW_COUNT, 0)
+}
+
+/**
+ * Adds columns [from, from + n) of one tenant: a series record for those that the log does not
+ * know, then a samples record.
+ * @returns false when the buffer is full; then nothing is added
+ */
+export function logSamples(tenant: u32, from: u32, n: u32): bool {
+  const mark = load<u32>(H_LOG_AT)
+  const before = load<u32>(H_NEW_COUNT)
+  if (addSeries(tenant, from, n) && addSamples(from, n)) return true
+  const list = load<u32>(H_NEW)
+  const count = load<u32>(H_NEW_COUNT)
+  for (let i = before; i < count; i++) store<u32>(logRefAt(load<u32>(list + (i << 2))), 0)
+  store<u32>(H_NEW_COUNT, before)
+  store<u32>(H_LOG_AT, mark)
+  return false
+}
+
+function room(): u32 {
+  return load<u32>(H_LOG_BYTES) - load<u32>(H_LOG_AT)
+}
+
+function addSeries(tenant: u32, from: u32, n: u32): bool {
+  const refs = load<u32>(H_REFS)
+  const list = load<u32>(H_NEW)
+  const first = load<u32>(H_NEW_COUNT)
+  let count = first
+  let next = load<u32>(H_NEXT_LOG_REF)
+  for (let i = from; i < from + n; i++) {
+    const ref = load<u32>(refs + (i << 2))
+    const cell = logRefAt(ref)
+    if (load<u32>(cell) != 0) continue
+    if (count >= load<u32>(H_COLUMN_CAP)) break
+    store<u32>(cell, next++)
+    store<u32>(list + (count << 2), ref)
+    count++
+  }
+  store<u32>(H_NEXT_LOG_REF, next)
+  store<u32>(H_NEW_COUNT, count)
+  return count == first || writeSeries(tenant, list + (first << 2), count - first)
+}
+
+/** Payload: tenant length u32, count u32, tenant, then per series number, labels, bytes, labels. */
+function writeSeries(tenant: u32, list: u32, count: u32): bool {
+  const row = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
+  const nameLength = load<u32>(row, 4)
+  const log = load<u32>(H_LOG)
+  const start = log + load<u32>(H_LOG_AT)
+  const end = log + load<u32>(H_LOG_BYTES)
+  if (room() < u32(RECORD_HEADER_BYTES) + 8 + nameLength) return false
+  let p = start + RECORD_HEADER_BYTES
+  store<u32>(p, nameLength)
+  store<u32>(p, count, 4)
+  memory.copy(p + 8, load<u32>(row), nameLength)
+  p += 8 + nameLength
+  for (let i: u32 = 0; i < count; i++) {
+    const ref = load<u32>(list + (i << 2))
+    const labels = labelRow(ref)
+    const pairs = load<u32>(labels)
+    let bytes: u32 = 0
+    for (let k: u32 = 1; k <= pairs; k++) {
+      bytes += u32(load<u16>(pairRow(load<u32>(labels + (k << 2))), 4))
+    }
+    if (bytes + 16 > end - p) return false
+    p = putVarint(p, u64(load<u32>(logRefAt(ref))))
+    p = putVarint(p, u64(pairs))
+    p = putVarint(p, u64(bytes))
+    for (let k: u32 = 1; k <= pairs; k++) {
+      const pair = pairRow(load<u32>(labels + (k << 2)))
+      const length = u32(load<u16>(pair, 4))
+      memory.copy(p, load<u32>(pair), length)
+      p += length
+    }
+  }
+  store<u32>(start, RECORD_SERIES)
+  store<u32>(start, p - start - RECORD_HEADER_BYTES, 4)
+  store<u32>(H_LOG_AT, p - log)
+  return true
+}
+
+/** Payload: base time i64, count u32, zero u32, then per sample two zigzag varints and 8 bytes. */
+function addSamples(from: u32, n: u32): bool {
+  const refs = load<u32>(H_REFS)
+  const times = load<u32>(H_TIMES)
+  const values = load<u32>(H_VALUES)
+  const log = load<u32>(H_LOG)
+  const start = log + load<u32>(H_LOG_AT)
+  if (u64(room()) < RECORD_HEADER_BYTES + 16 + u64(n) * 24) return false
+  const base = i64(load<f64>(times + (from << 3)))
+  let p = start + RECORD_HEADER_BYTES
+  store<i64>(p, base)
+  store<u32>(p, n, 8)
+  store<u32>(p, 0, 12)
+  p += 16
+  let previous: i64 = 0
+  for (let i = from; i < from + n; i++) {
+    const number = i64(load<u32>(logRefAt(load<u32>(refs + (i << 2)))))
+    p = putZigzag(p, number - previous)
+    previous = number
+    p = putZigzag(p, i64(load<f64>(times + (i << 3))) - base)
+    store<u64>(p, load<u64>(values + (i << 3)))
+    p += 8
+  }
+  store<u32>(start, RECORD_SAMPLES)
+  store<u32>(start, p - start - RECORD_HEADER_BYTES, 4)
+  store<u32>(H_LOG_AT, p - log)
+  return true
+}
+
+function putVarint(p: u32, v: u64): u32 {
+  while (v > 127) {
+    store<u8>(p++, u8(v) | 128)
+    v >>= 7
+  }
+  store<u8>(p, u8(v))
+  return p + 1
+}
+
+function putZigzag(p: u32, v: i64): u32 {
+  const z = u64((v << 1) ^ (v >> 63))
+  if (z < 128) {
+    store<u8>(p, u8(z))
+    return p + 1
+  }
+  return putVarint(p, z)
+}
+
+let cursor: u32 = 0
+
+/** A zigzag varint at `cursor`, of ten bytes at most; moves the cursor past `end` when malformed. */
+function takeZigzag(end: u32): i64 {
+  let z: u64 = 0
+  let shift: u64 = 0
+  while (cursor < end && shift < 70) {
+    const byte = u64(load<u8>(cursor++))
+    z |= (byte & 127) << shift
+    if (byte < 128) return i64(z >> 1) ^ -i64(z & 1)
+    shift += 7
+  }
+  cursor = end + 1
+  return 0
+}
+
+/**
+ * Decodes the payload of a samples record to the columns from `from` on; refs are the log's
+ * numbers still.
+ * @returns samples, or -1 when the record is malformed or does not fit
+ */
+export function logDecode(p: u32, length: u32, from: u32): i32 {
+  if (length < 16) return -1
+  const end = p + length
+  const base = load<i64>(p)
+  const n = load<u32>(p, 8)
+  if (n > (length - 16) / 10 || from + n > load<u32>(H_COLUMN_CAP)) return -1
+  const refs = load<u32>(H_REFS)
+  const times = load<u32>(H_TIMES)
+  const values = load<u32>(H_VALUES)
+  cursor = p + 16
+  let number: i64 = 0
+  for (let i = from; i < from + n; i++) {
+    number += takeZigzag(end)
+    const t = base + takeZigzag(end)
+    if (cursor > end || end - cursor < 8 || number < 1 || number > 0xffffffff) return -1
+    store<u32>(refs + (i << 2), u32(number))
+    store<f64>(times + (i << 3), f64(t))
+    store<u64>(values + (i << 3), load<u64>(cursor))
+    cursor += 8
+  }
+  return cursor == end ? i32(n) : -1
+}

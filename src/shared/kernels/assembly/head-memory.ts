@@ -1,0 +1,177 @@
+/**
+ * Memory of a head: bump allocation with 64-bit arithmetic (the memory ends at 4 GiB, where u32
+ * sums wrap), open-addressing tables, and the keyed hash of both.
+ *
+ * The hash is NH (UMAC, RFC 4418) over 32-bit words, which is universal: who does not know the key
+ * cannot construct collisions. A multiply-shift takes its 64 bits to the 32 of a table tag.
+ */
+import {
+  H_BUMP,
+  H_FREE_SLOTS,
+  H_KEY,
+  H_LIMIT,
+  H_SPARE_AT,
+  H_SPARE_END,
+  SLOT_BYTES_MAX,
+} from '../head-layout'
+
+/** Bytes that are left. */
+export function free(): u64 {
+  return load<u64>(H_LIMIT) - load<u64>(H_BUMP)
+}
+
+/** A region that starts at a multiple of 64 and was never used (all zero); 0 when memory is full. */
+export function allocateRegion(bytes: u64): u32 {
+  const at = (load<u64>(H_BUMP) + 63) & ~63
+  const end = at + bytes
+  if (end > load<u64>(H_LIMIT)) return 0
+  store<u64>(H_BUMP, end)
+  return u32(at)
+}
+
+/** A small region at a multiple of 8, perhaps used before; 0 when memory is full. */
+export function allocate(bytes: u32): u32 {
+  const size = (bytes + 7) & ~7
+  const spare = load<u32>(H_SPARE_AT)
+  if (size <= load<u32>(H_SPARE_END) - spare) {
+    store<u32>(H_SPARE_AT, spare + size)
+    return spare
+  }
+  const at = load<u64>(H_BUMP)
+  const end = at + u64(size)
+  if (end > load<u64>(H_LIMIT)) return 0
+  store<u64>(H_BUMP, end)
+  return u32(at)
+}
+
+/** Gives an outgrown table's region to `allocate`; the larger of it and what is there is kept. */
+function recycle(at: u32, bytes: u32): void {
+  if (bytes <= load<u32>(H_SPARE_END) - load<u32>(H_SPARE_AT)) return
+  store<u32>(H_SPARE_AT, at)
+  store<u32>(H_SPARE_END, at + bytes)
+}
+
+/** Sizes of the slots of open chunks, about half again as large from one to the next. */
+export function slotBytes(kind: u32): u32 {
+  if (kind == 8) return SLOT_BYTES_MAX
+  return (kind & 1) == 0 ? 64 << (kind >> 1) : 96 << (kind >> 1)
+}
+
+export function allocateSlot(kind: u32): u32 {
+  const list = H_FREE_SLOTS + (kind << 2)
+  const head = load<u32>(list)
+  if (head != 0) {
+    store<u32>(list, load<u32>(head))
+    return head
+  }
+  return allocate(slotBytes(kind))
+}
+
+export function freeSlot(at: u32, kind: u32): void {
+  const list = H_FREE_SLOTS + (kind << 2)
+  store<u32>(at, load<u32>(list))
+  store<u32>(list, at)
+}
+
+/** Hash of bytes for a table. Reads up to 7 bytes past the end; blocks of 1 KiB share a key. */
+export function hashBytes(p: u32, length: u32, salt: u32): u32 {
+  let sum: u64 = 0
+  let total: u64 = u64(length) + (u64(salt) << 32)
+  let left = length
+  while (left > 0) {
+    const block: u32 = left < 1024 ? left : 1024
+    sum = 0
+    let i: u32 = 0
+    for (; i + 8 <= block; i += 8) {
+      sum += nh(load<u64>(p + i), load<u64>(H_KEY + i))
+    }
+    if (i < block) {
+      const mask = (u64(1) << (u64(block - i) << 3)) - 1
+      sum += nh(load<u64>(p + i) & mask, load<u64>(H_KEY + i))
+    }
+    total = (total ^ sum) * (load<u64>(H_KEY, 1024) | 1)
+    total ^= total >> 29
+    p += block
+    left -= block
+  }
+  return finish(total)
+}
+
+/** Hash of a list of pair ids for a table. */
+export function hashPairs(p: u32, count: u32): u32 {
+  let sum: u64 = u64(count)
+  let i: u32 = 0
+  for (; i + 2 <= count; i += 2) {
+    sum += nh(load<u64>(p + (i << 2)), load<u64>(H_KEY + ((i << 2) & 1023)))
+    if (((i << 2) & 1023) == 1016) sum = sum * (load<u64>(H_KEY, 1024) | 1)
+  }
+  if (i < count) sum += nh(u64(load<u32>(p + (i << 2))), load<u64>(H_KEY + ((i << 2) & 1023)))
+  return finish(sum)
+}
+
+function nh(word: u64, key: u64): u64 {
+  return u64(u32(word) + u32(key)) * u64(u32(word >> 32) + u32(key >> 32))
+}
+
+function finish(sum: u64): u32 {
+  const mixed = (sum ^ (sum >> 32)) * (load<u64>(H_KEY, 1032) | 1) + load<u64>(H_KEY, 1040)
+  return u32(mixed >> 32)
+}
+
+/** Allocates a table of 2^bits entries: slot + 1 u32, tag u32. */
+export function createTable(table: u32, bits: u32): bool {
+  const base = allocateRegion(u64(8) << u64(bits))
+  if (base == 0) return false
+  store<u32>(table, base)
+  store<u32>(table, (u32(1) << bits) - 1, 4)
+  store<u32>(table, 0, 8)
+  return true
+}
+
+/**
+ * Makes room for one more entry. Tables double at half load; when memory does not allow that they
+ * fill up to fifteen sixteenths and then refuse.
+ */
+export function reserveEntry(table: u32): bool {
+  const mask = load<u32>(table, 4)
+  const count = load<u32>(table, 8)
+  if (count < mask >> 1) return true
+  const size = (u64(mask) + 1) << 4
+  const base = free() > size + (1 << 24) ? allocateRegion(size) : 0
+  if (base == 0) return count < mask - (mask >> 4)
+  const old = load<u32>(table)
+  const wide = (mask << 1) | 1
+  for (let i: u32 = 0; i <= mask; i++) {
+    const entry = load<u64>(old + (i << 3))
+    if (entry == 0) continue
+    let at = u32(entry >> 32) & wide
+    while (load<u64>(base + (at << 3)) != 0) at = (at + 1) & wide
+    store<u64>(base + (at << 3), entry)
+  }
+  store<u32>(table, base)
+  store<u32>(table, wide, 4)
+  recycle(old, (mask + 1) << 3)
+  return true
+}
+
+/** Adds an entry for which there is room. */
+export function insertEntry(table: u32, tag: u32, slot: u32): void {
+  const base = load<u32>(table)
+  const mask = load<u32>(table, 4)
+  let at = tag & mask
+  while (load<u64>(base + (at << 3)) != 0) at = (at + 1) & mask
+  store<u64>(base + (at << 3), (u64(tag) << 32) | u64(slot + 1))
+  store<u32>(table, load<u32>(table, 8) + 1, 8)
+}
+
+/** Whether two byte ranges of one length are equal. */
+export function equalBytes(a: u32, b: u32, length: u32): bool {
+  let i: u32 = 0
+  for (; i + 8 <= length; i += 8) {
+    if (load<u64>(a + i) != load<u64>(b + i)) return false
+  }
+  for (; i < length; i++) {
+    if (load<u8>(a + i) != load<u8>(b + i)) return false
+  }
+  return true
+}

@@ -1,0 +1,83 @@
+// memory: shared
+/**
+ * The head of an ingester shard: series, postings, raw tails, chunks and log records in one shared
+ * memory (layout: ../head-layout.ts). The ingester's thread owns it and calls everything but
+ * `readBegin`, `readBlock` and `decodeXor`, which readers call from their own instances.
+ *
+ * Offsets are kept below 4 GiB by 64-bit sums; what does not fit is answered by a code, never a
+ * trap. Time crosses the boundary as f64 ms, exact to 2^53.
+ */
+import {
+  FIRST_REGION,
+  H_BUMP,
+  H_COLUMN_CAP,
+  H_DEFINE_BYTES,
+  H_DEFINES,
+  H_LIMIT,
+  H_LOG,
+  H_LOG_BYTES,
+  H_NAME_COUNT,
+  H_NAME_TABLE,
+  H_NEW,
+  H_NEXT_LOG_REF,
+  H_PAIR_COUNT,
+  H_PAIR_TABLE,
+  H_READER_SLOTS,
+  H_READERS,
+  H_REFS,
+  H_SCRATCH,
+  H_SERIES_TABLE,
+  H_TENANTS,
+  H_TIMES,
+  H_VALUES,
+  H_VERSION,
+  HEAD_VERSION,
+  READER_BYTES,
+  TAIL_SLACK,
+  TENANT_ROW_BYTES,
+  TENANTS_MAX,
+} from '../head-layout'
+import { allocateRegion, createTable } from './head-memory'
+
+export { append, check, clearCounts, clearRange, publish, rollback } from './head-append'
+export { addTenant, define, lookupPair } from './head-intern'
+export { logBegin, logDecode, logForget, logRef, logSamples, setLogRef } from './head-log'
+export { free as freeBytes } from './head-memory'
+export { overlaps, readBegin, readBlock } from './head-read'
+export { decodeXor } from './xor'
+
+/**
+ * Lays out a fresh, zeroed memory. The key (H_KEY) has been filled with random bytes.
+ * @returns false when the memory is too small for its fixed regions
+ */
+export function init(
+  pages: u32,
+  columns: u32,
+  defineBytes: u32,
+  logBytes: u32,
+  readerSlots: u32,
+): bool {
+  const limit = (u64(pages) << 16) - TAIL_SLACK
+  store<u64>(H_BUMP, FIRST_REGION)
+  store<u64>(H_LIMIT, limit)
+  store<u32>(H_COLUMN_CAP, columns)
+  store<u32>(H_DEFINE_BYTES, defineBytes)
+  store<u32>(H_LOG_BYTES, logBytes)
+  store<u32>(H_READER_SLOTS, readerSlots)
+  store<u32>(H_TENANTS, allocateRegion(TENANTS_MAX * TENANT_ROW_BYTES))
+  store<u32>(H_REFS, allocateRegion(u64(columns) * 4))
+  store<u32>(H_TIMES, allocateRegion(u64(columns) * 8))
+  store<u32>(H_VALUES, allocateRegion(u64(columns) * 8))
+  store<u32>(H_NEW, allocateRegion(u64(columns) * 4))
+  store<u32>(H_DEFINES, allocateRegion(u64(defineBytes) + 64))
+  store<u32>(H_LOG, allocateRegion(u64(logBytes) + 64))
+  store<u32>(H_SCRATCH, allocateRegion(65536))
+  store<u32>(H_READERS, allocateRegion(u64(readerSlots) * READER_BYTES))
+  store<u32>(H_PAIR_COUNT, 1)
+  store<u32>(H_NAME_COUNT, 1)
+  store<u32>(H_NEXT_LOG_REF, 1)
+  const done =
+    createTable(H_SERIES_TABLE, 12) && createTable(H_PAIR_TABLE, 12) && createTable(H_NAME_TABLE, 8)
+  if (done && load<u32>(H_READERS) != 0) store<u32>(H_VERSION, HEAD_VERSION)
+  return load<u32>(H_VERSION) == HEAD_VERSION
+}

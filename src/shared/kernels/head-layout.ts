@@ -1,0 +1,191 @@
+/**
+ * Where things lie in a head's memory: one shared WebAssembly memory per ingester shard. Read by
+ * the kernel (assembly/head*.ts) and by its TypeScript face, so there is only one list of offsets.
+ * Plain numbers only: the file is compiled by tsc and by asc.
+ *
+ *   0       never handed out
+ *   1024    header words (H_…), key of the hashes, free lists of chunk slots
+ *   64 KiB  directories: series slabs, pair slabs, name slabs
+ *   128 KiB on: regions in order of allocation. Fixed ones first (tenant rows, columns of a turn,
+ *           define and log buffers, reader slots), then slabs, rows, postings and chunks as needed
+ *   last 2 MiB: never handed out, so that decoders may read past a chunk's end
+ *
+ * Series slab, 4096 series, struct of arrays:
+ *   tiles 512 × 1600 B | records 4096 × 64 B | last time i64 | last value u64 | first time i64
+ *   | lane base i64 | log ref u32 | fill u8
+ * Tile, eight neighbouring series ("lanes"):
+ *   0 sequence u32 | 8 published count u8[8] | 64 time u32[16][8], ms since the lane's base
+ *   | 576 value u64[16][8]
+ * Record of a series (changes only while the tile's sequence is odd):
+ *   0 last encoded time i64 | 8 its value u64 | 16 time delta i64 | 24 first time of the open
+ *   chunk i64 | 32 time at which it must be cut i64 | 40 open chunk u32 | 44 end of its slot u32
+ *   | 48 bytes written u16 | 50 bits in the last byte u8 | 51 slot class u8 | 52 samples u16
+ *   | 54 leading u8 | 55 trailing u8 | 56 newest closed chunk u32 | 60 label row u32
+ * Closed chunk: 0 previous chunk u32 | 4 length u16 | 6 samples u16 | 8 mint i64 | 16 maxt i64 | 24 data
+ * Pair row, 32 B: 0 bytes u32 | 4 length u16 | 6 name length u16 | 8 name id u32 | 12 next pair of
+ *   the name u32 | 16 postings count u32 | 20 the only ref, or first block u32 | 24 last block u32
+ *   | 28 write position in it u32
+ * Name row, 32 B: 0 bytes u32 | 4 length u32 | 8 tenant u32 | 12 next name of the tenant u32
+ *   | 16 newest pair u32 | 20 pairs u32
+ * Tenant row, 32 B: 0 bytes u32 | 4 length u32 | 8 pair of all series u32 | 12 newest name u32
+ *   | 16 series u32
+ * Label row: count u32, pair ids u32[count]. Ids of pairs and names start at 1: 0 is none.
+ * Postings block: next block u32, refs; of POSTINGS_FIRST words at first, doubling to POSTINGS_MAX.
+ */
+export const HEAD_VERSION = 1
+export const TAIL_SLACK = 2097152
+
+// Header words: u32 unless a width is given.
+export const H_VERSION = 1024
+/** u64: next free byte. */
+export const H_BUMP = 1032
+/** u64: first byte that is never handed out. */
+export const H_LIMIT = 1040
+export const H_SPARE_AT = 1048
+export const H_SPARE_END = 1052
+export const H_SERIES_COUNT = 1056
+export const H_PAIR_COUNT = 1060
+export const H_NAME_COUNT = 1064
+export const H_TENANT_COUNT = 1068
+/** Tables: base, mask, count. */
+export const H_SERIES_TABLE = 1072
+export const H_PAIR_TABLE = 1084
+export const H_NAME_TABLE = 1096
+export const H_TENANTS = 1108
+/** Columns of a turn: refs u32, times f64, values u64, each [H_COLUMN_CAP]. */
+export const H_REFS = 1112
+export const H_TIMES = 1116
+export const H_VALUES = 1120
+export const H_COLUMN_CAP = 1124
+/** Define sections and tenant names are copied here. */
+export const H_DEFINES = 1128
+export const H_DEFINE_BYTES = 1132
+/** Log assembly buffer; also where replay reads segments to. */
+export const H_LOG = 1136
+export const H_LOG_BYTES = 1140
+export const H_LOG_AT = 1144
+/** Refs whose series record was written in this turn. */
+export const H_NEW = 1148
+export const H_NEW_COUNT = 1152
+export const H_NEXT_LOG_REF = 1156
+export const H_READERS = 1160
+export const H_READER_SLOTS = 1164
+/** Scratch of the writer: decoded open chunk, pair ids of the series being defined. */
+export const H_SCRATCH = 1168
+/** Of the last check: counts per outcome, index and outcome of the first rejection + 1. */
+export const H_DUPLICATES = 1172
+export const H_OUT_OF_ORDER = 1176
+export const H_TOO_OLD = 1180
+export const H_REPEATED = 1184
+export const H_FIRST_CODE = 1188
+export const H_FIRST_REF = 1192
+/** f64: time of the first rejected sample; least and greatest time accepted. */
+export const H_FIRST_TIME = 1200
+export const H_MINT = 1208
+export const H_MAXT = 1216
+/** u32, atomic: batches published. */
+export const H_PUBLISHED = 1280
+export const H_FREE_SLOTS = 1344
+export const H_KEY = 2048
+export const KEY_BYTES = 1088
+
+export const SERIES_DIRECTORY = 65536
+export const SERIES_SLABS_MAX = 2048
+export const PAIR_DIRECTORY = 73728
+export const PAIR_SLABS_MAX = 8192
+export const NAME_DIRECTORY = 106496
+export const NAME_SLABS_MAX = 1024
+export const FIRST_REGION = 131072
+
+export const TENANTS_MAX = 65536
+export const TENANT_ROW_BYTES = 32
+export const NAME_SLAB_SHIFT = 8
+export const NAME_ROW_BYTES = 32
+export const PAIR_SLAB_SHIFT = 11
+export const PAIR_ROW_BYTES = 32
+
+export const LANE_SAMPLES = 16
+export const SERIES_SLAB_SHIFT = 12
+export const SERIES_SLAB_MASK = 4095
+export const TILE_BYTES = 1600
+export const TILE_COUNTS = 8
+export const TILE_TIMES = 64
+export const TILE_VALUES = 576
+export const RECORDS = 819200
+export const RECORD_BYTES = 64
+export const LAST_TIMES = 1081344
+export const LAST_VALUES = 1114112
+export const FIRST_TIMES = 1146880
+export const LANE_BASES = 1179648
+export const LOG_REFS = 1212416
+export const FILLS = 1228800
+export const SERIES_SLAB_BYTES = 1232896
+
+export const R_TIME = 0
+export const R_VALUE = 8
+export const R_DELTA = 16
+export const R_MINT = 24
+export const R_CUT_AT = 32
+export const R_OPEN = 40
+export const R_SLOT_END = 44
+export const R_BYTES = 48
+export const R_BITS = 50
+export const R_CLASS = 51
+export const R_COUNT = 52
+export const R_LEADING = 54
+export const R_TRAILING = 55
+export const R_CLOSED = 56
+export const R_LABELS = 60
+
+export const C_PREVIOUS = 0
+export const C_LENGTH = 4
+export const C_COUNT = 6
+export const C_MINT = 8
+export const C_MAXT = 16
+export const CHUNK_HEADER_BYTES = 24
+
+export const POSTINGS_FIRST = 3
+export const POSTINGS_MAX = 1023
+export const LABELS_MAX = 2048
+
+/** Prometheus' limits of a float chunk: samples, bytes, and the range it may not cross (ms). */
+export const CHUNK_SAMPLES_MAX = 120
+export const CHUNK_BYTES_FULL = 1005
+export const CHUNK_RANGE_MS = 7200000
+/** Largest slot of an open chunk. */
+export const SLOT_BYTES_MAX = 1088
+
+/** A reader slot: state, copy of the tail and of the open chunk, then columns f64, u64. */
+export const READER_CLOSED = 0
+export const READER_STAGE = 4
+export const READER_TAIL = 8
+export const READER_OPEN_BYTES = 12
+export const READER_OPEN_COUNT = 16
+export const READER_MORE = 20
+export const READER_MINT = 24
+export const READER_MAXT = 32
+export const READER_TAIL_TIMES = 64
+export const READER_TAIL_VALUES = 192
+export const READER_OPEN = 320
+export const READER_COLUMNS = 2048
+export const READER_SAMPLES = 32768
+export const READER_BYTES = 526336
+
+/** What `define` answers instead of a ref. */
+export const DEFINE_MALFORMED = -1
+export const DEFINE_FULL = -2
+
+/** Outcome of a check, as in H_FIRST_CODE. */
+export const CHECK_OUT_OF_ORDER = 1
+export const CHECK_DUPLICATE = 2
+export const CHECK_TOO_OLD = 3
+
+/** Log batch header and record headers; see docs/formats/wal.md. */
+/** Header of a define in a WRITE frame (wire/frames/write.ts): id, label count, length, zero. */
+export const DEFINE_HEADER_BYTES = 16
+
+export const BATCH_HEADER_BYTES = 32
+export const RECORD_HEADER_BYTES = 8
+export const RECORD_SERIES = 1
+export const RECORD_SAMPLES = 2
+export const RECORD_METADATA = 3

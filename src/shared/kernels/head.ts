@@ -1,0 +1,61 @@
+/**
+ * The typed face of the head kernel (assembly/head.kernel.ts): its memory and its calls. Pointers
+ * and counts cross as 32-bit numbers, which come back signed: `>>> 0` where they are addresses.
+ */
+import { KEY_BYTES } from './head-layout.js'
+import { compileKernel } from './load.js'
+
+/** Pages of a full memory: 4 GiB. Untouched pages cost nothing. */
+export const HEAD_PAGES = 65536
+
+/** What the kernel exports; the doc comments stand at the AssemblyScript functions. */
+export interface HeadKernel {
+  init(
+    pages: number,
+    columns: number,
+    defineBytes: number,
+    logBytes: number,
+    readerSlots: number,
+  ): number
+  addTenant(at: number, length: number): number
+  define(tenant: number, at: number, length: number, labelCount: number): number
+  lookupPair(tenant: number, at: number, length: number): number
+  check(from: number, count: number, oldest: number): number
+  clearCounts(): void
+  clearRange(): void
+  append(from: number, count: number): number
+  publish(from: number, count: number): void
+  rollback(from: number, count: number): void
+  overlaps(ref: number, mint: number, maxt: number): number
+  readBegin(slot: number, ref: number, mint: number, maxt: number): number
+  readBlock(slot: number): number
+  decodeXor(at: number, length: number, times: number, values: number): number
+  logBegin(): void
+  logRef(ref: number): number
+  setLogRef(ref: number, number: number): void
+  logSamples(tenant: number, from: number, count: number): number
+  logForget(): void
+  logDecode(at: number, length: number, from: number): number
+}
+
+/** Compiles the kernel; post the module to the threads that need it. */
+export function compileHeadKernel(): WebAssembly.Module {
+  return compileKernel('head')
+}
+
+/** A shard's memory, zeroed. A restarted shard needs a new one. */
+export function createHeadMemory(pages: number = HEAD_PAGES): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: pages, maximum: HEAD_PAGES, shared: true })
+}
+
+/** The kernel over a memory: one instance per thread that works on it. */
+export function instantiateHead(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+): HeadKernel {
+  const instance = new WebAssembly.Instance(module, { env: { memory } })
+  return instance.exports as unknown as HeadKernel
+}
+
+/** Random bytes that `init` expects at H_KEY. */
+export const HEAD_KEY_BYTES = KEY_BYTES

@@ -1,0 +1,108 @@
+/**
+ * Reads series of a head from any thread while its owner appends (architecture §5, "Publication
+ * protocol"; the kernel's head-read.ts). Refs come from the owner's `select`; a reader owns one
+ * scratch slot of the head's memory and writes nowhere else.
+ */
+import { fail } from '../../errors/index.js'
+import { type HeadKernel, instantiateHead } from '../../kernels/head.js'
+import {
+  H_READER_SLOTS,
+  H_READERS,
+  READER_BYTES,
+  READER_COLUMNS,
+  READER_MORE,
+  READER_SAMPLES,
+} from '../../kernels/head-layout.js'
+import { HeadView } from './head-view.js'
+
+/** Samples of one series, in arrays that are replaced by larger ones when they do not suffice. */
+export interface ReadBuffer {
+  /** ms, ascending. */
+  ts: Float64Array
+  /** Stale markers keep their bits. */
+  values: Float64Array
+  count: number
+}
+
+/** Milliseconds between attempts, and how many, when the owner stands still inside a burst. */
+const PAUSE_MS = 1
+const PAUSES_MAX = 5000
+
+export class HeadReader {
+  private readonly view: HeadView
+  private readonly kernel: HeadKernel
+  private readonly slot: number
+  private readonly state: number
+  private readonly ts: Float64Array
+  private readonly values: Float64Array
+  private readonly pause = new Int32Array(new SharedArrayBuffer(4))
+
+  /**
+   * @param memory of a head that was initialised
+   * @param scratchSlot this reader's alone while it lives
+   */
+  constructor(memory: WebAssembly.Memory, module: WebAssembly.Module, scratchSlot: number) {
+    this.view = new HeadView(memory)
+    this.kernel = instantiateHead(module, memory)
+    if (!(scratchSlot < this.view.word(H_READER_SLOTS))) {
+      throw fail('internal', { text: `a head has no reader slot ${scratchSlot}` })
+    }
+    this.slot = scratchSlot
+    const start = this.view.word(H_READERS) + scratchSlot * READER_BYTES
+    const columns = start + READER_COLUMNS
+    const buffer = memory.buffer as ArrayBuffer
+    this.state = start
+    this.ts = new Float64Array(buffer, columns, READER_SAMPLES)
+    this.values = new Float64Array(buffer, columns + READER_SAMPLES * 8, READER_SAMPLES)
+  }
+
+  /**
+   * Reads the samples of a series with mint ≤ t ≤ maxt.
+   * @throws AppError `overloaded` when the owner does not move, `chunk-corrupt`
+   */
+  read(ref: number, mint: number, maxt: number, out: ReadBuffer): void {
+    const most = this.begin(ref, mint, maxt)
+    if (out.ts.length < most) {
+      const size = Math.max(most, Math.min(out.ts.length * 2, most + 65536))
+      out.ts = new Float64Array(size)
+      out.values = new Float64Array(size)
+    }
+    let from = most
+    do {
+      const count = this.kernel.readBlock(this.slot)
+      if (count < 0) throw fail('chunk-corrupt', { text: `a chunk of series ${ref} is corrupt` })
+      const isAll = from === most && this.view.word(this.state + READER_MORE) === 0
+      from = isAll ? 0 : from - count
+      out.ts.set(this.ts.subarray(READER_SAMPLES - count), from)
+      out.values.set(this.values.subarray(READER_SAMPLES - count), from)
+      out.count = isAll ? count : most - from
+    } while (this.view.word(this.state + READER_MORE) !== 0)
+    if (from > 0) {
+      out.ts.copyWithin(0, from, most)
+      out.values.copyWithin(0, from, most)
+    }
+  }
+
+  private begin(ref: number, mint: number, maxt: number): number {
+    for (let pauses = 0; pauses < PAUSES_MAX; pauses++) {
+      const most = this.kernel.readBegin(this.slot, ref, mint, maxt)
+      if (most >= 0) return most
+      // The owner was put aside in the middle of a burst: let it run.
+      Atomics.wait(this.pause, 0, 0, PAUSE_MS)
+    }
+    throw fail('overloaded', { text: 'a series could not be read: its ingester does not move' })
+  }
+
+  /** Pair ids of a series, in order of label names; a view of the head's memory. */
+  pairs(ref: number): Uint32Array {
+    return this.view.pairs(ref)
+  }
+
+  pairName(pair: number): string {
+    return this.view.pairName(pair)
+  }
+
+  pairValue(pair: number): string {
+    return this.view.pairValue(pair)
+  }
+}

@@ -1,0 +1,346 @@
+/**
+ * The head of an ingester shard: all series of all tenants and their newest samples, in one shared
+ * memory that readers of other threads read in place (head-reader.ts). One thread owns it.
+ *
+ * A turn goes: fill columns (refs, times, values) → `check` → `logSamples` and the write → `append`
+ * → `publish`, or `rollback` when the write failed. `getOrCreate` and `appendSample` are the same in
+ * small, for tests and cold paths. Hot: bench/shared/tsdb/head.bench.ts.
+ */
+import { fail } from '../../errors/index.js'
+import { HEAD_KEY_BYTES, type HeadKernel, instantiateHead } from '../../kernels/head.js'
+import {
+  CHECK_DUPLICATE,
+  CHECK_OUT_OF_ORDER,
+  CHECK_TOO_OLD,
+  DEFINE_FULL,
+  DEFINE_HEADER_BYTES,
+  H_BUMP,
+  H_COLUMN_CAP,
+  H_DEFINE_BYTES,
+  H_DEFINES,
+  H_DUPLICATES,
+  H_FIRST_CODE,
+  H_FIRST_REF,
+  H_FIRST_TIME,
+  H_KEY,
+  H_LIMIT,
+  H_LOG,
+  H_LOG_AT,
+  H_LOG_BYTES,
+  H_MAXT,
+  H_MINT,
+  H_NEW_COUNT,
+  H_OUT_OF_ORDER,
+  H_REFS,
+  H_REPEATED,
+  H_SERIES_COUNT,
+  H_TENANT_COUNT,
+  H_TIMES,
+  H_TOO_OLD,
+  H_VALUES,
+  TENANTS_MAX,
+} from '../../kernels/head-layout.js'
+import type { Labels } from '../../model/labels.js'
+import type { Matcher } from '../../model/matcher.js'
+import { HeadView } from './head-view.js'
+import { encodeLabels } from './label-bytes.js'
+import {
+  labelNamesSteps,
+  labelValuesSteps,
+  run,
+  type SelectContext,
+  selectSteps,
+  seriesSteps,
+  type TimeRange,
+} from './select.js'
+
+/** What a head is built on. The sizes are address space, touched as needed. */
+export interface HeadOptions {
+  readonly memory: WebAssembly.Memory
+  readonly module: WebAssembly.Module
+  /** Samples of one turn. */
+  readonly columns?: number
+  /** Bytes of one frame's define section. */
+  readonly defineBytes?: number
+  /** Bytes of the log's assembly buffer. */
+  readonly logBytes?: number
+  /** Threads that may read at once. */
+  readonly readerSlots?: number
+}
+
+/** What became of the checked samples that are not to be appended. */
+export interface CheckCounts {
+  outOfOrder: number
+  duplicates: number
+  tooOld: number
+  /** Equal to a stored sample: accepted, nothing to do. */
+  repeated: number
+}
+
+/** The first rejection of a turn's checks. */
+export interface Rejection {
+  readonly code: typeof CHECK_OUT_OF_ORDER | typeof CHECK_DUPLICATE | typeof CHECK_TOO_OLD
+  readonly ref: number
+  readonly t: number
+}
+
+/** What one sample of `appendSample` came to. */
+export type AppendOutcome = 'appended' | 'repeated' | 'out-of-order' | 'duplicate' | 'full'
+
+/** Reader slots when none are asked for. */
+export const READER_SLOTS_DEFAULT = 64
+
+export class Head implements SelectContext {
+  readonly view: HeadView
+  readonly kernel: HeadKernel
+  /** Columns of a turn, [capacity]. */
+  readonly refs: Uint32Array
+  readonly times: Float64Array
+  readonly values: Float64Array
+  readonly capacity: number
+  private readonly tenants = new Map<string, number>()
+  private readonly tenantCache: string[] = []
+
+  constructor(env: { prng: { fill(bytes: Uint8Array): void } }, options: HeadOptions) {
+    const { memory, module } = options
+    this.view = new HeadView(memory)
+    this.kernel = instantiateHead(module, memory)
+    const key = new Uint8Array(HEAD_KEY_BYTES)
+    env.prng.fill(key)
+    this.view.bytes.set(key, H_KEY)
+    const isReady = this.kernel.init(
+      memory.buffer.byteLength / 65536,
+      options.columns ?? 1 << 19,
+      options.defineBytes ?? 8 << 20,
+      options.logBytes ?? 32 << 20,
+      options.readerSlots ?? READER_SLOTS_DEFAULT,
+    )
+    if (isReady === 0) throw fail('internal', { text: 'the memory of a head is too small' })
+    this.capacity = this.view.word(H_COLUMN_CAP)
+    this.refs = this.columnView(Uint32Array, H_REFS)
+    this.times = this.columnView(Float64Array, H_TIMES)
+    this.values = this.columnView(Float64Array, H_VALUES)
+    this.kernel.clearRange()
+    this.kernel.logBegin()
+  }
+
+  private columnView<T>(
+    type: new (buffer: ArrayBuffer, at: number, length: number) => T,
+    cell: number,
+  ): T {
+    const buffer = this.view.memory.buffer as ArrayBuffer
+    return new type(buffer, this.view.word(cell), this.capacity)
+  }
+
+  /** Series in memory, of all tenants. */
+  seriesCount(): number {
+    return this.view.word(H_SERIES_COUNT)
+  }
+
+  /** Bytes handed out and bytes left. */
+  memoryUse(): { used: number; free: number } {
+    const used = this.u64(H_BUMP)
+    return { used, free: this.u64(H_LIMIT) - used }
+  }
+
+  private u64(at: number): number {
+    return this.view.word(at) + this.view.word(at + 4) * 2 ** 32
+  }
+
+  /** The index of a tenant, given when it is new; undefined when there is no room for it. */
+  tenant(name: string): number | undefined {
+    const known = this.tenants.get(name)
+    if (known !== undefined) return known
+    const bytes = Buffer.from(name)
+    if (bytes.length > this.view.word(H_DEFINE_BYTES)) return undefined
+    const at = this.view.word(H_DEFINES)
+    this.view.bytes.set(bytes, at)
+    const tenant = this.kernel.addTenant(at, bytes.length)
+    if (tenant < 0) return undefined
+    this.tenants.set(name, tenant)
+    this.tenantCache.push(name)
+    return tenant
+  }
+
+  /** The index of a tenant that has been seen. */
+  findTenant(name: string): number | undefined {
+    return this.tenants.get(name)
+  }
+
+  /** Names of all tenants, by index. */
+  tenantNames(): readonly string[] {
+    return this.tenantCache
+  }
+
+  /** Whether a further tenant can be added. */
+  hasTenantRoom(): boolean {
+    return this.view.word(H_TENANT_COUNT) < TENANTS_MAX
+  }
+
+  /**
+   * The ref of a series, created when new.
+   * @param labels sorted by name, without empty values
+   * @throws AppError `overloaded` when memory is full, `bad-data` when the labels cannot be stored
+   */
+  getOrCreate(tenant: string, labels: Labels): number {
+    const index = this.tenant(tenant)
+    const ref =
+      index === undefined ? DEFINE_FULL : this.define(index, encodeLabels(labels), labels.length)
+    if (ref === DEFINE_FULL) throw fail('overloaded', { text: 'the memory of the head is full' })
+    if (ref < 0) throw fail('bad-data', { text: 'labels that a head cannot hold' })
+    return ref
+  }
+
+  /** The ref of a series by its label bytes, or a DEFINE_… code. */
+  define(tenant: number, labels: Uint8Array, labelCount: number): number {
+    const at = this.view.word(H_DEFINES)
+    if (labels.length > this.view.word(H_DEFINE_BYTES)) return DEFINE_FULL
+    this.view.bytes.set(labels, at)
+    return this.kernel.define(tenant, at, labels.length, labelCount)
+  }
+
+  /**
+   * Looks up or creates what the define section of a WRITE frame names.
+   * @param bind called per define, in order, with its id and ref; ref < 0 is a DEFINE_… code
+   * @returns false when the section is malformed; what came before stands
+   */
+  defineSection(
+    tenant: number,
+    section: Uint8Array,
+    count: number,
+    bind: (id: number, ref: number) => void,
+  ): boolean {
+    const start = this.view.word(H_DEFINES)
+    if (section.length > this.view.word(H_DEFINE_BYTES)) return false
+    this.view.bytes.set(section, start)
+    const end = start + section.length
+    let at = start
+    for (let i = 0; i < count; i++) {
+      if (end - at < DEFINE_HEADER_BYTES) return false
+      const length = this.view.word(at + 8)
+      if (length > end - at - DEFINE_HEADER_BYTES) return false
+      const labels = at + DEFINE_HEADER_BYTES
+      bind(this.view.word(at), this.kernel.define(tenant, labels, length, this.view.word(at + 4)))
+      at = labels + ((length + 7) & ~7)
+    }
+    return true
+  }
+
+  /** Appends one sample. NaN bits may not survive the call: stale markers go by `appendColumns`. */
+  appendSample(ref: number, t: number, value: number): AppendOutcome {
+    this.refs[0] = ref
+    this.times[0] = t
+    this.values[0] = value
+    return this.appendFirst()
+  }
+
+  /** Appends samples of one series, in order, keeping their bits; stops at the first refused one. */
+  appendColumns(ref: number, times: Float64Array, values: Float64Array): AppendOutcome {
+    for (let i = 0; i < times.length; i++) {
+      this.refs[0] = ref
+      this.times[0] = times[i]!
+      this.values.set(values.subarray(i, i + 1), 0)
+      const outcome = this.appendFirst()
+      if (outcome !== 'appended' && outcome !== 'repeated') return outcome
+    }
+    return 'appended'
+  }
+
+  private appendFirst(): AppendOutcome {
+    const { kernel } = this
+    kernel.clearCounts()
+    if (kernel.check(0, 1, Number.NEGATIVE_INFINITY) === 0) {
+      const code = this.view.word(H_FIRST_CODE)
+      if (code === 0) return 'repeated'
+      return code === CHECK_DUPLICATE ? 'duplicate' : 'out-of-order'
+    }
+    if (kernel.append(0, 1) === 1) {
+      kernel.publish(0, 1)
+      return 'appended'
+    }
+    kernel.rollback(0, 1)
+    return 'full'
+  }
+
+  /** Counts of the checks since `kernel.clearCounts()`. */
+  counts(): CheckCounts {
+    return {
+      outOfOrder: this.view.word(H_OUT_OF_ORDER),
+      duplicates: this.view.word(H_DUPLICATES),
+      tooOld: this.view.word(H_TOO_OLD),
+      repeated: this.view.word(H_REPEATED),
+    }
+  }
+
+  /** The first rejection since `kernel.clearCounts()`. */
+  firstRejection(): Rejection | undefined {
+    const code = this.view.word(H_FIRST_CODE)
+    if (code !== CHECK_OUT_OF_ORDER && code !== CHECK_DUPLICATE && code !== CHECK_TOO_OLD) {
+      return undefined
+    }
+    return { code, ref: this.view.word(H_FIRST_REF), t: this.view.f64[H_FIRST_TIME / 8]! }
+  }
+
+  /** Least and greatest time accepted since `kernel.clearRange()`. */
+  acceptedRange(): TimeRange {
+    return { mint: this.view.f64[H_MINT / 8]!, maxt: this.view.f64[H_MAXT / 8]! }
+  }
+
+  /** Series whose record was added to the log buffer since `kernel.logBegin()`. */
+  loggedSeriesCount(): number {
+    return this.view.word(H_NEW_COUNT)
+  }
+
+  /** The log buffer: room for a batch header, then the records added so far. */
+  logBuffer(): Uint8Array {
+    const at = this.view.word(H_LOG)
+    return this.view.bytes.subarray(at, at + this.view.word(H_LOG_AT))
+  }
+
+  /** Address and size of the log buffer, which replay reads segments to. */
+  logRegion(): { at: number; bytes: Uint8Array } {
+    const at = this.view.word(H_LOG)
+    return { at, bytes: this.view.bytes.subarray(at, at + this.view.word(H_LOG_BYTES)) }
+  }
+
+  findPair(tenant: number, pair: Uint8Array): number {
+    if (pair.length > this.view.word(H_DEFINE_BYTES)) return 0
+    const at = this.view.word(H_DEFINES)
+    this.view.bytes.set(pair, at)
+    return this.kernel.lookupPair(tenant, at, pair.length) >>> 0
+  }
+
+  /** Refs of the series that match all matchers and have a chunk in [mint, maxt], ascending. */
+  select(tenant: string, matchers: readonly Matcher[], mint: number, maxt: number): Uint32Array {
+    const index = this.tenants.get(tenant)
+    if (index === undefined) return new Uint32Array(0)
+    return run(selectSteps(this, index, matchers, { mint, maxt }))
+  }
+
+  /** Label names of the series of any selector; of all series when there is no selector. */
+  labelNames(
+    tenant: string,
+    selectors: readonly (readonly Matcher[])[],
+    range: TimeRange,
+  ): string[] {
+    const index = this.tenants.get(tenant)
+    return index === undefined ? [] : run(labelNamesSteps(this, index, selectors, range))
+  }
+
+  /** Values of a label, likewise. */
+  labelValues(
+    tenant: string,
+    name: string,
+    selectors: readonly (readonly Matcher[])[],
+    range: TimeRange,
+  ): string[] {
+    const index = this.tenants.get(tenant)
+    return index === undefined ? [] : run(labelValuesSteps(this, index, name, selectors, range))
+  }
+
+  /** Label sets of the series of any selector. */
+  series(tenant: string, selectors: readonly (readonly Matcher[])[], range: TimeRange): Labels[] {
+    const index = this.tenants.get(tenant)
+    return index === undefined ? [] : run(seriesSteps(this, index, selectors, range))
+  }
+}
