@@ -3,7 +3,6 @@
  * order. One query at a time per LabelTable; series are read one by one while operators pull.
  */
 import type { AppError } from '../errors/index.js'
-import { compareUtf8 } from '../model/labels.js'
 import { Annotations } from './annotations.js'
 import type { QueryResult, SampleMatrix, StepMatrix } from './columns.js'
 import { EMPTY_SET, type LabelTable } from './label-table.js'
@@ -228,27 +227,13 @@ async function evaluateRoot(
   return { type: 'vector', matrix, order, atMs }
 }
 
-/** Rows in the order of their labels: name, value, name, value; the shorter first. */
+/** Rows in the order of their labels. */
 function orderByLabels(
   matrix: { readonly series: number; readonly sets: Uint32Array },
   labels: LabelTable,
 ): Uint32Array {
   const order = Uint32Array.from({ length: matrix.series }, (_, row) => row)
-  return order.sort((a, b) => compareSets(labels, matrix.sets[a]!, matrix.sets[b]!))
-}
-
-function compareSets(labels: LabelTable, a: number, b: number): number {
-  const left = labels.pairs(a)
-  const right = labels.pairs(b)
-  const length = Math.min(left.length, right.length)
-  for (let i = 0; i < length; i++) {
-    const x = left[i]!
-    const y = right[i]!
-    if (x === y) continue
-    const byName = compareUtf8(labels.pairName(x), labels.pairName(y))
-    return byName !== 0 ? byName : compareUtf8(labels.pairValue(x), labels.pairValue(y))
-  }
-  return left.length - right.length
+  return order.sort((a, b) => labels.compare(matrix.sets[a]!, matrix.sets[b]!))
 }
 
 /** The answer of an instant query that is a range vector: raw samples, or a subquery's points. */

@@ -124,6 +124,21 @@ export class LabelTable {
     return id
   }
 
+  /** Orders two sets by their labels: name, value, name, value; the shorter first. */
+  compare(a: number, b: number): number {
+    const left = this.sets[a]!
+    const right = this.sets[b]!
+    const length = Math.min(left.length, right.length)
+    for (let i = 0; i < length; i++) {
+      const x = left[i]!
+      const y = right[i]!
+      if (x === y) continue
+      const byName = compareUtf8(this.pairName(x), this.pairName(y))
+      return byName !== 0 ? byName : compareUtf8(this.pairValue(x), this.pairValue(y))
+    }
+    return left.length - right.length
+  }
+
   /** Pairs and sets held, for bounding the table between queries. */
   size(): { pairs: number; sets: number } {
     return { pairs: this.pairNames.length, sets: this.sets.length }

@@ -6,6 +6,7 @@
 import { quoteGo } from '../../base/go-string.js'
 import { METRIC_NAME } from '../../model/labels.js'
 import type { StepMatrix } from '../columns.js'
+import { absentLabels } from '../functions/absent.js'
 import type { Argument, CallContext, Notes } from '../functions/kernel.js'
 import { countBits } from '../memory.js'
 import type {
@@ -17,7 +18,6 @@ import type {
   TimestampPlan,
 } from '../plan/plan.js'
 import type { PosRange } from '../syntax/ast.js'
-import { absentSet } from './absent.js'
 import {
   materialise,
   type QueryState,
@@ -27,7 +27,7 @@ import {
   streamOf,
 } from './operator.js'
 import { openRange, type SampleRows, slide, windowsOf } from './range-selector.js'
-import { allPresent, finishRows, hasRepeats } from './rows.js'
+import { allPresent, compactRows, finishRows, hasRepeats } from './rows.js'
 import { namesDropped } from './selector.js'
 
 /** A function of one range vector, series by series. */
@@ -56,10 +56,7 @@ function rangeStream(
   const notes = notesAt(state, plan.pos)
   const counters = func.expectsCounter === true ? new CounterNames(state, plan.pos) : undefined
   const { run } = func
-  const marks =
-    func.keepsName === true
-      ? { sets: rows.sets, dropName: undefined }
-      : namesDropped(rows.sets, rows.count, state)
+  const marks = func.keepsName === true ? rows : namesDropped(rows.sets, rows.count, state)
   return {
     count: rows.count,
     steps,
@@ -123,7 +120,7 @@ export async function evaluateAbsent(plan: AbsentPlan, state: QueryState): Promi
   allPresent(matrix.present, 0, steps)
   for (let word = 0; word < words; word++) matrix.present[word]! &= ~found[word]!
   matrix.values.fill(1)
-  matrix.sets[0] = absentSet(plan.input.expr, labels)
+  matrix.sets[0] = absentLabels(plan.input.expr, labels)
   if (countBits(matrix.present, 0, words) === 0) matrix.series = 0
   return matrix
 }
@@ -198,7 +195,7 @@ export async function evaluateMatrixCall(
     notes: notesAt(state, plan.argExprs[0]?.pos ?? plan.expr.pos),
     matrix: (series) => memory.matrix(series, plan.range.count),
   }
-  return finishRows(plan.func.run(args, context), state)
+  return finishRows(compactRows(plan.func.run(args, context)), state)
 }
 
 function notesAt(state: QueryState, pos: PosRange): Notes {

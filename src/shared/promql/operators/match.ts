@@ -342,6 +342,8 @@ function duplicateSeries(
   { labels }: QueryState,
 ): Error {
   const group = printSet(labels, matchProjection(labels, matching).of(set))
+  // In the order of their labels, so that the text does not hang on the order of storage.
+  if (labels.compare(set, earlier) > 0) [set, earlier] = [earlier, set]
   const side = matching.card === 'one-to-many' ? 'left' : 'right'
   return fail('query-execution', {
     text:

@@ -16,6 +16,8 @@ import { sampleBuffer } from './selector.js'
 export interface SampleRows {
   readonly count: number
   readonly sets: Uint32Array
+  /** [count] 1 where a subquery's series has lost its name already; undefined: nowhere. */
+  readonly dropName: Uint8Array | undefined
   /** Reads the samples of a row, without stale markers. */
   read(row: number, out: SampleBuffer): void
 }
@@ -33,6 +35,7 @@ export async function openRange(plan: RangePlan, state: QueryState): Promise<Sam
   return {
     count: selected.count,
     sets: selected.sets,
+    dropName: undefined,
     read(row, out) {
       selected.read(row, mint, maxt, out)
       state.read.samples += out.count
@@ -46,6 +49,7 @@ function subqueryRows(matrix: StepMatrix, range: StepRange): SampleRows {
   return {
     count: matrix.series,
     sets: matrix.sets,
+    dropName: matrix.dropName,
     read(row, out) {
       if (out.ts.length < matrix.steps) {
         out.ts = new Float64Array(matrix.steps)
