@@ -29,12 +29,16 @@ export function parseGoNumber(text: string): ParsedNumber {
 }
 
 function parseInteger(text: string): number | undefined {
-  const match = /^0[xX](?:_?[0-9a-fA-F]+)+$|^0(?:_?[0-7]+)*$|^[1-9][0-9]*(?:_[0-9]+)*$/.exec(text)
-  if (match === null) return undefined
-  const digits = text.replaceAll('_', '')
-  const isOctal = digits.length > 1 && /^0[0-7]/.test(digits)
-  if (digits.length < 15) return isOctal ? Number.parseInt(digits, 8) : Number(digits)
-  const value = BigInt(isOctal ? `0o${digits.slice(1)}` : digits)
+  const isHex = /^0[xX]/.test(text)
+  const digits = stripUnderscores(isHex ? text.replace(/^0[xX]_?/, '') : text)
+  if (digits === undefined || digits === '') return undefined
+  const isOctal = !isHex && digits.length > 1 && digits[0] === '0'
+  const pattern = isHex ? /^[0-9a-fA-F]+$/ : isOctal ? /^[0-7]+$/ : /^[0-9]+$/
+  if (!pattern.test(digits)) return undefined
+  const significant = digits.replace(/^0+(?=.)/, '')
+  // No int64 has more digits than this; octal ones have the most.
+  if (significant.length > 22) return undefined
+  const value = BigInt((isHex ? '0x' : isOctal ? '0o' : '') + significant)
   return value > INT64_MAX ? undefined : Number(value)
 }
 

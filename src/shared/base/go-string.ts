@@ -1,6 +1,9 @@
 /**
  * Strings in Go's notation: quoting as `%q` does, for error texts and printed queries, and
  * unquoting of PromQL's string literals (double, single and raw quotes).
+ * Go's strings are bytes. A byte that is not part of valid UTF-8, which only an escape can make
+ * (`"\xff"`), stands here as the lone surrogate U+DC00 + byte: such a string is not well-formed,
+ * prints as it was written, and leaves the process as U+FFFD.
  * Follows the Go language specification, "String literals", and strconv.Quote.
  */
 
@@ -44,15 +47,15 @@ function escapeRune(char: string): string {
   if (simple !== undefined) return simple
   if (code < 0x20 || code === 0x7f) return `\\x${code.toString(16).padStart(2, '0')}`
   if (code < 0x7f || PRINTABLE.test(char)) return char
-  // A lone surrogate cannot be written in UTF-8: Go sees the replacement character.
+  if (code >= 0xdc80 && code <= 0xdcff) return `\\x${(code - 0xdc00).toString(16)}`
+  // Another lone surrogate cannot be written in UTF-8: Go sees the replacement character.
   if (code >= 0xd800 && code <= 0xdfff) return '\ufffd'
   const hex = code.toString(16)
   return code > 0xffff ? `\\U${hex.padStart(8, '0')}` : `\\u${hex.padStart(4, '0')}`
 }
 
 /**
- * Reads a string literal, quotes included. Bytes written as `\xff` or `\377` that do not form
- * UTF-8 become U+FFFD, since strings here are text.
+ * Reads a string literal, quotes included.
  *
  * @returns undefined when the literal is not valid
  */
@@ -66,8 +69,6 @@ export function unquoteGo(literal: string): string | undefined {
   return decodeEscapes(body, quote)
 }
 
-const ESCAPE =
-  /\\(?:([abfnrtv\\'"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3}))/y
 const SIMPLE: Readonly<Record<string, string>> = {
   a: '\x07',
   b: '\b',
@@ -78,56 +79,92 @@ const SIMPLE: Readonly<Record<string, string>> = {
   v: '\v',
   '\\': '\\',
 }
+/** Digits that an escape has; octal ones have no letter. */
+const DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 
 function decodeEscapes(body: string, quote: string): string | undefined {
-  let out = ''
-  let bytes: number[] = []
+  const parts: string[] = []
+  const bytes: number[] = []
   let at = 0
   while (at < body.length) {
-    const char = body[at]!
-    if (char === '\n' || char === quote) return undefined
-    if (char !== '\\') {
+    if (body[at] !== '\\') {
       const next = body.indexOf('\\', at)
       const run = next === -1 ? body.slice(at) : body.slice(at, next)
       if (run.includes('\n') || run.includes(quote)) return undefined
-      out += decodeBytes(bytes) + run
-      bytes = []
+      flushBytes(bytes, parts)
+      parts.push(run)
       at += run.length
       continue
     }
-    ESCAPE.lastIndex = at
-    const match = ESCAPE.exec(body)
-    if (match === null) return undefined
-    at += match[0].length
-    const byte = byteOf(match)
-    if (byte !== undefined) {
-      if (byte > 255) return undefined
-      bytes.push(byte)
+    const letter = body[at + 1] ?? ''
+    const simple = letter === quote ? quote : SIMPLE[letter]
+    if (simple !== undefined) {
+      flushBytes(bytes, parts)
+      parts.push(simple)
+      at += 2
       continue
     }
-    const text = textOf(match, quote)
-    if (text === undefined) return undefined
-    out += decodeBytes(bytes) + text
-    bytes = []
+    const count = DIGITS[letter]
+    const from = count === undefined ? at + 1 : at + 2
+    const digits = body.slice(from, from + (count ?? 3))
+    const code = codeOf(digits, count)
+    if (code === undefined) return undefined
+    at = from + digits.length
+    if (count === undefined || count === 2) {
+      bytes.push(code)
+      continue
+    }
+    flushBytes(bytes, parts)
+    parts.push(String.fromCodePoint(code))
   }
-  return out + decodeBytes(bytes)
+  flushBytes(bytes, parts)
+  return parts.join('')
 }
 
-/** The value of a `\xff` or `\377` escape. */
-function byteOf(match: RegExpExecArray): number | undefined {
-  if (match[2] !== undefined) return Number.parseInt(match[2], 16)
-  return match[5] === undefined ? undefined : Number.parseInt(match[5], 8)
+/** The value of an escape's digits, octal where it has no count; undefined when there is none. */
+function codeOf(digits: string, count: number | undefined): number | undefined {
+  if (digits.length !== (count ?? 3)) return undefined
+  const isOctal = count === undefined
+  if (!(isOctal ? /^[0-7]+$/ : /^[0-9a-fA-F]+$/).test(digits)) return undefined
+  const code = Number.parseInt(digits, isOctal ? 8 : 16)
+  if (isOctal && code > 255) return undefined
+  return code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? undefined : code
 }
 
-function textOf(match: RegExpExecArray, quote: string): string | undefined {
-  if (match[1] !== undefined) return match[1] === quote ? quote : SIMPLE[match[1]]
-  const code = Number.parseInt((match[3] ?? match[4])!, 16)
-  if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return undefined
+/** Moves bytes to the text; each byte that belongs to no character as a lone surrogate. */
+function flushBytes(bytes: number[], parts: string[]): void {
+  for (let at = 0; at < bytes.length; ) {
+    const length = characterLength(bytes, at)
+    parts.push(
+      length === 0 ? String.fromCharCode(0xdc00 + bytes[at]!) : character(bytes, at, length),
+    )
+    at += Math.max(length, 1)
+  }
+  bytes.length = 0
+}
+
+/** Bytes of the UTF-8 character at an index; 0 when there is none (RFC 3629, section 4). */
+function characterLength(bytes: readonly number[], at: number): number {
+  const first = bytes[at]!
+  if (first < 0x80) return 1
+  const second = bytes[at + 1] ?? 0
+  if (first >= 0xc2 && first < 0xe0) return isTail(second) ? 2 : 0
+  const hasThree = isTail(second) && isTail(bytes[at + 2] ?? 0)
+  if (first >= 0xe0 && first < 0xf0) {
+    if ((first === 0xe0 && second < 0xa0) || (first === 0xed && second > 0x9f)) return 0
+    return hasThree ? 3 : 0
+  }
+  if (first < 0xf0 || first > 0xf4) return 0
+  if ((first === 0xf0 && second < 0x90) || (first === 0xf4 && second > 0x8f)) return 0
+  return hasThree && isTail(bytes[at + 3] ?? 0) ? 4 : 0
+}
+
+function isTail(byte: number): boolean {
+  return (byte & 0xc0) === 0x80
+}
+
+function character(bytes: readonly number[], at: number, length: number): string {
+  let code = length === 1 ? bytes[at]! : bytes[at]! & (0x7f >> length)
+  for (let i = 1; i < length; i++) code = (code << 6) | (bytes[at + i]! & 0x3f)
   return String.fromCodePoint(code)
-}
-
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
-
-function decodeBytes(bytes: readonly number[]): string {
-  return bytes.length === 0 ? '' : decoder.decode(Uint8Array.from(bytes))
 }

@@ -3,7 +3,7 @@
  * over them with `step()`, `range()`, `min_of` and `max_of`. Called by parse.ts.
  * Follows the duration rules of Prometheus promql/parser/generated_parser.y.
  */
-import type { DurationExpr } from './ast.js'
+import type { DurationExpr, NumberLiteral } from './ast.js'
 import { isNumberNext, parseNumber } from './literals.js'
 import type { TokenStream } from './stream.js'
 import { endOf, type Token, type TokenKind } from './tokens.js'
@@ -44,7 +44,7 @@ export function parseOffsetDuration(stream: TokenStream): DurationExpr {
   if (isFunction(kind)) return parseFunction(stream)
   if (kind !== 'ADD' && kind !== 'SUB') return parseBinary(stream, 1)
   const sign = stream.take()
-  if (isNumberNext(stream)) return applySign(stream, sign, parseLiteral(stream))
+  if (isNumberNext(stream)) return applySign(stream, sign, literalOf(parseNumber(stream)))
   if (isFunction(stream.peekKind())) {
     const expr = parseFunction(stream)
     const pos = { start: sign.start, end: expr.pos.end }
@@ -110,14 +110,18 @@ function parseUnary(stream: TokenStream): DurationExpr {
 }
 
 function parseLiteral(stream: TokenStream): DurationExpr {
-  const { value: seconds, isDuration, pos } = parseNumber(stream)
-  if (isOutOfRange(seconds)) throw stream.error(pos.start, 'duration out of range')
-  return literal(seconds, !isDuration, pos.start, pos.end)
+  const number = parseNumber(stream)
+  if (isOutOfRange(number.value)) throw stream.error(number.pos.start, 'duration out of range')
+  return literalOf(number)
+}
+
+function literalOf({ value, isDuration, pos }: NumberLiteral): DurationExpr {
+  return literal(value, !isDuration, pos.start, pos.end)
 }
 
 function literal(seconds: number, isNumber: boolean, start: number, end: number): DurationExpr {
   // Go rounds to nanoseconds, then cuts off to milliseconds.
-  const ms = Math.trunc(Math.round(seconds * 1e9) / 1e6)
+  const ms = Math.sign(seconds) * Math.trunc(Math.round(Math.abs(seconds) * 1e9) / 1e6) + 0
   return { kind: 'duration', ms, seconds, isNumber, wrapped: false, pos: { start, end } }
 }
 

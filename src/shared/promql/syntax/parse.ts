@@ -58,6 +58,16 @@ const WITH_PARAM: ReadonlySet<string> = new Set([
   'limit_ratio',
 ])
 const EXPERIMENTAL_AGGREGATIONS: ReadonlySet<string> = new Set(['limitk', 'limit_ratio'])
+/** What an expression may start with, metric names apart. */
+const EXPR_STARTS: ReadonlySet<TokenKind> = new Set<TokenKind>([
+  'NUMBER',
+  'DURATION',
+  'STRING',
+  'LEFT_PAREN',
+  'LEFT_BRACE',
+  'ADD',
+  'SUB',
+])
 /** Keywords that are functions when a parenthesis follows. */
 const FUNCTION_TOKENS: ReadonlySet<TokenKind> = new Set<TokenKind>([
   'IDENTIFIER',
@@ -215,6 +225,10 @@ function parseParen(stream: TokenStream): Expr {
   return { kind: 'paren', expr, pos: { start: open.start, end: endOf(close) } }
 }
 
+function startsExpr(kind: TokenKind): boolean {
+  return EXPR_STARTS.has(kind) || isMetricName(kind)
+}
+
 /** Arguments in parentheses; sets the stream's height to that of the highest. */
 function parseArguments(stream: TokenStream): Expr[] {
   stream.expect('LEFT_PAREN')
@@ -226,8 +240,7 @@ function parseArguments(stream: TokenStream): Expr[] {
       height = Math.max(height, stream.height)
       const comma = stream.accept('COMMA')
       if (comma === undefined) break
-      const next = stream.peekKind()
-      if (next === 'RIGHT_PAREN' || next === 'COMMA') {
+      if (!startsExpr(stream.peekKind())) {
         throw stream.error(comma.start, 'trailing commas not allowed in function call args')
       }
     }

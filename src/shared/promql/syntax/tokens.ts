@@ -180,6 +180,7 @@ export function isMetricName(kind: TokenKind): boolean {
 
 /** Whether the token may stand as a label name in a grouping. */
 export function isGroupingLabel(kind: TokenKind): boolean {
+  if (kind === 'WITHOUT') return false
   return isMetricName(kind) || kind === 'ATAN2' || KINDS[kind] === 'keyword'
 }
 
