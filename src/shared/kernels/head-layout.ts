@@ -12,7 +12,7 @@
  *
  * Series slab, 4096 series, struct of arrays:
  *   tiles 512 × 1600 B | records 4096 × 64 B | last time i64 | last value u64 | first time i64
- *   | lane base i64 | log ref u32 | fill u8
+ *   | lane base i64 | log ref u32 | fill u8 | limit u8
  * Tile, eight neighbouring series ("lanes"):
  *   0 sequence u32 | 8 published count u8[8] | 64 time u32[16][8], ms since the lane's base
  *   | 576 value u64[16][8]
@@ -119,7 +119,9 @@ export const FIRST_TIMES = 1146880
 export const LANE_BASES = 1179648
 export const LOG_REFS = 1212416
 export const FILLS = 1228800
-export const SERIES_SLAB_BYTES = 1232896
+/** Samples at which a lane is encoded: spread over the lanes at first, then LANE_SAMPLES. */
+export const LIMITS = 1232896
+export const SERIES_SLAB_BYTES = 1236992
 
 export const R_TIME = 0
 export const R_VALUE = 8

@@ -26,6 +26,7 @@ export interface HeadKernel {
   append(from: number, count: number): number
   publish(from: number, count: number): void
   rollback(from: number, count: number): void
+  settle(ref: number): number
   overlaps(ref: number, mint: number, maxt: number): number
   readBegin(slot: number, ref: number, mint: number, maxt: number): number
   readBlock(slot: number): number

@@ -7,7 +7,8 @@
  * published count, and the count itself only after a fence (`publish`).
  *
  * Chunks are cut and encoded as Prometheus does (tsdb/head_append.go, tsdb/chunkenc/xor.go): at 120
- * samples, at a two hours' boundary, or near 1,024 bytes. Hot: bench/shared/tsdb/head.bench.ts.
+ * samples, at a two hours' boundary, or near 1,024 bytes. A new series' first burst comes after 1 to 16
+ * samples, by its tile, so that the bursts of series that came together spread over time. Hot: bench/shared/tsdb/head.bench.ts.
  */
 import {
   C_COUNT,
@@ -42,6 +43,7 @@ import {
   LANE_SAMPLES,
   LAST_TIMES,
   LAST_VALUES,
+  LIMITS,
   R_BITS,
   R_BYTES,
   R_CLASS,
@@ -202,7 +204,7 @@ export function append(from: u32, n: u32): u32 {
     let fill = u32(load<u8>(slab + FILLS + s))
     let delta = u64(t - load<i64>(slab + LANE_BASES + (s << 3)))
     // A lane takes times up to 49 days after its first one.
-    if (fill == LANE_SAMPLES || (fill > 0 && delta > 0xffffffff)) {
+    if (fill >= u32(load<u8>(slab + LIMITS + s)) || (fill > 0 && delta > 0xffffffff)) {
       if (!burst(slab, s)) return i - from
       fill = 0
     }
@@ -243,10 +245,18 @@ function burst(slab: u32, s: u32): bool {
   atomic.fence()
   encodeLane(slab, s)
   store<u8>(slab + FILLS + s, 0)
+  store<u8>(slab + LIMITS + s, LANE_SAMPLES)
   store<u8>(lane + TILE_COUNTS + (s & 7), 0)
   atomic.fence()
   atomic.store<u32>(lane, sequence + 2)
   return true
+}
+
+/** Encodes the tail of a series, full or not; false without memory. */
+export function settle(ref: u32): bool {
+  const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+  const s = ref & SERIES_SLAB_MASK
+  return u32(load<u8>(slab + FILLS + s)) == 0 || burst(slab, s)
 }
 
 /** End of the chunk range that a time lies in. */

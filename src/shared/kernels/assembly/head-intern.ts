@@ -19,7 +19,9 @@ import {
   H_TENANT_COUNT,
   H_TENANTS,
   LABELS_MAX,
+  LANE_SAMPLES,
   LAST_TIMES,
+  LIMITS,
   NAME_DIRECTORY,
   NAME_ROW_BYTES,
   NAME_SLAB_SHIFT,
@@ -301,6 +303,7 @@ function newSeries(tenant: u32, list: u32, count: u32, tag: u32): i32 {
   store<u32>(slab + RECORDS + (s << 6), row, R_LABELS)
   store<i64>(slab + LAST_TIMES + (s << 3), i64.MIN_VALUE)
   store<i64>(slab + FIRST_TIMES + (s << 3), i64.MAX_VALUE)
+  store<u8>(slab + LIMITS + s, 1 + ((s >> 3) & (LANE_SAMPLES - 1)))
   store<u32>(H_SERIES_COUNT, ref + 1)
   insertEntry(H_SERIES_TABLE, tag, ref)
   for (let i: u32 = 0; i < count; i++) addPosting(load<u32>(list + (i << 2)), ref)

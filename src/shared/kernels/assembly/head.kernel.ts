@@ -39,7 +39,7 @@ import {
 } from '../head-layout'
 import { allocateRegion, createTable } from './head-memory'
 
-export { append, check, clearCounts, clearRange, publish, rollback } from './head-append'
+export { append, check, clearCounts, clearRange, publish, rollback, settle } from './head-append'
 export { addTenant, define, lookupPair } from './head-intern'
 export { logBegin, logDecode, logForget, logRef, logSamples, setLogRef } from './head-log'
 export { free as freeBytes } from './head-memory'
