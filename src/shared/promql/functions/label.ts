@@ -7,7 +7,6 @@ import { compileReplacer, type Replacer } from '../../model/regex.js'
 import type { StepMatrix } from '../columns.js'
 import type { LabelTable } from '../label-table.js'
 import type { CallContext, MatrixKernel } from './kernel.js'
-import { mergeRows } from './merge.js'
 import { argumentString, argumentVector, copyRows } from './rows.js'
 
 /** What no UTF-8 text has. */
@@ -59,7 +58,10 @@ function checkName(role: string, func: string, name: string): void {
   throw fail('query-execution', { text: `invalid ${role} label name in ${func}(): ${name}` })
 }
 
-/** Sets a label of all rows where `value` gives one; an empty value takes the label off. */
+/**
+ * Sets a label of all rows where `value` gives one; an empty value takes the label off. Rows whose
+ * labels have become equal are the call operator's business.
+ */
 function setLabels(
   context: CallContext,
   input: StepMatrix,
@@ -67,16 +69,14 @@ function setLabels(
   value: (set: number) => string | undefined,
 ): StepMatrix {
   const out = copyRows(context, input)
-  let hasChanged = false
   for (let row = 0; row < out.series; row++) {
     const found = value(out.sets[row]!)
     if (found === undefined) continue
-    hasChanged = true
     out.sets[row] = withLabel(context.labels, out.sets[row]!, name, found)
     // A name that was to go is replaced by one that stays.
     if (name === METRIC_NAME && out.dropName !== undefined) out.dropName[row] = 0
   }
-  return hasChanged ? mergeRows(context, out) : out
+  return out
 }
 
 /** A label set with one label set anew, or taken off when the value is empty. */
