@@ -5,8 +5,8 @@
  * bench/shared/promql/functions.bench.ts.
  */
 import { printFloatShort } from '../../base/go-number.js'
-import { quantileOf } from '../aggregations/quantile.js'
 import type { RangeKernel } from './kernel.js'
+import { quantileOfSorted } from './quantile.js'
 
 /** Makes a kernel of what gives the value of a window that is not empty. */
 function overWindows(
@@ -179,16 +179,18 @@ export const quantileOverTime: RangeKernel = (
     if (!(q >= 0 && q <= 1)) {
       notes.warn(`quantile value should be between 0 and 1, got ${printFloatShort(q)}`)
     }
-    values[base + i] = quantileOf(q, samples.slice(first, end))
+    values[base + i] = quantileOfSorted(q, samples.slice(first, end).sort(), end - first)
     present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
   }
 }
 
 /** Median absolute deviation; NaN once a sample is. */
 export const madOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
-  const window = values.slice(from, to)
-  if (window.some(Number.isNaN)) return Number.NaN
-  const median = quantileOf(0.5, window)
-  for (let k = 0; k < window.length; k++) window[k] = Math.abs(window[k]! - median)
-  return quantileOf(0.5, window)
+  const sorted = values.slice(from, to).sort()
+  const count = to - from
+  // Typed arrays sort NaN to the end.
+  if (Number.isNaN(sorted[count - 1])) return Number.NaN
+  const median = quantileOfSorted(0.5, sorted, count)
+  for (let k = 0; k < count; k++) sorted[k] = Math.abs(sorted[k]! - median)
+  return quantileOfSorted(0.5, sorted.sort(), count)
 })

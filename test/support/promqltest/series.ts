@@ -1,0 +1,123 @@
+/**
+ * Series lines of PromQL test scripts: `name{label="value"} 1 2+1x3 _ stale {{count:3}}`. Metric,
+ * then values; both the loaded series and the expected ones are written so.
+ */
+import { findGoFloat } from '../../../src/shared/base/go-float.js'
+import { unquoteGo } from '../../../src/shared/base/go-string.js'
+import { type Labels, labelsOf, METRIC_NAME } from '../../../src/shared/model/labels.js'
+
+/** A value of a sequence; `undefined` is a gap. Native histograms are told, not read. */
+export type Item = number | 'stale' | 'histogram' | undefined
+
+/** A metric and its values, one a step. */
+export interface SeriesLine {
+  readonly labels: Labels
+  readonly items: readonly Item[]
+  /** Start timestamps of the values (`metric@st …`), not values. */
+  readonly isStart: boolean
+}
+
+const NUMBER = String.raw`(?:inf|nan|\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)`
+const SEQUENCE = new RegExp(String.raw`^([+-]?${NUMBER})(?:([+-])([+-]?${NUMBER}))?x(\d+)$`, 'i')
+const HISTOGRAMS = /^\{\{.*?\}\}(?:[+-]\{\{.*?\}\})?(?:x(\d+))?(?=\s|$)/
+
+/** Reads a series line. */
+export function parseSeriesLine(line: string): SeriesLine {
+  const reader = { line, at: 0 }
+  const labels = readMetric(reader)
+  const isStart = line.startsWith('@st', reader.at)
+  if (isStart) return { labels, items: [], isStart }
+  return { labels, items: readItems(line.slice(reader.at)), isStart }
+}
+
+interface Reader {
+  readonly line: string
+  at: number
+}
+
+function readMetric(reader: Reader): Labels {
+  const { line } = reader
+  const record: Record<string, string> = {}
+  const name = /^[^\s{@]+/.exec(line)?.[0] ?? ''
+  if (name !== '') record[METRIC_NAME] = name
+  reader.at = name.length
+  while (line[reader.at] === ' ') reader.at++
+  if (line[reader.at] !== '{') return labelsOf(record)
+  reader.at++
+  while (true) {
+    skip(reader, /^[\s,]*/)
+    if (line[reader.at] === '}') break
+    if (reader.at >= line.length) throw new Error(`no closing brace: ${line}`)
+    const label = readName(reader)
+    skip(reader, /^\s*/)
+    if (line[reader.at] !== '=') {
+      record[METRIC_NAME] = label
+      continue
+    }
+    reader.at++
+    skip(reader, /^\s*/)
+    record[label] = readString(reader)
+  }
+  reader.at++
+  return labelsOf(record)
+}
+
+function skip(reader: Reader, pattern: RegExp): void {
+  reader.at += pattern.exec(reader.line.slice(reader.at))![0].length
+}
+
+function readName(reader: Reader): string {
+  if (/["'`]/.test(reader.line[reader.at]!)) return readString(reader)
+  const name = /^[\p{L}\p{N}_:.]+/u.exec(reader.line.slice(reader.at))?.[0]
+  if (name === undefined) throw new Error(`no label name at ${reader.at}: ${reader.line}`)
+  reader.at += name.length
+  return name
+}
+
+function readString(reader: Reader): string {
+  const found = /^(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)/.exec(
+    reader.line.slice(reader.at),
+  )
+  const text = found === null ? undefined : unquoteGo(found[0])
+  if (found === null || text === undefined) throw new Error(`not a string: ${reader.line}`)
+  reader.at += found[0].length
+  return text
+}
+
+/** Reads the values of a series. */
+export function readItems(text: string): Item[] {
+  const items: Item[] = []
+  let rest = text.trim()
+  while (rest !== '') {
+    const histograms = HISTOGRAMS.exec(rest)
+    const word = histograms?.[0] ?? /^\S+/.exec(rest)![0]
+    if (histograms !== null) {
+      const times = histograms[1] === undefined ? 1 : Number(histograms[1]) + 1
+      for (let i = 0; i < times; i++) items.push('histogram')
+    } else items.push(...expand(word))
+    rest = rest.slice(word.length).trim()
+  }
+  return items
+}
+
+function expand(word: string): Item[] {
+  const gaps = /^_(?:x(\d+))?$/.exec(word)
+  if (gaps !== null) return new Array<Item>(Number(gaps[1] ?? 1)).fill(undefined)
+  if (word === 'stale') return ['stale']
+  const sequence = SEQUENCE.exec(word)
+  if (sequence === null) {
+    const value = findGoFloat(word)
+    if (value === undefined) throw new Error(`not a value: ${word}`)
+    return [value]
+  }
+  const [, first, sign, step, times] = sequence
+  let value = findGoFloat(first!)!
+  let increment = step === undefined ? 0 : findGoFloat(step)!
+  if (sign === '-') increment = -increment
+  const items: Item[] = [value]
+  for (let i = 0; i < Number(times); i++) {
+    if (step !== undefined) value += increment
+    items.push(value)
+  }
+  return items
+}
