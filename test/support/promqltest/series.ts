@@ -42,7 +42,8 @@ function readMetric(reader: Reader): Labels {
   if (name !== '') record[METRIC_NAME] = name
   reader.at = name.length
   while (line[reader.at] === ' ') reader.at++
-  if (line[reader.at] !== '{') return labelsOf(record)
+  // Two braces begin a histogram.
+  if (line[reader.at] !== '{' || line[reader.at + 1] === '{') return labelsOf(record)
   reader.at++
   while (true) {
     skip(reader, /^[\s,]*/)

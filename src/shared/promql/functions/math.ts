@@ -91,7 +91,7 @@ function goLog(value: number): number {
   const half = 0.5 * f * f
   return (
     exponent * 0.6931471803691238 -
-    (half - (s * (f + rest) + exponent * 1.9082149292705877e-10) - f)
+    (half - (s * (half + rest) + exponent * 1.9082149292705877e-10) - f)
   )
 }
 
