@@ -45,11 +45,7 @@ export function parseOffsetDuration(stream: TokenStream): DurationExpr {
   if (kind !== 'ADD' && kind !== 'SUB') return parseBinary(stream, 1)
   const sign = stream.take()
   if (isNumberNext(stream)) return applySign(stream, sign, literalOf(parseNumber(stream)))
-  if (isFunction(stream.peekKind())) {
-    const expr = parseFunction(stream)
-    const pos = { start: sign.start, end: expr.pos.end }
-    return { kind: 'duration-unary', op: signOf(sign), expr, wrapped: false, pos }
-  }
+  if (isFunction(stream.peekKind())) return applySign(stream, sign, parseFunction(stream))
   if (stream.peekKind() === 'LEFT_PAREN') {
     stream.take()
     const inner = stream.nested(() => parseBinary(stream, 1))
@@ -159,10 +155,6 @@ function finishExtreme(stream: TokenStream, name: Token): DurationExpr {
   const op = name.kind === 'MIN_OF' ? 'min_of' : 'max_of'
   const pos = { start: name.start, end: endOf(close) }
   return { kind: 'duration-binary', op, lhs, rhs, wrapped: false, pos }
-}
-
-function signOf(token: Token): '+' | '-' {
-  return token.kind === 'SUB' ? '-' : '+'
 }
 
 function applySign(stream: TokenStream, sign: Token, expr: DurationExpr): DurationExpr {
