@@ -16,8 +16,9 @@ import {
   type QueryResult,
 } from '../../../src/shared/promql/index.js'
 import { canPin, pinned, walk } from './at-times.js'
-import { compareNotes, compareRows, isClose, isMatch, rowsOf } from './compare.js'
+import { compareNotes, compareRows, isClose, isMatch, keyOf, rowsOf } from './compare.js'
 import { type Command, type EvalCommand, parseScript } from './script.js'
+import type { SeriesLine } from './series.js'
 import { columnOf, type Store } from './store.js'
 
 /** How one eval of a script went. */
@@ -69,11 +70,13 @@ function freshData(makeStore: () => Store): Data {
 }
 
 function load(command: Extract<Command, { kind: 'load' }>, data: Data): void {
-  for (const { labels, items, isStart } of command.series) {
-    if (isStart) {
-      data.started.push(labels)
-      continue
-    }
+  // Of two lines of a block with the same metric the last one counts.
+  const lines = new Map<string, SeriesLine>()
+  for (const line of command.series) {
+    if (line.isStart) data.started.push(line.labels)
+    else lines.set(keyOf(line.labels), line)
+  }
+  for (const { labels, items } of lines.values()) {
     if (items.includes('histogram')) data.histograms.push(labels)
     if (command.withNhcb) data.histograms.push(...convertedOf(labels))
     const at: number[] = []

@@ -1,8 +1,8 @@
-/** Where a script's series go, and what the engine reads. */
+/** Where a script's series go, and what the engine reads: a head, by its normal ways in and out. */
 import type { Labels } from '../../../src/shared/model/labels.js'
-import { isStale, writeStale } from '../../../src/shared/model/stale.js'
+import { writeStale } from '../../../src/shared/model/stale.js'
 import type { SeriesSource } from '../../../src/shared/promql/index.js'
-import { MemorySource } from '../memory-source.js'
+import { createTestHead, HeadSource } from '../head-source.js'
 
 /** A storage under test; one is made for each script and after each `clear`. */
 export interface Store {
@@ -11,34 +11,16 @@ export interface Store {
   readonly source: SeriesSource
 }
 
-/** Plain arrays: the engine alone is under test. */
-export function memoryStore(): Store {
-  const series = new Map<string, { labels: Labels; ts: number[]; values: Float64Array }>()
-  let source: MemorySource | undefined
-  return {
-    append(labels, ts, values) {
-      source = undefined
-      const key = JSON.stringify(labels)
-      const known = series.get(key)
-      if (known === undefined) {
-        series.set(key, { labels, ts: [...ts], values: values.slice() })
-        return
-      }
-      known.ts.push(...ts)
-      const all = new Float64Array(known.ts.length)
-      all.set(known.values)
-      all.set(values, known.values.length)
-      known.values = all
-    },
-    get source() {
-      if (source !== undefined) return source
-      source = new MemorySource()
-      for (const { labels, ts, values } of series.values()) {
-        const record = Object.fromEntries(labels.map(({ name, value }) => [name, value]))
-        source.addColumns(record, Float64Array.from(ts), values)
-      }
-      return source
-    },
+/** Makes stores that are tenants of one head, whose memory is dear to reserve. */
+export function headStores(): () => Store {
+  const head = createTestHead()
+  let count = 0
+  return () => {
+    const source = new HeadSource({ head, tenant: `script-${count++}` })
+    return {
+      append: (labels, ts, values) => source.appendColumns(labels, ts, values),
+      source,
+    }
   }
 }
 
@@ -51,5 +33,3 @@ export function columnOf(items: readonly (number | 'stale')[]): Float64Array {
   }
   return column
 }
-
-export { isStale }
