@@ -30,8 +30,8 @@ export interface PrometheusOptions {
   readonly binary: string
   /** Folder for its configuration and data. */
   readonly folder: string
-  /** prometheus.yml. */
-  readonly config: string
+  /** prometheus.yml, made when its own host and port are known. */
+  readonly config: (own: string) => string
   readonly features?: readonly string[]
 }
 
@@ -39,8 +39,8 @@ export interface PrometheusOptions {
 export async function startPrometheus(options: PrometheusOptions): Promise<Component> {
   mkdirSync(options.folder, { recursive: true })
   const file = join(options.folder, 'prometheus.yml')
-  writeFileSync(file, options.config)
   const port = await freePort()
+  writeFileSync(file, options.config(`127.0.0.1:${port}`))
   const args = [
     `--config.file=${file}`,
     `--storage.tsdb.path=${join(options.folder, 'data')}`,

@@ -13,5 +13,4 @@ export {
   loadConfig,
 } from './load.js'
 export { type PrintMode, printConfig } from './print.js'
-export { configReference } from './reference.js'
 export type { ConfigKey } from './table.js'
