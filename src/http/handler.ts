@@ -66,26 +66,24 @@ export interface PushSink {
   push(tenant: string, pieces: readonly Uint8Array[], length: number): Promise<PushAnswer>
 }
 
-/** What `/ready` says. */
-export interface Readiness {
-  readonly ready: boolean
-  /** Why not, and how far: `ingester/0 replays its log: 42 %`. */
-  readonly reason: string
-}
-
-/** One line of `/services` and `/debug/actors`. */
-export interface ServiceStatus {
-  readonly name: string
-  readonly state: string
-  readonly restarts: number
+/** The running system at a moment, as the supervisor tells it. */
+export interface SystemView {
+  readonly readiness: {
+    readonly isReady: boolean
+    /** Why not, and how far: `ingester/0 replays its log (43 %)`. */
+    readonly reason: string
+    /** 0–100. */
+    readonly percent: number
+  }
+  readonly children: readonly { readonly actor: string; readonly state: string }[]
 }
 
 /** What stands behind the front. */
 export interface HttpBackend {
   readonly distributors: PushSink
   readonly frontend: QueryFrontend
-  readiness(): Readiness
-  services(): readonly ServiceStatus[]
+  /** Asks every actor; `/debug/actors` shows all of it, also what the type here leaves out. */
+  status(): Promise<SystemView>
   /** The text of `/metrics`. */
   metricsText(): string
   /** The effective configuration, secrets masked. */

@@ -64,11 +64,12 @@ describe('the front', () => {
     assert.equal((await ask(front.port, '/config')).body, 'target: all\n')
     assert.equal((await ask(front.port, '/metrics')).body, '# metrics\n')
     assert.equal((await ask(front.port, '/services')).body, 'ingester/0 => running\n')
-    front.readiness = { ready: false, reason: 'ingester/0 replays its log: 42 %' }
+    const reason = 'ingester/0 replays its log (42 %)'
+    front.readiness = { isReady: false, reason, percent: 42 }
     const answer = await ask(front.port, '/ready')
-    front.readiness = { ready: true, reason: '' }
+    front.readiness = { isReady: true, reason: '', percent: 100 }
     assert.equal(answer.status, 503)
-    assert.equal(answer.body, 'ingester/0 replays its log: 42 %\n')
+    assert.equal(answer.body, `${reason}\n`)
   })
 
   test('counts requests by method, route and status', async () => {

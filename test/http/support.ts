@@ -43,7 +43,7 @@ export interface TestFront {
   readonly pushes: ReceivedPush[]
   /** What the next pushes are answered with. */
   pushAnswer: () => Promise<PushAnswer>
-  readiness: { ready: boolean; reason: string }
+  readiness: { isReady: boolean; reason: string; percent: number }
 }
 
 /** A listening front on a free port. */
@@ -68,8 +68,10 @@ export async function startFront(changes: Partial<HttpConfig> = {}): Promise<Tes
       },
     },
     frontend,
-    readiness: () => front.readiness,
-    services: () => [{ name: 'ingester/0', state: 'running', restarts: 0 }],
+    status: async () => ({
+      readiness: front.readiness,
+      children: [{ actor: 'ingester/0', state: 'running' }],
+    }),
     metricsText: () => '# metrics\n',
     configYaml: () => 'target: all\n',
     version: '0.1.0',
@@ -83,7 +85,7 @@ export async function startFront(changes: Partial<HttpConfig> = {}): Promise<Tes
     pool,
     pushes,
     pushAnswer: async () => ({ status: 200, text: '' }),
-    readiness: { ready: true, reason: '' },
+    readiness: { isReady: true, reason: '', percent: 100 },
   }
   return front
 }

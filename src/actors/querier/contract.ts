@@ -6,6 +6,7 @@
  * `query-memory`, `query-canceled`, `query-timeout`, `bad-data`, and the retryable ones of a shard
  * that is down.
  */
+import type { connect } from '../../shared/actor/index.js'
 
 /** The part of the configuration that queriers run by. */
 export interface QuerierConfig {
@@ -21,6 +22,23 @@ export interface QuerierConfig {
   readonly delayedNameRemoval: boolean
 }
 
+/** What a querier thread boots with; all of the pool alike. */
+export interface QuerierBoot {
+  readonly config: QuerierConfig
+  readonly shardCount: number
+  /** The compiled head kernel, by which shards' memories are read. */
+  readonly kernel: WebAssembly.Module
+}
+
+/** What a thread is sent when it takes its seat and whenever a shard has (re)started. */
+export interface QuerierMessage {
+  readonly shard: number
+  /** Answers the shard's calls. */
+  readonly port: Parameters<typeof connect>[0]
+  /** The memory of this life of the shard; its head is initialised. */
+  readonly memory: WebAssembly.Memory
+}
+
 /** Where the frontend says that an answer is not wanted any more; see CANCEL_*. */
 export interface CancelCell {
   /** Int32 cells, shared by all queries in flight. */
@@ -33,6 +51,16 @@ export const CANCEL_NONE = 0
 export const CANCEL_CLIENT = 1
 /** The query is past its deadline. */
 export const CANCEL_TIMEOUT = 2
+
+/** What the label APIs ask: about series in a time range that match a selector. */
+export interface SeriesQuery {
+  /** Selector texts, one per `match[]`; they are alternatives, none means all series. */
+  readonly matchers: readonly string[]
+  readonly mint: number
+  readonly maxt: number
+  /** Rows at most; 0 = all. */
+  readonly limit: number
+}
 
 /** Times are ms since the epoch, ranges inclusive. A limit of 0 means none. */
 export type QuerierQuery =
@@ -53,22 +81,9 @@ export type QuerierQuery =
       readonly lookbackMs: number
       readonly limit: number
     }
-  /** `matchers` are selector texts, one per `match[]`; they are alternatives. */
-  | {
-      readonly kind: 'series' | 'label-names'
-      readonly matchers: readonly string[]
-      readonly mint: number
-      readonly maxt: number
-      readonly limit: number
-    }
-  | {
-      readonly kind: 'label-values'
-      readonly name: string
-      readonly matchers: readonly string[]
-      readonly mint: number
-      readonly maxt: number
-      readonly limit: number
-    }
+  | ({ readonly kind: 'series' } & SeriesQuery)
+  | ({ readonly kind: 'label-names' } & SeriesQuery)
+  | ({ readonly kind: 'label-values'; readonly name: string } & SeriesQuery)
   | {
       readonly kind: 'metadata'
       /** '' = all metrics. */
@@ -90,7 +105,7 @@ export interface QuerierTask {
 /** The JSON of a successful answer (envelope included), in pieces of about 1 MiB to send in order. */
 export interface QuerierAnswer {
   /** Each owns its ArrayBuffer, which is transferred. */
-  readonly pieces: readonly Uint8Array[]
+  readonly pieces: readonly Uint8Array<ArrayBuffer>[]
   readonly samplesRead: number
   readonly seriesRead: number
   /** Milliseconds that the thread spent on the query. */

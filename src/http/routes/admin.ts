@@ -37,9 +37,9 @@ function escapeHtml(text: string): string {
 }
 
 /** GET /ready */
-export function ready(_request: HttpRequest, front: Front): Reply {
-  const { ready: isReady, reason } = front.backend.readiness()
-  return isReady ? textReply(200, 'ready\n') : textReply(503, `${reason}\n`)
+export async function ready(_request: HttpRequest, front: Front): Promise<Reply> {
+  const { readiness } = await front.backend.status()
+  return readiness.isReady ? textReply(200, 'ready\n') : textReply(503, `${readiness.reason}\n`)
 }
 
 /** GET /metrics */
@@ -54,14 +54,14 @@ export function config(_request: HttpRequest, front: Front): Reply {
 }
 
 /** GET /services */
-export function services(_request: HttpRequest, front: Front): Reply {
-  const lines = front.backend.services().map(({ name, state }) => `${name} => ${state}\n`)
-  return textReply(200, lines.join(''))
+export async function services(_request: HttpRequest, front: Front): Promise<Reply> {
+  const { children } = await front.backend.status()
+  return textReply(200, children.map(({ actor, state }) => `${actor} => ${state}\n`).join(''))
 }
 
 /** GET /debug/actors */
-export function debugActors(_request: HttpRequest, front: Front): Reply {
-  return jsonReply(200, { actors: front.backend.services() })
+export async function debugActors(_request: HttpRequest, front: Front): Promise<Reply> {
+  return jsonReply(200, await front.backend.status())
 }
 
 /** GET /debug/queries */

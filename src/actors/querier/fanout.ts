@@ -1,0 +1,264 @@
+/**
+ * All ingester shards as one SeriesSource: every shard is asked which series match; labels and
+ * samples are then read from the shards' memories in place. A shard that does not answer fails the
+ * query with an error that may be retried: an answer is whole or there is none.
+ */
+import type { Env } from '../../shared/env/index.js'
+import { AppError, fail } from '../../shared/errors/index.js'
+import { compareUtf8 } from '../../shared/model/labels.js'
+import type { Matcher } from '../../shared/model/matcher.js'
+import type {
+  LabelTable,
+  SampleBuffer,
+  SelectedSeries,
+  SelectRequest,
+  SeriesSource,
+} from '../../shared/promql/index.js'
+import { mergeSamples } from './merge.js'
+import { type PairReader, ShardLabels } from './shard-labels.js'
+
+/** The calls that a querier makes on an ingester shard. */
+export interface ShardCalls {
+  select(request: SelectRequest & { readonly tenant: string }): Promise<{ refs: Uint32Array }>
+  labelNames(request: LabelsRequest): Promise<string[]>
+  labelValues(request: LabelsRequest & { readonly name: string }): Promise<string[]>
+  metadata(request: { readonly tenant: string; readonly metric: string }): Promise<MetricMetadata[]>
+}
+
+/** A tenant, a time range in ms, and selectors of which a series must match one; none = all. */
+export interface LabelsRequest {
+  readonly tenant: string
+  readonly matchers: readonly (readonly Matcher[])[]
+  readonly mint: number
+  readonly maxt: number
+}
+
+/** What a sender said of a metric. */
+export interface MetricMetadata {
+  readonly metric: string
+  readonly type: string
+  readonly help: string
+  readonly unit: string
+}
+
+/** Reads a shard's memory: a HeadReader. */
+export interface ShardReader extends PairReader {
+  read(ref: number, mint: number, maxt: number, out: SampleBuffer): void
+}
+
+/** What a querier holds of one life of a shard: its calls and its memory belong together. */
+export interface ShardLink {
+  readonly calls: ShardCalls
+  readonly reader: ShardReader
+}
+
+/** A time range in ms, both ends inclusive. */
+export interface TimeRange {
+  readonly mint: number
+  readonly maxt: number
+}
+
+interface Shard extends ShardLink {
+  labels: ShardLabels | undefined
+}
+
+/** The series of one shard for one selection. */
+interface ShardSelection {
+  readonly shard: Shard
+  readonly refs: Uint32Array
+}
+
+/** How long a query waits for a shard that is being (re)started before it gives up. */
+const LINK_WAIT_MS = 1_000
+
+export class Fanout {
+  private readonly env: Env
+  private readonly shards: (Shard | undefined)[]
+  private readonly waiting: (() => void)[] = []
+
+  constructor(env: Env, shardCount: number) {
+    this.env = env
+    this.shards = new Array<Shard | undefined>(shardCount).fill(undefined)
+  }
+
+  /** Takes (another life of) a shard. */
+  link(index: number, link: ShardLink): void {
+    if (!(index >= 0 && index < this.shards.length)) {
+      throw fail('internal', { text: `there is no ingester/${index}` })
+    }
+    this.shards[index] = { ...link, labels: undefined }
+    for (const wake of this.waiting.splice(0)) wake()
+  }
+
+  /** A tenant's series. */
+  source(tenant: string): SeriesSource {
+    return { select: (request, labels) => this.select(tenant, request, labels) }
+  }
+
+  /** Distinct label names of the tenant, sorted. */
+  async labelNames(tenant: string, range: TimeRange): Promise<string[]> {
+    const request = { tenant, matchers: [], ...range }
+    return sortedUnion(await this.ask((shard) => shard.calls.labelNames(request)))
+  }
+
+  /** Distinct values of a label, sorted. */
+  async labelValues(tenant: string, name: string, range: TimeRange): Promise<string[]> {
+    const request = { tenant, name, matchers: [], ...range }
+    return sortedUnion(await this.ask((shard) => shard.calls.labelValues(request)))
+  }
+
+  /** Metadata of the tenant's metrics, of one metric when a name is given. */
+  async metadata(tenant: string, metric: string): Promise<MetricMetadata[]> {
+    return (await this.ask((shard) => shard.calls.metadata({ tenant, metric }))).flat()
+  }
+
+  /** Set ids of the series that match, each once, in no order. */
+  async sets(
+    tenant: string,
+    matchers: readonly Matcher[],
+    range: TimeRange,
+    labels: LabelTable,
+  ): Promise<Uint32Array> {
+    const selected = await this.select(tenant, { matchers, ...range }, labels)
+    selected.release()
+    return selected.sets
+  }
+
+  private async select(
+    tenant: string,
+    request: SelectRequest,
+    labels: LabelTable,
+  ): Promise<SelectedSeries> {
+    const { matchers, mint, maxt } = request
+    const parts = await this.ask(async (shard): Promise<ShardSelection> => {
+      const { refs } = await shard.calls.select({ tenant, matchers, mint, maxt })
+      return { shard, refs }
+    })
+    return parts.length === 1 ? ofOneShard(parts[0]!, labels) : ofManyShards(parts, labels)
+  }
+
+  /** Asks every shard; one that died under the question is asked again once it is back. */
+  private ask<T>(question: (shard: Shard) => Promise<T>): Promise<T[]> {
+    return Promise.all(
+      this.shards.map(async (_, index) => {
+        const shard = await this.shard(index, undefined)
+        try {
+          return await question(shard)
+        } catch (error) {
+          if (!(error instanceof AppError) || error.id !== 'actor-down') throw error
+          return question(await this.shard(index, shard))
+        }
+      }),
+    )
+  }
+
+  /** The shard, awaited for a while when it is not there or is still the life given. */
+  private async shard(index: number, last: Shard | undefined): Promise<Shard> {
+    const deadline = this.env.clock.monotonic() + LINK_WAIT_MS
+    while (true) {
+      const shard = this.shards[index]
+      if (shard !== undefined && shard !== last) return shard
+      const leftMs = deadline - this.env.clock.monotonic()
+      if (leftMs <= 0) throw fail('actor-down', { actor: `ingester/${index}` })
+      await new Promise<void>((resolve) => {
+        const timer = this.env.timers.after(leftMs, resolve)
+        this.waiting.push(() => {
+          timer.cancel()
+          resolve()
+        })
+      })
+    }
+  }
+}
+
+function labelsOf(shard: Shard, labels: LabelTable): ShardLabels {
+  if (shard.labels === undefined || !shard.labels.isFor(labels)) {
+    shard.labels = new ShardLabels(shard.reader, labels)
+  }
+  return shard.labels
+}
+
+function ofOneShard({ shard, refs }: ShardSelection, labels: LabelTable): SelectedSeries {
+  const sets = new Uint32Array(refs.length)
+  labelsOf(shard, labels).setsOf(refs, sets, 0)
+  const { reader } = shard
+  return {
+    count: refs.length,
+    sets,
+    read: (index, mint, maxt, out) => reader.read(refs[index]!, mint, maxt, out),
+    release: () => {},
+  }
+}
+
+/** Series of several shards; those with equal labels become one, read by merging. */
+function ofManyShards(parts: readonly ShardSelection[], labels: LabelTable): SelectedSeries {
+  const total = parts.reduce((sum, { refs }) => sum + refs.length, 0)
+  const partOf = new Uint16Array(total)
+  const refs = new Uint32Array(total)
+  const sets = new Uint32Array(total)
+  /** [source] the next source of the same series, -1 at the end. */
+  const next = new Int32Array(total).fill(-1)
+  let at = 0
+  for (const [index, part] of parts.entries()) {
+    refs.set(part.refs, at)
+    partOf.fill(index, at, at + part.refs.length)
+    labelsOf(part.shard, labels).setsOf(part.refs, sets, at)
+    at += part.refs.length
+  }
+  const firstOf = new Map<number, number>()
+  const first = new Uint32Array(total)
+  let count = 0
+  for (let source = 0; source < total; source++) {
+    const known = firstOf.get(sets[source]!)
+    if (known !== undefined) {
+      next[source] = next[known]!
+      next[known] = source
+      continue
+    }
+    firstOf.set(sets[source]!, source)
+    sets[count] = sets[source]!
+    first[count++] = source
+  }
+  let side: SampleBuffer = emptyBuffer()
+  let merged: SampleBuffer = emptyBuffer()
+  const readSource = (source: number, mint: number, maxt: number, out: SampleBuffer): void =>
+    parts[partOf[source]!]!.shard.reader.read(refs[source]!, mint, maxt, out)
+  return {
+    count,
+    sets: sets.subarray(0, count),
+    read: (index, mint, maxt, out) => {
+      let source = first[index]!
+      readSource(source, mint, maxt, out)
+      while (next[source]! >= 0) {
+        source = next[source]!
+        readSource(source, mint, maxt, side)
+        if (side.count === 0) continue
+        mergeSamples(out, side, merged)
+        swap(out, merged)
+      }
+    },
+    release: () => {
+      side = emptyBuffer()
+      merged = emptyBuffer()
+    },
+  }
+}
+
+function emptyBuffer(): SampleBuffer {
+  return { ts: new Float64Array(0), values: new Float64Array(0), count: 0 }
+}
+
+function swap(a: SampleBuffer, b: SampleBuffer): void {
+  const { ts, values, count } = a
+  a.ts = b.ts
+  a.values = b.values
+  a.count = b.count
+  b.ts = ts
+  b.values = values
+  b.count = count
+}
+
+function sortedUnion(lists: readonly string[][]): string[] {
+  const all = lists.length === 1 ? [...lists[0]!] : [...new Set(lists.flat())]
+  return all.sort(compareUtf8)
+}
