@@ -1,0 +1,167 @@
+/**
+ * The soak: senders push without pause while the server is killed (`kill -9`) again and again on one
+ * data directory. After each restart what was sent since the kill before is read back, at the end
+ * everything, each sample with its exact value.
+ */
+import { mkdirSync } from 'node:fs'
+import { type Nilo, startNilo } from '../../../test/support/nilo.js'
+import { type Findings, verify, verifyTotals } from './verify.js'
+import { mix } from './workload.js'
+import { type Target, Writer } from './writer.js'
+
+/** What a soak does. */
+export interface SoakOptions {
+  readonly kills: number
+  readonly seed: number
+  /** Longest time between a start and the kill, ms; the shortest is a tenth. */
+  readonly betweenMsMax: number
+  readonly writers: number
+  /** Data directory; must be empty or missing at first. */
+  readonly folder: string
+  /** Flags for the server. */
+  readonly flags?: readonly string[]
+  readonly say: (line: string) => void
+}
+
+/** How it came out. */
+export interface SoakResult {
+  readonly pushes: number
+  readonly acked: number
+  readonly resent: number
+  readonly samplesFound: number
+  readonly samplesExtra: number
+  /** Losses, wrong values, inventions and answers that should not have been; must be empty. */
+  readonly wrong: readonly string[]
+  /** Milliseconds from each restart to ready. */
+  readonly readyMs: readonly number[]
+}
+
+/** Data starts so far back that no timestamp reaches the future. */
+const BACK_MS = 4 * 3_600_000
+
+/** Runs a soak; throws when a server does not start or a query fails. */
+export async function runSoak(options: SoakOptions): Promise<SoakResult> {
+  mkdirSync(options.folder, { recursive: true })
+  const baseMs = Date.now() - BACK_MS
+  const servers = new ServerSlot()
+  const writers = Array.from({ length: options.writers }, (_, writer) => {
+    return new Writer({ seed: options.seed, writer, baseMs }, servers)
+  })
+  const readyMs: number[] = []
+  const wrong: string[] = []
+  let server = await startNilo(options.folder, options.flags)
+  servers.set(server)
+  const running = Promise.all(writers.map((writer) => writer.run()))
+  try {
+    let from = writers.map(() => 0)
+    for (let kill = 1; kill <= options.kills; kill++) {
+      await sleep(pauseOf(options, kill))
+      const killed = server.stop('SIGKILL')
+      servers.clear()
+      await killed
+      // The push in hand is looked at again: it may be sent anew.
+      const next = writers.map((writer) => Math.max(0, writer.fates.length - 1))
+      const startedAt = performance.now()
+      server = await startNilo(options.folder, options.flags)
+      readyMs.push(performance.now() - startedAt)
+      const findings = await verifyAll(server.queryUrl, writers, from)
+      wrong.push(...findings.wrong)
+      options.say(killLine(kill, readyMs.at(-1)!, writers, findings))
+      from = next
+      servers.set(server)
+    }
+    await sleep(pauseOf(options, 0))
+    for (const writer of writers) writer.stop()
+    await running
+    const findings = await verifyAll(
+      server.queryUrl,
+      writers,
+      writers.map(() => 0),
+    )
+    findings.wrong.push(...(await verifyTotals(server.queryUrl, writers, findings)))
+    return summed(writers, findings, wrong, readyMs)
+  } finally {
+    for (const writer of writers) writer.stop()
+    servers.set(server)
+    await server.stop()
+  }
+}
+
+/** The server that runs now; writers wait here while there is none. */
+class ServerSlot implements Target {
+  private current: Nilo | undefined
+  private waiting: ((server: Nilo) => void)[] = []
+
+  set(server: Nilo): void {
+    this.current = server
+    for (const go of this.waiting.splice(0)) go(server)
+  }
+
+  clear(): void {
+    this.current = undefined
+  }
+
+  async pushUrl(): Promise<string> {
+    const server = this.current ?? (await new Promise<Nilo>((go) => this.waiting.push(go)))
+    return server.pushUrl
+  }
+}
+
+function pauseOf(options: SoakOptions, kill: number): number {
+  const share = 0.1 + 0.9 * (mix(options.seed, kill, 3) / 2 ** 32)
+  return options.betweenMsMax * share
+}
+
+async function verifyAll(
+  queryUrl: string,
+  writers: readonly Writer[],
+  from: readonly number[],
+): Promise<Findings> {
+  const sum: Findings = { found: 0, extra: 0, wrong: [] }
+  for (const [at, writer] of writers.entries()) {
+    const findings = await verify(queryUrl, writer, from[at]!)
+    sum.found += findings.found
+    sum.extra += findings.extra
+    sum.wrong.push(...findings.wrong)
+  }
+  return sum
+}
+
+function summed(
+  writers: readonly Writer[],
+  findings: Findings,
+  earlier: readonly string[],
+  readyMs: readonly number[],
+): SoakResult {
+  const fates = writers.flatMap((writer) => writer.fates)
+  return {
+    pushes: fates.length,
+    acked: fates.filter((fate) => fate === 'acked').length,
+    resent: writers.reduce((sum, writer) => sum + writer.resent, 0),
+    samplesFound: findings.found,
+    samplesExtra: findings.extra,
+    wrong: [
+      ...new Set([
+        ...earlier,
+        ...findings.wrong,
+        ...writers.flatMap((writer) => writer.complaints.slice(0, 5)),
+      ]),
+    ],
+    readyMs,
+  }
+}
+
+function killLine(
+  kill: number,
+  readyMs: number,
+  writers: readonly Writer[],
+  findings: Findings,
+): string {
+  const pushes = writers.reduce((sum, writer) => sum + writer.fates.length, 0)
+  const checked = `checked ${findings.found} samples, ${findings.wrong.length} wrong`
+  return `kill ${kill}: ready after ${readyMs.toFixed(0)} ms, ${pushes} pushes so far; ${checked}`
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
