@@ -1,6 +1,16 @@
 /**
  * The time series database of a shard. `Head` owns series and samples in shared memory, `HeadReader`
- * reads them from other threads; a reader never sees half a sample or half a chunk.
+ * reads them from other threads; a reader never sees half a sample or half a chunk. `WalWriter`
+ * makes what a head takes durable, `replaySteps` brings it back; damage costs what is damaged.
  */
-export { Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'
+export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'
 export { HeadReader, type ReadBuffer } from './head/head-reader.js'
+export {
+  labelNamesSteps,
+  labelValuesSteps,
+  selectSteps,
+  seriesSteps,
+  type TimeRange,
+} from './head/select.js'
+export { type ReplayDamage, type ReplayProgress, replaySteps } from './wal/replay.js'
+export { type FrameLog, WalWriter } from './wal/writer.js'

@@ -9,6 +9,7 @@
 import { fail } from '../../errors/index.js'
 import { HEAD_KEY_BYTES, type HeadKernel, instantiateHead } from '../../kernels/head.js'
 import {
+  BATCH_HEADER_BYTES,
   CHECK_DUPLICATE,
   CHECK_OUT_OF_ORDER,
   CHECK_TOO_OLD,
@@ -291,10 +292,18 @@ export class Head implements SelectContext {
     return this.view.word(H_NEW_COUNT)
   }
 
-  /** The log buffer: room for a batch header, then the records added so far. */
-  logBuffer(): Uint8Array {
+  /** The log buffer as a batch: room for its header, the records so far, zeros up to 8. */
+  logBatch(): Buffer {
     const at = this.view.word(H_LOG)
-    return this.view.bytes.subarray(at, at + this.view.word(H_LOG_AT))
+    const used = this.view.word(H_LOG_AT)
+    const size = (used + 7) & ~7
+    this.view.bytes.fill(0, at + used, at + size)
+    return this.view.bytes.subarray(at, at + size)
+  }
+
+  /** Bytes of records in the log buffer. */
+  logBytes(): number {
+    return this.view.word(H_LOG_AT) - BATCH_HEADER_BYTES
   }
 
   /** Address and size of the log buffer, which replay reads segments to. */

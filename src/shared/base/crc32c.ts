@@ -1,0 +1,10 @@
+/** CRC-32C (Castagnoli), the checksum of the log and of Prometheus' files. */
+import { crc32c as native } from '@node-rs/crc32'
+
+/**
+ * The checksum of bytes, a u32. Takes views of shared and of WebAssembly memory. About 0.2 ns per
+ * byte above 1 KB, 1.4 at 200 B: one call per batch, not per record.
+ */
+export function crc32c(bytes: Uint8Array): number {
+  return native(bytes) >>> 0
+}

@@ -1,0 +1,175 @@
+/**
+ * Appends batches to the log of one shard: a folder of numbered segments. A process never adds to a
+ * segment that an earlier one began, so a damaged end stays where it is.
+ *
+ * After a failed or short write the segment is cut back and everything before it still counts. When
+ * cutting fails too, or a sync did, the segment is not trusted any more and the next batch begins a
+ * new one; until that works every append throws.
+ */
+import type { Disk, DiskFile } from '../../env/index.js'
+import { fail } from '../../errors/index.js'
+import {
+  type BatchHeader,
+  encodeSegmentHeader,
+  findSegmentNumber,
+  SEGMENT_BYTES_MAX,
+  sealBatch,
+  segmentName,
+} from './format.js'
+
+/** A log of batches: the local one here, later perhaps a partition elsewhere (architecture §6). */
+export interface FrameLog {
+  /**
+   * Adds a batch; when it throws nothing of it counts.
+   * @param batch room for the header, records, zero padding to 8; the header is filled in
+   */
+  append(batch: Buffer, header: Omit<BatchHeader, 'length'>): void
+  /** Makes everything appended durable; blocks. Throws when it cannot be known to be. */
+  sync(): void
+  /** The same, off the thread. */
+  syncLater(): Promise<void>
+  /** Whether something was appended since the last sync began. */
+  isDirty(): boolean
+  close(): void
+}
+
+export interface WalWriterOptions {
+  readonly disk: Disk
+  readonly folder: string
+  /** Creation time of the next segment, later than any that replay saw. */
+  readonly createdMs: () => number
+  readonly segmentBytesMax?: number
+}
+
+export class WalWriter implements FrameLog {
+  private readonly options: WalWriterOptions
+  private readonly segmentBytesMax: number
+  private file: DiskFile | undefined
+  private size = 0
+  private number: number
+  private hasUnsynced = false
+  private bytesTotal = 0
+
+  constructor(options: WalWriterOptions) {
+    this.options = options
+    this.segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX
+    options.disk.makeFolder(options.folder)
+    const numbers = options.disk.list(options.folder).map(findSegmentNumber)
+    this.number = Math.max(0, ...numbers.filter((number) => number !== undefined))
+  }
+
+  append(batch: Buffer, header: Omit<BatchHeader, 'length'>): void {
+    const file = this.segmentFor(batch.length)
+    sealBatch(batch, header)
+    let written = 0
+    let cause: unknown
+    try {
+      written = file.write(batch, this.size)
+    } catch (error) {
+      cause = error
+    }
+    if (cause !== undefined || written < batch.length) {
+      this.cutBack(file)
+      const text = `write ${file.path}: ${written} of ${batch.length} bytes`
+      throw fail('disk-failed', { text }, cause)
+    }
+    this.size += batch.length
+    this.bytesTotal += batch.length
+    this.hasUnsynced = true
+  }
+
+  private cutBack(file: DiskFile): void {
+    try {
+      file.truncate(this.size)
+    } catch {
+      this.distrust()
+    }
+  }
+
+  /** Leaves the current segment behind: what follows goes to a new one. */
+  private distrust(): void {
+    const file = this.file
+    this.file = undefined
+    this.hasUnsynced = false
+    try {
+      file?.close()
+    } catch {
+      // The descriptor is gone either way.
+    }
+  }
+
+  private segmentFor(bytes: number): DiskFile {
+    const { file } = this
+    if (file !== undefined && this.size + bytes <= this.segmentBytesMax) return file
+    const next = this.createSegment()
+    if (file !== undefined) retire(file)
+    return next
+  }
+
+  private createSegment(): DiskFile {
+    const { disk, folder, createdMs } = this.options
+    const number = this.number + 1
+    const file = disk.open(`${folder}/${segmentName(number)}`, 'create')
+    // From here on the name is taken, whatever goes wrong.
+    this.number = number
+    try {
+      const header = encodeSegmentHeader(createdMs())
+      if (file.write(header, 0) < header.length) {
+        throw fail('disk-failed', { text: `write ${file.path}: no room for the header` })
+      }
+      file.sync()
+      disk.syncFolder(folder)
+      this.file = file
+      this.size = header.length
+      return file
+    } catch (error) {
+      file.close()
+      throw error
+    }
+  }
+
+  sync(): void {
+    const { file } = this
+    if (file === undefined) return
+    this.hasUnsynced = false
+    try {
+      file.sync()
+    } catch (error) {
+      this.distrust()
+      throw error
+    }
+  }
+
+  async syncLater(): Promise<void> {
+    const { file } = this
+    if (file === undefined) return
+    this.hasUnsynced = false
+    try {
+      await file.syncLater()
+    } catch (error) {
+      if (this.file === file) this.distrust()
+      throw error
+    }
+  }
+
+  isDirty(): boolean {
+    return this.hasUnsynced
+  }
+
+  /** Bytes appended by this writer. */
+  bytesAppended(): number {
+    return this.bytesTotal
+  }
+
+  close(): void {
+    this.distrust()
+  }
+}
+
+/** Syncs a full segment in the background; nothing more is written to it. */
+function retire(file: DiskFile): void {
+  file
+    .syncLater()
+    .catch(() => undefined)
+    .finally(() => file.close())
+}
