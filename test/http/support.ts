@@ -46,11 +46,14 @@ export interface TestFront {
   readiness: { isReady: boolean; reason: string; percent: number }
 }
 
-/** A listening front on a free port. */
-export async function startFront(changes: Partial<HttpConfig> = {}): Promise<TestFront> {
+/** A listening front on a free port; queries go to `queriers` when given, else to the script. */
+export async function startFront(
+  changes: Partial<HttpConfig> = {},
+  queriers?: QuerierPool,
+): Promise<TestFront> {
   const env = createFakeEnv()
   const pool = new ScriptedPool()
-  const frontend = new QueryFrontend(env, pool, {
+  const frontend = new QueryFrontend(env, queriers ?? pool, {
     outstandingPerTenantMax: 2,
     outstandingMax: 100,
     timeoutMs: 120_000,
