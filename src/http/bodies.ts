@@ -20,6 +20,7 @@ export interface Body {
   readonly length: number
 }
 
+/** How large a body may be, and how long it may take. */
 export interface BodyBounds {
   readonly bytesMax: number
   readonly timeoutMs: number

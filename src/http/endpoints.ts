@@ -40,6 +40,7 @@ const STATUS_FLAGS = {
   doc: "Shaped as Prometheus', empty.",
 }
 
+/** Every endpoint; docs/reference/endpoints.md follows from it. */
 export const ENDPOINTS: readonly Endpoint[] = [
   // Write
   {

@@ -42,6 +42,7 @@ export interface HttpConfig {
   readonly gracefulTimeoutMs: number
 }
 
+/** Least and greatest Retry-After, in seconds. */
 export interface RetryAfterBounds {
   readonly minS: number
   readonly maxS: number
@@ -125,6 +126,7 @@ export interface Reply {
   readonly compress?: boolean
 }
 
+/** Turns a request into a reply; what it throws is answered as an error. */
 export type Handler = (request: HttpRequest, front: Front) => Reply | Promise<Reply>
 
 /** A row of the endpoint table. */

@@ -16,6 +16,7 @@ interface RouteCells {
   readonly durations: Map<number, HistogramCell>
 }
 
+/** Counts requests by method, route and status, and times them. */
 export class RequestMeter {
   private readonly env: Env
   private readonly routes = new Map<string, RouteCells>()

@@ -46,6 +46,7 @@ export interface CancelCell {
   readonly index: number
 }
 
+/** Values of a cancel cell: the answer is still wanted. */
 export const CANCEL_NONE = 0
 /** The client went away, or an operator cancelled the query. */
 export const CANCEL_CLIENT = 1

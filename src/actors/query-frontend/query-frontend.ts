@@ -20,6 +20,7 @@ import {
 } from '../querier/contract.js'
 import { FairQueue } from './queue.js'
 
+/** The part of the configuration that the frontend runs by. */
 export interface QueryFrontendConfig {
   /** `query_scheduler.max_outstanding_requests_per_tenant`. */
   readonly outstandingPerTenantMax: number
@@ -31,6 +32,7 @@ export interface QueryFrontendConfig {
   readonly triesMax: number
 }
 
+/** What a request says about its query beside the query itself. */
 export interface RunOptions {
   /** Aborted when the client has gone. */
   readonly signal?: AbortSignal
@@ -73,6 +75,7 @@ const SHOWN_CHARS = 200
 /** Failures of a thread or shard that the supervisor is about to mend. */
 const PASSING: ReadonlySet<ErrorId> = new Set(['actor-down', 'actor-timeout', 'overloaded'])
 
+/** The queue of queries, and their way to querier threads. */
 export class QueryFrontend {
   private readonly env: Env
   private readonly pool: QuerierPool

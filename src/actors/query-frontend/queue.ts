@@ -4,6 +4,7 @@
  */
 import { fail } from '../../shared/errors/index.js'
 
+/** How many may wait. */
 export interface FairQueueBounds {
   /** `query_scheduler.max_outstanding_requests_per_tenant`. */
   readonly perTenantMax: number
@@ -11,6 +12,7 @@ export interface FairQueueBounds {
   readonly totalMax: number
 }
 
+/** Serves tenants in turn, each in the order of its arrivals. */
 export class FairQueue<T> {
   private readonly bounds: FairQueueBounds
   private readonly waiting = new Map<string, T[]>()

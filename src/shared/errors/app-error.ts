@@ -7,6 +7,7 @@ import { ERRORS, type ErrorId, type ErrorRow } from './catalogue.js'
 /** What fills the `{name}` places of a catalogue message; small plain values only. */
 export type ErrorDetails = Readonly<Record<string, string | number | boolean>>
 
+/** An error of the catalogue; made by {@link fail}. */
 export class AppError extends Error {
   readonly id: ErrorId
   readonly details: ErrorDetails

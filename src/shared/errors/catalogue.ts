@@ -27,6 +27,7 @@ export interface ErrorRow {
   readonly message: string
 }
 
+/** Every error, by its public id. */
 export const ERRORS = {
   // Generic
   internal: { status: 500, type: 'internal', retryable: true, message: '{text}' },

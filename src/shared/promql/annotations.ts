@@ -5,6 +5,7 @@
 import type { PosRange } from './syntax/ast.js'
 import { printPosition } from './syntax/position.js'
 
+/** The warnings and infos of one query, each once. */
 export class Annotations {
   private readonly query: string
   private readonly warningTexts = new Set<string>()

@@ -11,6 +11,7 @@ const METADATA_LABELS: ReadonlySet<string> = new Set([METRIC_NAME, '__type__', '
 /** Set id of the empty label set. */
 export const EMPTY_SET = 0
 
+/** Interns label pairs and label sets of one query. */
 export class LabelTable {
   private readonly nameIds = new Map<string, number>()
   private readonly names: string[] = []

@@ -32,6 +32,7 @@ export interface Level {
 const WORK_PER_CHECK = 100_000
 const WORK_PER_YIELD = 2_000_000
 
+/** Counts what one query holds, and stops it at its limits or when it is cancelled. */
 export class QueryMemory {
   private bytes = 0
   private samples = 0

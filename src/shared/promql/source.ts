@@ -29,6 +29,7 @@ export interface SelectedSeries {
   release(): void
 }
 
+/** What a selector asks of storage. */
 export interface SelectRequest {
   readonly matchers: readonly Matcher[]
   /** Milliseconds, inclusive: series without samples in between may be left out. */
@@ -36,6 +37,7 @@ export interface SelectRequest {
   readonly maxt: number
 }
 
+/** Storage as a query sees it. */
 export interface SeriesSource {
   select(request: SelectRequest, labels: LabelTable): Promise<SelectedSeries>
 }

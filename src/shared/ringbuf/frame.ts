@@ -7,6 +7,7 @@
  * wrap, so that a reader (a kernel too) sees each payload in one piece.
  */
 
+/** Kind and length before each payload. */
 export const FRAME_HEADER_BYTES = 8
 
 /** The wrap marker, as an i32. */

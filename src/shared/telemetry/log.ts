@@ -4,12 +4,15 @@
  *   ts=2026-01-02T03:04:05.678Z level=warn actor=ingester/0 msg="log segment set aside" segment=7
  */
 
+/** Levels from the least to the most urgent. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+/** How urgent a line is. */
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** Values of a log line; `undefined` is left out. Keys carry units: `took_ms`, `size_bytes`. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>
 
+/** Where an actor writes its lines. */
 export interface Log {
   debug(msg: string, fields?: LogFields): void
   info(msg: string, fields?: LogFields): void

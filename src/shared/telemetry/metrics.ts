@@ -12,6 +12,7 @@ export interface HistogramCell {
   observe(value: number): void
 }
 
+/** Where an actor gets its cells. */
 export interface Metrics {
   /** The cell of a counter or gauge; keep it, do not look it up per event. */
   cell(name: MetricName, ...labelValues: string[]): Cell

@@ -11,6 +11,7 @@ export interface MetricRow {
   readonly buckets?: readonly number[]
 }
 
+/** Every metric, by its name. */
 export const METRICS = {
   cortex_distributor_received_samples_total: {
     type: 'counter',
@@ -117,4 +118,5 @@ export const METRICS = {
   },
 } as const satisfies Record<string, MetricRow>
 
+/** Name of a metric in the table. */
 export type MetricName = keyof typeof METRICS

@@ -26,6 +26,7 @@ interface Histogram {
 /** Makes the answer's rows from each histogram: a value per step that has buckets. */
 type BucketValue = (buckets: Buckets, step: number, histogram: Histogram) => number
 
+/** Quantiles of classic histograms; Prometheus promql/quantile.go. */
 export const histogramQuantile: MatrixKernel = (args, context) => {
   const quantiles = argumentScalar(args, 0)
   warnOfQuantiles(context, quantiles, 0)
@@ -64,6 +65,7 @@ export const histogramQuantiles: MatrixKernel = (args, context) => {
   return out
 }
 
+/** Fractions of classic histograms; Prometheus promql/quantile.go. */
 export const histogramFraction: MatrixKernel = (args, context) => {
   const lower = argumentScalar(args, 0)
   const upper = argumentScalar(args, 1)

@@ -123,9 +123,11 @@ export function goMin(a: number, b: number): number {
 export const clamp: MatrixKernel = (args, context) =>
   limited(context, argumentVector(args, 0), argumentScalar(args, 1), argumentScalar(args, 2))
 
+/** clamp_min. */
 export const clampMin: MatrixKernel = (args, context) =>
   limited(context, argumentVector(args, 0), argumentScalar(args, 1), undefined)
 
+/** clamp_max. */
 export const clampMax: MatrixKernel = (args, context) =>
   limited(context, argumentVector(args, 0), undefined, argumentScalar(args, 1))
 

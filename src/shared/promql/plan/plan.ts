@@ -94,12 +94,14 @@ export interface TimestampPlan extends Node {
   readonly input: Plan
 }
 
+/** Unary minus. */
 export interface NegatePlan extends Node {
   readonly kind: 'negate'
   readonly input: Plan
   readonly isScalar: boolean
 }
 
+/** An aggregation with its grouping. */
 export interface AggregatePlan extends Node {
   readonly kind: 'aggregate'
   readonly aggregate: Aggregate

@@ -8,11 +8,13 @@ import type { Matcher } from '../../model/matcher.js'
 /** What an expression evaluates to. `matrix` is a range vector, `vector` an instant vector. */
 export type ValueType = 'none' | 'scalar' | 'string' | 'vector' | 'matrix'
 
+/** A place in the query text. */
 export interface PosRange {
   readonly start: number
   readonly end: number
 }
 
+/** Any node of the tree. */
 export type Expr =
   | NumberLiteral
   | StringLiteral
@@ -25,6 +27,7 @@ export type Expr =
   | Unary
   | Paren
 
+/** A number, or a duration that stands for one. */
 export interface NumberLiteral {
   readonly kind: 'number'
   readonly value: number
@@ -33,6 +36,7 @@ export interface NumberLiteral {
   readonly pos: PosRange
 }
 
+/** A string in any of the three quotes. */
 export interface StringLiteral {
   readonly kind: 'string'
   readonly value: string
@@ -51,6 +55,7 @@ export interface Modifiers {
   readonly atBound: 'start' | 'end' | undefined
 }
 
+/** `name{matchers} offset … @ …`. */
 export interface VectorSelector extends Modifiers {
   readonly kind: 'vector-selector'
   /** Metric name written before the braces, or '' . It is among the matchers too. */
@@ -60,6 +65,7 @@ export interface VectorSelector extends Modifiers {
   readonly pos: PosRange
 }
 
+/** A selector with a range, `name[5m]`. */
 export interface MatrixSelector {
   readonly kind: 'matrix-selector'
   readonly selector: VectorSelector
@@ -68,6 +74,7 @@ export interface MatrixSelector {
   readonly pos: PosRange
 }
 
+/** `expr[range:step]`. */
 export interface Subquery extends Modifiers {
   readonly kind: 'subquery'
   readonly expr: Expr
@@ -79,6 +86,7 @@ export interface Subquery extends Modifiers {
   readonly pos: PosRange
 }
 
+/** A function and its arguments. */
 export interface Call {
   readonly kind: 'call'
   readonly func: string
@@ -86,6 +94,7 @@ export interface Call {
   readonly pos: PosRange
 }
 
+/** Names of aggregations; the table is in aggregations/table.ts. */
 export type AggregateOp =
   | 'sum'
   | 'avg'
@@ -102,6 +111,7 @@ export type AggregateOp =
   | 'limitk'
   | 'limit_ratio'
 
+/** `op by (…) (param, expr)`. */
 export interface Aggregate {
   readonly kind: 'aggregate'
   readonly op: AggregateOp
@@ -112,6 +122,7 @@ export interface Aggregate {
   readonly pos: PosRange
 }
 
+/** Operators between two expressions. */
 export type BinaryOp =
   | '+'
   | '-'
@@ -132,6 +143,7 @@ export type BinaryOp =
   | 'or'
   | 'unless'
 
+/** How series of two vectors are paired. */
 export interface VectorMatching {
   readonly card: 'one-to-one' | 'many-to-one' | 'one-to-many' | 'many-to-many'
   readonly labels: readonly string[]
@@ -143,6 +155,7 @@ export interface VectorMatching {
   readonly fillRight: number | undefined
 }
 
+/** Two expressions and the operator between them. */
 export interface Binary {
   readonly kind: 'binary'
   readonly op: BinaryOp
@@ -154,6 +167,7 @@ export interface Binary {
   readonly pos: PosRange
 }
 
+/** A sign before an expression. */
 export interface Unary {
   readonly kind: 'unary'
   readonly op: '+' | '-'
@@ -161,6 +175,7 @@ export interface Unary {
   readonly pos: PosRange
 }
 
+/** An expression in parentheses, kept for printing. */
 export interface Paren {
   readonly kind: 'paren'
   readonly expr: Expr
