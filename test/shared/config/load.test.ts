@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { configSlice, defaultConfig, loadConfig } from '../../../src/shared/config/index.js'
 import { AppError } from '../../../src/shared/errors/index.js'
-import { sharedFile } from '../../support/shared.js'
+import { sharedPath } from '../../support/shared-material.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'nilo-config-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -160,7 +160,7 @@ test('the environment is expanded when asked for', async () => {
 })
 
 test("the tutorial's file loads unchanged", async (t) => {
-  const file = sharedFile(t, 'conformance/config/structured-config.yaml')
+  const file = sharedPath('conformance/config/structured-config.yaml', t)
   if (file === undefined) return
   const { config } = await loadConfig([`-config.file=${file}`])
   assert.equal(config['limits.max_label_names_per_series'], 60)
