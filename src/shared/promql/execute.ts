@@ -18,7 +18,13 @@ import {
   streamTimestamp,
 } from './operators/call.js'
 import { evaluateVectors } from './operators/match.js'
-import { materialise, type QueryState, type RowStream, streamOf } from './operators/operator.js'
+import {
+  materialise,
+  type PrometheusRelease,
+  type QueryState,
+  type RowStream,
+  streamOf,
+} from './operators/operator.js'
 import { expandRow, openRange } from './operators/range-selector.js'
 import { allPresent, dropMarkedNames } from './operators/rows.js'
 import { sampleBuffer, streamInstant } from './operators/selector.js'
@@ -48,6 +54,8 @@ export interface Query extends QueryLimits {
   readonly subqueryStepMs?: number
   /** Whether metric names are dropped at the end of the query instead of at once. */
   readonly delayedNameRemoval: boolean
+  /** Whose choices are followed where Prometheus has changed its mind; '3.5' when left out. */
+  readonly release?: PrometheusRelease
 }
 
 /** Prometheus' evaluation interval, the step of a subquery that has none. */
@@ -120,6 +128,7 @@ function makeState(
     selected,
     delayedNameRemoval: query.delayedNameRemoval,
     isRangeQuery: query.step !== 0,
+    release: query.release ?? '3.5',
     read: { samples: 0, series: 0 },
     async evaluate(plan) {
       memory.checkCanceled()

@@ -236,6 +236,8 @@ async function ask(
         ...times,
         lookbackMs: LOOKBACK_MS,
         delayedNameRemoval: true,
+        // The scripts are of a later Prometheus than the one that servers are compared with.
+        release: 'main',
         samplesMax: SAMPLES_MAX,
         memoryMax: MEMORY_MAX,
         isCanceled: () => false,

@@ -113,7 +113,8 @@ export interface FunctionRow {
         readonly expectsCounter?: true
       }
     | { readonly form: 'map'; readonly run: MapKernel; readonly keepsName?: true }
-    | { readonly form: 'matrix'; readonly run: MatrixKernel }
+    /** relabels: makes label sets of its own, so that rows may have become equal. */
+    | { readonly form: 'matrix'; readonly run: MatrixKernel; readonly relabels?: true }
     /** Handled by an operator of its own since it needs more than values: timestamp, absent_over_time. */
     | { readonly form: 'operator'; readonly operator: 'timestamp' | 'absent_over_time' }
     | { readonly form: 'missing' }

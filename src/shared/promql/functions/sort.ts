@@ -38,6 +38,8 @@ function sorted(
       )
       return copyRows(context, input)
     }
+    // Within a subquery there are many steps, and no order of rows for all of them.
+    if (input.steps !== 1) return copyRows(context, input)
     const names = args.slice(1).map((_, index) => argumentString(args, index + 1))
     const order = orderOf(context.labels, input.sets, names)
     const rows: number[] = []

@@ -390,14 +390,14 @@ const ROWS = {
     variadic: -1,
     returns: 'vector',
     doc: 'Sets a label to the values of others joined by a separator.',
-    kernel: { form: 'matrix', run: labelJoin },
+    kernel: { form: 'matrix', run: labelJoin, relabels: true },
   },
   label_replace: {
     args: ['vector', 'string', 'string', 'string', 'string'],
     variadic: 0,
     returns: 'vector',
     doc: 'Sets a label to a replacement where a regular expression matches another label.',
-    kernel: { form: 'matrix', run: labelReplace },
+    kernel: { form: 'matrix', run: labelReplace, relabels: true },
   },
   last_over_time: {
     args: ['matrix'],

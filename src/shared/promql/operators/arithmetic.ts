@@ -5,6 +5,8 @@
  *
  * Hot; benchmark bench/shared/promql/execute.bench.ts.
  */
+
+import { goAtan2, goPow } from '../../base/go-math.js'
 import type { BinaryOp } from '../syntax/ast.js'
 
 /** Operators that make a new metric of their operands, whose name they drop. */
@@ -42,18 +44,11 @@ export function compute(
       for (let i = 0; i < count; i++) out[outBase + i] = a[aBase + i]! % b[bBase + i]!
       return
     case '^':
-      for (let i = 0; i < count; i++) out[outBase + i] = power(a[aBase + i]!, b[bBase + i]!)
+      for (let i = 0; i < count; i++) out[outBase + i] = goPow(a[aBase + i]!, b[bBase + i]!)
       return
     default:
-      for (let i = 0; i < count; i++) out[outBase + i] = Math.atan2(a[aBase + i]!, b[bBase + i]!)
+      for (let i = 0; i < count; i++) out[outBase + i] = goAtan2(a[aBase + i]!, b[bBase + i]!)
   }
-}
-
-/** Go's math.Pow: unlike JavaScript's, 1 to any power is 1, and so is -1 to ±Inf. */
-export function power(base: number, exponent: number): number {
-  if (base === 1) return 1
-  if (base === -1 && (exponent === Infinity || exponent === -Infinity)) return 1
-  return base ** exponent
 }
 
 /** Whether a comparison holds. */

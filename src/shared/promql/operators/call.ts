@@ -27,7 +27,7 @@ import {
   streamOf,
 } from './operator.js'
 import { openRange, type SampleRows, slide, windowsOf } from './range-selector.js'
-import { allPresent, compactRows, finishRows, hasRepeats } from './rows.js'
+import { allPresent, compactRows, finishRows, hasRepeats, mergeRows } from './rows.js'
 import { namesDropped } from './selector.js'
 
 /** A function of one range vector, series by series. */
@@ -195,7 +195,11 @@ export async function evaluateMatrixCall(
     notes: notesAt(state, plan.argExprs[0]?.pos ?? plan.expr.pos),
     matrix: (series) => memory.matrix(series, plan.range.count),
   }
-  return finishRows(compactRows(plan.func.run(args, context)), state)
+  const result = compactRows(plan.func.run(args, context))
+  if (plan.func.relabels !== true) return finishRows(result, state)
+  if (!hasRepeats(result.sets, result.series)) return result
+  if (state.release === '3.5') throw sameLabelset()
+  return mergeRows(result)
 }
 
 function notesAt(state: QueryState, pos: PosRange): Notes {

@@ -176,20 +176,20 @@ async function combine(
 
   const dropsName = isArithmetic(op) || (returnBool && !state.delayedNameRemoval)
   const results = new ResultLabels(state.labels, matching, dropsName)
-  const pairs = new Pairs(many, one, matching, state)
   const { steps, words } = lhs
   const builder = new MatrixBuilder(state.memory, steps, pairCount(manyGroups, chains))
   const { matrix } = builder
+  const pairs = new Pairs({ many, one, out: matrix }, matching, state)
   for (let row = 0; row < many.series; row++) {
     const group = manyGroups[row]!
     for (let other = chains.first[group]!; other !== -1; other = chains.next[other]!) {
       const at = builder.next()
       if (!overlap(many, row, one, other, matrix.present, at * words)) continue
       const set = results.of(many.sets[row]!, one.sets[other]!)
-      pairs.add(row, other, group, set)
       const [a, b] = isSwapped ? [other, row] : [row, other]
       pairRow(op, returnBool, lhs, a * steps, rhs, b * steps, matrix, at)
-      builder.take(set, returnBool ? 1 : 0)
+      const isKept = builder.take(set, returnBool ? 1 : 0)
+      pairs.add(row, other, isKept ? at : -1, group, set)
     }
     if (state.memory.worked(steps)) await state.memory.breathe()
   }
@@ -247,48 +247,62 @@ function pairRow(
 
 /**
  * Finds pairs that Prometheus refuses: in one-to-one matching a second row of the same group at
- * the same step, otherwise a second one with the same result labels.
+ * the same step, otherwise a second one with the same result labels. Release 3.5 does not count
+ * what a comparison has left out.
  */
 class Pairs {
+  private readonly out: StepMatrix
   private readonly many: StepMatrix
   private readonly one: StepMatrix
   private readonly isOneToOne: boolean
-  private readonly bits: Uint32Array
-  /** By group, or by result set: the pairs so far, as many-row, one-row, group. */
+  private readonly countsFiltered: boolean
+  /** By group, or by result set: the pairs so far, as many-row, one-row, row of the result, group. */
   private readonly seen = new Map<number, number[]>()
 
-  constructor(many: StepMatrix, one: StepMatrix, matching: VectorMatching, state: QueryState) {
-    this.many = many
-    this.one = one
+  constructor(
+    sides: { many: StepMatrix; one: StepMatrix; out: StepMatrix },
+    matching: VectorMatching,
+    state: QueryState,
+  ) {
+    this.out = sides.out
+    this.many = sides.many
+    this.one = sides.one
     this.isOneToOne = matching.card === 'one-to-one'
-    this.bits = state.memory.words(2 * many.words)
+    this.countsFiltered = state.release !== '3.5'
   }
 
-  add(row: number, other: number, group: number, set: number): void {
+  /** @param at the pair's row in the result; −1 when a comparison has left nothing of it */
+  add(row: number, other: number, at: number, group: number, set: number): void {
+    if (at === -1 && !this.countsFiltered) return
     const key = this.isOneToOne ? group : set
-    const before = this.seen.get(key)
-    if (before === undefined) {
-      this.seen.set(key, [row, other, group])
+    const pairs = this.seen.get(key)
+    if (pairs === undefined) {
+      this.seen.set(key, [row, other, at, group])
       return
     }
-    for (let i = 0; i < before.length; i += 3) {
-      if (before[i + 2] === group) this.check(row, other, before[i]!, before[i + 1]!)
+    pairs.push(row, other, at, group)
+    const last = pairs.length - 4
+    for (let earlier = 0; earlier < last; earlier += 4) {
+      if (pairs[earlier + 3] === group) this.check(pairs, earlier, last)
     }
-    before.push(row, other, group)
   }
 
-  private check(row: number, other: number, earlierRow: number, earlierOther: number): void {
-    const bits = this.bits
-    const words = this.many.words
-    if (!overlap(this.many, row, this.one, other, bits, 0)) return
-    if (!overlap(this.many, earlierRow, this.one, earlierOther, bits, words)) return
-    for (let word = 0; word < words; word++) {
-      if ((bits[word]! & bits[words + word]!) === 0) continue
+  private check(pairs: readonly number[], a: number, b: number): void {
+    for (let word = 0; word < this.out.words; word++) {
+      if ((this.matched(pairs, a, word) & this.matched(pairs, b, word)) === 0) continue
       const why = this.isOneToOne
         ? 'many-to-one matching must be explicit (group_left/group_right)'
         : 'grouping labels must ensure unique matches'
       throw fail('query-execution', { text: `multiple matches for labels: ${why}` })
     }
+  }
+
+  /** Where a pair counts as a match. */
+  private matched(pairs: readonly number[], pair: number, word: number): number {
+    const words = this.out.words
+    if (!this.countsFiltered) return this.out.present[pairs[pair + 2]! * words + word]!
+    const many = this.many.present[pairs[pair]! * words + word]!
+    return many & this.one.present[pairs[pair + 1]! * words + word]!
   }
 }
 

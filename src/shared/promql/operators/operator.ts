@@ -13,6 +13,14 @@ import { countBits, type QueryMemory } from '../memory.js'
 import type { Plan } from '../plan/plan.js'
 import type { SelectedSeries } from '../source.js'
 
+/**
+ * Prometheus releases that answer some queries differently: 3.5, the long-term one, and what its
+ * scripts describe. Since 3.5, a comparison's matches are checked before it filters, a subquery's
+ * series keep it in mind that their names are to be dropped, and label_replace and label_join merge
+ * series that they have made equal and that do not overlap.
+ */
+export type PrometheusRelease = '3.5' | 'main'
+
 /** What the operators of one query share. */
 export interface QueryState {
   /** The query as written. */
@@ -24,6 +32,7 @@ export interface QueryState {
   readonly selected: readonly SelectedSeries[]
   readonly delayedNameRemoval: boolean
   readonly isRangeQuery: boolean
+  readonly release: PrometheusRelease
   /** Counters of the answer. */
   readonly read: { samples: number; series: number }
   /** Evaluates a part of the plan; the matrix has this one consumer, which may change it. */

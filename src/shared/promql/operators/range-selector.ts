@@ -26,7 +26,8 @@ export interface SampleRows {
 export async function openRange(plan: RangePlan, state: QueryState): Promise<SampleRows> {
   if (plan.input.from === 'subquery') {
     const inner = plan.input.plan
-    return subqueryRows(await state.evaluate(inner), inner.range)
+    const rows = subqueryRows(await state.evaluate(inner), inner.range)
+    return state.release === '3.5' ? { ...rows, dropName: undefined } : rows
   }
   const selected = state.selected[plan.input.selection]!
   const mint = plan.times.first - plan.rangeMs + 1

@@ -19,11 +19,9 @@ export function sampleBuffer(): SampleBuffer {
 /** The rows of an instant vector selector, or with `asTimestamp` their samples' times. */
 export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
   const selected = state.selected[plan.selection]!
-  const { times, lookbackMs, asTimestamp } = plan
+  const { times, lookbackMs, mint, maxt, asTimestamp } = plan
   const steps = plan.range.count
   const words = (steps + 31) >>> 5
-  const mint = times.first - lookbackMs + 1
-  const maxt = times.first + Math.max(0, steps - 1) * times.step
   const buffer = sampleBuffer()
   state.read.series += selected.count
   return {

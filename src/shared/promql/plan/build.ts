@@ -168,22 +168,43 @@ function buildInstant(
 ): Plan {
   const times = lookTimes(builder, selector, range)
   const { lookbackMs } = builder.times
-  const selection = select(builder, selector, times, range, lookbackMs)
-  return { kind: 'instant', range, expr: selector, selection, times, lookbackMs, asTimestamp }
+  const window = sampleWindow(times, range, lookbackMs)
+  const selection = select(builder, selector, window)
+  // Under `@`, timestamp() looks from that time itself at what the offset lets it see; so it is in
+  // Prometheus (rangeEvalTimestampFunctionOverVectorSelector), where the offset only selects.
+  const isShifted = asTimestamp && times.step === 0
+  const looks = isShifted ? { first: times.first + selector.offsetMs, step: 0 } : times
+  return {
+    kind: 'instant',
+    range,
+    expr: selector,
+    selection,
+    times: looks,
+    lookbackMs,
+    ...window,
+    asTimestamp,
+  }
+}
+
+/** The samples that some steps look at: windows are left-open. */
+function sampleWindow(
+  times: LookTimes,
+  range: StepRange,
+  backMs: number,
+): { mint: number; maxt: number } {
+  return {
+    mint: times.first - backMs + 1,
+    maxt: times.first + Math.max(0, range.count - 1) * times.step,
+  }
 }
 
 /** The storage request of a selector; equal ones with touching times are asked once. */
 function select(
   builder: Builder,
   selector: VectorSelector,
-  times: LookTimes,
-  range: StepRange,
-  backMs: number,
+  { mint, maxt }: { mint: number; maxt: number },
 ): number {
   if (selector.mode !== 'plain') throw unsupported(`the ${selector.mode} modifier`)
-  // Windows are left-open, so that the sample at their very start is not asked for.
-  const mint = times.first - backMs + 1
-  const maxt = times.first + Math.max(0, range.count - 1) * times.step
   const text = JSON.stringify(selector.matchers.map(({ name, op, value }) => [name, op, value]))
   const same = builder.byText.get(text) ?? []
   for (const index of same) {
@@ -214,7 +235,7 @@ function buildRange(
   const { rangeMs } = expr
   if (expr.kind === 'matrix-selector') {
     const times = lookTimes(builder, expr.selector, range)
-    const selection = select(builder, expr.selector, times, range, rangeMs)
+    const selection = select(builder, expr.selector, sampleWindow(times, range, rangeMs))
     return { kind: 'range', range, expr, rangeMs, times, input: { from: 'storage', selection } }
   }
   if (expr.stepExpr !== undefined) throw unsupported('duration expressions')

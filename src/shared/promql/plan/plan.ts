@@ -42,6 +42,9 @@ export interface InstantPlan extends Node {
   readonly selection: number
   readonly times: LookTimes
   readonly lookbackMs: number
+  /** Milliseconds, both inclusive: samples that are looked at. */
+  readonly mint: number
+  readonly maxt: number
   readonly asTimestamp: boolean
 }
 
