@@ -1,0 +1,163 @@
+/**
+ * Where the write-request kernel and its TypeScript face find each other's numbers: byte offsets in
+ * the context, and in the records that it points to. Plain constants, so that this one file serves
+ * AssemblyScript and TypeScript.
+ *
+ * All words are u32 unless noted. "Pointer" is an address in the kernel's memory.
+ */
+
+// The context: one per kernel instance.
+/** Where the walk stands, and the body's end. */
+export const POS = 0
+export const END = 4
+/** A series whose samples did not all fit in the columns: rest of its fields, its labels. */
+export const RESUME_AT = 8
+export const RESUME_END = 12
+export const RESUME_LABELS = 16
+export const RESUME_LENGTH = 20
+/** Columns of the chunk: pointers, capacity, count. */
+export const COLUMN_IDS = 24
+export const COLUMN_TIMES = 28
+export const COLUMN_VALUES = 32
+export const SAMPLE_CAP = 36
+export const SAMPLE_COUNT = 40
+/** Rows of the chunk, one per series: pointer, capacity, count. */
+export const ROWS = 44
+export const ROW_CAP = 48
+export const ROW_COUNT = 52
+/** Bytes of label sets that a chunk may have, and has; the longest label set that gets an id. */
+export const LABEL_ROOM = 56
+export const LABEL_BYTES = 60
+export const LABEL_LENGTH_MAX = 64
+/** Series waiting for the table: pointer, count, key bytes that they would need. */
+export const PENDING = 68
+export const PENDING_COUNT = 72
+export const PENDING_KEYS = 76
+/** Metadata records of the chunk, (pointer, length) each: pointer, capacity, count. */
+export const METADATA = 80
+export const METADATA_CAP = 84
+export const METADATA_COUNT = 88
+/** Where label sets are put together whose fields lay apart: next free byte. */
+export const SCRATCH_AT = 92
+/** The tenant's record. */
+export const TENANT = 96
+/** The key of the hash: LABEL_LENGTH_MAX + 64 random bytes. */
+export const HASH_KEY = 100
+/** Per id: next u32, length u32, key pointer u32, fingerprint 16 B, route u8. */
+export const ID_NEXT = 104
+export const ID_LENGTH = 108
+export const ID_KEY = 112
+export const ID_FINGERPRINT = 116
+export const ID_ROUTE = 120
+/** Rows that need the host: pointer, count. */
+export const ATTENTION = 124
+export const ATTENTION_COUNT = 128
+/** Latest time accepted, f64 ms. */
+export const TIME_MAX = 136
+/** Shard records: pointer. */
+export const SHARDS = 144
+/** The first sample refused: index in the columns, or 0xffffffff; its reason. */
+export const OFFENDER = 148
+export const OFFENDER_REASON = 152
+/** Samples dropped without an error, and what was skipped, since the body began. */
+export const HISTOGRAMS = 156
+export const EXEMPLARS = 160
+export const DUPLICATES = 164
+/** Samples refused, by reason, since the body began: u32[32]. */
+export const COUNTS = 168
+/** Limits of label sets, and whether names may be any UTF-8. */
+export const LIMIT_NAMES = 296
+export const LIMIT_INFO_NAMES = 300
+export const LIMIT_NAME_LENGTH = 304
+export const LIMIT_VALUE_LENGTH = 308
+export const NAMES_UTF8 = 312
+/** FNV-1 state after the tenant's name. */
+export const TENANT_HASH = 316
+/** Label table of a label set: (name pointer, name length, value pointer, value length) each. */
+export const LABEL_TABLE = 320
+/** What `labelSet` gives: bytes, labels, hash, index of the offending label in the label table. */
+export const SET_LENGTH = 324
+export const SET_COUNT = 328
+export const SET_HASH = 332
+export const SET_OFFENDER = 336
+export const CONTEXT_BYTES = 512
+
+// A tenant's record.
+/** Hash table: pointer, slots − 1, used. A slot is tag u32 | id u32, 0 when empty. */
+export const TENANT_TABLE = 0
+export const TENANT_MASK = 4
+export const TENANT_COUNT = 8
+/** The table before the last doubling, while it is being moved; slots moved so far. */
+export const TENANT_OLD_TABLE = 12
+export const TENANT_OLD_MASK = 16
+export const TENANT_MOVED = 20
+/** The series before, and how many were not as predicted since the last that was. */
+export const TENANT_PREVIOUS = 24
+export const TENANT_MISSES = 28
+/** Ids to give out. */
+export const TENANT_ID_NEXT = 32
+export const TENANT_ID_END = 36
+/** Room for label bytes, and whether the host gives more. */
+export const TENANT_KEY_AT = 40
+export const TENANT_KEY_END = 44
+export const TENANT_KEEPS_KEYS = 48
+export const TENANT_BYTES = 64
+
+// A shard's record: open columns, how many samples they have, bitmap of ids defined on the link.
+export const SHARD_IDS = 0
+export const SHARD_TIMES = 4
+export const SHARD_VALUES = 8
+export const SHARD_COUNT = 12
+export const SHARD_DEFINED = 16
+export const SHARD_BYTES = 32
+
+// A row: label bytes, first sample, samples.
+export const ROW_LABELS = 0
+export const ROW_LENGTH = 4
+export const ROW_FIRST = 8
+export const ROW_SAMPLES = 12
+export const ROW_BYTES = 16
+
+// A pending series: hash u64 × 2, tag, row, id, zero.
+export const PENDING_HASH = 0
+export const PENDING_HASH2 = 8
+export const PENDING_TAG = 16
+export const PENDING_ROW = 20
+export const PENDING_ID = 24
+export const PENDING_BYTES = 32
+/** Series looked up at once: their cache misses overlap. */
+export const PENDING_MAX = 256
+
+/** Longest label set whose bytes are kept for the predictor. */
+export const KEY_LENGTH_MAX = 4096
+/** Room in a define record beside the label bytes: header, padding, at most. */
+export const DEFINE_OVERHEAD = 32
+/** Labels of one set that are looked at; a set with more is over any limit. */
+export const LABELS_MAX = 4096
+/** Bytes that kernels may touch past the end of a buffer. */
+export const SLACK_BYTES = 64
+
+/** A route below this is a shard. */
+export const ROUTE_REJECTED = 0x80
+/** A series that the host has not looked at. */
+export const ROUTE_NEW = 0xff
+
+/** What `walk` returns. */
+export const WALK_DONE = 0
+/** The chunk is full: call again after it was scattered. */
+export const WALK_MORE = 1
+/** Ids, table or key bytes are used up: give more and call again. */
+export const WALK_ROOM = 2
+export const WALK_MALFORMED = -1
+
+/** Reasons, as indexes of wire/frames DISCARD_REASONS. */
+export const REASON_MISSING_NAME = 6
+export const REASON_NAME_INVALID = 7
+export const REASON_LABEL_COUNT = 8
+export const REASON_LABEL_INVALID = 9
+export const REASON_LABEL_NAME_LONG = 10
+export const REASON_VALUE_INVALID = 11
+export const REASON_VALUE_LONG = 12
+export const REASON_DUPLICATE_LABEL = 13
+export const REASON_FUTURE = 14
+export const REASON_INFO_LABEL_COUNT = 17

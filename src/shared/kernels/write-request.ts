@@ -1,0 +1,342 @@
+/**
+ * The typed face of the write-request kernel (assembly/write-request.kernel.ts): its memory, laid
+ * out once and then reused, and what its functions promise. One instance per distributor, which
+ * drives it body by body, chunk by chunk:
+ *
+ *   decompress → walk → attend → (host: labelSet for new series, defines) → scatter → frames
+ *
+ *   0        nothing, 64 KiB
+ *   ...      context · hash key · columns, rows, pending, attention · shards: open columns, defines,
+ *            bitmap of ids defined · ids: next, length, key, fingerprint, route · source · body ·
+ *            scratch (as large as the body) · heap (tables and keys, up to the end)
+ *
+ * Reserved large, touched little: pages that nobody wrote to cost nothing. Touched pages never go
+ * back, hence `decompressApart` for what is unusually large.
+ */
+import * as layout from './assembly/write-request-layout.js'
+
+/** Functions of the kernel; pointers are addresses in its memory. */
+export interface WriteRequestExports {
+  /** Length that a compressed body claims; −1 when its header is damaged. */
+  snappyLength(source: number, length: number): number
+  /** Decompresses; length, or −1 when corrupt or larger than `max`. */
+  snappyDecompress(source: number, length: number, to: number, max: number): number
+  /** Walks on in the body until it ends or a bound is met: a WALK code. */
+  walk(context: number): number
+  /** Checks framing in [at, end): 0 or WALK_MALFORMED. */
+  verify(at: number, end: number): number
+  /** End of the last whole field at or below `most`, else of the first field; 0 when malformed. */
+  cut(at: number, end: number, most: number): number
+  /** Lists rows that the host must look at. */
+  attend(context: number): void
+  /** Validates a label set and writes its canonical form: 0, a reason, or −1 when malformed. */
+  labelSet(context: number, labels: number, length: number, out: number): number
+  /** Deals the columns to the shards' open columns. */
+  scatter(context: number): void
+  /** Moves slots of a tenant's old table; how many are left. */
+  moveSlots(tenant: number, slots: number): number
+}
+
+/** Bounds that decide the memory's layout. */
+export interface WriteRequestSizes {
+  /** Largest body after decompression, in bytes. */
+  readonly bodyBytesMax: number
+  /** Largest compressed body that is decompressed here, in bytes. */
+  readonly sourceBytesMax: number
+  /** Samples of a chunk. */
+  readonly samplesMax: number
+  /** Label sets of a chunk, in bytes with DEFINE_OVERHEAD each. */
+  readonly defineBytesMax: number
+  readonly shardCount: number
+  /** Ids are below this; a multiple of 256. */
+  readonly seriesIdsMax: number
+  /** Room for tables and keys, in bytes. */
+  readonly heapBytes: number
+}
+
+/** The limits that label sets are checked against. */
+export interface LabelLimits {
+  readonly maxLabelNamesPerSeries: number
+  readonly maxLabelNamesPerInfoSeries: number
+  readonly maxLabelNameLength: number
+  readonly maxLabelValueLength: number
+  readonly nameValidationScheme: 'legacy' | 'utf8'
+}
+
+/** The longest label set that gets an id; longer ones are refused. */
+const LABEL_LENGTH_MAX = 256 << 10
+const ROWS_MAX = 65_536
+const METADATA_MAX = 4_096
+const PAGE_BYTES = 65_536
+const PAGES_MAX = 65_535
+
+/** Where a shard's part of the memory is. */
+export interface ShardRegion {
+  /** Record of the shard (layout SHARD_*). */
+  readonly record: number
+  readonly ids: number
+  readonly times: number
+  readonly values: number
+  readonly defines: number
+  /** Bitmap of ids, seriesIdsMax / 8 bytes. */
+  readonly defined: number
+}
+
+/** One kernel instance and its memory. */
+export class WriteRequestKernel {
+  readonly exports: WriteRequestExports
+  readonly sizes: WriteRequestSizes
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly words: Uint32Array<ArrayBuffer>
+  private readonly floats: Float64Array<ArrayBuffer>
+  readonly context: number
+  readonly source: number
+  readonly body: number
+  readonly scratch: number
+  readonly routes: number
+  readonly attention: number
+  readonly rows: number
+  readonly metadata: number
+  readonly labelTable: number
+  /** Where `labelSet` puts a canonical label set before its shard is known. */
+  readonly stage: number
+  readonly heap: number
+  readonly heapEnd: number
+  readonly shards: readonly ShardRegion[]
+  private readonly module: WebAssembly.Module
+  private top = PAGE_BYTES
+
+  /** @param fillRandom fills the hash key: cryptographic, or senders could make series collide */
+  constructor(
+    module: WebAssembly.Module,
+    sizes: WriteRequestSizes,
+    fillRandom: (bytes: Uint8Array) => void,
+  ) {
+    this.module = module
+    this.sizes = sizes
+    const pages = Math.ceil(bytesOf(sizes) / PAGE_BYTES)
+    if (pages > PAGES_MAX) throw new RangeError(`write-request kernel: ${pages} pages`)
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
+    this.exports = instantiate(module, memory)
+    this.bytes = new Uint8Array(memory.buffer as ArrayBuffer)
+    this.words = new Uint32Array(memory.buffer as ArrayBuffer)
+    this.floats = new Float64Array(memory.buffer as ArrayBuffer)
+    this.context = this.take(layout.CONTEXT_BYTES)
+    const keyLength = LABEL_LENGTH_MAX + layout.SLACK_BYTES
+    const key = this.take(keyLength)
+    fillRandom(this.bytes.subarray(key, key + keyLength))
+    this.set(layout.HASH_KEY, key)
+    this.set(layout.COLUMN_IDS, this.take(sizes.samplesMax * 4))
+    this.set(layout.COLUMN_TIMES, this.take(sizes.samplesMax * 8))
+    this.set(layout.COLUMN_VALUES, this.take(sizes.samplesMax * 8))
+    this.rows = this.take(ROWS_MAX * layout.ROW_BYTES)
+    this.attention = this.take(ROWS_MAX * 4)
+    this.metadata = this.take(METADATA_MAX * 8)
+    this.labelTable = this.take((layout.LABELS_MAX + 1) * 16)
+    this.stage = this.take(LABEL_LENGTH_MAX)
+    this.set(layout.PENDING, this.take(layout.PENDING_MAX * layout.PENDING_BYTES))
+    this.shards = this.takeShards()
+    this.routes = this.takeIds()
+    this.source = this.take(sizes.sourceBytesMax)
+    this.body = this.take(sizes.bodyBytesMax)
+    this.scratch = this.take(sizes.bodyBytesMax)
+    this.heap = this.take(sizes.heapBytes)
+    this.heapEnd = this.heap + sizes.heapBytes
+    this.set(layout.ROWS, this.rows)
+    this.set(layout.ROW_CAP, ROWS_MAX)
+    this.set(layout.ATTENTION, this.attention)
+    this.set(layout.METADATA, this.metadata)
+    this.set(layout.METADATA_CAP, METADATA_MAX)
+    this.set(layout.LABEL_TABLE, this.labelTable)
+    this.setChunkBounds(sizes.samplesMax, sizes.defineBytesMax)
+  }
+
+  /** A word of the context. */
+  get(field: number): number {
+    return this.words[(this.context + field) >>> 2]!
+  }
+
+  set(field: number, value: number): void {
+    this.words[(this.context + field) >>> 2] = value
+  }
+
+  /** The latest time that samples may have, in ms. */
+  setTimeMax(timeMs: number): void {
+    this.floats[(this.context + layout.TIME_MAX) >>> 3] = timeMs
+  }
+
+  setLimits(limits: LabelLimits): void {
+    this.set(layout.LIMIT_NAMES, limits.maxLabelNamesPerSeries)
+    this.set(layout.LIMIT_INFO_NAMES, limits.maxLabelNamesPerInfoSeries)
+    this.set(layout.LIMIT_NAME_LENGTH, limits.maxLabelNameLength)
+    this.set(layout.LIMIT_VALUE_LENGTH, limits.maxLabelValueLength)
+    this.set(layout.NAMES_UTF8, limits.nameValidationScheme === 'utf8' ? 1 : 0)
+  }
+
+  /** Makes chunks smaller, so that what one has for a shard fits a frame. */
+  setChunkBounds(samples: number, defineBytes: number): void {
+    const room = Math.min(defineBytes, this.sizes.defineBytesMax)
+    this.set(layout.SAMPLE_CAP, Math.min(samples, this.sizes.samplesMax))
+    this.set(layout.LABEL_ROOM, room)
+    this.set(layout.LABEL_LENGTH_MAX, Math.min(LABEL_LENGTH_MAX, room - layout.DEFINE_OVERHEAD))
+  }
+
+  /** Begins a body of `length` bytes that stands at `body`. */
+  beginBody(length: number): void {
+    this.set(layout.POS, this.body)
+    this.set(layout.END, this.body + length)
+    this.set(layout.RESUME_AT, 0)
+    this.set(layout.SCRATCH_AT, this.scratch)
+    const counts = (this.context + layout.COUNTS) >>> 2
+    this.words.fill(0, counts, counts + 32)
+    this.set(layout.HISTOGRAMS, 0)
+    this.set(layout.EXEMPLARS, 0)
+    this.set(layout.DUPLICATES, 0)
+    this.set(layout.OFFENDER, NO_OFFENDER)
+    this.set(layout.PENDING_COUNT, 0)
+    this.set(layout.PENDING_KEYS, 0)
+  }
+
+  /** Goes on with a further piece of the same body, which now stands at `body`. */
+  continueBody(length: number): void {
+    this.set(layout.POS, this.body)
+    this.set(layout.END, this.body + length)
+  }
+
+  /** Begins a chunk: empty columns. An offender of the chunk before has been dealt with. */
+  beginChunk(): void {
+    this.set(layout.SAMPLE_COUNT, 0)
+    this.set(layout.ROW_COUNT, 0)
+    this.set(layout.LABEL_BYTES, 0)
+    this.set(layout.METADATA_COUNT, 0)
+    for (const shard of this.shards) this.words[(shard.record + layout.SHARD_COUNT) >>> 2] = 0
+  }
+
+  /** The row that holds a sample, by its index in the columns. */
+  rowOfSample(index: number): number {
+    let low = 0
+    let high = this.get(layout.ROW_COUNT) - 1
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1
+      if (this.words[(this.rowAt(middle) + layout.ROW_FIRST) >>> 2]! <= index) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  /** Address of a row's record. */
+  rowAt(row: number): number {
+    return this.rows + row * layout.ROW_BYTES
+  }
+
+  /** A row's label fields as sent; valid until the next body. */
+  rowLabels(row: number): Uint8Array {
+    const at = this.rowAt(row) >>> 2
+    const labels = this.words[at + layout.ROW_LABELS / 4]!
+    return this.bytes.subarray(labels, labels + this.words[at + layout.ROW_LENGTH / 4]!)
+  }
+
+  /**
+   * Decompresses in a second, short-lived instance: what is touched here stays resident for good.
+   *
+   * @returns the body, checked for framing; or undefined when it is corrupt
+   */
+  decompressApart(source: Uint8Array, claimed: number): ApartBody | undefined {
+    const from = PAGE_BYTES
+    const to = align(from + source.length + layout.SLACK_BYTES)
+    const pages = Math.ceil((to + claimed + layout.SLACK_BYTES) / PAGE_BYTES)
+    const memory = new WebAssembly.Memory({ initial: Math.max(pages, 64), maximum: PAGES_MAX })
+    const exports = instantiate(this.module, memory)
+    const bytes = new Uint8Array(memory.buffer as ArrayBuffer)
+    bytes.set(source, from)
+    const length = exports.snappyDecompress(from, source.length, to, claimed)
+    if (length < 0) return undefined
+    const isSound = exports.verify(to, to + length) === 0
+    return { exports, bytes, at: to, end: to + length, isSound }
+  }
+
+  private take(bytes: number): number {
+    const at = this.top
+    this.top = align(at + bytes + layout.SLACK_BYTES)
+    return at
+  }
+
+  private takeShards(): ShardRegion[] {
+    const { sizes } = this
+    const records = this.take(sizes.shardCount * layout.SHARD_BYTES)
+    this.set(layout.SHARDS, records)
+    const shards: ShardRegion[] = []
+    for (let index = 0; index < sizes.shardCount; index++) {
+      const shard: ShardRegion = {
+        record: records + index * layout.SHARD_BYTES,
+        ids: this.take(sizes.samplesMax * 4),
+        times: this.take(sizes.samplesMax * 8),
+        values: this.take(sizes.samplesMax * 8),
+        defines: this.take(sizes.defineBytesMax),
+        defined: this.take(sizes.seriesIdsMax / 8),
+      }
+      const record = shard.record >>> 2
+      this.words[record + layout.SHARD_IDS / 4] = shard.ids
+      this.words[record + layout.SHARD_TIMES / 4] = shard.times
+      this.words[record + layout.SHARD_VALUES / 4] = shard.values
+      this.words[record + layout.SHARD_DEFINED / 4] = shard.defined
+      shards.push(shard)
+    }
+    return shards
+  }
+
+  private takeIds(): number {
+    const ids = this.sizes.seriesIdsMax
+    this.set(layout.ID_NEXT, this.take(ids * 4))
+    this.set(layout.ID_LENGTH, this.take(ids * 4))
+    this.set(layout.ID_KEY, this.take(ids * 4))
+    this.set(layout.ID_FINGERPRINT, this.take(ids * 16))
+    const routes = this.take(ids)
+    this.set(layout.ID_ROUTE, routes)
+    return routes
+  }
+}
+
+/** OFFENDER when no sample was refused. */
+export const NO_OFFENDER = 0xffffffff
+
+/** A large body, decompressed in memory of its own, [at, end) of `bytes`. */
+export interface ApartBody {
+  readonly exports: WriteRequestExports
+  readonly bytes: Uint8Array
+  readonly at: number
+  readonly end: number
+  /** Whether its protobuf framing is sound. */
+  readonly isSound: boolean
+}
+
+function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): WriteRequestExports {
+  const instance = new WebAssembly.Instance(module, { env: { memory } })
+  return instance.exports as unknown as WriteRequestExports
+}
+
+function align(at: number): number {
+  return Math.ceil(at / 64) * 64
+}
+
+/** An upper bound of what the constructor takes. */
+function bytesOf(sizes: WriteRequestSizes): number {
+  const fixed =
+    2 * PAGE_BYTES +
+    2 * LABEL_LENGTH_MAX +
+    ROWS_MAX * (layout.ROW_BYTES + 4) +
+    METADATA_MAX * 8 +
+    layout.LABELS_MAX * 16 +
+    layout.PENDING_MAX * layout.PENDING_BYTES
+  const perShard = sizes.samplesMax * 20 + sizes.defineBytesMax + sizes.seriesIdsMax / 8 + 1024
+  return (
+    fixed +
+    8192 +
+    sizes.samplesMax * 20 +
+    sizes.shardCount * perShard +
+    sizes.seriesIdsMax * 29 +
+    sizes.sourceBytesMax +
+    2 * sizes.bodyBytesMax +
+    sizes.heapBytes
+  )
+}
