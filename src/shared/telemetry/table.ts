@@ -18,6 +18,46 @@ export const METRICS = {
     help: 'Samples received, after deduplication and validation.',
     labels: ['user'],
   },
+  cortex_distributor_received_requests_total: {
+    type: 'counter',
+    help: 'Write requests received, after validation.',
+    labels: ['user'],
+  },
+  cortex_distributor_requests_in_total: {
+    type: 'counter',
+    help: 'Write requests that came in, before validation.',
+    labels: ['user'],
+  },
+  cortex_distributor_samples_in_total: {
+    type: 'counter',
+    help: 'Samples that came in, before validation.',
+    labels: ['user'],
+  },
+  cortex_distributor_exemplars_in_total: {
+    type: 'counter',
+    help: 'Exemplars that came in, before validation.',
+    labels: ['user'],
+  },
+  cortex_distributor_metadata_in_total: {
+    type: 'counter',
+    help: 'Metadata records that came in, before validation.',
+    labels: ['user'],
+  },
+  cortex_discarded_metadata_total: {
+    type: 'counter',
+    help: 'Metadata records that were discarded, by reason.',
+    labels: ['reason', 'user'],
+  },
+  nilo_distributor_body_bytes_total: {
+    type: 'counter',
+    help: 'Bytes of push bodies, compressed and decompressed.',
+    labels: ['form'],
+  },
+  nilo_distributor_new_series_total: {
+    type: 'counter',
+    help: 'Series that were not in the cache, or not defined on their link.',
+    labels: [],
+  },
   cortex_discarded_samples_total: {
     type: 'counter',
     help: 'Samples that were discarded, by reason.',

@@ -49,6 +49,8 @@ export const ACK_HEADER_BYTES = 16
 export const METADATA_HEADER_BYTES = 24
 export const METADATA_RECORD_HEADER_BYTES = 16
 export const ACK_BYTES_MAX = 1024
+/** The same for an ANSWER. */
+export const ANSWER_BYTES_MAX = 1024
 
 /**
  * Status of an ACK. `RETRY` answers the whole body with 503; `UNBOUND` too, and says that the frame
@@ -93,6 +95,7 @@ export const DISCARD_REASONS = [
   'too_far_in_future',
   'native_histograms_disabled',
   'memory_limit',
+  'max_label_names_per_info_series',
 ] as const
 
 /** Rounds a section's length up to the next multiple of 8. */

@@ -1,0 +1,9 @@
+/** Remote write, read the plain way: for errors' texts, metadata, and as the twin of the kernel. */
+export {
+  decodeLabels,
+  decodeMetadata,
+  decodeWriteRequest,
+  type WriteMetadata,
+  type WriteRequest,
+  type WriteSeries,
+} from './decode.js'
