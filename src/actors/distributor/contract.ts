@@ -47,15 +47,35 @@ export const DISTRIBUTOR_DEFAULTS: DistributorConfig = {
   seriesIdsMax: 4 << 20,
 }
 
-/** What a distributor is built from; plain data but for the callback, which worker.ts adds. */
-export interface DistributorBoot {
+/** What a distributor's thread is started with; plain data. */
+export interface DistributorBootData {
   readonly index: number
   readonly shardCount: number
   readonly config: DistributorConfig
-  /** The compiled write-request kernel (shared/kernels/write-request.ts). */
+  /** The compiled kernel: `compileKernel('write-request')` of shared/kernels/load.ts. */
   readonly kernel: WebAssembly.Module
+}
+
+/** What a distributor is built from; worker.ts adds what reaches its surroundings. */
+export interface DistributorBoot extends DistributorBootData {
   /** Asks the supervisor for a new generation of the link to a shard. */
   readonly onRelink: (shard: number) => void
+  /** Makes the loop take a turn soon. */
+  readonly poke: () => void
+}
+
+/** Calls that a distributor answers. */
+export interface DistributorCalls {
+  /** Says that an ingester is gone until it is linked again: pushes to it get 503 at once. */
+  unlinkShard(shard: number): void
+}
+
+/** What a distributor says of itself. */
+export interface DistributorStatus {
+  readonly linkedShards: number
+  readonly isServing: boolean
+  readonly inFlight: number
+  readonly tenants: number
 }
 
 /** A body too large for the ring buffer: posted on the link's port, `body` transferred. */

@@ -1,0 +1,307 @@
+/**
+ * The body in hand: decompress, walk it chunk by chunk, define new series, send each chunk's frames.
+ * Hot, per body: no object per sample or known series (bench/actors/distributor). Stops where a ring
+ * is full and goes on from there, so that the loop may read acks meanwhile.
+ *
+ * A chunk is what fits one frame per shard. Nothing leaves before the whole body is known to be well
+ * framed: a body of one chunk was walked to its end, one of several is checked ahead.
+ */
+import type { Hashring } from '../../shared/hashring/index.js'
+import { memberOf } from '../../shared/hashring/index.js'
+import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
+import {
+  type ApartBody,
+  NO_OFFENDER,
+  type WriteRequestKernel,
+} from '../../shared/kernels/write-request.js'
+import type { DistributorConfig } from './contract.js'
+import type { BodyCounts, Counters } from './counters.js'
+import { MetadataSender } from './metadata.js'
+import { readOffender } from './offender.js'
+import type { PushRequest } from './request.js'
+import type { ShardRoute } from './route.js'
+import type { SeriesCache, TenantSeries } from './series-cache.js'
+import { describeOffender, describeTooLarge } from './validate.js'
+
+/** What unpacks to more than this runs in a kernel of its own: memory once touched stays. */
+export const BODY_BYTES_USUAL = 8 << 20
+
+/** What bodies are worked on with; one per distributor. */
+export interface Workbench {
+  readonly kernel: WriteRequestKernel
+  readonly cache: SeriesCache
+  readonly shards: readonly ShardRoute[]
+  readonly ring: Hashring
+  readonly config: DistributorConfig
+  readonly counters: Counters
+  /** Wall clock, ms. */
+  now(): number
+}
+
+/** One body on its way from the ring to the shards. */
+export class BodyInHand {
+  readonly request: PushRequest
+  private readonly bench: Workbench
+  private readonly tenant: TenantSeries
+  private readonly counts: BodyCounts
+  private readonly metadata: MetadataSender
+  /** [shards], 1 where frames of this body went out and the last one did not. */
+  private readonly partial: Uint8Array
+  private apart: ApartBody | undefined
+  private apartAt = 0
+  /** A chunk stands in the open frames. */
+  private isFlushing = false
+  private isLast = false
+  private isVerified = false
+  private isRefused = false
+  private mustEvict = false
+
+  constructor(bench: Workbench, request: PushRequest, tenantName: string) {
+    this.bench = bench
+    this.request = request
+    this.tenant = bench.cache.open(tenantName)
+    this.partial = new Uint8Array(bench.shards.length)
+    this.metadata = new MetadataSender(bench, request, this.tenant)
+    this.counts = {
+      samples: 0,
+      discarded: new Uint32Array(32),
+      exemplars: 0,
+      histograms: 0,
+      duplicates: 0,
+      metadata: 0,
+      newSeries: 0,
+      compressedBytes: 0,
+      bytes: 0,
+    }
+  }
+
+  /** Decompresses. `source` is not needed after this call. */
+  open(source: Uint8Array): void {
+    const { kernel, config } = this.bench
+    const isHere = source.length <= kernel.sizes.sourceBytesMax
+    kernel.bytes.set(isHere ? source : source.subarray(0, 16), kernel.source)
+    const claimed = kernel.exports.snappyLength(kernel.source, Math.min(source.length, 16))
+    this.counts.compressedBytes = source.length
+    if (claimed < 0) {
+      this.refuse('snappy: corrupt input')
+      return
+    }
+    if (claimed > config.maxRecvMsgSize) {
+      this.refuse(describeTooLarge(claimed, config.maxRecvMsgSize))
+      return
+    }
+    if (!isHere || claimed > BODY_BYTES_USUAL) {
+      this.openApart(source, claimed)
+      return
+    }
+    const { source: from, body } = kernel
+    const length = kernel.exports.snappyDecompress(from, source.length, body, BODY_BYTES_USUAL)
+    if (length < 0) {
+      this.refuse('snappy: corrupt input')
+      return
+    }
+    this.begin(length)
+  }
+
+  /** Works on: true when nothing is left to do, false when a ring is full. */
+  advance(): boolean {
+    while (true) {
+      if (this.isFlushing) {
+        if (!this.flush()) return false
+        if (this.isLast) break
+        this.isFlushing = false
+        if (this.mustEvict) this.bench.cache.evict(this.tenant)
+        this.mustEvict = false
+      }
+      this.runChunk()
+      this.isFlushing = true
+    }
+    this.request.isSent = true
+    if (!this.isRefused) this.count()
+    return true
+  }
+
+  /** Sends no more of the body, but for the end of what shards have begun to receive. */
+  giveUp(): void {
+    for (const shard of this.bench.shards) shard.discard()
+    this.metadata.discard()
+    this.isFlushing = true
+    this.isLast = true
+  }
+
+  /** A new generation of a link: what was sent on the old one is void. */
+  linkChanged(shard: number): void {
+    this.partial[shard] = 0
+    this.giveUp()
+  }
+
+  private openApart(source: Uint8Array, claimed: number): void {
+    const apart = this.bench.kernel.decompressApart(source, claimed)
+    if (apart === undefined) {
+      this.refuse('snappy: corrupt input')
+      return
+    }
+    if (!apart.isSound) {
+      this.refuseMalformed()
+      return
+    }
+    this.apart = apart
+    this.apartAt = apart.at
+    this.isVerified = true
+    this.begin(this.copyWindow())
+    this.counts.bytes = apart.end - apart.at
+  }
+
+  /** Brings the next piece of a large body to where the kernel walks; its length. */
+  private copyWindow(): number {
+    const { kernel } = this.bench
+    const apart = this.apart!
+    const at = this.apartAt
+    const most = Math.min(at + BODY_BYTES_USUAL, apart.end)
+    const end = at === apart.end ? at : apart.exports.cut(at, apart.end, most)
+    kernel.bytes.set(apart.bytes.subarray(at, end), kernel.body)
+    this.apartAt = end
+    return end - at
+  }
+
+  private begin(length: number): void {
+    const { kernel, cache, config } = this.bench
+    kernel.beginBody(length)
+    kernel.set(layout.TENANT, this.tenant.record)
+    kernel.set(layout.TENANT_HASH, this.tenant.hash)
+    kernel.setTimeMax(this.bench.now() + config.creationGracePeriodMs)
+    cache.tick(this.tenant)
+    this.counts.bytes = length
+  }
+
+  private runChunk(): void {
+    const { kernel } = this.bench
+    kernel.beginChunk()
+    const code = this.walk()
+    if (code === layout.WALK_MALFORMED) {
+      this.refuseMalformed()
+      return
+    }
+    if (code !== layout.WALK_DONE && !this.isVerified) {
+      if (kernel.exports.verify(kernel.get(layout.POS), kernel.get(layout.END)) !== 0) {
+        this.refuseMalformed()
+        return
+      }
+      this.isVerified = true
+    }
+    kernel.exports.attend(kernel.context)
+    if (!this.defineSeries() || !this.metadata.take(kernel)) {
+      this.refuseMalformed()
+      return
+    }
+    kernel.exports.scatter(kernel.context)
+    this.noteOffender()
+    for (const shard of this.bench.shards) this.counts.samples += shard.sampleCount()
+    if (code !== layout.WALK_DONE) return
+    if (this.apart !== undefined && this.apartAt < this.apart.end) {
+      kernel.continueBody(this.copyWindow())
+    } else {
+      this.isLast = true
+    }
+  }
+
+  private walk(): number {
+    const { kernel, cache } = this.bench
+    let code = kernel.exports.walk(kernel.context)
+    while (code === layout.WALK_ROOM) {
+      if (!cache.makeRoom(this.tenant)) {
+        this.mustEvict = true
+        break
+      }
+      code = kernel.exports.walk(kernel.context)
+    }
+    return code
+  }
+
+  /**
+   * Looks at the rows that `attend` listed: validates and routes what is new, and defines it on its
+   * shard's link. False when a label is malformed.
+   */
+  private defineSeries(): boolean {
+    const { kernel, shards, ring } = this.bench
+    const { words, bytes, context, routes, stage } = kernel
+    const count = kernel.get(layout.ATTENTION_COUNT)
+    const ids = kernel.get(layout.COLUMN_IDS)
+    for (let i = 0; i < count; i++) {
+      const row = kernel.rowAt(words[(kernel.attention >>> 2) + i]!) >>> 2
+      const id = words[(ids >>> 2) + words[row + layout.ROW_FIRST / 4]!]!
+      const known = bytes[routes + id]!
+      // The same series may be listed twice in one chunk.
+      if (known !== layout.ROUTE_NEW && known >= layout.ROUTE_REJECTED) continue
+      if (known < layout.ROUTE_REJECTED && shards[known]!.dictionary.has(id)) continue
+      const labels = words[row + layout.ROW_LABELS / 4]!
+      const length = words[row + layout.ROW_LENGTH / 4]!
+      const code = kernel.exports.labelSet(context, labels, length, stage)
+      if (code < 0) return false
+      if (code > 0) {
+        bytes[routes + id] = layout.ROUTE_REJECTED | code
+        continue
+      }
+      const shard = memberOf(ring, kernel.get(layout.SET_HASH))
+      bytes[routes + id] = shard
+      shards[shard]!.define(id, kernel.get(layout.SET_COUNT), kernel.get(layout.SET_LENGTH))
+      this.counts.newSeries++
+    }
+    return true
+  }
+
+  /** Words the first refusal of the request. */
+  private noteOffender(): void {
+    const { kernel, config } = this.bench
+    const index = kernel.get(layout.OFFENDER)
+    if (index === NO_OFFENDER || this.request.ownText !== '') return
+    this.request.ownText = describeOffender(readOffender(kernel, index), config)
+  }
+
+  /** Sends the open frames; false when a ring is full. */
+  private flush(): boolean {
+    if (!this.metadata.flush()) return false
+    for (const shard of this.bench.shards) {
+      const isPartial = this.partial[shard.index] === 1
+      if (!shard.hasOpenFrame() && !(this.isLast && isPartial)) continue
+      const { request } = this
+      const result = shard.commit(request.id, this.tenant.nameBytes, this.isLast)
+      if (result === 'full') return false
+      if (result === 'down') {
+        shard.discard()
+        this.partial[shard.index] = 0
+        if (request.retryText === '') request.retryText = `ingester ${shard.index} is not running`
+        continue
+      }
+      this.partial[shard.index] = this.isLast ? 0 : 1
+      if (this.isLast) {
+        request.awaiting[shard.index] = 1
+        request.awaitingCount++
+      }
+    }
+    return true
+  }
+
+  private refuseMalformed(): void {
+    this.refuse('malformed write request: the protobuf message ends early or has a wrong type')
+  }
+
+  /** Nothing of the body was sent, nothing will be. */
+  private refuse(text: string): void {
+    this.request.ownText = text
+    this.isRefused = true
+    this.giveUp()
+  }
+
+  private count(): void {
+    const { kernel, counters } = this.bench
+    const { counts } = this
+    const from = (kernel.context + layout.COUNTS) >>> 2
+    counts.discarded.set(kernel.words.subarray(from, from + counts.discarded.length))
+    counts.exemplars = kernel.get(layout.EXEMPLARS)
+    counts.histograms = kernel.get(layout.HISTOGRAMS)
+    counts.duplicates = kernel.get(layout.DUPLICATES)
+    counts.metadata = this.metadata.count
+    counters.count(this.tenant.name, counts)
+  }
+}

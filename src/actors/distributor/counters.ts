@@ -1,0 +1,100 @@
+/** The distributor's metric cells, by tenant: added to per body, never per sample. */
+import type { Cell, Metrics } from '../../shared/telemetry/index.js'
+import { DISCARD_REASONS } from '../../shared/wire/frames/index.js'
+
+/** What one body came to. */
+export interface BodyCounts {
+  samples: number
+  /** By reason. */
+  readonly discarded: Uint32Array
+  exemplars: number
+  histograms: number
+  duplicates: number
+  metadata: number
+  newSeries: number
+  compressedBytes: number
+  bytes: number
+}
+
+const HISTOGRAMS_REASON = DISCARD_REASONS.indexOf('native_histograms_disabled')
+const DUPLICATES_REASON = DISCARD_REASONS.indexOf('sample_duplicate_timestamp')
+
+interface TenantCells {
+  readonly requestsIn: Cell
+  readonly samplesIn: Cell
+  readonly exemplarsIn: Cell
+  readonly metadataIn: Cell
+  readonly requests: Cell
+  readonly samples: Cell
+  readonly discarded: (Cell | undefined)[]
+}
+
+/** Counts bodies into metric cells. */
+export class Counters {
+  private readonly metrics: Metrics
+  private readonly tenants = new Map<string, TenantCells>()
+  private readonly compressed: Cell
+  private readonly decompressed: Cell
+  private readonly newSeries: Cell
+
+  constructor(metrics: Metrics) {
+    this.metrics = metrics
+    this.compressed = metrics.cell('nilo_distributor_body_bytes_total', 'compressed')
+    this.decompressed = metrics.cell('nilo_distributor_body_bytes_total', 'decompressed')
+    this.newSeries = metrics.cell('nilo_distributor_new_series_total')
+  }
+
+  /** Counts a body that was decoded. */
+  count(tenant: string, counts: BodyCounts): void {
+    const cells = this.cellsOf(tenant)
+    const discarded = counts.discarded
+    discarded[HISTOGRAMS_REASON] = discarded[HISTOGRAMS_REASON]! + counts.histograms
+    discarded[DUPLICATES_REASON] = discarded[DUPLICATES_REASON]! + counts.duplicates
+    let all = counts.samples
+    for (let reason = 1; reason < DISCARD_REASONS.length; reason++) {
+      const count = discarded[reason]!
+      if (count === 0) continue
+      all += count
+      const cell = cells.discarded[reason] ?? this.discardCell(reason, tenant)
+      cells.discarded[reason] = cell
+      cell.add(count)
+    }
+    cells.requestsIn.add(1)
+    cells.samplesIn.add(all)
+    if (counts.exemplars > 0) cells.exemplarsIn.add(counts.exemplars)
+    if (counts.metadata > 0) cells.metadataIn.add(counts.metadata)
+    if (counts.samples > 0) {
+      cells.requests.add(1)
+      cells.samples.add(counts.samples)
+    }
+    this.newSeries.add(counts.newSeries)
+    this.compressed.add(counts.compressedBytes)
+    this.decompressed.add(counts.bytes)
+  }
+
+  /** Counts metadata records that were refused. */
+  discardMetadata(tenant: string, reason: string): void {
+    this.metrics.cell('cortex_discarded_metadata_total', reason, tenant).add(1)
+  }
+
+  private discardCell(reason: number, tenant: string): Cell {
+    return this.metrics.cell('cortex_discarded_samples_total', DISCARD_REASONS[reason]!, tenant)
+  }
+
+  private cellsOf(tenant: string): TenantCells {
+    const known = this.tenants.get(tenant)
+    if (known !== undefined) return known
+    const { metrics } = this
+    const cells: TenantCells = {
+      requestsIn: metrics.cell('cortex_distributor_requests_in_total', tenant),
+      samplesIn: metrics.cell('cortex_distributor_samples_in_total', tenant),
+      exemplarsIn: metrics.cell('cortex_distributor_exemplars_in_total', tenant),
+      metadataIn: metrics.cell('cortex_distributor_metadata_in_total', tenant),
+      requests: metrics.cell('cortex_distributor_received_requests_total', tenant),
+      samples: metrics.cell('cortex_distributor_received_samples_total', tenant),
+      discarded: [],
+    }
+    this.tenants.set(tenant, cells)
+    return cells
+  }
+}

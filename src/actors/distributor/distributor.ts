@@ -1,0 +1,137 @@
+/**
+ * The distributor: remote write bodies in, frames per ingester shard out. Owns soft state only (the
+ * series cache and the dictionaries of its links); after a restart senders send again and
+ * everything is defined anew. The loop is in push-loop.ts.
+ */
+import type { Env } from '../../shared/env/index.js'
+import { createHashring } from '../../shared/hashring/index.js'
+import { SLACK_BYTES } from '../../shared/kernels/assembly/write-request-layout.js'
+import { WriteRequestKernel } from '../../shared/kernels/write-request.js'
+import { WRITE_HEADER_BYTES } from '../../shared/wire/frames/index.js'
+import { BODY_BYTES_USUAL, type Workbench } from './body.js'
+import type { DistributorBoot, DistributorStatus, LinkEnds, OversizeBody } from './contract.js'
+import { Counters } from './counters.js'
+import { PushLoop } from './push-loop.js'
+import { ShardRoute } from './route.js'
+import { SeriesCache } from './series-cache.js'
+
+/** Samples of a chunk, and label sets of new series in it: 1.3 MB of columns and 2 MB of defines. */
+const SAMPLES_MAX = 65_536
+const DEFINE_BYTES_MAX = 2 << 20
+/** A body that unpacks to BODY_BYTES_USUAL is no longer than this, by snappy's worst case. */
+const SOURCE_BYTES_MAX = 10 << 20
+/** A tenant's name, padded; Mimir allows 150 bytes. */
+const TENANT_BYTES_MAX = 256
+const SAMPLE_BYTES = 20
+/** Smaller frames could not define one series of usual labels. */
+const FRAME_BYTES_MIN = 4_096
+
+/** One distributor, without its thread. */
+export class Distributor {
+  private readonly boot: DistributorBoot
+  private readonly bench: Workbench
+  private readonly loop: PushLoop
+  private readonly drained: (() => void)[] = []
+
+  constructor(env: Env, boot: DistributorBoot) {
+    this.boot = boot
+    const { config, shardCount } = boot
+    const kernel = createKernel(env, boot)
+    const shards = Array.from({ length: shardCount }, (_, index) => new ShardRoute(kernel, index))
+    const cache = new SeriesCache(kernel, config.predictorBytesMax, (firstId, count) => {
+      for (const shard of shards) shard.dictionary.removeBlock(firstId, count)
+    })
+    this.bench = {
+      kernel,
+      cache,
+      shards,
+      ring: createHashring(shardCount),
+      config,
+      counters: new Counters(env.metrics),
+      now: () => env.clock.now(),
+    }
+    this.loop = new PushLoop(env, boot, this.bench)
+  }
+
+  /** One turn of the loop; false when there was nothing to do. */
+  turn(): boolean {
+    const hasWorked = this.loop.turn()
+    if (this.drained.length > 0 && this.loop.isIdle()) {
+      for (const resolve of this.drained.splice(0)) resolve()
+    }
+    return hasWorked
+  }
+
+  /** Takes main's link, in place of an earlier one. */
+  linkMain(ends: LinkEnds): void {
+    this.loop.linkMain(ends)
+  }
+
+  /**
+   * Takes a shard's link of a new generation: nothing is defined on it, and pushes that wait for
+   * acks of the old one are answered 503.
+   *
+   * @throws RangeError when the link's frames are too small to carry a series
+   */
+  linkShard(index: number, ends: LinkEnds): void {
+    this.loop.linkShard(index, ends)
+    const frames = this.bench.shards.flatMap((shard) =>
+      shard.ends === undefined ? [] : [shard.ends.writer.frameBytesMax],
+    )
+    const room = Math.min(...frames) - WRITE_HEADER_BYTES - TENANT_BYTES_MAX
+    if (room < FRAME_BYTES_MIN) throw new RangeError(`frames of ${room} bytes are too small`)
+    const samples = Math.min(SAMPLES_MAX, Math.floor(room / 2 / SAMPLE_BYTES))
+    this.bench.kernel.setChunkBounds(samples, room - samples * SAMPLE_BYTES - 8)
+  }
+
+  /** Says that a shard is gone until it is linked again: pushes that need it get 503 at once. */
+  unlinkShard(index: number): void {
+    this.loop.unlinkShard(index)
+  }
+
+  /** Takes a body that came on main's port because it is too large for the ring. */
+  takeOversize(body: OversizeBody): void {
+    this.loop.takeOversize(body)
+  }
+
+  /** Resolves when all that was taken has been answered. Turns must go on. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.drained.push(resolve)
+      this.boot.poke()
+    })
+  }
+
+  /** For /ready and /debug. */
+  status(): DistributorStatus {
+    const linked = this.bench.shards.filter((shard) => shard.ends !== undefined).length
+    return {
+      linkedShards: linked,
+      isServing: linked === this.bench.shards.length,
+      inFlight: this.loop.inFlight(),
+      tenants: this.bench.cache.size(),
+    }
+  }
+}
+
+function createKernel(env: Env, boot: DistributorBoot): WriteRequestKernel {
+  const { config, shardCount } = boot
+  const ids = Math.max(256, Math.ceil(config.seriesIdsMax / 256) * 256)
+  const kernel = new WriteRequestKernel(
+    boot.kernel,
+    {
+      bodyBytesMax: Math.max(config.maxRecvMsgSize, BODY_BYTES_USUAL) + SLACK_BYTES,
+      sourceBytesMax: SOURCE_BYTES_MAX,
+      samplesMax: SAMPLES_MAX,
+      defineBytesMax: DEFINE_BYTES_MAX,
+      shardCount,
+      seriesIdsMax: ids,
+      // Tables at most half full, each with the one it grew out of, and slabs that wait for reuse;
+      // keys; records.
+      heapBytes: ids * 64 + config.predictorBytesMax + (16 << 20),
+    },
+    (bytes) => env.prng.fill(bytes),
+  )
+  kernel.setLimits(config)
+  return kernel
+}

@@ -1,0 +1,253 @@
+/**
+ * The distributor's loop: bodies → kernel → frames per shard; acks → answers. One body in hand at a
+ * time; what blocks it (a full frame ring, or no room for its acks) never keeps acks from being read
+ * or answers from being given, so that the cycle main → distributor → ingester → acks drains from
+ * any state (architecture §8.3).
+ */
+import type { Env } from '../../shared/env/index.js'
+import {
+  ACK_REJECTED,
+  ACK_RETRY,
+  ACK_UNBOUND,
+  type AckFrame,
+  ANSWER_BYTES_MAX,
+  ANSWER_HEADER_BYTES,
+  answerFrameBytes,
+  cutText,
+  decodeAck,
+  decodeBody,
+  encodeAnswer,
+  FRAME_ACK,
+  FRAME_ANSWER,
+  FRAME_BODY,
+} from '../../shared/wire/frames/index.js'
+import { BodyInHand, type Workbench } from './body.js'
+import type { DistributorBoot, LinkEnds, OversizeBody, PushAnswer } from './contract.js'
+import { answerOf, createRequest, isSettled, type PushRequest } from './request.js'
+import type { ShardRoute } from './route.js'
+
+/** Bodies of one turn, so that acks are read and messages let in between. */
+const BODIES_PER_TURN = 8
+/** How soon a body that found a ring full is tried again, when no ack says so earlier. */
+const RETRY_MS = 1
+
+interface WaitingAnswer {
+  readonly requestId: number
+  readonly answer: PushAnswer
+}
+
+/** The loop's state. */
+export class PushLoop {
+  private readonly env: Env
+  private readonly boot: DistributorBoot
+  private readonly bench: Workbench
+  private main: LinkEnds | undefined
+  private hand: BodyInHand | undefined
+  /** In order of deadline, since all have the same time. */
+  private readonly requests = new Map<number, PushRequest>()
+  private readonly oversize: OversizeBody[] = []
+  private answers: WaitingAnswer[] = []
+  private isRetrySet = false
+
+  constructor(env: Env, boot: DistributorBoot, bench: Workbench) {
+    this.env = env
+    this.boot = boot
+    this.bench = bench
+  }
+
+  /** Takes a new generation of main's link; what came on the old one is nobody's business any more. */
+  linkMain(ends: LinkEnds): void {
+    this.main = ends
+    this.hand?.giveUp()
+    for (const request of this.requests.values()) request.isAnswered = true
+    this.requests.clear()
+    this.oversize.length = 0
+    this.answers = []
+  }
+
+  /** Takes a new generation of a shard's link. Pushes that waited for the old one are answered 503. */
+  linkShard(index: number, ends: LinkEnds): void {
+    this.failShard(index, `ingester ${index} was restarted`)
+    this.bench.shards[index]!.link(ends)
+    this.hand?.linkChanged(index)
+  }
+
+  /** A shard is gone for now: pushes that need it are answered 503 at once. */
+  unlinkShard(index: number): void {
+    this.failShard(index, `ingester ${index} is not running`)
+    this.hand?.linkChanged(index)
+    this.bench.shards[index]!.ends = undefined
+  }
+
+  /** Takes a body that was too large for the ring. */
+  takeOversize(body: OversizeBody): void {
+    this.oversize.push(body)
+  }
+
+  /** Whether everything that was taken has been answered, and nothing waits to be taken. */
+  isIdle(): boolean {
+    const { main } = this
+    return (
+      this.hand === undefined &&
+      this.requests.size === 0 &&
+      this.oversize.length === 0 &&
+      this.answers.length === 0 &&
+      (main === undefined || !main.reader.hasFrames())
+    )
+  }
+
+  /** Requests that wait for acks. */
+  inFlight(): number {
+    return this.requests.size
+  }
+
+  /** One turn; false when there was nothing to do. */
+  turn(): boolean {
+    let hasWorked = this.readAcks()
+    hasWorked = this.expire() || hasWorked
+    hasWorked = this.sendAnswers() || hasWorked
+    for (let i = 0; i < BODIES_PER_TURN; i++) {
+      if (this.hand === undefined && !this.takeBody()) break
+      if (this.hand === undefined) continue
+      if (!this.hand.advance()) {
+        this.retrySoon()
+        break
+      }
+      const { request } = this.hand
+      this.hand = undefined
+      hasWorked = true
+      this.settle(request)
+    }
+    if (this.main !== undefined) this.main.reader.isPaused = this.hand !== undefined
+    return hasWorked
+  }
+
+  private readAcks(): boolean {
+    let hasWorked = false
+    for (const shard of this.bench.shards) {
+      const reader = shard.ends?.reader
+      if (reader === undefined) continue
+      let taken = 0
+      // An unbound id takes the link away while its acks are read.
+      while (shard.ends?.reader === reader && reader.next()) {
+        taken++
+        if (reader.kind === FRAME_ACK) this.takeAck(shard, decodeAck(reader.data, reader.offset))
+      }
+      if (taken === 0) continue
+      reader.release()
+      hasWorked = true
+    }
+    return hasWorked
+  }
+
+  private takeAck(shard: ShardRoute, ack: AckFrame): void {
+    shard.acked()
+    if (ack.status === ACK_UNBOUND) {
+      this.env.log.warn('ingester does not know a series id', { shard: shard.index })
+      this.failShard(shard.index, `ingester ${shard.index} does not know a series id`)
+      shard.ends = undefined
+      this.hand?.linkChanged(shard.index)
+      this.boot.onRelink(shard.index)
+      return
+    }
+    const request = this.requests.get(ack.requestId)
+    // Acks of requests that were given up are late, not wrong.
+    if (request === undefined || request.awaiting[shard.index] === 0) return
+    request.awaiting[shard.index] = 0
+    request.awaitingCount--
+    if (ack.status === ACK_RETRY) {
+      request.retryText ||= ack.text || `ingester ${shard.index} cannot take writes now`
+    } else if (ack.status === ACK_REJECTED) {
+      request.shardText ||= ack.text || `ingester ${shard.index} refused samples`
+    }
+    this.settle(request)
+  }
+
+  /** Answers 503 to all pushes that wait for a shard. */
+  private failShard(index: number, text: string): void {
+    for (const request of [...this.requests.values()]) {
+      if (request.awaiting[index] === 0) continue
+      request.retryText ||= text
+      this.settle(request)
+    }
+    const inHand = this.hand?.request
+    if (inHand === undefined || inHand.isAnswered) return
+    inHand.retryText ||= text
+    this.settle(inHand)
+  }
+
+  private expire(): boolean {
+    const now = this.env.clock.monotonic()
+    let hasWorked = false
+    for (const request of this.requests.values()) {
+      if (request.deadlineMs > now) break
+      request.retryText ||= `the write was not acknowledged within ${this.bench.config.remoteTimeoutMs} ms`
+      if (this.hand?.request === request) this.hand.giveUp()
+      this.settle(request)
+      hasWorked = true
+    }
+    return hasWorked
+  }
+
+  /** Takes the next body in hand, if there is one. */
+  private takeBody(): boolean {
+    const large = this.oversize.shift()
+    if (large !== undefined) {
+      this.begin(large.requestId, large.tenant, new Uint8Array(large.body))
+      return true
+    }
+    const reader = this.main?.reader
+    if (reader === undefined || !reader.next()) return false
+    if (reader.kind === FRAME_BODY) {
+      const { data } = reader
+      const body = decodeBody(data, reader.offset)
+      const source = data.subarray(body.bodyAt, body.bodyAt + body.bodyLength)
+      this.begin(body.requestId, body.tenant, source)
+    }
+    reader.release()
+    return true
+  }
+
+  private begin(requestId: number, tenant: string, source: Uint8Array): void {
+    const deadlineMs = this.env.clock.monotonic() + this.bench.config.remoteTimeoutMs
+    const request = createRequest(requestId, deadlineMs, this.bench.shards.length)
+    this.requests.set(requestId, request)
+    this.hand = new BodyInHand(this.bench, request, tenant)
+    this.hand.open(source)
+  }
+
+  /** Answers a request when all is known. */
+  private settle(request: PushRequest): void {
+    if (request.isAnswered || !isSettled(request)) return
+    request.isAnswered = true
+    this.requests.delete(request.id)
+    this.answers.push({ requestId: request.id, answer: answerOf(request) })
+    this.sendAnswers()
+  }
+
+  /** Main leaves room for the answers of all that is in flight, so this does not wait in practice. */
+  private sendAnswers(): boolean {
+    if (this.answers.length === 0 || this.main === undefined) return false
+    const { writer } = this.main
+    let sent = 0
+    for (const { requestId, answer } of this.answers) {
+      const text = cutText(answer.text, ANSWER_BYTES_MAX - ANSWER_HEADER_BYTES)
+      const offset = writer.reserve(FRAME_ANSWER, answerFrameBytes(text))
+      if (offset < 0) break
+      encodeAnswer(writer.data, offset, { requestId, ...answer }, text)
+      writer.commit()
+      sent++
+    }
+    this.answers.splice(0, sent)
+    return sent > 0
+  }
+
+  private retrySoon(): void {
+    if (this.isRetrySet) return
+    this.isRetrySet = true
+    this.env.timers.after(RETRY_MS, () => {
+      this.isRetrySet = false
+      this.boot.poke()
+    })
+  }
+}

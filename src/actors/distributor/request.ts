@@ -1,0 +1,51 @@
+/** A push on its way: which shards owe an ack, what went wrong, and what to answer. */
+import type { PushAnswer } from './contract.js'
+
+/** A push that has not been answered. */
+export interface PushRequest {
+  readonly id: number
+  /** On the monotonic clock, in ms. */
+  readonly deadlineMs: number
+  /** [shards], 1 where an ack is due. */
+  readonly awaiting: Uint8Array
+  awaitingCount: number
+  /** All frames are committed (or given up). */
+  isSent: boolean
+  isAnswered: boolean
+  /** Why the sender should send again; it wins over the others. */
+  retryText: string
+  /** An ingester's first rejection. */
+  shardText: string
+  /** What the distributor itself refused first. */
+  ownText: string
+}
+
+/** Makes a request that nothing has been sent for. */
+export function createRequest(id: number, deadlineMs: number, shardCount: number): PushRequest {
+  return {
+    id,
+    deadlineMs,
+    awaiting: new Uint8Array(shardCount),
+    awaitingCount: 0,
+    isSent: false,
+    isAnswered: false,
+    retryText: '',
+    shardText: '',
+    ownText: '',
+  }
+}
+
+/** Whether the answer is known: a reason to retry, or all acks. */
+export function isSettled(request: PushRequest): boolean {
+  return request.retryText !== '' || (request.isSent && request.awaitingCount === 0)
+}
+
+/**
+ * The answer: a shard down, late or out of disk → 503 for the whole body, else the first rejection
+ * → 400, else 200. What an ingester said goes before what validation said, as in Mimir.
+ */
+export function answerOf(request: PushRequest): PushAnswer {
+  if (request.retryText !== '') return { status: 503, text: request.retryText, retryable: true }
+  const text = request.shardText !== '' ? request.shardText : request.ownText
+  return { status: text === '' ? 200 : 400, text, retryable: false }
+}

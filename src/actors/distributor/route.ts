@@ -1,0 +1,152 @@
+/**
+ * One shard as the distributor sees it: its link, the open frame (what the chunk at hand has for
+ * it), and how many acks are due. Hot: `commit` runs once per body and shard.
+ */
+import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
+import type { ShardRegion, WriteRequestKernel } from '../../shared/kernels/write-request.js'
+import { framesFitting } from '../../shared/ringbuf/index.js'
+import {
+  ACK_BYTES_MAX,
+  DEFINE_HEADER_BYTES,
+  FRAME_METADATA,
+  FRAME_WRITE,
+  padTo8,
+  WRITE_HEADER_BYTES,
+  WRITE_LAST,
+} from '../../shared/wire/frames/index.js'
+import type { LinkEnds } from './contract.js'
+import { Dictionary } from './dictionary.js'
+
+/** What `commit` came to. */
+export type CommitResult = 'committed' | 'full' | 'down'
+
+/** A shard: link, open frame, dictionary. */
+export class ShardRoute {
+  readonly index: number
+  readonly dictionary: Dictionary
+  /** Absent before the first link and while the link is known to be broken. */
+  ends: LinkEnds | undefined
+  private readonly kernel: WriteRequestKernel
+  private readonly region: ShardRegion
+  private readonly countWord: number
+  private acksDue = 0
+  private acksMax = 0
+  private defineCount = 0
+  private defineBytes = 0
+  /** Ids whose define stands in the open frame. */
+  private readonly defines: number[] = []
+
+  constructor(kernel: WriteRequestKernel, index: number) {
+    this.kernel = kernel
+    this.index = index
+    this.region = kernel.shards[index]!
+    this.countWord = (this.region.record + layout.SHARD_COUNT) >>> 2
+    this.dictionary = new Dictionary(kernel, this.region)
+  }
+
+  /** Takes a new generation of the link: nothing is defined, nothing is due, the open frame is void. */
+  link(ends: LinkEnds): void {
+    this.ends = ends
+    this.acksDue = 0
+    this.acksMax = framesFitting(ends.reader.data.length, ACK_BYTES_MAX)
+    this.discard()
+    this.dictionary.clear()
+  }
+
+  /** Samples in the open frame. */
+  sampleCount(): number {
+    return this.kernel.words[this.countWord]!
+  }
+
+  hasOpenFrame(): boolean {
+    return this.defineCount > 0 || this.sampleCount() > 0
+  }
+
+  /** Adds a define; the label set stands at the kernel's stage in canonical form. */
+  define(id: number, labelCount: number, length: number): void {
+    const { bytes, words, stage } = this.kernel
+    const at = this.region.defines + this.defineBytes
+    const end = at + padTo8(DEFINE_HEADER_BYTES + length)
+    words[at >>> 2] = id
+    words[(at >>> 2) + 1] = labelCount
+    words[(at >>> 2) + 2] = length
+    words[(at >>> 2) + 3] = 0
+    bytes.copyWithin(at + DEFINE_HEADER_BYTES, stage, stage + length)
+    bytes.fill(0, at + DEFINE_HEADER_BYTES + length, end)
+    this.defineBytes = end - this.region.defines
+    this.defineCount++
+    this.defines.push(id)
+    this.dictionary.add(id)
+  }
+
+  /** Gives the open frame up: its defines never happened. */
+  discard(): void {
+    this.dictionary.remove(this.defines)
+    this.empty()
+  }
+
+  /**
+   * Sends the open frame (an empty one when there is none).
+   *
+   * @returns `full`, with nothing changed, when the ring has no room, or the ack ring would not have
+   */
+  commit(requestId: number, tenant: Uint8Array, isLast: boolean): CommitResult {
+    const { ends } = this
+    if (ends === undefined) return 'down'
+    if (isLast && this.acksDue >= this.acksMax) return 'full'
+    const samples = this.sampleCount()
+    const definesAt = WRITE_HEADER_BYTES + padTo8(tenant.length)
+    const idsAt = definesAt + this.defineBytes
+    const timesAt = idsAt + padTo8(samples * 4)
+    const { writer } = ends
+    const offset = writer.reserve(FRAME_WRITE, timesAt + samples * 16)
+    if (offset < 0) return 'full'
+    const { data } = writer
+    const header = new Uint32Array(data.buffer, data.byteOffset + offset, WRITE_HEADER_BYTES / 4)
+    header[0] = requestId
+    header[1] = isLast ? WRITE_LAST : 0
+    header[2] = tenant.length
+    header[3] = this.defineCount
+    header[4] = this.defineBytes
+    header[5] = samples
+    header[6] = 0
+    header[7] = 0
+    data.set(tenant, offset + WRITE_HEADER_BYTES)
+    const { region } = this
+    this.copy(region.defines, this.defineBytes, data, offset + definesAt)
+    this.copy(region.ids, samples * 4, data, offset + idsAt)
+    this.copy(region.times, samples * 8, data, offset + timesAt)
+    this.copy(region.values, samples * 8, data, offset + timesAt + samples * 8)
+    writer.commit()
+    if (isLast) this.acksDue++
+    this.empty()
+    return 'committed'
+  }
+
+  /** Sends a METADATA frame. */
+  commitMetadata(payload: Uint8Array): CommitResult {
+    const { ends } = this
+    if (ends === undefined) return 'down'
+    const offset = ends.writer.reserve(FRAME_METADATA, payload.length)
+    if (offset < 0) return 'full'
+    ends.writer.data.set(payload, offset)
+    ends.writer.commit()
+    return 'committed'
+  }
+
+  /** An ack was read: room for one more. */
+  acked(): void {
+    if (this.acksDue > 0) this.acksDue--
+  }
+
+  private empty(): void {
+    this.defines.length = 0
+    this.defineCount = 0
+    this.defineBytes = 0
+    this.kernel.words[this.countWord] = 0
+  }
+
+  private copy(from: number, bytes: number, to: Uint8Array, at: number): void {
+    if (bytes > 0) to.set(this.kernel.bytes.subarray(from, from + bytes), at)
+  }
+}

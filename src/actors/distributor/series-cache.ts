@@ -1,0 +1,233 @@
+/**
+ * Tenants and their series ids: gives the kernel what it asks for (ids, hash tables, room for label
+ * bytes) and takes it back by dropping whole tenants. The lookups themselves are the kernel's
+ * (shared/kernels/assembly/label-hash.ts).
+ *
+ * Everything here is soft: a dropped tenant's series get new ids by use and are defined anew.
+ */
+import { fnv1 } from '../../shared/base/fnv.js'
+import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
+import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
+
+/** Ids are handed to tenants in blocks, so that a dropped tenant's come back whole. */
+const ID_BLOCK = 256
+const KEY_CHUNK_BYTES = 64 << 10
+const TABLE_SLOTS_MIN = 1_024
+/** Slots of an old table moved at a time; twice what is needed to be done before the next doubling. */
+const SLOTS_PER_MOVE = 4_096
+const TENANTS_MAX = 65_536
+
+/** A tenant as the kernel knows it. */
+export interface TenantSeries {
+  readonly name: string
+  readonly nameBytes: Uint8Array
+  /** FNV-1 state after the name. */
+  readonly hash: number
+  /** The kernel's record (layout TENANT_*). */
+  readonly record: number
+  readonly idBlocks: number[]
+  readonly keyChunks: number[]
+  tableBytes: number
+  oldTable: number
+}
+
+/** The tenants of one distributor. */
+export class SeriesCache {
+  private readonly kernel: WriteRequestKernel
+  private readonly predictorBytesMax: number
+  private readonly onIdsFreed: (firstId: number, count: number) => void
+  /** Least recently used first. */
+  private readonly tenants = new Map<string, TenantSeries>()
+  private latest: TenantSeries | undefined
+  private readonly freeBlocks: number[] = []
+  private blockNext = 0
+  private readonly blockCount: number
+  private readonly freeSlabs = new Map<number, number[]>()
+  private heapTop: number
+  private keyBytes = 0
+
+  /** @param onIdsFreed told of ids that will stand for other series: their definitions are void */
+  constructor(
+    kernel: WriteRequestKernel,
+    predictorBytesMax: number,
+    onIdsFreed: (firstId: number, count: number) => void,
+  ) {
+    this.kernel = kernel
+    this.predictorBytesMax = predictorBytesMax
+    this.onIdsFreed = onIdsFreed
+    this.blockCount = kernel.sizes.seriesIdsMax / ID_BLOCK
+    this.heapTop = kernel.heap
+    // Id 0 is nobody's: the route of series whose label set is too long for an id.
+    kernel.bytes[kernel.routes] = layout.ROUTE_REJECTED | layout.REASON_VALUE_LONG
+  }
+
+  /** The tenant, opened when new. */
+  open(name: string): TenantSeries {
+    if (this.latest?.name === name) return this.latest
+    const tenant = this.tenants.get(name) ?? this.create(name)
+    this.tenants.delete(name)
+    this.tenants.set(name, tenant)
+    this.latest = tenant
+    return tenant
+  }
+
+  /** Tenants at present. */
+  size(): number {
+    return this.tenants.size
+  }
+
+  /**
+   * Gives a tenant what `walk` found missing.
+   *
+   * @returns false when ids or memory are used up: `evict`, once no open frame uses ids
+   */
+  makeRoom(tenant: TenantSeries): boolean {
+    return this.giveIds(tenant) && this.giveTable(tenant) && this.giveKeyRoom(tenant)
+  }
+
+  /** Moves a slice of a table that is being doubled. Call once per body. */
+  tick(tenant: TenantSeries): void {
+    if (tenant.oldTable !== 0) this.moveTable(tenant, SLOTS_PER_MOVE)
+  }
+
+  /** Drops the tenant that was not used for the longest time; the given one when there is no other. */
+  evict(current: TenantSeries): void {
+    for (const tenant of this.tenants.values()) {
+      if (tenant === current) continue
+      this.drop(tenant)
+      return
+    }
+    if (current.idBlocks.length === 0) throw new Error('series cache: no room for one series')
+    this.empty(current)
+  }
+
+  private create(name: string): TenantSeries {
+    if (this.tenants.size >= TENANTS_MAX) this.dropOldest()
+    let record = this.takeSlab(layout.TENANT_BYTES)
+    while (record === 0 && this.tenants.size > 0) {
+      this.dropOldest()
+      record = this.takeSlab(layout.TENANT_BYTES)
+    }
+    const nameBytes = Buffer.from(name)
+    const tenant: TenantSeries = {
+      name,
+      nameBytes,
+      hash: fnv1(nameBytes),
+      record,
+      idBlocks: [],
+      keyChunks: [],
+      tableBytes: 0,
+      oldTable: 0,
+    }
+    this.kernel.bytes.fill(0, record, record + layout.TENANT_BYTES)
+    return tenant
+  }
+
+  private dropOldest(): void {
+    this.drop(this.tenants.values().next().value!)
+  }
+
+  private drop(tenant: TenantSeries): void {
+    this.empty(tenant)
+    this.giveSlab(tenant.record, layout.TENANT_BYTES)
+    this.tenants.delete(tenant.name)
+    if (this.latest === tenant) this.latest = undefined
+  }
+
+  /** Takes everything back from a tenant. */
+  private empty(tenant: TenantSeries): void {
+    const table = this.get(tenant, layout.TENANT_TABLE)
+    if (table !== 0) this.giveSlab(table, tenant.tableBytes)
+    if (tenant.oldTable !== 0) this.giveSlab(tenant.oldTable, tenant.tableBytes / 2)
+    for (const chunk of tenant.keyChunks) this.giveSlab(chunk, KEY_CHUNK_BYTES)
+    this.keyBytes -= tenant.keyChunks.length * KEY_CHUNK_BYTES
+    for (const block of tenant.idBlocks) this.onIdsFreed(block * ID_BLOCK, ID_BLOCK)
+    this.freeBlocks.push(...tenant.idBlocks)
+    tenant.idBlocks.length = 0
+    tenant.keyChunks.length = 0
+    tenant.tableBytes = 0
+    tenant.oldTable = 0
+    const { record } = tenant
+    this.kernel.bytes.fill(0, record, record + layout.TENANT_BYTES)
+  }
+
+  private giveIds(tenant: TenantSeries): boolean {
+    if (this.get(tenant, layout.TENANT_ID_NEXT) < this.get(tenant, layout.TENANT_ID_END))
+      return true
+    const isLeft = this.freeBlocks.length > 0 || this.blockNext < this.blockCount
+    if (!isLeft) return false
+    const block = this.freeBlocks.pop() ?? this.blockNext++
+    tenant.idBlocks.push(block)
+    this.set(tenant, layout.TENANT_ID_NEXT, Math.max(1, block * ID_BLOCK))
+    this.set(tenant, layout.TENANT_ID_END, (block + 1) * ID_BLOCK)
+    return true
+  }
+
+  private giveTable(tenant: TenantSeries): boolean {
+    const slots = tenant.tableBytes / 8
+    if (this.get(tenant, layout.TENANT_COUNT) + ID_BLOCK <= slots / 2) {
+      this.tick(tenant)
+      return true
+    }
+    if (tenant.oldTable !== 0) this.moveTable(tenant, slots)
+    const bytes = Math.max(TABLE_SLOTS_MIN, slots * 2) * 8
+    const table = this.takeSlab(bytes)
+    if (table === 0) return false
+    this.kernel.bytes.fill(0, table, table + bytes)
+    if (slots > 0) {
+      tenant.oldTable = this.get(tenant, layout.TENANT_TABLE)
+      this.set(tenant, layout.TENANT_OLD_TABLE, tenant.oldTable)
+      this.set(tenant, layout.TENANT_OLD_MASK, slots - 1)
+      this.set(tenant, layout.TENANT_MOVED, 0)
+    }
+    tenant.tableBytes = bytes
+    this.set(tenant, layout.TENANT_TABLE, table)
+    this.set(tenant, layout.TENANT_MASK, bytes / 8 - 1)
+    return true
+  }
+
+  private moveTable(tenant: TenantSeries, slots: number): void {
+    if (this.kernel.exports.moveSlots(tenant.record, slots) !== 0) return
+    this.giveSlab(tenant.oldTable, tenant.tableBytes / 2)
+    tenant.oldTable = 0
+  }
+
+  private giveKeyRoom(tenant: TenantSeries): true {
+    const left = this.get(tenant, layout.TENANT_KEY_END) - this.get(tenant, layout.TENANT_KEY_AT)
+    const isKeeping = this.get(tenant, layout.TENANT_KEEPS_KEYS) === 1
+    if (isKeeping && left >= layout.KEY_LENGTH_MAX + layout.SLACK_BYTES) return true
+    const isWithin = this.keyBytes + KEY_CHUNK_BYTES <= this.predictorBytesMax
+    const chunk = isWithin ? this.takeSlab(KEY_CHUNK_BYTES) : 0
+    this.set(tenant, layout.TENANT_KEEPS_KEYS, chunk === 0 ? 0 : 1)
+    if (chunk === 0) return true
+    this.keyBytes += KEY_CHUNK_BYTES
+    tenant.keyChunks.push(chunk)
+    this.set(tenant, layout.TENANT_KEY_AT, chunk)
+    // Wide compares read past a key's end, into the slab's last bytes.
+    this.set(tenant, layout.TENANT_KEY_END, chunk + KEY_CHUNK_BYTES)
+    return true
+  }
+
+  /** Takes 2^n bytes of the heap; 0 when there is no room. */
+  private takeSlab(bytes: number): number {
+    const free = this.freeSlabs.get(bytes)?.pop()
+    if (free !== undefined) return free
+    if (this.heapTop + bytes > this.kernel.heapEnd) return 0
+    this.heapTop += bytes
+    return this.heapTop - bytes
+  }
+
+  private giveSlab(at: number, bytes: number): void {
+    const free = this.freeSlabs.get(bytes)
+    if (free === undefined) this.freeSlabs.set(bytes, [at])
+    else free.push(at)
+  }
+
+  private get(tenant: TenantSeries, field: number): number {
+    return this.kernel.words[(tenant.record + field) >>> 2]!
+  }
+
+  private set(tenant: TenantSeries, field: number, value: number): void {
+    this.kernel.words[(tenant.record + field) >>> 2] = value
+  }
+}

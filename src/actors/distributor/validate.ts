@@ -1,0 +1,161 @@
+/**
+ * What a sender is told about a refused series, sample or metadata record, in Mimir's words
+ * (pkg/distributor/validate.go's texts and ids). The checks themselves run in the kernel, by code;
+ * a text is made for the first offender of a request only.
+ */
+import { type Label, type Labels, METRIC_NAME } from '../../shared/model/labels.js'
+import {
+  cutText,
+  DISCARD_REASONS,
+  METADATA_TYPES,
+  type MetadataRecord,
+} from '../../shared/wire/frames/index.js'
+import type { DistributorConfig } from './contract.js'
+
+/** Series, names and values in texts are cut to so many characters. */
+const TEXT_CHARACTERS_MAX = 200
+
+/** The first offender of a request. */
+export interface Offender {
+  /** Index of DISCARD_REASONS. */
+  readonly reason: number
+  /** Of the series, sorted, without empty values. */
+  readonly labels: Labels
+  /** The label that failed its check, for reasons about one label. */
+  readonly label: Label
+  readonly timeMs: number
+}
+
+/** The text of an offender. */
+export function describeOffender(offender: Offender, config: DistributorConfig): string {
+  const { labels, label } = offender
+  const series = `series: '${cut(printSeries(labels))}'`
+  switch (DISCARD_REASONS[offender.reason]) {
+    case 'missing_metric_name':
+      return tag('received series has no metric name', 'missing-metric-name')
+    case 'metric_name_invalid':
+      return tag(
+        `received a series with invalid metric name: '${cut(label.value)}'`,
+        'metric-name-invalid',
+      )
+    case 'max_label_names_per_series':
+      return tooManyLabels(labels, config.maxLabelNamesPerSeries, '')
+    case 'max_label_names_per_info_series':
+      return tooManyLabels(labels, config.maxLabelNamesPerInfoSeries, 'info-')
+    case 'label_invalid':
+      return tag(
+        `received a series with an invalid label: '${cut(label.name)}' ${series}`,
+        'label-invalid',
+      )
+    case 'label_name_too_long':
+      return limit(
+        `received a series whose label name length exceeds the limit, label: '${cut(label.name)}' ${series}`,
+        'label-name-too-long',
+        'validation.max-length-label-name',
+      )
+    case 'label_value_invalid':
+      return tag(
+        `received a series with an invalid value (not UTF-8) of label '${cut(label.name)}' ${series}`,
+        'label-value-invalid',
+      )
+    case 'label_value_too_long':
+      return limit(
+        `received a series whose label value length of ${Buffer.byteLength(label.value)} exceeds the limit of ${config.maxLabelValueLength}, label: '${cut(label.name)}', value: '${cut(label.value)}' (truncated) ${series}`,
+        'label-value-too-long',
+        'validation.max-length-label-value',
+      )
+    case 'duplicate_label_names':
+      return tag(
+        `received a series with duplicate label name, label: '${cut(label.name)}' ${series}`,
+        'duplicate-label-names',
+      )
+    case 'too_far_in_future':
+      return limit(
+        `received a sample whose timestamp is too far in the future, timestamp: ${offender.timeMs} ${series}`,
+        'too-far-in-future',
+        'validation.create-grace-period',
+      )
+    default:
+      return `received a series that was refused, ${series}`
+  }
+}
+
+function tooManyLabels(labels: Labels, most: number, kind: '' | 'info-'): string {
+  const text = printSeries(labels)
+  const more = [...text].length > TEXT_CHARACTERS_MAX ? '…' : ''
+  return limit(
+    `received a series whose number of labels exceeds the limit (actual: ${labels.length}, limit: ${most}) series: '${cut(text)}${more}'`,
+    `max-label-names-per-${kind}series`,
+    `validation.max-label-names-per-${kind}series`,
+  )
+}
+
+/** The text about a body over `distributor.max_recv_msg_size`. */
+export function describeTooLarge(bytes: number, bytesMax: number): string {
+  return (
+    `the incoming push request has been rejected because its message size of ${bytes} bytes is larger than the allowed limit of ${bytesMax} bytes` +
+    ' (err-mimir-distributor-max-write-message-size). To adjust the related limit, configure -distributor.max-recv-msg-size, or contact your service administrator.'
+  )
+}
+
+/** What a metadata record comes to: the record to keep, or why it is refused. */
+export type MetadataVerdict =
+  | { readonly record: MetadataRecord }
+  | { readonly reason: string; readonly text: string }
+
+/** Checks a metadata record in Mimir's order; a long help is cut at a character. */
+export function checkMetadata(record: MetadataRecord, config: DistributorConfig): MetadataVerdict {
+  const most = config.maxMetadataLength
+  const said = `metric_name: '${cut(record.metric)}'`
+  if (record.metric === '' && config.enforceMetadataMetricName) {
+    return {
+      reason: 'metadata_missing_metric_name',
+      text: tag('received a metric metadata with no metric name', 'metadata-missing-metric-name'),
+    }
+  }
+  if (Buffer.byteLength(record.metric) > most) {
+    return {
+      reason: 'metric_name_too_long',
+      text: limit(
+        `received a metric metadata whose metric name length exceeds the limit, ${said}`,
+        'metric-name-too-long',
+        'validation.max-metadata-length',
+      ),
+    }
+  }
+  if (Buffer.byteLength(record.unit) > most) {
+    return {
+      reason: 'unit_too_long',
+      text: limit(
+        `received a metric metadata whose unit name length exceeds the limit, unit: '${cut(record.unit)}' ${said}`,
+        'unit-too-long',
+        'validation.max-metadata-length',
+      ),
+    }
+  }
+  const type = record.type < METADATA_TYPES.length ? record.type : 0
+  return { record: { ...record, type, help: new TextDecoder().decode(cutText(record.help, most)) } }
+}
+
+/** A series as PromQL writes it: `name{a="b", c="d"}`. */
+export function printSeries(labels: Labels): string {
+  const name = labels.find((label) => label.name === METRIC_NAME)?.value ?? ''
+  const rest = labels
+    .filter((label) => label.name !== METRIC_NAME)
+    .map((label) => `${label.name}=${JSON.stringify(label.value)}`)
+  return rest.length === 0 && name !== '' ? name : `${name}{${rest.join(', ')}}`
+}
+
+function tag(text: string, id: string): string {
+  return `${text} (err-mimir-${id})`
+}
+
+function limit(text: string, id: string, flag: string): string {
+  return `${tag(text, id)}. To adjust the related per-tenant limit, configure -${flag}, or contact your service administrator.`
+}
+
+function cut(text: string): string {
+  return text.length <= TEXT_CHARACTERS_MAX
+    ? text
+    : [...text].slice(0, TEXT_CHARACTERS_MAX).join('')
+}

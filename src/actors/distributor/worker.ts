@@ -1,0 +1,31 @@
+/** The thread of a distributor. */
+import { runActor } from '../../shared/actor/index.js'
+import type { DistributorBootData, OversizeBody } from './contract.js'
+import { Distributor } from './distributor.js'
+
+runActor<DistributorBootData>((env, boot, host) => {
+  const distributor = new Distributor(env, {
+    ...boot,
+    onRelink: (shard) => host.relink('ingester', shard),
+    poke: () => host.poke(),
+  })
+  return {
+    turn: () => distributor.turn(),
+    link: (link) => {
+      if (link.peer === 'main') distributor.linkMain(link)
+      else distributor.linkShard(link.index, link)
+    },
+    receive: (_link, message) => {
+      distributor.takeOversize(message as OversizeBody)
+      host.poke()
+    },
+    calls: {
+      unlinkShard: (shard: number) => distributor.unlinkShard(shard),
+    },
+    status: () => {
+      const { isServing, ...details } = distributor.status()
+      return { readyPercent: 100, isServing, details }
+    },
+    drain: () => distributor.drain(),
+  }
+})
