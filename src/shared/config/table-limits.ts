@@ -318,8 +318,8 @@ const READ = {
   ),
   max_estimated_memory_consumption_per_query: size(
     0,
-    'Memory of a query; 0 = by the actor.',
-    named('querier.max-estimated-memory-consumption-per-query'),
+    'Memory of a query; 0 = 1 GiB.',
+    used('querier.max-estimated-memory-consumption-per-query'),
   ),
   max_query_lookback: duration(
     0,

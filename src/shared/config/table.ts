@@ -68,7 +68,7 @@ const SERVER = {
   http_listen_address: text('127.0.0.1', 'Address of the HTTP listener.', USED),
   http_listen_port: int(9009, 'Port of the HTTP listener; 0 = any free one.', { ...USED, ...PORT }),
   http_listen_network: text('tcp', 'Network of the HTTP listener.'),
-  http_path_prefix: text('', 'Prefix of every path.', { flag: 'server.path-prefix' }),
+  http_path_prefix: text('', 'Prefix of every path.', { ...USED, flag: 'server.path-prefix' }),
   http_listen_conn_limit: int(0, 'Most connections at once; 0 = any.', {
     flag: 'server.http-conn-limit',
   }),
@@ -79,10 +79,13 @@ const SERVER = {
   http_server_read_header_timeout: duration(0, 'Longest reading of the headers; 0 = as above.', {
     flag: 'server.http-read-header-timeout',
   }),
-  http_server_write_timeout: duration(2 * MINUTE, 'Longest writing of an answer.', {
-    ...USED,
-    flag: 'server.http-write-timeout',
-  }),
+  http_server_write_timeout: duration(
+    2 * MINUTE,
+    'A client that takes nothing for 30 s is cut off.',
+    {
+      flag: 'server.http-write-timeout',
+    },
+  ),
   http_server_idle_timeout: duration(2 * MINUTE, 'How long an idle connection is kept.', {
     ...USED,
     flag: 'server.http-idle-timeout',
@@ -200,6 +203,7 @@ const DISTRIBUTOR = {
     flag: 'distributor.instance-limits.max-inflight-push-requests',
   }),
   'instance_limits.max_inflight_push_requests_bytes': size(0, 'Most bytes of pushes at once.', {
+    ...USED,
     flag: 'distributor.instance-limits.max-inflight-push-requests-bytes',
   }),
   pool: open('Client pool of Mimir.'),
@@ -296,7 +300,8 @@ const FRONTEND = {
   'results_cache.compression': text('', 'Compression of cached results.'),
   cache_errors: bool(false, 'Cache errors.'),
   parallelize_shardable_queries: bool(false, 'Shard queries.'),
-  max_retries: int(5, 'Tries of a partial query.', {
+  max_retries: int(5, 'Tries of a query that met a part that was down.', {
+    ...USED,
     flag: 'query-frontend.max-retries-per-request',
   }),
   query_stats_enabled: bool(true, 'Log and send statistics of queries.'),
