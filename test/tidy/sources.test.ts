@@ -57,8 +57,12 @@ function longFunctions(file: string, lines: readonly string[]): string[] {
   for (const [index, line] of lines.entries()) {
     if (!start.test(line)) continue
     const indent = line.startsWith('  ') ? '  ' : ''
-    const end = lines.findIndex((text, at) => at >= index && text.startsWith(`${indent}}`))
-    const isBlock = lines.slice(index, end).some((text) => /\{$/.test(text))
+    // A signature over several lines ends where its indentation comes back.
+    const head = line.endsWith('(')
+      ? lines.find((text, at) => at > index && text.startsWith(`${indent})`))
+      : line
+    const isBlock = head?.endsWith('{') === true
+    const end = lines.findIndex((text, at) => at > index && text.startsWith(`${indent}}`))
     const count = end - index + 1
     if (end > 0 && isBlock && count > FUNCTION_LINES_MAX) {
       long.push(`${file}:${index + 1}: ${count} lines`)
