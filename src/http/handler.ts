@@ -4,6 +4,7 @@
  * AppError; `server.ts` does the rest.
  */
 import type { IncomingMessage } from 'node:http'
+import type { PushAnswer } from '../actors/distributor/contract.js'
 import type { QueryFrontend } from '../actors/query-frontend/query-frontend.js'
 import type { Env } from '../shared/env/index.js'
 import type { Admission } from './bodies.js'
@@ -48,20 +49,12 @@ export interface RetryAfterBounds {
   readonly maxS: number
 }
 
-/** How one push came out. */
-export interface PushAnswer {
-  /** 200, 202, 400, 429, 5xx. */
-  readonly status: number
-  /** '' when all is well, else the error's text. */
-  readonly text: string
-}
-
 /** Where push bodies go: the distributors' client. */
 export interface PushSink {
   /**
    * Takes one complete remote write body, snappy-compressed as it came.
    *
-   * @param pieces the body in order, `length` bytes in all; read before the first await only
+   * @param pieces the body in order, `length` bytes in all; not changed until the promise settles
    * @throws AppError `overloaded`, `actor-down`, `shutting-down`
    */
   push(tenant: string, pieces: readonly Uint8Array[], length: number): Promise<PushAnswer>

@@ -25,6 +25,9 @@ import type {
 import { RequestMeter } from './request-meter.js'
 import { tenantOf } from './tenant.js'
 
+/** Bytes of request line and headers, as in Go: selectors in a URL are long. */
+const HEADER_BYTES_MAX = 1024 * 1024
+
 type FrontContext = Context<{ Bindings: HttpBindings }>
 
 /** A server that is not listening yet. */
@@ -61,6 +64,7 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     errorHandler: () => new Response('bad request\n', { status: 400 }),
   })
   const server = createNodeServer({
+    maxHeaderSize: HEADER_BYTES_MAX,
     keepAliveTimeout: config.idleTimeoutMs,
     headersTimeout: config.readTimeoutMs,
     // Bodies have a clock of their own (bodies.ts); this is only the backstop behind it.

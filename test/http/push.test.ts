@@ -86,7 +86,7 @@ describe('POST /api/v1/push', () => {
 
   test('passes on what the distributor answers, with Retry-After where one may retry', async (t) => {
     t.after(() => {
-      front.pushAnswer = async () => ({ status: 200, text: '' })
+      front.pushAnswer = async () => ({ status: 200, text: '', retryable: false })
     })
     for (const [status, isRetried] of [
       [400, false],
@@ -94,7 +94,7 @@ describe('POST /api/v1/push', () => {
       [429, true],
       [503, true],
     ] as const) {
-      front.pushAnswer = async () => ({ status, text: 'why' })
+      front.pushAnswer = async () => ({ status, text: 'why', retryable: isRetried })
       const answer = await ask(front.port, '/api/v1/push', { method: 'POST', body: 'x' })
       assert.equal(answer.status, status)
       assert.equal(answer.body, 'why\n')
@@ -109,7 +109,7 @@ describe('POST /api/v1/push', () => {
 
   test('answers 503 when no distributor takes the body', async (t) => {
     t.after(() => {
-      front.pushAnswer = async () => ({ status: 200, text: '' })
+      front.pushAnswer = async () => ({ status: 200, text: '', retryable: false })
     })
     front.pushAnswer = async () => {
       throw fail('actor-down', { actor: 'distributor/0' })
@@ -162,7 +162,9 @@ describe('slow and broken pushes', () => {
     t.after(() => front.server.drain())
     const release: (() => void)[] = []
     front.pushAnswer = () =>
-      new Promise((resolve) => release.push(() => resolve({ status: 200, text: '' })))
+      new Promise((resolve) =>
+        release.push(() => resolve({ status: 200, text: '', retryable: false })),
+      )
     const push = (length: number) =>
       ask(front.port, '/api/v1/push', { method: 'POST', body: Buffer.alloc(length) })
     const first = push(6)

@@ -103,6 +103,15 @@ describe('the front', () => {
     assert.equal(answer.body, pieces.join(''))
   })
 
+  test('takes a URL as long as Go would', async () => {
+    front.pool.answer = async () => answerOf('{}')
+    const query = 'x'.repeat(500_000)
+    const answer = await ask(front.port, `/prometheus/api/v1/query?query=${query}`)
+    assert.equal(answer.status, 200)
+    const task = front.pool.tasks.at(-1)
+    assert.equal(task?.query.kind === 'query' && task.query.text.length, 500_000)
+  })
+
   test('turns an error that is not ours into a 500 and logs it', async () => {
     front.pool.answer = async () => {
       throw new TypeError('x is not a function')
@@ -112,6 +121,23 @@ describe('the front', () => {
     assert.equal(JSON.parse(answer.body).errorType, 'internal')
     assert.ok(Number(answer.headers['retry-after']) >= 6)
   })
+})
+
+test('a client that takes nothing of its answer is cut off', async (t) => {
+  const front = await startFront({ stallTimeoutMs: 50 })
+  t.after(() => front.server.drain())
+  // More than the socket buffers of both ends hold.
+  const piece = 'x'.repeat(1024 * 1024)
+  front.pool.answer = async () => answerOf(...new Array<string>(64).fill(piece))
+  const socket = connect(front.port, '127.0.0.1')
+  socket.pause()
+  socket.on('error', () => {})
+  socket.write('GET /prometheus/api/v1/labels HTTP/1.1\r\nhost: x\r\n\r\n')
+  const name = 'cortex_request_duration_seconds'
+  const route = 'prometheus_api_v1_labels'
+  const { metrics } = front.env
+  await until(() => metrics.observations(name, 'GET', route, '499', 'false').length === 1)
+  socket.destroy()
 })
 
 describe('tenants', () => {

@@ -1,10 +1,11 @@
 /** A front over scripted ends: what comes out of the front is under test, not what lies behind. */
 import { request as httpRequest } from 'node:http'
+import type { PushAnswer } from '../../src/actors/distributor/contract.js'
 import type { QuerierPool } from '../../src/actors/querier/client.js'
 import type { QuerierAnswer, QuerierTask } from '../../src/actors/querier/contract.js'
 import { QueryFrontend } from '../../src/actors/query-frontend/query-frontend.js'
 import { httpConfigOf } from '../../src/http/config.js'
-import type { HttpConfig, PushAnswer } from '../../src/http/handler.js'
+import type { HttpConfig } from '../../src/http/handler.js'
 import { createServer, type HttpServer } from '../../src/http/server.js'
 import { defaultConfig } from '../../src/shared/config/index.js'
 import { createFakeEnv, type FakeEnv } from '../support/fake-env.js'
@@ -87,7 +88,7 @@ export async function startFront(
     port,
     pool,
     pushes,
-    pushAnswer: async () => ({ status: 200, text: '' }),
+    pushAnswer: async () => ({ status: 200, text: '', retryable: false }),
     readiness: { isReady: true, reason: '', percent: 100 },
   }
   return front
