@@ -59,6 +59,8 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
   const state = { isDraining: false }
   const app = buildApp(front, meter, state)
   const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
+    // HTTP/1.0 clients may leave out Host.
+    hostname: 'localhost',
     overrideGlobalObjects: false,
     autoCleanupIncoming: false,
     errorHandler: () => new Response('bad request\n', { status: 400 }),
@@ -127,6 +129,8 @@ async function serve(
 ): Promise<Response> {
   const { incoming, outgoing } = c.env
   const done = meter.begin(incoming.method ?? 'GET', route)
+  // A client that went away; 'close' follows and tells the rest. Unheard it would end the process.
+  outgoing.on('error', (error) => front.env.log.debug('client lost', { err: error.message }))
   outgoing.once('close', () => done(outgoing.statusCode, outgoing.writableFinished))
   const reply = await work()
   if (!incoming.complete) discardRest(incoming, front.env.timers)

@@ -103,6 +103,17 @@ describe('the front', () => {
     assert.equal(answer.body, pieces.join(''))
   })
 
+  test('serves HTTP/1.0 without a Host header', async () => {
+    const socket = connect(front.port, '127.0.0.1')
+    let received = ''
+    socket.on('data', (piece) => {
+      received += piece.toString()
+    })
+    socket.write('GET /ready HTTP/1.0\r\n\r\n')
+    await new Promise((resolve) => socket.on('close', resolve))
+    assert.match(received, /^HTTP\/1\.1 200 OK\r\n.*\r\n\r\nready\n$/s)
+  })
+
   test('takes a URL as long as Go would', async () => {
     front.pool.answer = async () => answerOf('{}')
     const query = 'x'.repeat(500_000)
