@@ -6,7 +6,7 @@
  */
 import { printFloatShort } from '../../base/go-number.js'
 import type { RangeKernel } from './kernel.js'
-import { quantileOfSorted } from './quantile.js'
+import { quantileOfSorted, sortFloats } from './quantile.js'
 
 /** Makes a kernel of what gives the value of a window that is not empty. */
 function overWindows(
@@ -37,20 +37,24 @@ export const tsOfFirstOverTime: RangeKernel = overWindows((ts, _values, from) =>
 export const tsOfLastOverTime: RangeKernel = overWindows((ts, _v, _from, to) => ts[to - 1]! / 1000)
 
 export const maxOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
-  let max = values[from]!
-  for (let k = from + 1; k < to; k++) {
+  let k = from
+  let max = values[k]!
+  // NaN gives way to any number; no comparison below holds for it.
+  while (max !== max && ++k < to) max = values[k]!
+  for (; k < to; k++) {
     const value = values[k]!
-    // NaN gives way to any number.
-    if (value > max || max !== max) max = value
+    max = value > max ? value : max
   }
   return max
 })
 
 export const minOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
-  let min = values[from]!
-  for (let k = from + 1; k < to; k++) {
+  let k = from
+  let min = values[k]!
+  while (min !== min && ++k < to) min = values[k]!
+  for (; k < to; k++) {
     const value = values[k]!
-    if (value < min || min !== min) min = value
+    min = value < min ? value : min
   }
   return min
 })
@@ -160,37 +164,49 @@ export const stddevOverTime: RangeKernel = overWindows((ts, values, from, to) =>
   Math.sqrt(variance(ts, values, from, to)),
 )
 
-export const quantileOverTime: RangeKernel = (
-  windows,
-  params,
-  values,
-  base,
-  present,
-  wordBase,
-  notes,
-) => {
-  const { values: samples, from, to, steps } = windows
-  const quantiles = params[0]!
-  for (let i = 0; i < steps; i++) {
-    const first = from[i]!
-    const end = to[i]!
-    if (end <= first) continue
-    const q = quantiles[i]!
-    if (!(q >= 0 && q <= 1)) {
-      notes.warn(`quantile value should be between 0 and 1, got ${printFloatShort(q)}`)
+/** Scratch of the kernels that sort, kept and grown from window to window. */
+interface Scratch {
+  values: Float64Array
+}
+
+function copyInto(scratch: Scratch, samples: Float64Array, from: number, to: number): Float64Array {
+  if (scratch.values.length < to - from) scratch.values = new Float64Array(2 * (to - from))
+  const { values } = scratch
+  for (let k = from; k < to; k++) values[k - from] = samples[k]!
+  return values
+}
+
+export const quantileOverTime: RangeKernel = makeQuantile()
+
+function makeQuantile(): RangeKernel {
+  const scratch: Scratch = { values: new Float64Array(64) }
+  return (windows, params, values, base, present, wordBase, notes) => {
+    const { values: samples, from, to, steps } = windows
+    const quantiles = params[0]!
+    for (let i = 0; i < steps; i++) {
+      const first = from[i]!
+      const count = to[i]! - first
+      if (count <= 0) continue
+      const q = quantiles[i]!
+      if (!(q >= 0 && q <= 1)) {
+        notes.warn(`quantile value should be between 0 and 1, got ${printFloatShort(q)}`)
+      }
+      const sorted = copyInto(scratch, samples, first, to[i]!)
+      sortFloats(sorted, count)
+      values[base + i] = quantileOfSorted(q, sorted, count)
+      present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
     }
-    values[base + i] = quantileOfSorted(q, samples.slice(first, end).sort(), end - first)
-    present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
   }
 }
 
 /** Median absolute deviation; NaN once a sample is. */
 export const madOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
-  const sorted = values.slice(from, to).sort()
+  const sorted = values.slice(from, to)
   const count = to - from
-  // Typed arrays sort NaN to the end.
+  sortFloats(sorted, count)
   if (Number.isNaN(sorted[count - 1])) return Number.NaN
   const median = quantileOfSorted(0.5, sorted, count)
   for (let k = 0; k < count; k++) sorted[k] = Math.abs(sorted[k]! - median)
-  return quantileOfSorted(0.5, sorted.sort(), count)
+  sortFloats(sorted, count)
+  return quantileOfSorted(0.5, sorted, count)
 })

@@ -274,7 +274,7 @@ const ROWS = {
     args: ['vector'],
     variadic: 0,
     returns: 'vector',
-    doc: 'e to the power of the value.',
+    doc: 'The power of e.',
     kernel: { form: 'map', run: exp },
   },
   first_over_time: {

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { FUNCTIONS } from '../../../../src/shared/promql/index.js'
+
+test('every row is documented, and sorted by name', () => {
+  const names = Object.keys(FUNCTIONS)
+  assert.deepEqual(names, [...names].sort())
+  for (const [name, row] of Object.entries(FUNCTIONS)) {
+    assert.match(row.doc, /^[A-Z].*\.$/, name)
+    assert.ok(row.variadic >= -1, name)
+    assert.ok(row.variadic === 0 || row.args.length > 0, name)
+  }
+})
+
+test('nothing but functions is found', () => {
+  for (const name of ['constructor', 'toString', '__proto__', 'sum']) {
+    assert.equal(FUNCTIONS[name], undefined)
+  }
+})
+
+test('every function with a kernel stands in a script of ours', () => {
+  const folder = 'test/golden/promql'
+  const scripts = readdirSync(folder)
+    .filter((file) => file.endsWith('.test'))
+    .map((file) => readFileSync(join(folder, file), 'utf8'))
+    .join('\n')
+  const missing = Object.entries(FUNCTIONS)
+    .filter(([, row]) => row.kernel.form !== 'missing')
+    .map(([name]) => name)
+    .filter((name) => !new RegExp(`^eval.*\\b${name} ?\\(`, 'm').test(scripts))
+  assert.deepEqual(missing, [])
+})
