@@ -18,23 +18,23 @@ import * as layout from './assembly/write-request-layout.js'
 /** Functions of the kernel; pointers are addresses in its memory. */
 export interface WriteRequestExports {
   /** Length that a compressed body claims; −1 when its header is damaged. */
-  snappyLength(source: number, length: number): number
+  readonly snappyLength: (source: number, length: number) => number
   /** Decompresses; length, or −1 when corrupt or larger than `max`. */
-  snappyDecompress(source: number, length: number, to: number, max: number): number
+  readonly snappyDecompress: (source: number, length: number, to: number, max: number) => number
   /** Walks on in the body until it ends or a bound is met: a WALK code. */
-  walk(context: number): number
+  readonly walk: (context: number) => number
   /** Checks framing in [at, end): 0 or WALK_MALFORMED. */
-  verify(at: number, end: number): number
+  readonly verify: (at: number, end: number) => number
   /** End of the last whole field at or below `most`, else of the first field; 0 when malformed. */
-  cut(at: number, end: number, most: number): number
+  readonly cut: (at: number, end: number, most: number) => number
   /** Lists rows that the host must look at. */
-  attend(context: number): void
+  readonly attend: (context: number) => void
   /** Validates a label set and writes its canonical form: 0, a reason, or −1 when malformed. */
-  labelSet(context: number, labels: number, length: number, out: number): number
+  readonly labelSet: (context: number, labels: number, length: number, out: number) => number
   /** Deals the columns to the shards' open columns. */
-  scatter(context: number): void
+  readonly scatter: (context: number) => void
   /** Moves slots of a tenant's old table; how many are left. */
-  moveSlots(tenant: number, slots: number): number
+  readonly moveSlots: (tenant: number, slots: number) => number
 }
 
 /** Bounds that decide the memory's layout. */

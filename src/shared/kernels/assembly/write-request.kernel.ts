@@ -235,6 +235,14 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize, guess: u32): i
   if (!isUsual) {
     if (!scanSeries(p, e)) return WALK_MALFORMED
     if (sampleTotal != 0 && labelsApart) gatherLabels(c, p, e)
+    // Labels that nobody will look at again.
+    if (sampleTotal == 0 && !verifyLabels(p, e)) return WALK_MALFORMED
+  }
+  if (
+    labelsLength > load<u32>(c, LABEL_LENGTH_MAX) &&
+    !verifyLabels(labelsAt, labelsAt + labelsLength)
+  ) {
+    return WALK_MALFORMED
   }
   const isKnown = resolve(c, tenant, guess, isUsual || sampleTotal != 0)
   if (isKnown < 0) return WALK_ROOM

@@ -1,0 +1,78 @@
+/**
+ * Remote write bodies as Prometheus sends them: 13 labels and some 420 label bytes a series, one
+ * sample each, 2,000 series a body; the same series in the same order in every scrape.
+ */
+import { compressSync } from 'snappy'
+
+const SERIES_PER_BODY = 2_000
+const SCRAPE_MS = 15_000
+
+/** One scrape: its bodies, compressed. */
+export interface Scrape {
+  readonly bodies: Uint8Array[]
+  readonly rawBytes: number
+}
+
+/** Makes the bodies of a scrape. */
+export function scrapeOf(series: number, scrape: number, now: number): Scrape {
+  const bodies: Uint8Array[] = []
+  let rawBytes = 0
+  for (let from = 0; from < series; from += SERIES_PER_BODY) {
+    const raw = bodyOf(from, Math.min(series, from + SERIES_PER_BODY), now + scrape * SCRAPE_MS)
+    rawBytes += raw.length
+    bodies.push(compressSync(raw))
+  }
+  return { bodies, rawBytes }
+}
+
+function bodyOf(from: number, to: number, time: number): Buffer {
+  const parts: Buffer[] = []
+  for (let index = from; index < to; index++) {
+    const value = index * 7 + time / 1_000
+    const fields = [...labelsOf(index), sampleField(time, value)]
+    parts.push(field(10, Buffer.concat(fields)))
+  }
+  return Buffer.concat(parts)
+}
+
+function labelsOf(index: number): Buffer[] {
+  const pod = Math.floor(index / 40)
+  const labels: [string, string][] = [
+    ['__name__', `container_network_receive_packets_dropped_${index % 40}_total`],
+    ['cluster', 'production-europe-west1'],
+    ['container', `application-server-${pod % 17}`],
+    ['endpoint', 'https-metrics'],
+    ['id', `/kubepods/burstable/pod${(pod * 2_654_435_761) % 4_294_967_296}/container`],
+    ['image', `registry.example.org/team/application:v1.${pod % 9}.2`],
+    ['instance', `10.${pod % 250}.${(pod >> 3) % 250}.17:10250`],
+    ['interface', `eth${index % 2}`],
+    ['job', 'kubelet'],
+    ['metrics_path', '/metrics/cadvisor'],
+    ['namespace', `team-${pod % 31}`],
+    ['node', `gke-production-pool-${pod % 100}-node`],
+    ['pod', `application-server-${pod % 17}-${pod}-abcde`],
+  ]
+  return labels.map(([name, value]) =>
+    field(10, Buffer.concat([field(10, Buffer.from(name)), field(18, Buffer.from(value))])),
+  )
+}
+
+function sampleField(time: number, value: number): Buffer {
+  const number = Buffer.alloc(8)
+  number.writeDoubleLE(value)
+  return field(18, Buffer.concat([Buffer.from([9]), number, Buffer.from([16]), varint(time)]))
+}
+
+function field(tag: number, bytes: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([tag]), varint(bytes.length), bytes])
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = []
+  while (value >= 128) {
+    bytes.push((value % 128) + 128)
+    value = Math.floor(value / 128)
+  }
+  bytes.push(value)
+  return Buffer.from(bytes)
+}
