@@ -6,6 +6,7 @@
  * rangeEvalAgg, aggregation, aggregationK, aggregationCountValues.
  */
 import { printFloatShort } from '../../base/go-number.js'
+import { quoteGo } from '../../base/go-string.js'
 import { fail } from '../../errors/index.js'
 import type { Accumulator, AccumulatorFactory } from '../aggregations/accumulator.js'
 import { ValueCounts } from '../aggregations/count-values.js'
@@ -266,7 +267,7 @@ function warnOfQuantiles(params: Float64Array, pos: PosRange, state: QueryState)
 async function countValues(plan: AggregatePlan, state: QueryState): Promise<StepMatrix> {
   const { label } = plan
   const { grouping, without } = plan.aggregate
-  checkValueLabel(plan, state)
+  checkValueLabel(plan)
   const { labels, memory } = state
   const input = await state.stream(plan.input)
   const { steps } = input
@@ -288,15 +289,11 @@ async function countValues(plan: AggregatePlan, state: QueryState): Promise<Step
   return matrix
 }
 
-/**
- * Refuses a label name that is empty or not UTF-8: bytes that are not have become U+FFFD while
- * parsing, so that the error shows the literal as it is written.
- */
-function checkValueLabel(plan: AggregatePlan, state: QueryState): void {
-  const { start, end } = plan.aggregate.param!.pos
-  const literal = state.text.slice(start, end)
-  const hasBadBytes = plan.label!.includes('\ufffd') && !literal.includes('\ufffd')
-  if (plan.label === '' || hasBadBytes) throw execution(`invalid label name ${literal}`)
+/** Refuses a label name that is empty or not UTF-8: such bytes stand as lone surrogates. */
+function checkValueLabel(plan: AggregatePlan): void {
+  const label = plan.label!
+  const hasBadBytes = /[\ud800-\udfff]/u.test(label)
+  if (label === '' || hasBadBytes) throw execution(`invalid label name ${quoteGo(label)}`)
 }
 
 function execution(text: string): Error {
