@@ -16,7 +16,8 @@ import {
   TREE_DEPTH_MAX,
 } from '../../../../src/shared/promql/syntax/index.js'
 import { findShared, sharedPath } from '../../../support/shared-material.js'
-import { FORMATTED, INVALID, VALID } from './cases.js'
+import { INVALID } from './invalid-cases.js'
+import { FORMATTED, VALID } from './valid-cases.js'
 
 const EVERYTHING: ParseOptions = {
   enableExperimentalFunctions: true,

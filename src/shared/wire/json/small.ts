@@ -1,0 +1,77 @@
+/**
+ * Answers of the API that are not query results, as bytes: lists of strings, of label sets, small
+ * values of any shape, errors. The envelope is that of Prometheus' web/api/v1.
+ */
+import type { Labels } from '../../model/labels.js'
+import { TextPieces } from './pieces.js'
+import { quoteLabel, quoteText } from './quote.js'
+
+/** Texts that stand beside the data of an answer. */
+export interface AnswerNotes {
+  readonly warnings?: readonly string[]
+  readonly infos?: readonly string[]
+}
+
+const OPEN = '{"status":"success","data":'
+
+/** The end of an answer, from behind its data: warnings and infos where there are any. */
+export function closeAnswer({ warnings, infos }: AnswerNotes): string {
+  return `${notes('warnings', warnings)}${notes('infos', infos)}}`
+}
+
+function notes(name: string, texts: readonly string[] | undefined): string {
+  if (texts === undefined || texts.length === 0) return ''
+  return `,"${name}":[${texts.map(quoteText).join(',')}]`
+}
+
+/** Label names or values. */
+export function encodeStrings(strings: Iterable<string>, notes: AnswerNotes = {}): Uint8Array[] {
+  const pieces = new TextPieces()
+  pieces.write(`${OPEN}[`)
+  let separator = ''
+  for (const text of strings) {
+    pieces.write(separator + quoteText(text))
+    separator = ','
+  }
+  pieces.write(`]${closeAnswer(notes)}`)
+  return pieces.finish()
+}
+
+/** Series, as /api/v1/series lists them. */
+export function encodeLabelSets(sets: Iterable<Labels>, notes: AnswerNotes = {}): Uint8Array[] {
+  const pieces = new TextPieces()
+  pieces.write(`${OPEN}[`)
+  let separator = ''
+  for (const labels of sets) {
+    const pairs = labels.map(({ name, value }) => `${quoteLabel(name)}:${quoteLabel(value)}`)
+    pieces.write(`${separator}{${pairs.join(',')}}`)
+    separator = ','
+  }
+  pieces.write(`]${closeAnswer(notes)}`)
+  return pieces.finish()
+}
+
+/** Data of any shape that JSON has: metadata, build information, a formatted query. */
+export function encodeData(data: unknown, notes: AnswerNotes = {}): Uint8Array[] {
+  const pieces = new TextPieces()
+  pieces.write(OPEN)
+  pieces.write(toJson(data))
+  pieces.write(closeAnswer(notes))
+  return pieces.finish()
+}
+
+/** An error. `type` is one of Prometheus' errorType values. */
+export function encodeError(type: string, text: string): Uint8Array[] {
+  const pieces = new TextPieces()
+  pieces.write(`{"status":"error","errorType":${quoteText(type)},"error":${quoteText(text)}}`)
+  return pieces.finish()
+}
+
+/** JSON with Go's escapes: strings only can hold the characters that are replaced. */
+function toJson(data: unknown): string {
+  const json = JSON.stringify(data) ?? 'null'
+  return json.replace(
+    /[<>&\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
