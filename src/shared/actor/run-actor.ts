@@ -28,6 +28,8 @@ export interface ActorParts {
   readonly calls?: object
   /** Takes a link, in place of an earlier one with the same peer and index. */
   link?(link: Link): void
+  /** The other side is gone: nothing will come on this link nor be read from it any more. */
+  unlink?(link: Link): void
   /** Takes a message that came on a link's port and is not a doorbell: a body too large for the ring. */
   receive?(link: Link, message: unknown): void
   status?(): ActorStatus
@@ -164,6 +166,13 @@ function takeLink(
   links.set(key, link)
   link.port.on('message', (message: unknown) => {
     if (typeof message !== 'number') actor.receive?.(link, message)
+  })
+  link.port.on('close', () => {
+    if (links.get(key) !== link) return
+    links.delete(key)
+    doorbell.remove(link.reader)
+    actor.unlink?.(link)
+    doorbell.poke()
   })
   actor.link?.(link)
   doorbell.add(link.reader, link.port)

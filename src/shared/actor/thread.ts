@@ -14,8 +14,10 @@ export interface ThreadSpec {
   readonly boot: unknown
   readonly logLevel: LogLevel
   readonly metricBlock: SharedArrayBuffer
-  /** Deadline of control calls; `drain` has its own, given with the call. */
+  /** Deadline of control calls that only ask. */
   readonly deadlineMs: number
+  /** Deadlines of building the actor and of draining it. */
+  readonly startMs: number
   readonly drainMs: number
   /** Takes what the thread says unasked. */
   onNote(note: ActorNote): void
@@ -72,7 +74,13 @@ export function startThread(spec: ThreadSpec): ActorThread {
   const control: Client<ActorControl> = connect<ActorControl>(channel.port1, {
     actor: spec.actor,
     deadlineMs: spec.deadlineMs,
-    deadlinesMs: { drain: spec.drainMs, start: spec.drainMs },
+    // What waits for the actor to be built may take as long as that.
+    deadlinesMs: {
+      start: spec.startMs,
+      link: spec.startMs,
+      serve: spec.startMs,
+      drain: spec.drainMs,
+    },
   })
   const exited = new Promise<ThreadExit>((resolve) => {
     worker.on('exit', (code) => {

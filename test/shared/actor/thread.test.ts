@@ -26,6 +26,7 @@ function start(mode: EchoBoot['mode'] = 'normal') {
     logLevel: 'error',
     metricBlock,
     deadlineMs: 10_000,
+    startMs: 10_000,
     drainMs: 10_000,
     onNote: (note) => notes.push(note),
   })

@@ -1,0 +1,396 @@
+/**
+ * Starts the actors in order, watches them, restarts those that crash by policy, stops them in
+ * reverse. Knows no actor by name: what there is stands in the child table (children.ts), who
+ * streams to whom in the link table.
+ */
+import {
+  type ActorNote,
+  type ActorStatus,
+  type ActorThread,
+  definePool,
+  type Pool,
+  startThread,
+  type ThreadExit,
+} from '../../shared/actor/index.js'
+import type { Env } from '../../shared/env/index.js'
+import {
+  createMetricBlock,
+  type LogLevel,
+  type MetricsRegistry,
+} from '../../shared/telemetry/index.js'
+import type { ChildState, ChildStatus, Readiness, SystemStatus } from './contract.js'
+import { decideRestart, type RestartPolicy } from './restart.js'
+import { type LinkSpec, type MainEnds, type SeatNotices, Wiring } from './wiring.js'
+
+/** A row of the child table. All children are permanent: they are restarted whatever they end by. */
+export interface ChildSpec {
+  readonly kind: string
+  readonly count: number
+  /** The thread's `worker.js`. */
+  readonly entry: URL
+  readonly policy: RestartPolicy
+  /** How long building the actor may take: what it does before it can answer calls. */
+  readonly startMs: number
+  /** How long draining may take before the thread is ended all the same. */
+  readonly shutdownMs: number
+  /** Boot data of one life; called anew for each restart. */
+  boot(index: number): unknown
+}
+
+/** The pool's row. */
+export interface PoolSpec<Message> {
+  readonly kind: string
+  readonly size: number
+  readonly entry: URL
+  readonly policy: RestartPolicy
+  readonly boot: unknown
+  readonly heapMbMax: number
+  readonly notices: SeatNotices<Message>
+}
+
+/** What a system is made of. */
+export interface SupervisorOptions<Message> {
+  readonly env: Env
+  readonly logLevel: LogLevel
+  readonly registry: MetricsRegistry
+  /** In the order of their start. */
+  readonly children: readonly ChildSpec[]
+  readonly links: readonly LinkSpec[]
+  readonly pool?: PoolSpec<Message>
+  readonly main: MainEnds
+  /** The system cannot go on; the process must end. Called once, after the last log line. */
+  onFatal(reason: string): void
+}
+
+/** Control calls that only ask are given this long. */
+const CALL_MS = 5_000
+/** An actor that does not answer a status call within this is shown as silent. */
+const STATUS_MS = 1_000
+
+interface Child {
+  readonly spec: ChildSpec
+  readonly index: number
+  readonly actor: string
+  state: ChildState
+  thread: ActorThread | undefined
+  history: readonly number[]
+  restarts: number
+  lastExit: string
+  lastStatus: ActorStatus | undefined
+}
+
+/** The running system. */
+export class Supervisor<Task, Answer, Message> {
+  private readonly options: SupervisorOptions<Message>
+  private readonly children: Child[] = []
+  private readonly wiring: Wiring<Message>
+  private pool: Pool<Task, Answer, Message> | undefined
+  private poolHistory: readonly number[] = []
+  private poolRestarts = 0
+  private isDraining = false
+  private isFatal = false
+
+  constructor(options: SupervisorOptions<Message>) {
+    this.options = options
+    const { links, main, pool, env } = options
+    this.wiring = new Wiring(links, main, pool?.notices, env.log)
+    for (const spec of options.children) {
+      for (let index = 0; index < spec.count; index++) this.children.push(newChild(spec, index))
+    }
+  }
+
+  /**
+   * Starts everything, kind by kind.
+   * @throws AppError what the first actor that could not be built threw; nothing runs then
+   */
+  async start(): Promise<void> {
+    try {
+      for (const spec of this.options.children) {
+        const kind = this.children.filter((child) => child.spec === spec)
+        await Promise.all(kind.map((child) => this.launch(child)))
+      }
+      if (this.options.pool !== undefined) this.pool = this.startPool(this.options.pool)
+    } catch (error) {
+      this.isDraining = true
+      await this.terminateAll()
+      throw error
+    }
+  }
+
+  /** Runs a task on a pool thread; see Pool.run. */
+  runTask(task: Task, signal: AbortSignal): Promise<Answer> {
+    if (this.pool === undefined) throw new Error('this system has no pool')
+    return this.pool.run(task, signal)
+  }
+
+  /** A port on which an actor answers calls; undefined while it does not run. */
+  openPort(kind: string, index: number): ReturnType<ActorThread['open']> | undefined {
+    return this.children.find((child) => child.actor === `${kind}/${index}`)?.thread?.open()
+  }
+
+  /** Ends a thread as a crash would: `ingester/0`, or `querier/0` of the pool. For tests and operators. */
+  async kill(actor: string): Promise<void> {
+    const [kind, index] = actor.split('/')
+    if (kind === this.options.pool?.kind) await this.pool?.kill(Number(index))
+    await this.children.find((child) => child.actor === actor)?.thread?.terminate()
+  }
+
+  /** Asks every actor how it is. Takes a second at most. */
+  async status(): Promise<SystemStatus> {
+    const children = await Promise.all(this.children.map((child) => this.statusOf(child)))
+    const readiness = this.readinessOf(children)
+    const pool = this.poolStatus()
+    const links = this.wiring.status()
+    return { readiness, children: pool === undefined ? children : [...children, pool], links }
+  }
+
+  /** All metrics of all threads in Prometheus' text format. */
+  metrics(): string {
+    const { metrics } = this.options.env
+    for (const [link, counts] of this.wiring.totals()) {
+      metrics.cell('nilo_ringbuf_frames_total', link).set(counts.frames)
+      metrics.cell('nilo_ringbuf_stalls_total', link).set(counts.stalls)
+      metrics.cell('nilo_ringbuf_wakes_total', link).set(counts.wakes)
+    }
+    return this.options.registry.render()
+  }
+
+  /** From now on `/ready` says no; actors go on. */
+  beginDrain(): void {
+    this.isDraining = true
+  }
+
+  /**
+   * Stops everything in reverse order of its start: the pool, then kind by kind each actor drains
+   * within its time and its thread ends. Requests must have come to an end before.
+   *
+   * @returns the actors that did not drain in time or at all
+   */
+  async drain(): Promise<string[]> {
+    this.isDraining = true
+    await this.pool?.close()
+    const failed: string[] = []
+    for (const spec of [...this.options.children].reverse()) {
+      const kind = this.children.filter((child) => child.spec === spec)
+      await Promise.all(
+        kind.map(async (child) => {
+          if (!(await this.drainChild(child))) failed.push(child.actor)
+        }),
+      )
+    }
+    return failed
+  }
+
+  private async launch(child: Child): Promise<void> {
+    const { spec, actor } = child
+    const { registry, logLevel } = this.options
+    const metricBlock = createMetricBlock()
+    registry.attach(actor, metricBlock)
+    const thread = startThread({
+      actor,
+      entry: spec.entry,
+      boot: spec.boot(child.index),
+      logLevel,
+      metricBlock,
+      deadlineMs: CALL_MS,
+      startMs: spec.startMs,
+      drainMs: spec.shutdownMs,
+      onNote: (note) => this.onNote(child, note),
+    })
+    child.thread = thread
+    child.state = 'starting'
+    const gone = thread.exited.then((exit) => this.onExit(child, exit))
+    try {
+      await thread.start()
+    } catch (error) {
+      await thread.terminate()
+      await gone
+      throw error
+    }
+    if (child.thread !== thread) return
+    child.state = 'running'
+    this.options.env.log.info('actor runs', { child: actor, restarts: child.restarts })
+    this.wiring.up({ peer: spec.kind, index: child.index }, thread)
+  }
+
+  private onNote(child: Child, note: ActorNote): void {
+    if (note.note === 'metric-block') this.options.registry.attach(child.actor, note.block)
+    else this.wiring.relink({ peer: child.spec.kind, index: child.index }, note)
+  }
+
+  private onExit(child: Child, exit: ThreadExit): void {
+    const wasStarted = child.state !== 'starting' || child.restarts > 0
+    child.thread = undefined
+    child.lastStatus = undefined
+    child.lastExit = exit.reason === '' ? `code ${exit.code}` : `code ${exit.code}: ${exit.reason}`
+    this.options.registry.retire(child.actor)
+    this.wiring.down({ peer: child.spec.kind, index: child.index })
+    if (this.isDraining || !wasStarted) {
+      child.state = 'stopped'
+      return
+    }
+    child.state = 'restarting'
+    const { env } = this.options
+    const decision = decideRestart(child.history, env.clock.monotonic(), child.spec.policy)
+    child.history = decision.history
+    if (decision.kind === 'give-up') {
+      this.giveUp(child.actor, child.lastExit)
+      return
+    }
+    child.restarts++
+    env.metrics.cell('nilo_actor_restarts_total', child.spec.kind).add(1)
+    env.log.warn('actor ended, restarting it', {
+      child: child.actor,
+      exit: child.lastExit,
+      after_ms: decision.afterMs,
+    })
+    env.timers.after(decision.afterMs, () => {
+      if (!this.isDraining)
+        this.launch(child).catch((error: unknown) => this.logFailed(child, error))
+    })
+  }
+
+  private logFailed(child: Child, error: unknown): void {
+    // Its exit is handled like any other; the last line is for the reason to give up.
+    if (this.isFatal) return
+    this.options.env.log.warn('actor did not start', { child: child.actor, err: String(error) })
+  }
+
+  private giveUp(actor: string, exit: string): void {
+    if (this.isFatal) return
+    this.isFatal = true
+    this.isDraining = true
+    const reason = `${actor} was restarted too often, the last time it ended with ${exit}`
+    this.options.env.log.error('giving up', { child: actor, reason })
+    this.options.onFatal(reason)
+  }
+
+  private startPool(spec: PoolSpec<Message>): Pool<Task, Answer, Message> {
+    const { env, logLevel, registry } = this.options
+    return definePool<Task, Answer, Message>({
+      actor: spec.kind,
+      entry: spec.entry,
+      size: spec.size,
+      boot: spec.boot,
+      logLevel,
+      env,
+      heapMbMax: spec.heapMbMax,
+      onSeat: (seat) => this.wiring.seat(seat),
+      onVacate: (seat) => {
+        this.wiring.unseat(seat)
+        registry.retire(seat.actor)
+      },
+      onMetricBlock: (actor, block) => registry.attach(actor, block),
+      onCrash: (actor) => this.onPoolCrash(actor, spec),
+    })
+  }
+
+  private onPoolCrash(actor: string, spec: PoolSpec<Message>): number | undefined {
+    const { env } = this.options
+    const decision = decideRestart(this.poolHistory, env.clock.monotonic(), spec.policy)
+    this.poolHistory = decision.history
+    if (decision.kind === 'give-up') {
+      this.giveUp(actor, 'a crash')
+      return undefined
+    }
+    this.poolRestarts++
+    env.metrics.cell('nilo_actor_restarts_total', spec.kind).add(1)
+    env.log.warn('pool thread ended, a new one takes its place', { child: actor })
+    return decision.afterMs
+  }
+
+  private async statusOf(child: Child): Promise<ChildStatus> {
+    const { thread, actor } = child
+    let status: ActorStatus | undefined
+    if (thread !== undefined && child.state === 'running') {
+      status = await within(this.options.env, STATUS_MS, thread.status())
+      // Busy is not dead: what it said last stands until it says something else.
+      child.lastStatus = status ?? child.lastStatus
+      status = child.lastStatus
+    }
+    return { actor, state: child.state, restarts: child.restarts, lastExit: child.lastExit, status }
+  }
+
+  private poolStatus(): ChildStatus | undefined {
+    const spec = this.options.pool
+    if (spec === undefined || this.pool === undefined) return undefined
+    const threads = this.pool.seats().length
+    return {
+      actor: spec.kind,
+      state: threads === spec.size ? 'running' : 'starting',
+      restarts: this.poolRestarts,
+      lastExit: '',
+      status: { readyPercent: 100, isServing: threads > 0, details: { threads, size: spec.size } },
+    }
+  }
+
+  private readinessOf(children: readonly ChildStatus[]): Readiness {
+    if (this.isDraining)
+      return { isReady: false, reason: 'the server is shutting down', percent: 100 }
+    let percent = 100
+    let reason = ''
+    for (const { actor, state, status } of children) {
+      const at = state === 'running' ? (status?.readyPercent ?? 100) : 0
+      if (at < percent) {
+        percent = at
+        const why = state === 'running' ? `replays its log (${Math.floor(at)} %)` : `is ${state}`
+        reason = `${actor} ${why}`
+      } else if (reason === '' && status?.isServing === false) {
+        reason = `${actor} takes no writes`
+      }
+    }
+    return { isReady: reason === '', reason, percent }
+  }
+
+  private async drainChild(child: Child): Promise<boolean> {
+    const { thread } = child
+    if (thread === undefined) return child.state === 'stopped'
+    child.state = 'draining'
+    try {
+      await thread.drain()
+      return true
+    } catch (error) {
+      this.options.env.log.error('actor did not drain', { child: child.actor, err: String(error) })
+      return false
+    } finally {
+      await thread.terminate()
+      await thread.exited
+      child.state = 'stopped'
+    }
+  }
+
+  private async terminateAll(): Promise<void> {
+    await this.pool?.close()
+    await Promise.all(this.children.map((child) => child.thread?.terminate()))
+  }
+}
+
+function newChild(spec: ChildSpec, index: number): Child {
+  return {
+    spec,
+    index,
+    actor: `${spec.kind}/${index}`,
+    state: 'stopped',
+    thread: undefined,
+    history: [],
+    restarts: 0,
+    lastExit: '',
+    lastStatus: undefined,
+  }
+}
+
+/** The answer, or undefined when it does not come in time or is an error. */
+async function within<T>(env: Env, ms: number, answer: Promise<T>): Promise<T | undefined> {
+  let late: { cancel(): void } | undefined
+  const timeout = new Promise<undefined>((resolve) => {
+    late = env.timers.after(ms, () => resolve(undefined))
+  })
+  try {
+    return await Promise.race([answer, timeout])
+  } catch {
+    // The actor died or threw: its exit is handled elsewhere, there is just no status now.
+    return undefined
+  } finally {
+    late?.cancel()
+  }
+}
