@@ -168,7 +168,11 @@ async function rank(plan: AggregatePlan, isTop: boolean, state: QueryState): Pro
   const ks = (await state.evaluate(plan.param!)).values
   const { memory } = state
   const steps = plan.range.count
-  if (!ks.some((k) => k !== k || k >= 1)) return memory.matrix(0, steps)
+  if (!ks.some((k) => k !== k || k >= 1)) {
+    // Nothing is kept, but what the input has to say is said.
+    await eachRow(await state.stream(plan.input), state, () => {})
+    return memory.matrix(0, steps)
+  }
   for (const k of ks) if (k !== k) throw execution('Parameter value is NaN')
   const least = ks.reduce((a, b) => Math.min(a, b))
   const most = ks.reduce((a, b) => Math.max(a, b))
