@@ -3,9 +3,9 @@
  * query costs beyond reading chunks, µs per series and query. Each result is checked once first.
  */
 import { Bench } from 'tinybench'
+import { SeededPrng } from '../../../src/shared/base/prng.js'
 import { execute, LabelTable, parse, type QueryResult } from '../../../src/shared/promql/index.js'
 import { MemorySource } from '../../../test/support/memory-source.js'
-import { mulberry32 } from '../../../src/shared/base/prng.js'
 
 const SERIES = 1_000
 const SCRAPES = 1_440
@@ -33,9 +33,12 @@ for (const text of QUERIES) {
 }
 await bench.run()
 for (const task of bench.tasks) {
-  const ms = task.result?.latency.p50 ?? Number.NaN
+  const { result } = task
+  const ms = result.state === 'completed' ? result.latency.p50 : Number.NaN
   const perSeries = ((ms * 1_000) / SERIES).toFixed(2)
-  process.stdout.write(`${ms.toFixed(2).padStart(9)} ms ${perSeries.padStart(8)} µs/series  ${task.name}\n`)
+  process.stdout.write(
+    `${ms.toFixed(2).padStart(9)} ms ${perSeries.padStart(8)} µs/series  ${task.name}\n`,
+  )
 }
 
 function run(text: string): Promise<QueryResult> {
@@ -71,14 +74,14 @@ async function check(text: string): Promise<void> {
 
 /** Counters of ten jobs that grow unevenly; a few restart. */
 function counters(): MemorySource {
-  const random = mulberry32(1)
+  const random = new SeededPrng(1)
   const made = new MemorySource()
   const ts = Float64Array.from({ length: SCRAPES }, (_, i) => (i + 1) * 15_000)
   for (let series = 0; series < SERIES; series++) {
     const values = new Float64Array(SCRAPES)
     let value = 0
     for (let i = 0; i < SCRAPES; i++) {
-      value = random() < 0.0005 ? 0 : value + Math.floor(random() * 100)
+      value = random.fraction() < 0.0005 ? 0 : value + random.below(100)
       values[i] = value
     }
     const job = `job-${series % 10}`
