@@ -18,7 +18,13 @@ import {
   type Query,
   type QueryResult,
 } from '../../shared/promql/index.js'
-import { encodeResult } from './answer.js'
+import {
+  type AnswerNotes,
+  encodeData,
+  encodeSeries,
+  encodeStrings,
+  JsonEncoder,
+} from '../../shared/wire/json/index.js'
 import {
   CANCEL_NONE,
   CANCEL_TIMEOUT,
@@ -28,13 +34,7 @@ import {
   type QuerierTask,
 } from './contract.js'
 import { Fanout, type MetricMetadata, type ShardLink, type TimeRange } from './fanout.js'
-import {
-  encodeMetadata,
-  encodeSeries,
-  encodeString,
-  encodeStrings,
-  sortSets,
-} from './json-lists.js'
+import { sortSets } from './sort-sets.js'
 
 /** Sizes of the label table from which on it is made anew before the next query. */
 const SETS_MAX = 300_000
@@ -65,6 +65,7 @@ export class Querier {
   private readonly env: Env
   private readonly boot: QuerierBoot
   private readonly fanout: Fanout
+  private readonly json = new JsonEncoder()
   private labels = new LabelTable()
 
   constructor(env: Env, boot: QuerierBoot) {
@@ -121,7 +122,7 @@ export class Querier {
       case 'metadata':
         return this.metadata(tenant, query)
       case 'format-query':
-        return listOutcome(encodeString(formatExpr(parseQuery(query.text))), 0)
+        return listOutcome(encodeData(formatExpr(parseQuery(query.text))), 0)
     }
   }
 
@@ -152,7 +153,7 @@ export class Querier {
     } catch (error) {
       throw isInvalidRange(error) ? invalidQuery(error) : error
     }
-    const pieces = encodeResult(limited(result, query.limit))
+    const pieces = this.json.encode(limited(result, query.limit))
     return { pieces, samplesRead: result.samplesRead, seriesRead: result.seriesRead }
   }
 
@@ -166,7 +167,7 @@ export class Querier {
     const sorted = sortSets(sets, this.labels)
     const isCut = query.limit > 0 && sorted.length > query.limit
     const kept = isCut ? sorted.subarray(0, query.limit) : sorted
-    return listOutcome(encodeSeries(kept, this.labels, isCut ? [TRUNCATED] : []), sets.length)
+    return listOutcome(encodeSeries(kept, this.labels, truncated(isCut)), sets.length)
   }
 
   private async labelNames(
@@ -204,7 +205,7 @@ export class Querier {
   private async metadata(tenant: string, query: QueryOf<'metadata'>): Promise<Outcome> {
     const { metric, limit, limitPerMetric } = query
     // A limit of none is told from a limit of zero, which asks for nothing.
-    if (limit === 0) return listOutcome(encodeMetadata(new Map()), 0)
+    if (limit === 0) return listOutcome(encodeData({}), 0)
     const entries = await this.fanout.metadata(tenant, metric)
     const byMetric = new Map<string, MetricMetadata[]>()
     for (const entry of entries.sort((a, b) => compareUtf8(a.metric, b.metric))) {
@@ -216,7 +217,7 @@ export class Querier {
         list.push(entry)
       }
     }
-    return listOutcome(encodeMetadata(byMetric), 0)
+    return listOutcome(encodeData(metadataJson(byMetric)), 0)
   }
 
   /** Set ids of the series of any selector, each once. */
@@ -302,6 +303,20 @@ function has(list: readonly MetricMetadata[], entry: MetricMetadata): boolean {
   return list.some((other) => other.type === type && other.help === help && other.unit === unit)
 }
 
+function metadataJson(byMetric: ReadonlyMap<string, readonly MetricMetadata[]>): unknown {
+  return Object.fromEntries(
+    Array.from(byMetric, ([metric, entries]) => [
+      metric,
+      entries.map(({ type, help, unit }) => ({ type, help, unit })),
+    ]),
+  )
+}
+
+/** The warning beside a list that a limit has cut. */
+function truncated(isCut: boolean): AnswerNotes {
+  return isCut ? { warnings: [TRUNCATED] } : {}
+}
+
 function listOutcome(pieces: Pieces, seriesRead: number): Outcome {
   return { pieces, samplesRead: 0, seriesRead }
 }
@@ -309,5 +324,5 @@ function listOutcome(pieces: Pieces, seriesRead: number): Outcome {
 function stringsOutcome(values: readonly string[], limit: number, seriesRead: number): Outcome {
   const isCut = limit > 0 && values.length > limit
   const kept = isCut ? values.slice(0, limit) : values
-  return listOutcome(encodeStrings(kept, isCut ? [TRUNCATED] : []), seriesRead)
+  return listOutcome(encodeStrings(kept, truncated(isCut)), seriesRead)
 }

@@ -40,7 +40,7 @@ export type QueryData =
   | { readonly type: 'scalar'; readonly value: number; readonly atMs: number }
   | {
       readonly type: 'vector'
-      /** One step; every row of `order` is taken to be there. */
+      /** One step. */
       readonly matrix: StepColumns
       readonly order: Uint32Array
       readonly atMs: number

@@ -42,7 +42,7 @@ export class JsonEncoder {
   /** [J_BLOCK × 2] address and length. */
   private readonly rows: Uint32Array
   private readonly next: Uint32Array
-  private pieces: Uint8Array[] = []
+  private pieces: Uint8Array<ArrayBuffer>[] = []
   private at = J_OUT
 
   constructor() {
@@ -58,7 +58,7 @@ export class JsonEncoder {
   }
 
   /** The whole answer, envelope included, in pieces of at most 1 MiB that own their buffers. */
-  encode(answer: QueryAnswer): Uint8Array[] {
+  encode(answer: QueryAnswer): Uint8Array<ArrayBuffer>[] {
     this.pieces = []
     this.at = J_OUT
     this.labels.use(answer.labels)
@@ -113,14 +113,11 @@ export class JsonEncoder {
   }
 
   private writeVector(matrix: StepColumns, order: Uint32Array, atMs: number): void {
-    if (order.length === 0) {
-      this.write('[]')
-      return
-    }
     const head = this.prepareHead(atMs)
     let isFirst = true
     let count = 0
     for (const row of order) {
+      if ((matrix.present[row * matrix.words]! & 1) === 0) continue
       const set = matrix.sets[row]!
       let address = this.labels.find(set)
       if (address === 0) {
@@ -143,8 +140,8 @@ export class JsonEncoder {
       isFirst = this.writeRows(count, head, isFirst)
       count = 0
     }
-    this.writeRows(count, head, isFirst)
-    this.write(']')
+    isFirst = this.writeRows(count, head, isFirst)
+    this.write(isFirst ? '[]' : ']')
   }
 
   /** Puts `,"value":[<time>,"` where the kernel reads it; returns its length. */

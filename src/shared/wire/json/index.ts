@@ -14,6 +14,6 @@ export {
   type AnswerNotes,
   encodeData,
   encodeError,
-  encodeLabelSets,
+  encodeSeries,
   encodeStrings,
 } from './small.js'

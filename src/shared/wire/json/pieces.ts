@@ -7,7 +7,7 @@
 const TEXT_MAX = 262_144
 
 export class TextPieces {
-  private readonly pieces: Uint8Array[] = []
+  private readonly pieces: Uint8Array<ArrayBuffer>[] = []
   private text = ''
 
   write(text: string): void {
@@ -16,7 +16,7 @@ export class TextPieces {
   }
 
   /** All that was written. */
-  finish(): Uint8Array[] {
+  finish(): Uint8Array<ArrayBuffer>[] {
     this.flush()
     return this.pieces
   }

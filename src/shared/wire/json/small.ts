@@ -1,8 +1,8 @@
 /**
- * Answers of the API that are not query results, as bytes: lists of strings, of label sets, small
- * values of any shape, errors. The envelope is that of Prometheus' web/api/v1.
+ * Answers of the API that are not query results, as bytes: lists of strings, series, small values
+ * of any shape, errors. The envelope is that of Prometheus' web/api/v1.
  */
-import type { Labels } from '../../model/labels.js'
+import type { LabelSource } from './answer.js'
 import { TextPieces } from './pieces.js'
 import { quoteLabel, quoteText } from './quote.js'
 
@@ -25,7 +25,10 @@ function notes(name: string, texts: readonly string[] | undefined): string {
 }
 
 /** Label names or values. */
-export function encodeStrings(strings: Iterable<string>, notes: AnswerNotes = {}): Uint8Array[] {
+export function encodeStrings(
+  strings: Iterable<string>,
+  notes: AnswerNotes = {},
+): Uint8Array<ArrayBuffer>[] {
   const pieces = new TextPieces()
   pieces.write(`${OPEN}[`)
   let separator = ''
@@ -37,22 +40,39 @@ export function encodeStrings(strings: Iterable<string>, notes: AnswerNotes = {}
   return pieces.finish()
 }
 
-/** Series, as /api/v1/series lists them. */
-export function encodeLabelSets(sets: Iterable<Labels>, notes: AnswerNotes = {}): Uint8Array[] {
+/** Series, as /api/v1/series lists them, in the order of the set ids given. */
+export function encodeSeries(
+  sets: Iterable<number>,
+  labels: LabelSource,
+  notes: AnswerNotes = {},
+): Uint8Array<ArrayBuffer>[] {
   const pieces = new TextPieces()
+  // Series share most of their labels: each is quoted once.
+  const texts: string[] = []
+  const textOf = (pair: number): string => {
+    const known = texts[pair]
+    if (known !== undefined) return known
+    const text = `${quoteLabel(labels.pairName(pair))}:${quoteLabel(labels.pairValue(pair))}`
+    texts[pair] = text
+    return text
+  }
   pieces.write(`${OPEN}[`)
-  let separator = ''
-  for (const labels of sets) {
-    const pairs = labels.map(({ name, value }) => `${quoteLabel(name)}:${quoteLabel(value)}`)
-    pieces.write(`${separator}{${pairs.join(',')}}`)
-    separator = ','
+  let separator = '{'
+  for (const set of sets) {
+    let inner = separator
+    separator = ',{'
+    for (const pair of labels.pairs(set)) {
+      inner += textOf(pair)
+      inner += ','
+    }
+    pieces.write(inner.endsWith(',') ? `${inner.slice(0, -1)}}` : `${inner}}`)
   }
   pieces.write(`]${closeAnswer(notes)}`)
   return pieces.finish()
 }
 
 /** Data of any shape that JSON has: metadata, build information, a formatted query. */
-export function encodeData(data: unknown, notes: AnswerNotes = {}): Uint8Array[] {
+export function encodeData(data: unknown, notes: AnswerNotes = {}): Uint8Array<ArrayBuffer>[] {
   const pieces = new TextPieces()
   pieces.write(OPEN)
   pieces.write(toJson(data))
@@ -61,7 +81,7 @@ export function encodeData(data: unknown, notes: AnswerNotes = {}): Uint8Array[]
 }
 
 /** An error. `type` is one of Prometheus' errorType values. */
-export function encodeError(type: string, text: string): Uint8Array[] {
+export function encodeError(type: string, text: string): Uint8Array<ArrayBuffer>[] {
   const pieces = new TextPieces()
   pieces.write(`{"status":"error","errorType":${quoteText(type)},"error":${quoteText(text)}}`)
   return pieces.finish()

@@ -5,11 +5,12 @@ import fc from 'fast-check'
 import { openJsonKernel } from '../../../../src/shared/kernels/json.js'
 import { J_BLOCK, J_OUT, J_OUT_BYTES } from '../../../../src/shared/kernels/json-layout.js'
 import { labelsOf } from '../../../../src/shared/model/labels.js'
+import type { QueryResult } from '../../../../src/shared/promql/index.js'
 import { LabelTable } from '../../../../src/shared/promql/label-table.js'
 import {
   encodeData,
   encodeError,
-  encodeLabelSets,
+  encodeSeries,
   encodeStrings,
   JsonEncoder,
   type QueryAnswer,
@@ -77,6 +78,9 @@ test('prints every number as JavaScript does, Go’s notation apart', () => {
   fc.assert(fc.property(fc.oneof(anyBits, decimals, whole), check), options)
 })
 
+/** What the engine gives is what the encoder takes: checked by the compiler. */
+const engineAnswer: (result: QueryResult) => QueryAnswer = (result) => result
+
 function answer(data: QueryData, labels = new LabelTable(), notes: Partial<QueryAnswer> = {}) {
   return { labels, data, warnings: [], infos: [], ...notes }
 }
@@ -86,6 +90,18 @@ function textOf(pieces: readonly Uint8Array[]): string {
 }
 
 const encoder = new JsonEncoder()
+
+test('takes what the engine gives', () => {
+  const result: QueryResult = {
+    labels: new LabelTable(),
+    data: { type: 'string', value: 'x', atMs: 1000 },
+    warnings: [],
+    infos: [],
+    samplesRead: 0,
+    seriesRead: 0,
+  }
+  assert.match(textOf(encoder.encode(engineAnswer(result))), /\[1,"x"\]/)
+})
 
 test('writes scalars and strings', () => {
   const scalar = (value: number, atMs: number): string =>
@@ -107,13 +123,13 @@ test('writes vectors with warnings and infos', () => {
   const data: QueryData = {
     type: 'vector',
     atMs: 1700000000100,
-    order: Uint32Array.of(2, 0),
+    order: Uint32Array.of(1, 2, 0),
     matrix: {
       steps: 1,
       words: 1,
       sets: Uint32Array.of(odd, 0, 0),
       values: Float64Array.of(1e21, 2, Number.NaN),
-      present: Uint32Array.of(1, 1, 1),
+      present: Uint32Array.of(1, 0, 1),
     },
   }
   const notes = { warnings: ['PromQL warning: <x> (1:1)'], infos: ['PromQL info: "y"'] }
@@ -259,10 +275,13 @@ test('writes lists, label sets, data and errors', () => {
     textOf(encodeStrings(['a', '<b>\b'], { warnings: ['w'] })),
     '{"status":"success","data":["a","\\u003cb\\u003e\\u0008"],"warnings":["w"]}',
   )
+  const labels = new LabelTable()
+  const sets = [{ b: '<', a: '"' }, {}, { b: '<' }].map((set) => labels.internLabels(labelsOf(set)))
   assert.equal(
-    textOf(encodeLabelSets([labelsOf({ b: '<', a: '"' }), []])),
-    '{"status":"success","data":[{"a":"\\"","b":"<"},{}]}',
+    textOf(encodeSeries(sets, labels)),
+    '{"status":"success","data":[{"a":"\\"","b":"<"},{},{"b":"<"}]}',
   )
+  assert.equal(textOf(encodeSeries([], labels)), '{"status":"success","data":[]}')
   assert.equal(
     textOf(encodeData({ up: [{ type: 'gauge', help: 'a & b', unit: '' }] })),
     '{"status":"success","data":{"up":[{"type":"gauge","help":"a \\u0026 b","unit":""}]}}',
