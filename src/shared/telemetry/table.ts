@@ -78,6 +78,41 @@ export const METRICS = {
     help: 'Samples ingested, per tenant.',
     labels: ['user'],
   },
+  cortex_ingester_memory_users: {
+    type: 'gauge',
+    help: 'Tenants with series in memory.',
+    labels: [],
+  },
+  cortex_ingester_tsdb_wal_corruptions_total: {
+    type: 'counter',
+    help: 'Damaged places found in the log at start.',
+    labels: [],
+  },
+  cortex_ingester_tsdb_wal_writes_failed_total: {
+    type: 'counter',
+    help: 'Writes and syncs of the log that failed.',
+    labels: [],
+  },
+  nilo_ingester_wal_written_bytes_total: {
+    type: 'counter',
+    help: 'Bytes written to the log.',
+    labels: [],
+  },
+  nilo_ingester_memory_bytes: {
+    type: 'gauge',
+    help: 'Bytes handed out of the memory of a shard.',
+    labels: ['ingester'],
+  },
+  nilo_ingester_replay_ratio: {
+    type: 'gauge',
+    help: 'How much of its log a shard has replayed.',
+    labels: ['ingester'],
+  },
+  nilo_ingester_replay_seconds: {
+    type: 'gauge',
+    help: 'Time that the replay took at the start of a shard.',
+    labels: ['ingester'],
+  },
   nilo_actor_call_duration_seconds: {
     type: 'histogram',
     help: 'Time that calls between actors took, by the actor called.',

@@ -35,11 +35,13 @@ import {
   H_REFS,
   H_REPEATED,
   H_SERIES_COUNT,
-  H_TENANT_COUNT,
   H_TIMES,
   H_TOO_OLD,
   H_VALUES,
-  TENANTS_MAX,
+  LAST_TIMES,
+  SERIES_DIRECTORY,
+  SERIES_SLAB_MASK,
+  SERIES_SLAB_SHIFT,
 } from '../../kernels/head-layout.js'
 import type { Labels } from '../../model/labels.js'
 import type { Matcher } from '../../model/matcher.js'
@@ -87,6 +89,9 @@ export interface Rejection {
 
 /** What one sample of `appendSample` came to. */
 export type AppendOutcome = 'appended' | 'repeated' | 'out-of-order' | 'duplicate' | 'full'
+
+/** Last time of a series without samples. */
+const NO_SAMPLE = -(2n ** 63n)
 
 /** Reader slots when none are asked for. */
 export const READER_SLOTS_DEFAULT = 64
@@ -173,9 +178,16 @@ export class Head implements SelectContext {
     return this.tenantCache
   }
 
-  /** Whether a further tenant can be added. */
-  hasTenantRoom(): boolean {
-    return this.view.word(H_TENANT_COUNT) < TENANTS_MAX
+  /** Time of a tenant's newest sample, ms; -Infinity without any. Looks at every series. */
+  maxTime(tenant: number): number {
+    const bits = new BigInt64Array(this.view.memory.buffer as ArrayBuffer)
+    let newest = Number.NEGATIVE_INFINITY
+    for (const ref of this.view.postings(this.view.allPair(tenant))) {
+      const slab = this.view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
+      const last = bits[(slab + LAST_TIMES) / 8 + (ref & SERIES_SLAB_MASK)]!
+      if (last !== NO_SAMPLE) newest = Math.max(newest, Number(last))
+    }
+    return newest
   }
 
   /**

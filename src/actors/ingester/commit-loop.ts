@@ -1,0 +1,367 @@
+/**
+ * A turn of an ingester: frames of all links → ids to refs → check → one write to the log → append
+ * and publish → acks (architecture §8.9, §8.13–14). What was rejected is never logged; what could
+ * not be logged is not appended and answered RETRY.
+ *
+ * Hot: bench/shared/tsdb/head.bench.ts has the kernel's part, bench/macro the whole.
+ */
+import type { Env } from '../../shared/env/index.js'
+import { DEFINE_FULL } from '../../shared/kernels/head-layout.js'
+import type { Head } from '../../shared/tsdb/index.js'
+import {
+  ACK_RETRY,
+  ACK_UNBOUND,
+  DISCARD_REASONS,
+  FRAME_METADATA,
+  FRAME_WRITE,
+  padTo8,
+  WRITE_HEADER_BYTES,
+  WRITE_LAST,
+} from '../../shared/wire/frames/index.js'
+import {
+  type BodyAck,
+  type DistributorLink,
+  newAck,
+  REF_BAD,
+  REF_FULL,
+  REF_UNBOUND,
+  REFS_END,
+  reject,
+  worsen,
+} from './links.js'
+import type { LogKeeper } from './log-keeper.js'
+import { findMetadata } from './metadata.js'
+import { printRejection } from './rejection-text.js'
+import type { TenantState, Tenants } from './tenants.js'
+
+/** What one turn takes at most: an ack waits for the whole turn. */
+const TURN_FRAMES_MAX = 64
+const TURN_SAMPLES_MAX = 65536
+const TURN_LOG_BYTES_MAX = 4 << 20
+/** Below this much free memory nothing is taken any more; bursts need some to the end. */
+const MEMORY_FREE_MIN = 1 << 20
+
+const MEMORY_FULL = 'has no memory left'
+const OUT_OF_ORDER = DISCARD_REASONS.indexOf('sample_out_of_order')
+const DUPLICATE = DISCARD_REASONS.indexOf('sample_duplicate_timestamp')
+const TOO_OLD = DISCARD_REASONS.indexOf('sample_timestamp_too_old')
+const LABEL_INVALID = DISCARD_REASONS.indexOf('label_invalid')
+const MEMORY_LIMIT = DISCARD_REASONS.indexOf('memory_limit')
+
+/** A frame whose samples stand in the turn's columns. */
+interface TakenFrame {
+  readonly tenant: TenantState
+  readonly ack: BodyAck
+  readonly from: number
+  readonly count: number
+  readonly maxt: number
+}
+
+/** An ack that goes out when the turn is committed. */
+interface DueAck {
+  readonly link: DistributorLink
+  readonly requestId: number
+  readonly ack: BodyAck
+}
+
+/** What the loop works with; all owned by the ingester. */
+export interface CommitParts {
+  readonly env: Env
+  readonly shard: number
+  readonly head: Head
+  readonly tenants: Tenants
+  readonly log: LogKeeper
+  /** False while the log is replayed: frames bind their ids and are answered RETRY. */
+  isOpen(): boolean
+}
+
+/** The parts of a WRITE frame: offsets into the ring's data. */
+interface WriteFrame {
+  readonly requestId: number
+  readonly isLast: boolean
+  readonly tenant: string
+  readonly defineCount: number
+  readonly defines: Uint8Array
+  readonly sampleCount: number
+  readonly ids: Uint32Array
+  readonly times: Float64Array
+  readonly values: Float64Array
+}
+
+export class CommitLoop {
+  private readonly parts: CommitParts
+  private readonly frames: TakenFrame[] = []
+  private readonly due: DueAck[] = []
+  /** Columns in use. */
+  private used = 0
+  private mint = Number.POSITIVE_INFINITY
+  private maxt = Number.NEGATIVE_INFINITY
+  /** Bytes of frames that could not be read, for a log line now and then. */
+  private malformed = 0
+
+  constructor(parts: CommitParts) {
+    this.parts = parts
+  }
+
+  /** Takes and commits what has come on the links; false when there was nothing. */
+  turn(links: Iterable<DistributorLink>): boolean {
+    const { head } = this.parts
+    this.used = 0
+    this.mint = Number.POSITIVE_INFINITY
+    this.maxt = Number.NEGATIVE_INFINITY
+    head.kernel.logBegin()
+    let taken = 0
+    for (const link of links) {
+      link.flush()
+      taken += this.drainLink(link, taken)
+    }
+    if (this.used > 0) this.commit()
+    for (const { link, requestId, ack } of this.due) link.send(requestId, ack)
+    this.frames.length = 0
+    this.due.length = 0
+    return taken > 0
+  }
+
+  private drainLink(link: DistributorLink, takenBefore: number): number {
+    const { reader } = link.ends
+    let taken = 0
+    while (this.hasRoom(takenBefore + taken) && reader.next()) {
+      if (reader.kind === FRAME_WRITE) this.takeWrite(link)
+      else if (reader.kind === FRAME_METADATA) this.takeMetadata(link)
+      else this.noteMalformed(`frame of kind ${reader.kind}`)
+      taken++
+    }
+    if (taken > 0) reader.release()
+    return taken
+  }
+
+  private hasRoom(frames: number): boolean {
+    return (
+      frames < TURN_FRAMES_MAX &&
+      this.used < TURN_SAMPLES_MAX &&
+      this.parts.head.logBytes() < TURN_LOG_BYTES_MAX
+    )
+  }
+
+  private takeMetadata(link: DistributorLink): void {
+    const { data, offset, length } = link.ends.reader
+    const found = findMetadata(Buffer.from(data.slice(offset, offset + length).buffer))
+    if (found === undefined) {
+      this.noteMalformed('metadata frame')
+      return
+    }
+    const tenant = this.parts.tenants.get(found.tenant)
+    const now = this.parts.env.clock.now()
+    for (const entry of found.entries) tenant?.metadata.put(entry, now)
+  }
+
+  private takeWrite(link: DistributorLink): void {
+    const { data, offset, length } = link.ends.reader
+    const frame = findWrite(data, offset, length)
+    if (frame === undefined) {
+      this.noteMalformed(`write frame of ${length} bytes`)
+      return
+    }
+    const ack = link.open.get(frame.requestId) ?? newAck()
+    this.storeFrame(link, frame, ack)
+    if (frame.isLast) {
+      link.open.delete(frame.requestId)
+      this.due.push({ link, requestId: frame.requestId, ack })
+    } else link.open.set(frame.requestId, ack)
+  }
+
+  private storeFrame(link: DistributorLink, frame: WriteFrame, ack: BodyAck): void {
+    const { head, tenants } = this.parts
+    const tenant = tenants.get(frame.tenant)
+    if (tenant === undefined) {
+      worsen(ack, ACK_RETRY, this.retryText('has no memory for further tenants'))
+      return
+    }
+    // Ids are bound whatever becomes of the samples: the distributor will not define them again.
+    if (frame.defineCount > 0) this.bind(link, tenant, frame)
+    if (!this.parts.isOpen()) {
+      worsen(ack, ACK_RETRY, this.retryText('replays its log'))
+      return
+    }
+    if (head.memoryUse().free < MEMORY_FREE_MIN) {
+      this.discard(tenant, ack, MEMORY_LIMIT, frame.sampleCount)
+      worsen(ack, ACK_RETRY, this.retryText(MEMORY_FULL))
+      return
+    }
+    if (frame.sampleCount > head.capacity - this.used) {
+      worsen(ack, ACK_RETRY, this.retryText('was sent a frame that is too large'))
+      return
+    }
+    const count = this.translate(link, tenant, frame, ack)
+    if (count < 0) {
+      worsen(ack, ACK_UNBOUND, this.retryText('was sent a series id that it does not know'))
+      return
+    }
+    this.check(tenant, ack, count)
+  }
+
+  private bind(link: DistributorLink, tenant: TenantState, frame: WriteFrame): void {
+    const { head, tenants } = this.parts
+    const isRead = head.defineSection(tenant.index, frame.defines, frame.defineCount, (id, ref) => {
+      const target = ref >= 0 ? ref : ref === DEFINE_FULL ? REF_FULL : REF_BAD
+      if (!link.bind(id, target)) this.noteMalformed(`series id ${id}`)
+    })
+    if (!isRead) this.noteMalformed('define section')
+    tenants.countSeries(tenant)
+  }
+
+  /** Copies a frame to the columns, ids made refs; how many, or -1 when an id is not bound. */
+  private translate(
+    link: DistributorLink,
+    tenant: TenantState,
+    frame: WriteFrame,
+    ack: BodyAck,
+  ): number {
+    const { refs } = this.parts.head
+    const { ids, sampleCount } = frame
+    const map = link.refs
+    const from = this.used
+    let special = 0
+    for (let i = 0; i < sampleCount; i++) {
+      const id = ids[i]!
+      const ref = id < map.length ? map[id]! : REF_UNBOUND
+      if (ref >= REFS_END) {
+        if (ref === REF_UNBOUND) return -1
+        special++
+      }
+      refs[from + i] = ref
+    }
+    this.parts.head.times.set(frame.times, from)
+    this.parts.head.values.set(frame.values, from)
+    return special === 0 ? sampleCount : this.dropSpecial(tenant, ack, sampleCount)
+  }
+
+  /** Takes out the samples of series that could not be created. */
+  private dropSpecial(tenant: TenantState, ack: BodyAck, count: number): number {
+    const { refs, times, values } = this.parts.head
+    const end = this.used + count
+    let kept = this.used
+    let full = 0
+    for (let i = this.used; i < end; i++) {
+      if (refs[i]! >= REFS_END) {
+        if (refs[i] === REF_FULL) full++
+        continue
+      }
+      refs[kept] = refs[i]!
+      times[kept] = times[i]!
+      values.copyWithin(kept, i, i + 1)
+      kept++
+    }
+    const bad = end - kept - full
+    if (full > 0) {
+      this.discard(tenant, ack, MEMORY_LIMIT, full)
+      worsen(ack, ACK_RETRY, this.retryText(MEMORY_FULL))
+    }
+    if (bad > 0) this.discard(tenant, ack, LABEL_INVALID, bad)
+    return kept - this.used
+  }
+
+  /** Checks the columns after `used`, and adds what is accepted to the log buffer. */
+  private check(tenant: TenantState, ack: BodyAck, count: number): void {
+    const { head, tenants } = this.parts
+    const { kernel } = head
+    const from = this.used
+    kernel.clearCounts()
+    kernel.clearRange()
+    const accepted = kernel.check(from, count, tenants.oldestOf(tenant))
+    if (accepted < count) this.noteRejected(tenant, ack)
+    if (accepted === 0) return
+    if (kernel.logSamples(tenant.index, from, accepted) === 0) {
+      kernel.rollback(from, accepted)
+      worsen(ack, ACK_RETRY, this.retryText('was sent more than its log buffer holds'))
+      return
+    }
+    const range = head.acceptedRange()
+    this.mint = Math.min(this.mint, range.mint)
+    this.maxt = Math.max(this.maxt, range.maxt)
+    this.frames.push({ tenant, ack, from, count: accepted, maxt: range.maxt })
+    this.used += accepted
+  }
+
+  private noteRejected(tenant: TenantState, ack: BodyAck): void {
+    const { head, shard } = this.parts
+    const counts = head.counts()
+    if (counts.outOfOrder > 0) this.discard(tenant, ack, OUT_OF_ORDER, counts.outOfOrder)
+    if (counts.duplicates > 0) this.discard(tenant, ack, DUPLICATE, counts.duplicates)
+    if (counts.tooOld > 0) this.discard(tenant, ack, TOO_OLD, counts.tooOld)
+    const first = head.firstRejection()
+    if (first === undefined || ack.text !== '') return
+    const labels = head.view.labels(first.ref)
+    ack.text = printRejection(shard, tenant.name, { code: first.code, t: first.t, labels })
+  }
+
+  private discard(tenant: TenantState, ack: BodyAck, reason: number, count: number): void {
+    if (count === 0) return
+    reject(ack, reason, count)
+    this.parts.tenants.discard(tenant, reason, count)
+  }
+
+  private commit(): void {
+    const { head, log, tenants } = this.parts
+    const { kernel } = head
+    if (!log.write(head.logBatch(), { sampleCount: this.used, mint: this.mint, maxt: this.maxt })) {
+      kernel.rollback(0, this.used)
+      kernel.logForget()
+      const text = this.retryText('cannot write its log')
+      for (const { ack } of this.frames) worsen(ack, ACK_RETRY, text)
+      return
+    }
+    const appended = kernel.append(0, this.used)
+    kernel.publish(0, appended)
+    if (appended < this.used) kernel.rollback(appended, this.used - appended)
+    for (const { tenant, ack, from, count, maxt } of this.frames) {
+      const stored = Math.max(0, Math.min(count, appended - from))
+      tenant.ingested.add(stored)
+      if (stored > 0) tenant.maxt = Math.max(tenant.maxt, maxt)
+      if (stored === count) continue
+      // In the log but not in memory: the sender sends it again, and a replay brings it anyway.
+      reject(ack, MEMORY_LIMIT, count - stored)
+      tenants.discard(tenant, MEMORY_LIMIT, count - stored)
+      worsen(ack, ACK_RETRY, this.retryText(MEMORY_FULL))
+    }
+  }
+
+  private retryText(what: string): string {
+    return `ingester-${this.parts.shard} ${what}`
+  }
+
+  private noteMalformed(what: string): void {
+    this.malformed++
+    if ((this.malformed & (this.malformed - 1)) !== 0) return
+    this.parts.env.log.error('frame cannot be read', { what, count: this.malformed })
+  }
+}
+
+/** Views of a WRITE frame's sections; undefined when its lengths do not add up. */
+function findWrite(data: Uint8Array, offset: number, length: number): WriteFrame | undefined {
+  if (length < WRITE_HEADER_BYTES) return undefined
+  const buffer = data.buffer as ArrayBuffer
+  const start = data.byteOffset + offset
+  const header = new Uint32Array(buffer, start, WRITE_HEADER_BYTES / 4)
+  const tenantLength = header[2]!
+  const defineBytes = header[4]!
+  const sampleCount = header[5]!
+  const definesAt = WRITE_HEADER_BYTES + padTo8(tenantLength)
+  const idsAt = definesAt + defineBytes
+  const timesAt = idsAt + padTo8(sampleCount * 4)
+  const valuesAt = timesAt + sampleCount * 8
+  const isAligned = defineBytes % 8 === 0
+  if (!isAligned || tenantLength > length || valuesAt + sampleCount * 8 > length) return undefined
+  const tenantAt = offset + WRITE_HEADER_BYTES
+  return {
+    requestId: header[0]!,
+    isLast: (header[1]! & WRITE_LAST) !== 0,
+    tenant: Buffer.from(buffer, data.byteOffset + tenantAt, tenantLength).toString('utf8'),
+    defineCount: header[3]!,
+    defines: data.subarray(offset + definesAt, offset + definesAt + defineBytes),
+    sampleCount,
+    ids: new Uint32Array(buffer, start + idsAt, sampleCount),
+    times: new Float64Array(buffer, start + timesAt, sampleCount),
+    values: new Float64Array(buffer, start + valuesAt, sampleCount),
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * What others may know of an ingester shard: what it boots with, its link ends, its calls. Frames
+ * of samples come from each distributor through a ring buffer and acks go back through another
+ * (shared/wire/frames); queriers ask by calls and read samples in place, from the shard's memory
+ * (shared/tsdb HeadReader).
+ */
+import type { Labels } from '../../shared/model/labels.js'
+import type { Matcher } from '../../shared/model/matcher.js'
+import type { RingReader, RingWriter } from '../../shared/ringbuf/index.js'
+
+/** Both directions of a link as this thread holds them. */
+export interface LinkEnds {
+  readonly writer: RingWriter
+  readonly reader: RingReader
+}
+
+/** The ingester's slice of the configuration. */
+export interface IngesterConfig {
+  /** Root of local data; the shard keeps its own below `ingester-<index>/`. */
+  readonly dataDir: string
+  /** `wal.fsync`: before every ack, now and then, or when the system does. */
+  readonly walFsync: 'always' | 'interval' | 'never'
+  /** `wal.fsync_interval`, ms. */
+  readonly walFsyncIntervalMs: number
+  readonly walSegmentBytesMax: number
+  /** `ingester.metadata_retain_period`, ms: how long metadata stays after its last push. */
+  readonly metadataRetainMs: number
+}
+
+/** Mimir's defaults, and ours where Mimir has no such key; `dataDir` is the caller's. */
+export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
+  walFsync: 'interval',
+  walFsyncIntervalMs: 1000,
+  walSegmentBytesMax: 128 << 20,
+  metadataRetainMs: 600_000,
+}
+
+/** What an ingester is built from; plain data that can be posted. */
+export interface IngesterBoot {
+  readonly index: number
+  readonly shardCount: number
+  readonly config: IngesterConfig
+  /** A zeroed memory (createHeadMemory), a new one for each life of the shard. */
+  readonly memory: WebAssembly.Memory
+  /** The compiled head kernel (compileHeadKernel). */
+  readonly kernel: WebAssembly.Module
+}
+
+/** Series by matchers, all of which must match, and time: ms, both ends inclusive. */
+export interface SelectRequest {
+  readonly tenant: string
+  readonly matchers: readonly Matcher[]
+  readonly mint: number
+  readonly maxt: number
+}
+
+/** Series that match any of several selectors; none of them means all series. */
+export interface LabelsRequest {
+  readonly tenant: string
+  readonly matchers: readonly (readonly Matcher[])[]
+  readonly mint: number
+  readonly maxt: number
+}
+
+/** What a sender said of a metric. */
+export interface MetricMetadata {
+  readonly metric: string
+  /** One of METADATA_TYPES. */
+  readonly type: string
+  readonly help: string
+  readonly unit: string
+}
+
+/**
+ * The calls that queriers make. While the shard replays its log they fail with `overloaded`, which
+ * may be retried: an answer from half a log would look like a whole one.
+ */
+export interface IngesterCalls {
+  /** Refs, ascending, valid in this life of the shard's memory. */
+  select(request: SelectRequest): Promise<{ refs: Uint32Array }>
+  /** Label names, sorted. */
+  labelNames(request: LabelsRequest): Promise<string[]>
+  /** Values of a label, sorted. */
+  labelValues(request: LabelsRequest & { readonly name: string }): Promise<string[]>
+  series(request: LabelsRequest): Promise<Labels[]>
+  /** @param request.metric '' for all metrics */
+  metadata(request: { readonly tenant: string; readonly metric: string }): Promise<MetricMetadata[]>
+}

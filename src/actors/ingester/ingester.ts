@@ -1,0 +1,149 @@
+/**
+ * An ingester shard: owns the heads of its series, of all tenants, and their log. No thread in
+ * sight: `turn` is one round of its loop, `calls` is what queriers ask.
+ */
+import type { Env } from '../../shared/env/index.js'
+import type { Cell } from '../../shared/telemetry/index.js'
+import { Head, WalWriter } from '../../shared/tsdb/index.js'
+import { CommitLoop } from './commit-loop.js'
+import type { IngesterBoot, IngesterCalls, LinkEnds } from './contract.js'
+import { DistributorLink } from './links.js'
+import { LogKeeper } from './log-keeper.js'
+import { Recovery, shardFolder } from './recovery.js'
+import { createCalls } from './select.js'
+import { Tenants } from './tenants.js'
+
+/** How often metadata is looked through for what to drop, ms. */
+const METADATA_SWEEP_MS = 60_000
+
+/** What a shard says of itself. */
+export interface IngesterStatus {
+  /** Of the replay. */
+  readonly readyPercent: number
+  /** Whether pushes are taken: replayed, and the log can be written. */
+  readonly isServing: boolean
+  readonly series: number
+  readonly tenants: number
+  readonly memoryBytes: number
+}
+
+export class Ingester {
+  /** What queriers may call. */
+  readonly calls: IngesterCalls
+  readonly head: Head
+  private readonly env: Env
+  private readonly boot: IngesterBoot
+  private readonly tenants: Tenants
+  private readonly recovery: Recovery
+  private readonly log: LogKeeper
+  private readonly loop: CommitLoop
+  private readonly links = new Map<number, DistributorLink>()
+  private readonly gauges: { series: Cell; users: Cell; memory: Cell; replayed: Cell }
+  private seriesShown = -1
+  private sweptAt = 0
+
+  constructor(env: Env, boot: IngesterBoot) {
+    this.env = env
+    this.boot = boot
+    this.head = new Head(env, { memory: boot.memory, module: boot.kernel })
+    this.tenants = new Tenants(env, this.head)
+    this.recovery = new Recovery(env, boot, this.head)
+    const shard = boot.index
+    const { head, tenants, recovery } = this
+    this.log = new LogKeeper(env, this.createWriter(), {
+      fsync: boot.config.walFsync,
+      intervalMs: boot.config.walFsyncIntervalMs,
+    })
+    this.loop = new CommitLoop({
+      env,
+      shard,
+      head,
+      tenants,
+      log: this.log,
+      isOpen: () => recovery.isDone(),
+    })
+    this.calls = createCalls({
+      env,
+      shard,
+      head,
+      tenants,
+      replayedPercent: () => recovery.percent(),
+    })
+    const { metrics } = env
+    this.gauges = {
+      series: metrics.cell('cortex_ingester_memory_series'),
+      users: metrics.cell('cortex_ingester_memory_users'),
+      memory: metrics.cell('nilo_ingester_memory_bytes', String(shard)),
+      replayed: metrics.cell('nilo_ingester_replay_ratio', String(shard)),
+    }
+  }
+
+  private createWriter(): WalWriter {
+    const { boot, env, recovery } = this
+    let created = 0
+    return new WalWriter({
+      disk: env.disk,
+      folder: `${shardFolder(boot, boot.index)}/wal`,
+      segmentBytesMax: boot.config.walSegmentBytesMax,
+      // Later than every segment replayed, also when the clock went back.
+      createdMs: () => {
+        created = Math.max(env.clock.now(), created + 1, recovery.createdMax() + 1)
+        return created
+      },
+    })
+  }
+
+  /** Takes a link from a distributor, in place of its earlier generation, whose ids are void. */
+  linkDistributor(index: number, ends: LinkEnds): void {
+    this.links.set(index, new DistributorLink(ends))
+  }
+
+  /** One turn: replay while there is some, frames, housekeeping. False when there was nothing to do. */
+  turn(): boolean {
+    let isBusy = false
+    if (!this.recovery.isDone()) {
+      isBusy = true
+      if (this.recovery.step()) this.tenants.takeReplayed()
+      this.gauges.replayed.set(this.recovery.percent() / 100)
+    }
+    if (this.loop.turn(this.links.values())) isBusy = true
+    this.log.tick()
+    this.showGauges()
+    this.sweepMetadata()
+    return isBusy
+  }
+
+  private showGauges(): void {
+    const series = this.head.seriesCount()
+    const { used } = this.head.memoryUse()
+    this.gauges.memory.set(used)
+    if (series === this.seriesShown) return
+    this.seriesShown = series
+    this.gauges.series.set(series)
+    this.gauges.users.set(this.tenants.all().length)
+  }
+
+  private sweepMetadata(): void {
+    const now = this.env.clock.now()
+    if (now - this.sweptAt < METADATA_SWEEP_MS) return
+    this.sweptAt = now
+    const oldest = now - this.boot.config.metadataRetainMs
+    for (const tenant of this.tenants.all()) tenant.metadata.dropBefore(oldest)
+  }
+
+  status(): IngesterStatus {
+    return {
+      readyPercent: this.recovery.percent(),
+      isServing: this.recovery.isDone() && this.log.isWorking(),
+      series: this.head.seriesCount(),
+      tenants: this.tenants.all().length,
+      memoryBytes: this.head.memoryUse().used,
+    }
+  }
+
+  /** Takes what has come, syncs and closes the log. The distributors are drained before. */
+  async drain(): Promise<void> {
+    while (this.loop.turn(this.links.values())) await this.env.timers.yieldNow()
+    this.log.close()
+  }
+}

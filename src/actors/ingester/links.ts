@@ -1,0 +1,129 @@
+/**
+ * A link from a distributor, as the ingester sees it: its ring ends, its dictionary of series ids,
+ * and the acks of bodies that came in several frames. A new generation of a link is a new state:
+ * the distributor defines everything anew (architecture §8.8–9).
+ */
+import {
+  ACK_BYTES_MAX,
+  ACK_HEADER_BYTES,
+  ACK_OK,
+  ACK_REJECTED,
+  DISCARD_REASONS,
+  FRAME_ACK,
+} from '../../shared/wire/frames/index.js'
+import type { LinkEnds } from './contract.js'
+
+/** In place of a ref: the id was never defined on this link. */
+export const REF_UNBOUND = 0xffffffff
+/** The series could not be created: memory is full. */
+export const REF_FULL = 0xfffffffe
+/** The define was malformed. */
+export const REF_BAD = 0xfffffffd
+/** Refs are below. */
+export const REFS_END = 0xfffffffd
+
+/** Ids are dense, so a larger one is a fault, not a series. */
+const IDS_MAX = 1 << 26
+
+/** What a body is answered with, gathered over its frames. */
+export interface BodyAck {
+  status: number
+  /** [reason] samples discarded, by the codes of DISCARD_REASONS. */
+  readonly counts: Uint32Array
+  /** The first error; '' without. */
+  text: string
+}
+
+/** A fresh answer: everything is fine so far. */
+export function newAck(): BodyAck {
+  return { status: ACK_OK, counts: new Uint32Array(DISCARD_REASONS.length), text: '' }
+}
+
+/** Notes discarded samples. */
+export function reject(ack: BodyAck, reason: number, count: number): void {
+  ack.counts[reason]! += count
+  if (ack.status === ACK_OK) ack.status = ACK_REJECTED
+}
+
+/** Worsens an answer: OK < REJECTED < RETRY < UNBOUND, as their numbers are; the text goes along. */
+export function worsen(ack: BodyAck, status: number, text: string): void {
+  if (status <= ack.status) return
+  ack.status = status
+  ack.text = text
+}
+
+/** One generation of a link. */
+export class DistributorLink {
+  readonly ends: LinkEnds
+  /** [id] ref, or REF_… */
+  refs = new Uint32Array(1024).fill(REF_UNBOUND)
+  /** Bodies of which the last frame has not come yet. */
+  readonly open = new Map<number, BodyAck>()
+  private readonly unsent: { requestId: number; ack: BodyAck }[] = []
+
+  constructor(ends: LinkEnds) {
+    this.ends = ends
+  }
+
+  /** Binds an id, in place of what it stood for before. False when the id cannot be one. */
+  bind(id: number, ref: number): boolean {
+    if (id >= IDS_MAX) return false
+    if (id >= this.refs.length) {
+      const larger = new Uint32Array(Math.max(id + 1, this.refs.length * 2)).fill(REF_UNBOUND)
+      larger.set(this.refs)
+      this.refs = larger
+    }
+    this.refs[id] = ref
+    return true
+  }
+
+  /** Sends an ack, now or as soon as there is room (the distributor sees to it that there is). */
+  send(requestId: number, ack: BodyAck): void {
+    if (this.unsent.length > 0 || !this.trySend(requestId, ack)) {
+      this.unsent.push({ requestId, ack })
+    }
+  }
+
+  /** Sends what found no room before; false when some is left. */
+  flush(): boolean {
+    let sent = 0
+    for (const { requestId, ack } of this.unsent) {
+      if (!this.trySend(requestId, ack)) break
+      sent++
+    }
+    this.unsent.splice(0, sent)
+    return this.unsent.length === 0
+  }
+
+  private trySend(requestId: number, ack: BodyAck): boolean {
+    const reasons: number[] = []
+    for (const [reason, count] of ack.counts.entries()) if (count > 0) reasons.push(reason)
+    const textRoom = ACK_BYTES_MAX - ACK_HEADER_BYTES - reasons.length * 8
+    const text = cutUtf8(ack.text, textRoom)
+    const length = ACK_HEADER_BYTES + reasons.length * 8 + text.length
+    const { writer } = this.ends
+    const at = writer.reserve(FRAME_ACK, length)
+    if (at < 0) return false
+    const view = new DataView(writer.data.buffer, writer.data.byteOffset + at, length)
+    view.setUint32(0, requestId, true)
+    view.setUint32(4, ack.status, true)
+    view.setUint32(8, reasons.length, true)
+    view.setUint32(12, text.length, true)
+    for (const [i, reason] of reasons.entries()) {
+      view.setUint32(ACK_HEADER_BYTES + i * 8, reason, true)
+      view.setUint32(ACK_HEADER_BYTES + i * 8 + 4, ack.counts[reason]!, true)
+    }
+    writer.data.set(text, at + length - text.length)
+    writer.commit()
+    return true
+  }
+}
+
+/** The UTF-8 bytes of a text, cut to a bound between two characters. */
+function cutUtf8(text: string, bytesMax: number): Uint8Array {
+  const bytes = Buffer.from(text)
+  if (bytes.length <= bytesMax) return bytes
+  let end = bytesMax
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--
+  return bytes.subarray(0, end)
+}

@@ -1,0 +1,95 @@
+/**
+ * What senders say of metrics: type, help and unit. Kept in memory only, per tenant and metric name,
+ * and dropped when not heard of for a while; senders repeat it every minute.
+ */
+import {
+  METADATA_HEADER_BYTES,
+  METADATA_RECORD_HEADER_BYTES,
+  METADATA_TYPES,
+  padTo8,
+} from '../../shared/wire/frames/index.js'
+import type { MetricMetadata } from './contract.js'
+
+/** Metrics per tenant, and differing entries per metric; beyond, new ones are not taken. */
+const METRICS_MAX = 100_000
+const VARIANTS_MAX = 10
+
+interface Entry {
+  readonly value: MetricMetadata
+  seenAt: number
+}
+
+/** Metadata of one tenant. */
+export class TenantMetadata {
+  private readonly metrics = new Map<string, Entry[]>()
+
+  /** Takes an entry, or notes that it was heard of again. */
+  put(value: MetricMetadata, now: number): void {
+    let entries = this.metrics.get(value.metric)
+    if (entries === undefined) {
+      if (this.metrics.size >= METRICS_MAX) return
+      entries = []
+      this.metrics.set(value.metric, entries)
+    }
+    const known = entries.find(
+      (entry) =>
+        entry.value.type === value.type &&
+        entry.value.help === value.help &&
+        entry.value.unit === value.unit,
+    )
+    if (known !== undefined) known.seenAt = now
+    else if (entries.length < VARIANTS_MAX) entries.push({ value, seenAt: now })
+  }
+
+  /** Entries of one metric, or of all for ''. */
+  list(metric: string): MetricMetadata[] {
+    if (metric !== '') return (this.metrics.get(metric) ?? []).map((entry) => entry.value)
+    return [...this.metrics.values()].flatMap((entries) => entries.map((entry) => entry.value))
+  }
+
+  /** Drops what was last heard of before a time. */
+  dropBefore(time: number): void {
+    for (const [metric, entries] of this.metrics) {
+      const kept = entries.filter((entry) => entry.seenAt >= time)
+      if (kept.length === 0) this.metrics.delete(metric)
+      else if (kept.length < entries.length) this.metrics.set(metric, kept)
+    }
+  }
+}
+
+/**
+ * Reads the payload of a METADATA frame (wire/frames/write.ts).
+ * @returns tenant and entries; undefined when lengths do not add up
+ */
+export function findMetadata(
+  payload: Buffer,
+): { tenant: string; entries: MetricMetadata[] } | undefined {
+  if (payload.length < METADATA_HEADER_BYTES) return undefined
+  const tenantLength = payload.readUInt32LE(8)
+  const count = payload.readUInt32LE(12)
+  let at = METADATA_HEADER_BYTES + padTo8(tenantLength)
+  if (tenantLength > payload.length || at > payload.length) return undefined
+  const tenant = payload.toString(
+    'utf8',
+    METADATA_HEADER_BYTES,
+    METADATA_HEADER_BYTES + tenantLength,
+  )
+  const entries: MetricMetadata[] = []
+  for (let i = 0; i < count; i++) {
+    const start = at + METADATA_RECORD_HEADER_BYTES
+    if (start > payload.length) return undefined
+    const type = METADATA_TYPES[payload.readUInt32LE(at)] ?? 'unknown'
+    const metricEnd = start + payload.readUInt32LE(at + 4)
+    const helpEnd = metricEnd + payload.readUInt32LE(at + 8)
+    const unitEnd = helpEnd + payload.readUInt32LE(at + 12)
+    if (unitEnd > payload.length) return undefined
+    entries.push({
+      metric: payload.toString('utf8', start, metricEnd),
+      type,
+      help: payload.toString('utf8', metricEnd, helpEnd),
+      unit: payload.toString('utf8', helpEnd, unitEnd),
+    })
+    at += padTo8(METADATA_RECORD_HEADER_BYTES + unitEnd - start)
+  }
+  return { tenant, entries }
+}

@@ -1,0 +1,150 @@
+/**
+ * What a shard reads back at start: its own log, and those of shards that are no more. With another
+ * shard count, shard i takes the folders j ≥ count with j mod count = i (architecture §8.18); they
+ * are replayed at every start and never deleted.
+ */
+import type { Env } from '../../shared/env/index.js'
+import {
+  type Head,
+  type ReplayDamage,
+  type ReplayProgress,
+  replaySteps,
+} from '../../shared/tsdb/index.js'
+import type { IngesterBoot } from './contract.js'
+
+/** Longest time of one replay slice between two turns, ms. */
+const SLICE_MS = 20
+/** Damage that is logged line by line; the rest is only counted. */
+const DAMAGE_LINES_MAX = 20
+
+/** Replays in slices. */
+export class Recovery {
+  private readonly env: Env
+  private readonly index: number
+  private readonly steps: Generator<ReplayProgress, ReplayProgress>
+  private readonly startedAt: number
+  private progress: ReplayProgress | undefined
+  private damageLines = 0
+  private isOver = false
+
+  constructor(env: Env, boot: IngesterBoot, head: Head) {
+    this.env = env
+    this.index = boot.index
+    this.startedAt = env.clock.monotonic()
+    noteShardCount(env, boot)
+    const logs = foldersOf(env, boot).map((folder) => ({
+      folder: `${folder}/wal`,
+      damagedFolder: `${folder}/damaged`,
+      isOwn: folder === shardFolder(boot, boot.index),
+    }))
+    this.steps = replaySteps({
+      disk: env.disk,
+      head,
+      logs,
+      onDamage: (damage) => this.noteDamage(damage),
+    })
+  }
+
+  isDone(): boolean {
+    return this.isOver
+  }
+
+  /** 0–100. */
+  percent(): number {
+    if (this.isOver || this.progress?.bytesTotal === 0) return 100
+    const { bytesDone, bytesTotal } = this.progress ?? { bytesDone: 0, bytesTotal: 1 }
+    return Math.min(99, Math.floor((bytesDone / bytesTotal) * 100))
+  }
+
+  /** Creation time of the newest segment seen. */
+  createdMax(): number {
+    return this.progress?.createdMax ?? 0
+  }
+
+  /** Goes on for a while; true when the replay is complete. */
+  step(): boolean {
+    const { clock } = this.env
+    const end = clock.monotonic() + SLICE_MS
+    do {
+      const next = this.steps.next()
+      this.progress = next.value
+      if (next.done === true) {
+        this.isOver = true
+        this.report(next.value)
+        return true
+      }
+    } while (clock.monotonic() < end)
+    return false
+  }
+
+  private report(progress: ReplayProgress): void {
+    const tookMs = Math.round(this.env.clock.monotonic() - this.startedAt)
+    const { metrics, log } = this.env
+    metrics.cell('nilo_ingester_replay_seconds', String(this.index)).set(tookMs / 1000)
+    const lost = progress.damagedBatches + progress.samplesWithoutRoom
+    const fields = {
+      took_ms: tookMs,
+      segments: progress.segments,
+      size_bytes: progress.bytesTotal,
+      series: progress.series,
+      samples: progress.samples,
+      samples_refused: progress.samplesRefused,
+      samples_unknown: progress.samplesUnknown,
+      samples_without_room: progress.samplesWithoutRoom,
+      damaged_batches: progress.damagedBatches,
+      damaged_bytes: progress.damagedBytes,
+      torn_bytes: progress.tornBytes,
+    }
+    if (lost > 0) log.warn('log replayed with losses', fields)
+    else log.info('log replayed', fields)
+  }
+
+  private noteDamage(damage: ReplayDamage): void {
+    if (damage.reason !== 'torn') this.env.metrics.cell(CORRUPTIONS).add(1)
+    if (++this.damageLines > DAMAGE_LINES_MAX) return
+    const { path, position, length, reason, mint, maxt } = damage
+    const fields = {
+      path,
+      position,
+      size_bytes: length,
+      reason,
+      min_time_ms: mint,
+      max_time_ms: maxt,
+    }
+    if (reason === 'torn') this.env.log.info('log ends in an unfinished write: cut off', fields)
+    else this.env.log.error('log is damaged: set aside', fields)
+  }
+}
+
+const CORRUPTIONS = 'cortex_ingester_tsdb_wal_corruptions_total'
+
+/** Where a shard keeps its files. */
+export function shardFolder(boot: IngesterBoot, index: number): string {
+  return `${boot.config.dataDir}/ingester-${index}`
+}
+
+/** The shard's own folder and those that it takes over. */
+function foldersOf(env: Env, boot: IngesterBoot): string[] {
+  const folders = [shardFolder(boot, boot.index)]
+  for (const name of env.disk.list(boot.config.dataDir)) {
+    const match = /^ingester-(\d+)$/.exec(name)
+    const index = match === null ? -1 : Number(match[1])
+    if (index < boot.shardCount || index % boot.shardCount !== boot.index) continue
+    folders.push(shardFolder(boot, index))
+  }
+  return folders
+}
+
+/** Keeps the shard count beside the log, and says when it has changed. */
+function noteShardCount(env: Env, boot: IngesterBoot): void {
+  const folder = shardFolder(boot, boot.index)
+  const path = `${folder}/shard-count`
+  env.disk.makeFolder(folder)
+  const text = `${boot.shardCount}\n`
+  const before = env.disk.exists(path) ? Buffer.from(env.disk.readFile(path)).toString() : ''
+  if (before === text) return
+  if (before !== '') {
+    env.log.info('shard count has changed', { before: before.trim(), now: boot.shardCount })
+  }
+  env.disk.replaceFile(path, Buffer.from(text))
+}

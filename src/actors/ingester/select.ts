@@ -1,0 +1,75 @@
+/** The query side of a shard: selections in slices, so that frames are taken in between. */
+import type { Env } from '../../shared/env/index.js'
+import { fail } from '../../shared/errors/index.js'
+import type { Labels } from '../../shared/model/labels.js'
+import {
+  type Head,
+  labelNamesSteps,
+  labelValuesSteps,
+  selectSteps,
+  seriesSteps,
+} from '../../shared/tsdb/index.js'
+import type { IngesterCalls, LabelsRequest, MetricMetadata, SelectRequest } from './contract.js'
+import type { Tenants } from './tenants.js'
+
+/** Longest slice of a selection, ms (architecture §8.20). */
+const SLICE_MS = 5
+
+export interface SelectParts {
+  readonly env: Env
+  readonly shard: number
+  readonly head: Head
+  readonly tenants: Tenants
+  /** Per cent of the replay; queries are answered from 100 on. */
+  replayedPercent(): number
+}
+
+/** The calls over a head. */
+export function createCalls(parts: SelectParts): IngesterCalls {
+  const { head, env } = parts
+  const indexOf = (tenant: string): number | undefined => {
+    const percent = parts.replayedPercent()
+    if (percent < 100) {
+      const text = `ingester/${parts.shard} replays its log (${percent} %)`
+      throw fail('overloaded', { text })
+    }
+    return parts.tenants.find(tenant)?.index
+  }
+  return {
+    async select({ tenant, matchers, ...range }: SelectRequest): Promise<{ refs: Uint32Array }> {
+      const index = indexOf(tenant)
+      if (index === undefined) return { refs: new Uint32Array(0) }
+      const refs = await sliced(env, selectSteps(head, index, matchers, range))
+      return { refs: refs.slice() }
+    },
+    async labelNames({ tenant, matchers, ...range }: LabelsRequest): Promise<string[]> {
+      const index = indexOf(tenant)
+      return index === undefined ? [] : sliced(env, labelNamesSteps(head, index, matchers, range))
+    },
+    async labelValues(request: LabelsRequest & { readonly name: string }): Promise<string[]> {
+      const { tenant, matchers, name, ...range } = request
+      const index = indexOf(tenant)
+      if (index === undefined) return []
+      return sliced(env, labelValuesSteps(head, index, name, matchers, range))
+    },
+    async series({ tenant, matchers, ...range }: LabelsRequest): Promise<Labels[]> {
+      const index = indexOf(tenant)
+      return index === undefined ? [] : sliced(env, seriesSteps(head, index, matchers, range))
+    },
+    async metadata(request: { tenant: string; metric: string }): Promise<MetricMetadata[]> {
+      return parts.tenants.find(request.tenant)?.metadata.list(request.metric) ?? []
+    },
+  }
+}
+
+/** Runs steps to their end; lets turns happen after each slice. */
+async function sliced<T>(env: Env, steps: Generator<void, T>): Promise<T> {
+  let end = env.clock.monotonic() + SLICE_MS
+  for (;;) {
+    const next = steps.next()
+    if (next.done === true) return next.value
+    if (env.clock.monotonic() < end) continue
+    await env.timers.yieldNow()
+    end = env.clock.monotonic() + SLICE_MS
+  }
+}

@@ -1,0 +1,103 @@
+/** What an ingester keeps per tenant beside its series: newest time, metadata, counters. */
+import type { Env } from '../../shared/env/index.js'
+import type { Cell } from '../../shared/telemetry/index.js'
+import type { Head } from '../../shared/tsdb/index.js'
+import { DISCARD_REASONS } from '../../shared/wire/frames/index.js'
+import { TenantMetadata } from './metadata.js'
+
+/** Half of a head's chunk range: how far behind its newest sample a tenant may still write, in ms. */
+const BEHIND_MAX_MS = 3_600_000
+
+/** One tenant. */
+export interface TenantState {
+  readonly name: string
+  /** In the head. */
+  readonly index: number
+  readonly metadata: TenantMetadata
+  /** Time of the newest sample, ms; -Infinity before the first. */
+  maxt: number
+  /** Series that the counters know of. */
+  seriesCounted: number
+  readonly created: Cell
+  readonly ingested: Cell
+  /** [reason], made when first used. */
+  readonly discarded: (Cell | undefined)[]
+}
+
+/** All tenants of a shard. */
+export class Tenants {
+  private readonly env: Env
+  private readonly head: Head
+  private readonly states: TenantState[] = []
+  private readonly byName = new Map<string, TenantState>()
+
+  constructor(env: Env, head: Head) {
+    this.env = env
+    this.head = head
+  }
+
+  /** A tenant by name, made when new; undefined when the head takes no more. */
+  get(name: string): TenantState | undefined {
+    const known = this.byName.get(name)
+    if (known !== undefined) return known
+    const index = this.head.tenant(name)
+    if (index === undefined) return undefined
+    const { metrics } = this.env
+    const state: TenantState = {
+      name,
+      index,
+      metadata: new TenantMetadata(),
+      maxt: Number.NEGATIVE_INFINITY,
+      seriesCounted: 0,
+      created: metrics.cell('cortex_ingester_memory_series_created_total', name),
+      ingested: metrics.cell('cortex_ingester_ingested_samples_total', name),
+      discarded: [],
+    }
+    this.byName.set(name, state)
+    this.states.push(state)
+    return state
+  }
+
+  /** A tenant that has been seen. */
+  find(name: string): TenantState | undefined {
+    return this.byName.get(name)
+  }
+
+  all(): readonly TenantState[] {
+    return this.states
+  }
+
+  /** Samples below this time are too old for a tenant. */
+  oldestOf(tenant: TenantState): number {
+    return tenant.maxt - BEHIND_MAX_MS
+  }
+
+  /** Counts discarded samples. */
+  discard(tenant: TenantState, reason: number, count: number): void {
+    let cell = tenant.discarded[reason]
+    if (cell === undefined) {
+      const name = DISCARD_REASONS[reason] ?? 'none'
+      cell = this.env.metrics.cell('cortex_discarded_samples_total', name, tenant.name)
+      tenant.discarded[reason] = cell
+    }
+    cell.add(count)
+  }
+
+  /** Brings the counters of created series up to date. */
+  countSeries(tenant: TenantState): void {
+    const series = this.head.view.seriesCount(tenant.index)
+    if (series === tenant.seriesCounted) return
+    tenant.created.add(series - tenant.seriesCounted)
+    tenant.seriesCounted = series
+  }
+
+  /** After replay: makes all tenants that the head has, with their newest times. */
+  takeReplayed(): void {
+    for (const [index, name] of this.head.tenantNames().entries()) {
+      const tenant = this.get(name)
+      if (tenant === undefined) continue
+      tenant.maxt = this.head.maxTime(index)
+      this.countSeries(tenant)
+    }
+  }
+}
