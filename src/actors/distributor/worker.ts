@@ -15,6 +15,9 @@ runActor<DistributorBootData>((env, boot, host) => {
       if (link.peer === 'main') distributor.linkMain(link)
       else distributor.linkShard(link.index, link)
     },
+    unlink: (link) => {
+      if (link.peer === 'ingester') distributor.unlinkShard(link.index)
+    },
     receive: (_link, message) => {
       distributor.takeOversize(message as OversizeBody)
       host.poke()
