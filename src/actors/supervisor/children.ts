@@ -1,0 +1,160 @@
+/**
+ * THE TABLE of actors: which there are, how many, in what order they start, how patiently they are
+ * restarted, what they boot with, and who streams to whom. The only place that knows their counts.
+ */
+
+import type { Config } from '../../shared/config/index.js'
+import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
+import { compileKernel } from '../../shared/kernels/load.js'
+import {
+  DISTRIBUTOR_DEFAULTS,
+  type DistributorBootData,
+  type DistributorConfig,
+} from '../distributor/contract.js'
+import { INGESTER_DEFAULTS, type IngesterBoot, type IngesterConfig } from '../ingester/contract.js'
+import { querierConfigOf } from '../querier/client.js'
+import type { QuerierBoot, QuerierMessage } from '../querier/contract.js'
+import type { RestartPolicy } from './restart.js'
+import type { ChildSpec, PoolSpec } from './supervisor.js'
+import type { LinkSpec } from './wiring.js'
+
+/** Threads of each kind. */
+export interface ActorCounts {
+  readonly distributors: number
+  readonly ingesters: number
+  readonly queriers: number
+}
+
+/** The rows of the system. */
+export interface ActorTable {
+  readonly children: readonly ChildSpec[]
+  readonly links: readonly LinkSpec[]
+  readonly pool: PoolSpec<QuerierMessage>
+}
+
+/** Ten crashes a minute; a crash that repeats at once gets there within half a minute. */
+const POLICY: RestartPolicy = {
+  intensity: 10,
+  periodMs: 60_000,
+  backoffMinMs: 50,
+  backoffMaxMs: 5_000,
+}
+/** Pool threads are many, and each query may take one along. */
+const POOL_POLICY: RestartPolicy = { ...POLICY, intensity: 30 }
+/** A shard replays in turns after its start; this bounds building alone. */
+const START_MS = 60_000
+/** Heap of a querier thread. Columns are bounded by `memoryMax` of the query, and lie outside it. */
+const QUERIER_HEAP_MB = 512
+/**
+ * Bodies of 8 senders or so fit at once, a body over a quarter goes as a message. Rings are used
+ * from end to end, so this is also the memory that a busy link keeps.
+ */
+const BODY_RING_BYTES = 4 << 20
+/** Frames of many bodies: a frame is at most half of it. */
+const WRITE_RING_BYTES = 4 << 20
+/** Answers and acks: 63 of the largest at once, more of the usual ones. */
+const ANSWER_RING_BYTES = 128 << 10
+
+/** Cores that one distributor and one shard are given together with what serves them. */
+const CORES_PER_PAIR = 4
+const PAIRS_MAX = 8
+
+/** Counts by the machine's cores: 2 → 1/1/2, 4 → 1/1/2, 8 → 2/2/3, 16 → 4/4/6; the config overrides. */
+export function actorCounts(config: Config, cores: number): ActorCounts {
+  const pairs = Math.min(PAIRS_MAX, Math.max(1, Math.floor(cores / CORES_PER_PAIR)))
+  return {
+    distributors: config['actors.distributors'] || pairs,
+    ingesters: config['actors.ingester_shards'] || pairs,
+    queriers: config['actors.queriers'] || Math.max(2, Math.round(cores * 0.375)),
+  }
+}
+
+/** Makes the table. Compiles the kernels: once, here; threads only instantiate them. */
+export function actorTable(config: Config, counts: ActorCounts): ActorTable {
+  const headKernel = compileHeadKernel()
+  const pushKernel = compileKernel('write-request')
+  // Of the present life of each shard; a new life gets a new memory, since a crash may have left
+  // the old one in any state, and queriers may still read it.
+  const memories: WebAssembly.Memory[] = []
+  const shutdownMs = config['server.graceful_shutdown_timeout']
+  const common = { policy: POLICY, startMs: START_MS, shutdownMs }
+  const shardCount = counts.ingesters
+  return {
+    children: [
+      {
+        ...common,
+        kind: 'ingester',
+        count: counts.ingesters,
+        entry: new URL('../ingester/worker.js', import.meta.url),
+        boot: (index): IngesterBoot => {
+          const memory = createHeadMemory()
+          memories[index] = memory
+          return { index, shardCount, config: ingesterConfigOf(config), memory, kernel: headKernel }
+        },
+      },
+      {
+        ...common,
+        kind: 'distributor',
+        count: counts.distributors,
+        entry: new URL('../distributor/worker.js', import.meta.url),
+        boot: (index): DistributorBootData => ({
+          index,
+          shardCount,
+          config: distributorConfigOf(config),
+          kernel: pushKernel,
+        }),
+      },
+    ],
+    links: [
+      { from: 'main', to: 'distributor', downBytes: BODY_RING_BYTES, upBytes: ANSWER_RING_BYTES },
+      {
+        from: 'distributor',
+        to: 'ingester',
+        downBytes: WRITE_RING_BYTES,
+        upBytes: ANSWER_RING_BYTES,
+      },
+    ],
+    pool: {
+      kind: 'querier',
+      size: counts.queriers,
+      entry: new URL('../querier/worker.js', import.meta.url),
+      policy: POOL_POLICY,
+      boot: {
+        config: querierConfigOf(config),
+        shardCount,
+        kernel: headKernel,
+      } satisfies QuerierBoot,
+      heapMbMax: QUERIER_HEAP_MB,
+      notices: {
+        kind: 'ingester',
+        notice: (shard, port) => ({ shard, port, memory: memories[shard]! }),
+      },
+    },
+  }
+}
+
+function ingesterConfigOf(config: Config): IngesterConfig {
+  return {
+    ...INGESTER_DEFAULTS,
+    dataDir: config['data.dir'],
+    walFsync: config['wal.fsync'],
+    walFsyncIntervalMs: config['wal.fsync_interval'],
+    metadataRetainMs: config['ingester.metadata_retain_period'],
+  }
+}
+
+function distributorConfigOf(config: Config): DistributorConfig {
+  return {
+    ...DISTRIBUTOR_DEFAULTS,
+    maxRecvMsgSize: config['distributor.max_recv_msg_size'],
+    remoteTimeoutMs: config['distributor.remote_timeout'],
+    maxLabelNamesPerSeries: config['limits.max_label_names_per_series'],
+    maxLabelNamesPerInfoSeries: config['limits.max_label_names_per_info_series'],
+    maxLabelNameLength: config['limits.max_label_name_length'],
+    maxLabelValueLength: config['limits.max_label_value_length'],
+    creationGracePeriodMs: config['limits.creation_grace_period'],
+    nameValidationScheme: config['limits.name_validation_scheme'],
+    maxMetadataLength: config['limits.max_metadata_length'],
+    enforceMetadataMetricName: config['limits.enforce_metadata_metric_name'],
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * The system as main holds it: clients of the distributors, the querier pool, metrics, status,
+ * drain. Puts the table of actors (children.ts) under supervision.
+ */
+import { availableParallelism } from 'node:os'
+import type { Config } from '../../shared/config/index.js'
+import { createNodeEnv, type Env } from '../../shared/env/index.js'
+import {
+  createMetricBlock,
+  type LogLevel,
+  MetricsRegistry,
+  openMetrics,
+} from '../../shared/telemetry/index.js'
+import { DistributorClient } from '../distributor/client.js'
+import { connectIngester, type IngesterClient } from '../ingester/client.js'
+import type { QuerierPool } from '../querier/client.js'
+import type { QuerierAnswer, QuerierMessage, QuerierTask } from '../querier/contract.js'
+import { actorCounts, actorTable } from './children.js'
+import type { SystemStatus } from './contract.js'
+import { Supervisor } from './supervisor.js'
+
+/** Main's own Env, and the registry that its metrics and all others' are in. */
+export interface MainEnv {
+  readonly env: Env
+  readonly registry: MetricsRegistry
+}
+
+/** The running system. */
+export interface System {
+  readonly distributors: DistributorClient
+  readonly queriers: QuerierPool
+  /** Calls of a shard, over a port of its own; undefined while the shard does not run. */
+  findIngester(shard: number): IngesterClient | undefined
+  /** The text of `/metrics`. */
+  metricsText(): string
+  /** Asks every actor; takes a second at most. */
+  status(): Promise<SystemStatus>
+  /** Ends a thread as a crash would: `distributor/0`, `ingester/0`, `querier/0`. */
+  kill(actor: string): Promise<void>
+  /** From now on `/ready` says no. */
+  beginDrain(): void
+  /**
+   * Waits for pushes in flight, then stops the queriers, the distributors, the ingesters (which sync
+   * their logs). The listener must be closed and queries be at an end before.
+   *
+   * @returns the actors that did not stop in good order; empty: all is on disk
+   */
+  drain(): Promise<string[]>
+}
+
+/** Makes main's Env. */
+export function createMainEnv(logLevel: LogLevel): MainEnv {
+  const registry = new MetricsRegistry()
+  const block = createMetricBlock()
+  registry.attach('main', block)
+  const metrics = openMetrics(block, (further) => registry.attach('main', further))
+  return { env: createNodeEnv({ actor: 'main', logLevel, metrics }), registry }
+}
+
+/**
+ * Starts all actors. Resolves when they are built and linked; shards may still replay (`status`).
+ *
+ * @param options.onFatal is called once when the system cannot go on: the process must end
+ * @throws AppError what the first actor that could not be built threw; nothing runs then
+ */
+export async function startSupervisor(
+  config: Config,
+  main: MainEnv,
+  options: { readonly onFatal: (reason: string) => void; readonly cores?: number },
+): Promise<System> {
+  const { env, registry } = main
+  const counts = actorCounts(config, options.cores ?? availableParallelism())
+  const distributors = new DistributorClient(env, counts.distributors)
+  const supervisor = new Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>({
+    ...actorTable(config, counts),
+    env,
+    registry,
+    logLevel: config['server.log_level'],
+    main: {
+      link: (link) => distributors.link(link),
+      unlink: (_kind, index) => distributors.unlink(index),
+    },
+    onFatal: options.onFatal,
+  })
+  await supervisor.start()
+  distributors.run().catch((error: unknown) => {
+    const stack = error instanceof Error ? error.stack : undefined
+    env.log.error('reading answers of distributors failed', { err: String(error), stack })
+    options.onFatal(String(error))
+  })
+  return systemOf(supervisor, distributors, counts.queriers, {
+    env,
+    drainMs: config['server.graceful_shutdown_timeout'],
+  })
+}
+
+function systemOf(
+  supervisor: Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>,
+  distributors: DistributorClient,
+  queriers: number,
+  options: { readonly env: Env; readonly drainMs: number },
+): System {
+  return {
+    distributors,
+    queriers: { size: queriers, run: (task, signal) => supervisor.runTask(task, signal) },
+    findIngester(shard) {
+      const port = supervisor.openPort('ingester', shard)
+      return port === undefined ? undefined : connectIngester(port, shard)
+    },
+    metricsText: () => supervisor.metrics(),
+    status: () => supervisor.status(),
+    kill: (actor) => supervisor.kill(actor),
+    beginDrain: () => supervisor.beginDrain(),
+    async drain() {
+      supervisor.beginDrain()
+      await settlePushes(distributors, options)
+      distributors.close()
+      return supervisor.drain()
+    },
+  }
+}
+
+const SETTLE_CHECK_MS = 5
+
+/** Pushes that were taken are answered, as far as that comes to pass in time. */
+async function settlePushes(
+  distributors: DistributorClient,
+  options: { readonly env: Env; readonly drainMs: number },
+): Promise<void> {
+  const { clock, timers } = options.env
+  const until = clock.monotonic() + options.drainMs / 2
+  while (distributors.inFlight() > 0 && clock.monotonic() < until) {
+    await timers.sleep(SETTLE_CHECK_MS)
+  }
+}
