@@ -5,8 +5,10 @@
 import type { IncomingMessage } from 'node:http'
 import type { Env, Prng } from '../shared/env/index.js'
 import { AppError, type ErrorId, fail } from '../shared/errors/index.js'
+import { encodeError } from '../shared/wire/json/index.js'
 import type { Endpoint, Reply, RetryAfterBounds } from './handler.js'
 
+const JSON_HEADERS = { 'content-type': 'application/json' }
 const PLAIN: ReadonlySet<ErrorId> = new Set(['no-org-id', 'tenant-id-invalid', 'too-many-tenants'])
 
 /** The answer to a request that failed. An error that is not ours is logged and becomes a 500. */
@@ -14,8 +16,7 @@ export function errorReply(cause: unknown, errors: Endpoint['errors'], env: Env)
   const error = appErrorOf(cause, env)
   const row = error.row()
   if (errors === 'text' || PLAIN.has(error.id)) return textReply(row.status, `${error.message}\n`)
-  const body = { status: 'error', errorType: row.type, error: error.message }
-  return jsonReply(row.status, body)
+  return { status: row.status, headers: JSON_HEADERS, body: encodeError(row.type, error.message) }
 }
 
 /** The error itself, or `internal` around what should never have been thrown. */
@@ -38,8 +39,7 @@ export function textReply(status: number, body: string): Reply {
 
 /** A JSON answer. */
 export function jsonReply(status: number, value: unknown): Reply {
-  const headers = { 'content-type': 'application/json' }
-  return { status, headers, body: JSON.stringify(value) }
+  return { status, headers: JSON_HEADERS, body: JSON.stringify(value) }
 }
 
 /**

@@ -106,7 +106,7 @@ export interface QuerierTask {
 /** The JSON of a successful answer (envelope included), in pieces of about 1 MiB to send in order. */
 export interface QuerierAnswer {
   /** Each owns its ArrayBuffer, which is transferred. */
-  readonly pieces: readonly Uint8Array<ArrayBuffer>[]
+  readonly pieces: readonly Uint8Array[]
   readonly samplesRead: number
   readonly seriesRead: number
   /** Milliseconds that the thread spent on the query. */

@@ -22,7 +22,9 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
         clients.set(shard, calls)
         querier.link(shard, { calls, reader: new HeadReader(memory, boot.kernel, seat) })
       },
-      transfers: (answer) => answer.pieces.map((piece) => piece.buffer),
+      // Pieces own their buffers; what were shared could not be moved anyway.
+      transfers: ({ pieces }) =>
+        pieces.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : [])),
     }
   },
 )
