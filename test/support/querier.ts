@@ -1,7 +1,9 @@
 /** A querier over heads in the same thread: what runs in a pool thread over ingester shards. */
+
+import type { MetricMetadata } from '../../src/actors/ingester/contract.js'
 import { type QuerierPool, querierConfigOf } from '../../src/actors/querier/client.js'
 import type { QuerierAnswer, QuerierQuery, QuerierTask } from '../../src/actors/querier/contract.js'
-import type { MetricMetadata, ShardCalls, ShardLink } from '../../src/actors/querier/fanout.js'
+import type { ShardCalls, ShardLink } from '../../src/actors/querier/fanout.js'
 import { Querier } from '../../src/actors/querier/querier.js'
 import { type Config, defaultConfig } from '../../src/shared/config/index.js'
 import type { Env } from '../../src/shared/env/index.js'

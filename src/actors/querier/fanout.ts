@@ -14,32 +14,12 @@ import type {
   SelectRequest,
   SeriesSource,
 } from '../../shared/promql/index.js'
+import type { IngesterCalls, MetricMetadata } from '../ingester/contract.js'
 import { mergeSamples } from './merge.js'
 import { type PairReader, ShardLabels } from './shard-labels.js'
 
-/** The calls that a querier makes on an ingester shard. */
-export interface ShardCalls {
-  select(request: SelectRequest & { readonly tenant: string }): Promise<{ refs: Uint32Array }>
-  labelNames(request: LabelsRequest): Promise<string[]>
-  labelValues(request: LabelsRequest & { readonly name: string }): Promise<string[]>
-  metadata(request: { readonly tenant: string; readonly metric: string }): Promise<MetricMetadata[]>
-}
-
-/** A tenant, a time range in ms, and selectors of which a series must match one; none = all. */
-export interface LabelsRequest {
-  readonly tenant: string
-  readonly matchers: readonly (readonly Matcher[])[]
-  readonly mint: number
-  readonly maxt: number
-}
-
-/** What a sender said of a metric. */
-export interface MetricMetadata {
-  readonly metric: string
-  readonly type: string
-  readonly help: string
-  readonly unit: string
-}
+/** The calls that a querier makes on an ingester shard; series it reads for itself. */
+export type ShardCalls = Omit<IngesterCalls, 'series'>
 
 /** Reads a shard's memory: a HeadReader. */
 export interface ShardReader extends PairReader {

@@ -25,6 +25,7 @@ import {
   encodeStrings,
   JsonEncoder,
 } from '../../shared/wire/json/index.js'
+import type { MetricMetadata } from '../ingester/contract.js'
 import {
   CANCEL_NONE,
   CANCEL_TIMEOUT,
@@ -33,8 +34,7 @@ import {
   type QuerierQuery,
   type QuerierTask,
 } from './contract.js'
-import { Fanout, type MetricMetadata, type ShardLink, type TimeRange } from './fanout.js'
-import { sortSets } from './sort-sets.js'
+import { Fanout, type ShardLink, type TimeRange } from './fanout.js'
 
 /** Sizes of the label table from which on it is made anew before the next query. */
 const SETS_MAX = 300_000
@@ -164,7 +164,7 @@ export class Querier {
   ): Promise<Outcome> {
     const selectors = parseSelectors(query.matchers, 'invalid parameter "match[]": ')
     const sets = await this.setsOf(tenant, selectors, query, isCanceled)
-    const sorted = sortSets(sets, this.labels)
+    const sorted = sets.slice().sort((a, b) => this.labels.compare(a, b))
     const isCut = query.limit > 0 && sorted.length > query.limit
     const kept = isCut ? sorted.subarray(0, query.limit) : sorted
     return listOutcome(encodeSeries(kept, this.labels, truncated(isCut)), sets.length)
