@@ -1,0 +1,213 @@
+/**
+ * `npm run versus -- ingest|query [--series 100k] [--scrapes 24] [--rounds 3] [--peers prometheus,victoria-metrics]`:
+ * the load and query tool beside the checkout (NILO_SHARED/tools/bench), run against nilometer and its
+ * peers in turn, every server fresh in every round, and the medians of the rounds' ratios. Exits 1 when
+ * data do not read back or answers differ. Peers are unpacked by NILO_SHARED/tools/peers into $PEERS
+ * (default .cache/peers); results stay in .cache/versus as JSON.
+ */
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { startNilo } from '../../test/support/nilo.js'
+import { freePort } from '../../test/support/ports.js'
+import { startProcess, waitForUrl } from '../../test/support/processes.js'
+import { findShared } from '../../test/support/shared-material.js'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    series: { type: 'string', default: '100k' },
+    scrapes: { type: 'string', default: '24' },
+    rounds: { type: 'string', default: '3' },
+    peers: { type: 'string', default: 'prometheus' },
+    settle: { type: 'string', default: '30' },
+    only: { type: 'string' },
+  },
+})
+const what = positionals[0]
+const rounds = Number(values.rounds)
+if ((what !== 'ingest' && what !== 'query') || !(rounds >= 1)) {
+  process.stderr.write(
+    'usage: npm run versus -- ingest|query [--series N] [--scrapes N] [--rounds N]\n',
+  )
+  process.exit(2)
+}
+const tool = prepareTool()
+const results = resolve('.cache/versus')
+mkdirSync(results, { recursive: true })
+const servers = ['nilometer', ...values.peers.split(',')]
+runTool(['gen', '--series', values.series, '--scrapes', values.scrapes])
+const ok = what === 'ingest' ? await ingestRounds() : await queryRounds()
+process.exit(ok ? 0 : 1)
+
+/** A started server as the tool wants it. */
+interface Server {
+  readonly name: string
+  readonly url: string
+  readonly pushPath: string
+  readonly queryUrl: string
+  readonly pid: number
+  readonly data: string
+  stop(): Promise<void>
+}
+
+/** What of the tool's ingest JSON is compared. */
+interface IngestFigures {
+  readonly steady: { readonly samplesPerCpuS: number }
+  readonly firstScrapes: { readonly samplesPerCpuS: number }
+  readonly samplesPerCpuSWithBackground: number
+  readonly samplesPerS: number
+  readonly rssPeak: number
+}
+
+interface QueryRow {
+  readonly id: string
+  readonly servers: Readonly<
+    Record<string, { medianMs?: number; cpuMs?: number; verdict: { ok?: boolean; ref?: boolean } }>
+  >
+}
+
+async function ingestRounds(): Promise<boolean> {
+  const figures = new Map<string, IngestFigures[]>(servers.map((name) => [name, []]))
+  let good = true
+  for (let round = 0; round < rounds; round++) {
+    for (const name of round % 2 === 0 ? servers : [...servers].reverse()) {
+      const server = await start(name)
+      const json = join(results, `ingest-${name}-${round}.json`)
+      good = runTool([...ingestArgs(server), '--json', json, '--settle', values.settle]) && good
+      await server.stop()
+      figures.get(name)!.push(JSON.parse(readFileSync(json, 'utf8')) as IngestFigures)
+    }
+  }
+  const own = figures.get('nilometer')!
+  for (const name of servers.slice(1)) {
+    const peer = figures.get(name)!
+    const ratio = (of: (f: IngestFigures) => number) =>
+      median(own.map((f, i) => of(f) / of(peer[i]!))).toFixed(2)
+    print(
+      `nilometer ÷ ${name}, medians of ${rounds} rounds: steady ${ratio((f) => f.steady.samplesPerCpuS)}×,`,
+      `first scrapes ${ratio((f) => f.firstScrapes.samplesPerCpuS)}×,`,
+      `with background ${ratio((f) => f.samplesPerCpuSWithBackground)}×,`,
+      `wall ${ratio((f) => f.samplesPerS)}×, RSS peak ${ratio((f) => f.rssPeak)}×`,
+    )
+  }
+  return good
+}
+
+async function queryRounds(): Promise<boolean> {
+  // The reference comes first.
+  const running: Server[] = []
+  for (const name of [...servers.slice(1), 'nilometer']) {
+    const server = await start(name)
+    running.push(server)
+    runTool([...ingestArgs(server), '--settle', '5', '--no-verify', '--concurrency', '2'])
+  }
+  const perRound: QueryRow[][] = []
+  let good = true
+  for (let round = 0; round < rounds; round++) {
+    const json = join(results, `query-${round}.json`)
+    const args = ['query', '--series', values.series, '--scrapes', values.scrapes, '--json', json]
+    if (values.only !== undefined) args.push('--only', values.only)
+    for (const s of running) {
+      const tenant = s.name === 'nilometer' ? ',tenant=bench' : ''
+      args.push('--server', `${s.name}=${s.queryUrl},pid=${s.pid}${tenant}`)
+    }
+    good = runTool(args) && good
+    perRound.push((JSON.parse(readFileSync(json, 'utf8')) as { rows: QueryRow[] }).rows)
+  }
+  for (const server of running) await server.stop()
+  for (const name of servers.slice(1)) reportQueries(perRound, name)
+  return good
+}
+
+function reportQueries(perRound: readonly QueryRow[][], peer: string): void {
+  const geo = (rows: readonly QueryRow[], of: 'medianMs' | 'cpuMs', pick: RegExp) => {
+    const ratios = rows
+      .filter((row) => pick.test(row.id))
+      .map((row) => row.servers['nilometer']![of]! / row.servers[peer]![of]!)
+      .filter((ratio) => Number.isFinite(ratio) && ratio > 0)
+    return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)
+  }
+  const cpu = (rows: readonly QueryRow[], name: string) =>
+    rows.reduce((sum, row) => sum + (row.servers[name]!.cpuMs ?? 0), 0)
+  const same = Math.min(
+    ...perRound.map((rows) => rows.filter((r) => r.servers['nilometer']!.verdict.ok).length),
+  )
+  print(
+    `nilometer ÷ ${peer}, medians of ${rounds} rounds: range queries`,
+    `${median(perRound.map((rows) => geo(rows, 'medianMs', /^r/))).toFixed(2)}×, instant and metadata`,
+    `${median(perRound.map((rows) => geo(rows, 'medianMs', /^[im]/))).toFixed(2)}× (geometric means of ms),`,
+    `CPU of all ${median(perRound.map((r) => cpu(r, 'nilometer') / cpu(r, peer))).toFixed(2)}×,`,
+    `equal answers ${same}/${perRound[0]!.length}`,
+  )
+}
+
+function ingestArgs(server: Server): string[] {
+  const base = server.pushPath
+  return [
+    ...['ingest', '--series', values.series, '--scrapes', values.scrapes, '--name', server.name],
+    ...['--url', base.slice(0, base.indexOf('/api')), '--path', base.slice(base.indexOf('/api'))],
+    ...['--qurl', server.queryUrl, '--pid', String(server.pid), '--data', server.data],
+    ...(server.name === 'nilometer' ? ['--tenant', 'bench'] : []),
+  ]
+}
+
+async function start(name: string): Promise<Server> {
+  const folder = mkdtempSync(join(tmpdir(), `versus-${name}-`))
+  const drop = () => rmSync(folder, { recursive: true, force: true })
+  if (name === 'nilometer') {
+    const nilo = await startNilo(folder)
+    const stop = async () => {
+      await nilo.stop()
+      drop()
+    }
+    const { pid, queryUrl, pushUrl } = nilo
+    return { name, pid, url: nilo.url, queryUrl, pushPath: pushUrl, data: folder, stop }
+  }
+  const port = await freePort()
+  const script = findShared('tools/peers/start.sh')
+  if (script === undefined) throw new Error('tools/peers is not there (NILO_SHARED)')
+  const peer = startProcess({
+    command: script,
+    args: [name, folder, String(port)],
+    env: { PEERS: process.env['PEERS'] ?? resolve('.cache/peers') },
+  })
+  const url = `http://127.0.0.1:${port}`
+  await waitForUrl(`${url}${name === 'prometheus' ? '/-/ready' : '/health'}`, peer, 300_000)
+  const stop = async () => {
+    await peer.stop()
+    drop()
+  }
+  const pushPath = `${url}/api/v1/write`
+  return { name, pid: peer.pid, url, queryUrl: url, pushPath, data: join(folder, 'data'), stop }
+}
+
+/** The tool needs one package; what lies beside the checkout may be read-only, so it is copied. */
+function prepareTool(): string {
+  const source = findShared('tools/bench')
+  if (source === undefined) throw new Error('tools/bench is not there (NILO_SHARED)')
+  const copy = resolve('.cache/bench-tool')
+  if (!existsSync(join(copy, 'node_modules'))) {
+    cpSync(source, copy, { recursive: true })
+    spawnSync('chmod', ['-R', 'u+w', copy])
+    spawnSync('npm', ['install', '--no-package-lock', '--silent'], { cwd: copy, stdio: 'inherit' })
+  }
+  return join(copy, 'bench.mjs')
+}
+
+function runTool(args: readonly string[]): boolean {
+  const done = spawnSync(process.execPath, [tool, ...args], { stdio: 'inherit' })
+  return done.status === 0
+}
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+function print(...parts: string[]): void {
+  process.stdout.write(`${parts.join(' ')}\n`)
+}
