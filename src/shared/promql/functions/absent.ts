@@ -2,9 +2,11 @@
  * absent(), and the labels that it and absent_over_time() answer with. After Prometheus
  * promql/functions.go (createLabelsForAbsentFunction).
  */
-import { labelsOf, METRIC_NAME } from '../../model/labels.js'
+import { METRIC_NAME } from '../../model/labels.js'
+import type { Matcher } from '../../model/matcher.js'
 import type { LabelTable } from '../label-table.js'
 import type { Expr } from '../syntax/ast.js'
+import { matchesEmpty } from '../syntax/selectors.js'
 import type { MatrixKernel } from './kernel.js'
 import { argumentVector, setValue } from './rows.js'
 
@@ -34,15 +36,27 @@ export function absentLabels(argument: Expr | undefined, labels: LabelTable): nu
   while (expr?.kind === 'paren') expr = expr.expr
   const selector = expr?.kind === 'matrix-selector' ? expr.selector : expr
   if (selector?.kind !== 'vector-selector') return labels.internLabels([])
-  const fixed: Record<string, string> = {}
+  const fixed = new Map<string, string>()
   const seen = new Set<string>()
-  for (const { name, op, value } of selector.matchers) {
+  for (const { name, op, value } of inStorageOrder(selector.matchers)) {
     if (name === METRIC_NAME) continue
     // A label named twice is left out; one named by `=` after another operator is kept.
     if (op === '=' && !seen.has(name)) {
-      fixed[name] = value
+      fixed.set(name, value)
       seen.add(name)
-    } else delete fixed[name]
+    } else fixed.delete(name)
   }
-  return labels.internLabels(labelsOf(fixed))
+  return labels.internLabels([...fixed].map(([name, value]) => ({ name, value })))
+}
+
+/**
+ * Matchers as Prometheus' storage leaves them, which sorts them in place before absent() looks
+ * (tsdb/querier.go, PostingsForMatchers): those that take series away come last.
+ */
+function inStorageOrder(matchers: readonly Matcher[]): readonly Matcher[] {
+  const required = new Set<string>()
+  for (const matcher of matchers) if (!matchesEmpty(matcher)) required.add(matcher.name)
+  const subtracts = (matcher: Matcher): boolean =>
+    !required.has(matcher.name) || (matcher.op.startsWith('!') && matchesEmpty(matcher))
+  return [...matchers.filter((m) => !subtracts(m)), ...matchers.filter(subtracts)]
 }

@@ -26,8 +26,8 @@ export const tan: MapKernel = each(Math.tan)
 export const asin: MapKernel = each(Math.asin)
 export const acos: MapKernel = each(Math.acos)
 export const atan: MapKernel = each(Math.atan)
-export const sinh: MapKernel = each(Math.sinh)
-export const cosh: MapKernel = each(Math.cosh)
+export const sinh: MapKernel = each(goSinh)
+export const cosh: MapKernel = each(goCosh)
 export const tanh: MapKernel = each(Math.tanh)
 export const asinh: MapKernel = each(Math.asinh)
 export const acosh: MapKernel = each(Math.acosh)
@@ -93,6 +93,16 @@ function goLog(value: number): number {
     exponent * 0.6931471803691238 -
     (half - (s * (half + rest) + exponent * 1.9082149292705877e-10) - f)
   )
+}
+
+/** Go's math.Sinh and Cosh take half of the exponential from 21 on, which overflows earlier. */
+function goSinh(value: number): number {
+  if (Math.abs(value) <= 21) return Math.sinh(value)
+  return Math.sign(value) * Math.exp(Math.abs(value)) * 0.5
+}
+
+function goCosh(value: number): number {
+  return Math.abs(value) <= 21 ? Math.cosh(value) : Math.exp(Math.abs(value)) * 0.5
 }
 
 /** Go's math.Log2: powers of two are exact. */
