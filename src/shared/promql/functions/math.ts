@@ -1,9 +1,13 @@
 /**
  * Functions of one float: rounding, logarithms, trigonometry, limits. After Prometheus
- * promql/functions.go and Go's math package, whose logarithms are followed in their formulas
- * (log10(1000) is 2.9999999999999996 there); exponentials and trigonometry are JavaScript's, which
- * may differ in the last place.
+ * promql/functions.go and Go's math package, which base/go-*.ts follow bit for bit; only exponentials and
+ * what is made of them are JavaScript's, since Go's use fused multiplication: they differ in the last
+ * place for one value in 15.
  */
+import { goAcosh, goAsinh, goAtanh, goCosh, goSinh, goTanh } from '../../base/go-hyperbolic.js'
+import { goLog, goLog2, goLog10 } from '../../base/go-log.js'
+import { goAtan } from '../../base/go-math.js'
+import { goAcos, goAsin, goCos, goSin, goTan } from '../../base/go-trig.js'
 import type { StepMatrix } from '../columns.js'
 import type { CallContext, MapKernel, MatrixKernel } from './kernel.js'
 import { argumentScalar, argumentVector, copyRows, setNameless } from './rows.js'
@@ -20,21 +24,21 @@ export const ceil: MapKernel = each(Math.ceil)
 export const floor: MapKernel = each(Math.floor)
 export const exp: MapKernel = each(Math.exp)
 export const sqrt: MapKernel = each(Math.sqrt)
-export const sin: MapKernel = each(Math.sin)
-export const cos: MapKernel = each(Math.cos)
-export const tan: MapKernel = each(Math.tan)
-export const asin: MapKernel = each(Math.asin)
-export const acos: MapKernel = each(Math.acos)
-export const atan: MapKernel = each(Math.atan)
+export const sin: MapKernel = each(goSin)
+export const cos: MapKernel = each(goCos)
+export const tan: MapKernel = each(goTan)
+export const asin: MapKernel = each(goAsin)
+export const acos: MapKernel = each(goAcos)
+export const atan: MapKernel = each(goAtan)
 export const sinh: MapKernel = each(goSinh)
 export const cosh: MapKernel = each(goCosh)
-export const tanh: MapKernel = each(Math.tanh)
-export const asinh: MapKernel = each(Math.asinh)
-export const acosh: MapKernel = each(Math.acosh)
-export const atanh: MapKernel = each(Math.atanh)
+export const tanh: MapKernel = each(goTanh)
+export const asinh: MapKernel = each(goAsinh)
+export const acosh: MapKernel = each(goAcosh)
+export const atanh: MapKernel = each(goAtanh)
 export const ln: MapKernel = each(goLog)
 export const log2: MapKernel = each(goLog2)
-export const log10: MapKernel = each((value) => goLog2(value) * LOG10_2)
+export const log10: MapKernel = each(goLog10)
 export const deg: MapKernel = each((value) => (value * 180) / Math.PI)
 export const rad: MapKernel = each((value) => (value * Math.PI) / 180)
 /** Zeros keep their sign, NaN stays NaN. */
@@ -47,70 +51,6 @@ export const round: MapKernel = (values, out, from, to, params, steps) => {
     const inverse = nearest === undefined ? 1 : 1 / nearest[k % steps]!
     out[k] = Math.floor(values[k]! * inverse + 0.5) / inverse
   }
-}
-
-/** Decimal logarithm of 2, which Go rounds once, as a constant. */
-const LOG10_2 = 0.3010299956639812
-
-const words = new Uint32Array(2)
-const double = new Float64Array(words.buffer)
-
-/** Fraction in [0.5, 1) and exponent of a finite number above 0, as Go's Frexp. */
-function splitExponent(value: number): { fraction: number; exponent: number } {
-  let shift = 0
-  if (value < 2 ** -1022) {
-    value *= 2 ** 52
-    shift = -52
-  }
-  double[0] = value
-  const exponent = ((words[1]! >>> 20) & 0x7ff) - 1022 + shift
-  words[1] = (words[1]! & 0x800fffff) | (1022 << 20)
-  return { fraction: double[0]!, exponent }
-}
-
-/** Go's math.Log: the method of FreeBSD's e_log.c without its branches. */
-function goLog(value: number): number {
-  if (Number.isNaN(value) || value === Number.POSITIVE_INFINITY) return value
-  if (value < 0) return Number.NaN
-  if (value === 0) return Number.NEGATIVE_INFINITY
-  let { fraction, exponent } = splitExponent(value)
-  if (fraction < Math.SQRT2 / 2) {
-    fraction *= 2
-    exponent--
-  }
-  const f = fraction - 1
-  const s = f / (2 + f)
-  const s2 = s * s
-  const s4 = s2 * s2
-  const odd =
-    s2 *
-    (0.6666666666666735 +
-      s4 * (0.2857142874366239 + s4 * (0.1818357216161805 + s4 * 0.14798198605116586)))
-  const even = s4 * (0.3999999999940942 + s4 * (0.22222198432149784 + s4 * 0.15313837699209373))
-  const rest = odd + even
-  const half = 0.5 * f * f
-  return (
-    exponent * 0.6931471803691238 -
-    (half - (s * (half + rest) + exponent * 1.9082149292705877e-10) - f)
-  )
-}
-
-/** Go's math.Sinh and Cosh take half of the exponential from 21 on, which overflows earlier. */
-function goSinh(value: number): number {
-  if (Math.abs(value) <= 21) return Math.sinh(value)
-  return Math.sign(value) * Math.exp(Math.abs(value)) * 0.5
-}
-
-function goCosh(value: number): number {
-  return Math.abs(value) <= 21 ? Math.cosh(value) : Math.exp(Math.abs(value)) * 0.5
-}
-
-/** Go's math.Log2: powers of two are exact. */
-function goLog2(value: number): number {
-  if (!(value > 0) || value === Number.POSITIVE_INFINITY) return goLog(value)
-  const { fraction, exponent } = splitExponent(value)
-  if (fraction === 0.5) return exponent - 1
-  return goLog(fraction) * Math.LOG2E + exponent
 }
 
 /** Go's math.Max: an infinity wins over NaN. */
