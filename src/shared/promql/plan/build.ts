@@ -17,6 +17,7 @@ import type {
   Expr,
   MatrixSelector,
   Modifiers,
+  PosRange,
   Subquery,
   ValueType,
   VectorSelector,
@@ -276,6 +277,17 @@ function buildAggregate(builder: Builder, expr: Aggregate, range: StepRange): Pl
   }
 }
 
+/**
+ * Where annotations of a range function point: at its first argument, without parentheses, but to
+ * the start of the query where that is a subquery, in whose place Prometheus puts a selector
+ * without a position.
+ */
+function notePosition(first: Expr): PosRange {
+  let bare = first
+  while (bare.kind === 'paren') bare = bare.expr
+  return bare.kind === 'subquery' ? { start: 0, end: 0 } : bare.pos
+}
+
 function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
   const row = FUNCTIONS[expr.func]
   if (row === undefined || row.kernel.form === 'missing') throw unsupported(`${expr.func}()`)
@@ -288,7 +300,8 @@ function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
       const params = expr.args
         .filter((_, index) => index !== at)
         .map((arg) => build(builder, arg, range))
-      return { kind: 'range-call', range, expr, func, input, params, pos: expr.args[0]!.pos }
+      const pos = notePosition(first!)
+      return { kind: 'range-call', range, expr, func, input, params, pos }
     }
     case 'map': {
       const params = expr.args.slice(1).map((arg) => build(builder, arg, range))
