@@ -32,7 +32,7 @@ type FrontContext = Context<{ Bindings: HttpBindings }>
 
 /** A server that is not listening yet. */
 export interface HttpServer {
-  /** Binds; the port it has got. Rejects when the address is taken. */
+  /** Binds; the port it has got. @throws AppError `config-invalid` when the address cannot be had */
   listen(): Promise<number>
   /**
    * Stops: answers 503 on open connections, closes the listener, waits for requests in flight up
@@ -217,13 +217,20 @@ async function unknownPath(c: FrontContext, front: Front): Promise<Reply> {
 
 function listen(server: Server, config: HttpConfig): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
+    const onError = (error: NodeJS.ErrnoException): void => reject(cannotListen(config, error))
+    server.once('error', onError)
     const host = config.listenAddress === '' ? {} : { host: config.listenAddress }
     server.listen({ port: config.listenPort, ...host }, () => {
-      server.off('error', reject)
+      server.off('error', onError)
       resolve((server.address() as AddressInfo).port)
     })
   })
+}
+
+function cannotListen(config: HttpConfig, error: NodeJS.ErrnoException): Error {
+  const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message
+  const text = `cannot listen on ${config.listenAddress}:${config.listenPort}: ${why}`
+  return fail('config-invalid', { text }, error)
 }
 
 async function close(server: Server, config: HttpConfig, env: Env): Promise<void> {

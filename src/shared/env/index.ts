@@ -9,3 +9,4 @@ export {
   type NodeEnvOptions,
 } from './node.js'
 export { nodeDisk } from './node-disk.js'
+export { onStopSignal } from './signals.js'

@@ -1,0 +1,132 @@
+#!/usr/bin/env node
+/**
+ * Entry of the process: its commands, and the composition of the server. What a command does lives
+ * in the module that it is about; here the parts are built in order, joined, and taken down again
+ * in reverse (docs/architecture.md, start and stop).
+ */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { QueryFrontend, queryFrontendConfigOf } from './actors/query-frontend/query-frontend.js'
+import { createMainEnv, startSupervisor } from './actors/supervisor/system.js'
+import { httpConfigOf } from './http/config.js'
+import { createServer } from './http/server.js'
+import { type Config, loadConfig, printConfig } from './shared/config/index.js'
+import { lockFolder, onStopSignal } from './shared/env/index.js'
+import { AppError, fail } from './shared/errors/index.js'
+
+const HELP = `usage: nilo [command] [flags]
+
+  serve          runs the server (the default)
+  check-config   checks files and flags, prints what differs from the defaults
+  version        prints the version
+  help           prints this
+
+Flags are Mimir's: -config.file=FILE, -server.http-listen-port=9009, -data.dir=DIR …
+All of them: docs/reference/config.md`
+
+await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<void> {
+  const hasCommand = args[0] !== undefined && !args[0].startsWith('-')
+  const command = hasCommand ? args[0] : 'serve'
+  const flags = hasCommand ? args.slice(1) : args
+  try {
+    if (command === 'help' || flags.some((flag) => /^--?(h|help|help-all)$/.test(flag))) {
+      console.log(HELP)
+    } else if (command === 'version' || flags.some((flag) => /^--?version$/.test(flag))) {
+      console.log(`nilometer ${version()} (Node ${process.versions.node})`)
+    } else if (command === 'check-config') await checkConfig(flags)
+    else if (command === 'serve') await serve(flags)
+    else throw fail('bad-data', { text: `unknown command ${command}; \`nilo help\` lists them` })
+  } catch (error) {
+    complain(error)
+    process.exit(1)
+  }
+}
+
+async function checkConfig(flags: readonly string[]): Promise<void> {
+  const { config, ignored } = await loadConfig(flags, process.env)
+  console.log(`# The configuration is good. What differs from the defaults:`)
+  console.log(printConfig(config, 'diff').trimEnd())
+  if (ignored.length > 0) console.log(`# Accepted without effect: ${ignored.join(', ')}`)
+}
+
+/** Starts the server and returns; signals end the process. */
+async function serve(flags: readonly string[]): Promise<void> {
+  const { config, ignored } = await loadConfig(flags, process.env)
+  const folder = resolve(config['data.dir'])
+  const lock = lockFolder(folder)
+  const main = createMainEnv(config['server.log_level'])
+  if (ignored.length > 0) {
+    main.env.log.info('configuration keys without effect', { keys: ignored.join(',') })
+  }
+  try {
+    const stop = await startServer(config, folder, main)
+    onStopSignal(main.env.log, async (hurry) => {
+      const failed = await stop(hurry)
+      lock.release()
+      main.env.log.info('stopped', { unsynced: failed.length > 0 ? failed.join(',') : undefined })
+      process.exit(failed.length === 0 ? 0 : 1)
+    })
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}
+
+/** Takes the server down; `hurry` resolves when there is no time for what is in flight. */
+type Stop = (hurry: Promise<void>) => Promise<string[]>
+
+async function startServer(
+  config: Config,
+  folder: string,
+  main: ReturnType<typeof createMainEnv>,
+): Promise<Stop> {
+  const { env } = main
+  const system = await startSupervisor(config, main, { onFatal: () => process.exit(1) })
+  const frontend = new QueryFrontend(env, system.queriers, queryFrontendConfigOf(config))
+  const http = httpConfigOf(config)
+  const backend = {
+    ...system,
+    frontend,
+    configYaml: () => printConfig(config),
+    version: version(),
+  }
+  const server = createServer(backend, http, env)
+  const port = await server.listen().catch(async (error: unknown) => {
+    await system.drain()
+    throw error
+  })
+  announce(`http://${hostOf(http.listenAddress)}:${port}${http.pathPrefix}`, config, folder)
+  return async (hurry) => {
+    system.beginDrain()
+    await Promise.race([env.timers.sleep(config.shutdown_delay), hurry])
+    const halfMs = config['server.graceful_shutdown_timeout'] / 2
+    await Promise.race([Promise.all([server.drain(), frontend.drain(halfMs)]), hurry])
+    return await system.drain()
+  }
+}
+
+function announce(base: string, config: Config, folder: string): void {
+  console.log(`nilometer ${version()}`)
+  console.log(`  push, remote write     ${base}/api/v1/push`)
+  console.log(`  Grafana data source    ${base}${config['api.prometheus_http_prefix']}`)
+  console.log(`  data                   ${folder}`)
+}
+
+function hostOf(address: string): string {
+  if (address === '' || address === '0.0.0.0' || address === '::') return '127.0.0.1'
+  return address.includes(':') ? `[${address}]` : address
+}
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
+/** The caller's and the world's errors by their text, ours with the stack. */
+function complain(error: unknown): void {
+  const isPlain = error instanceof AppError && error.id !== 'internal'
+  const text = isPlain ? error.message : error instanceof Error ? error.stack : String(error)
+  for (const line of (text ?? '').split('\n')) console.error(`nilo: ${line}`)
+}

@@ -1,0 +1,179 @@
+/** The built server as a process: start, push, query, stop, start again; who is refused and why. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { type Nilo, runNilo, startNilo } from '../support/nilo.js'
+import { callApi, seriesOf } from '../support/prom-api.js'
+import { push, sendBody } from '../support/remote-write.js'
+
+/** A folder and servers that end with the test. */
+function workplace(t: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'nilo-start-'))
+  const started: Nilo[] = []
+  t.after(async () => {
+    for (const server of started) await server.stop('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const start = async (...args: string[]): Promise<Nilo> => {
+    const server = await startNilo(join(folder, 'data'), args)
+    started.push(server)
+    return server
+  }
+  return { folder, start }
+}
+
+/** The only value of an instant query; undefined when it is empty. */
+async function valueAt(
+  server: Nilo,
+  query: string,
+  time: number,
+  tenant?: string,
+): Promise<string | undefined> {
+  const answer = await callApi(server.queryUrl, 'query', { query, time }, { tenant })
+  assert.equal(answer.status, 'success', answer.error)
+  const [points] = seriesOf(answer.data).values()
+  return points === undefined ? undefined : [...points.values()][0]
+}
+
+function series(name: string, value: number, timeMs: number) {
+  return [{ labels: { __name__: name, job: 'start' }, samples: [[timeMs, value]] as const }]
+}
+
+test('what was pushed is answered, by tenant, and found again after a restart', async (t) => {
+  const { start } = workplace(t)
+  const time = Math.floor(Date.now() / 1000) - 60
+  const first = await start()
+  assert.match(first.output(), /http:\/\/127\.0\.0\.1:\d+\/prometheus$/m)
+  for (const [tenant, value] of [
+    ['one', 1.25],
+    ['two', 2.5],
+    [undefined, 3.75],
+  ] as const) {
+    const pushed = await push(first.pushUrl, series('kept', value, time * 1000), tenant)
+    assert.deepEqual(pushed, { status: 200, text: '' })
+  }
+  const check = async (server: Nilo) => {
+    assert.equal(await valueAt(server, 'kept{job="start"}', time, 'one'), '1.25')
+    assert.equal(await valueAt(server, 'kept', time, 'two'), '2.5')
+    assert.equal(await valueAt(server, 'kept', time), '3.75')
+    assert.equal(await valueAt(server, 'kept', time, 'anonymous'), '3.75')
+    assert.equal(await valueAt(server, 'kept', time, 'three'), undefined)
+  }
+  await check(first)
+  assert.deepEqual(await first.stop('SIGTERM'), { code: 0, signal: null }, first.output())
+  const second = await start()
+  await check(second)
+  const more = await push(second.pushUrl, series('kept', 9, time * 1000 + 5000), 'one')
+  assert.equal(more.status, 200, more.text)
+  assert.equal(await valueAt(second, 'sum_over_time(kept[30s])', time + 10, 'one'), '10.25')
+  assert.deepEqual(await second.stop('SIGINT'), { code: 0, signal: null }, second.output())
+})
+
+test('a second process on the same data directory is refused, naming the first', async (t) => {
+  const { folder, start } = workplace(t)
+  const first = await start()
+  const second = runNilo([`-data.dir=${join(folder, 'data')}`, '-server.http-listen-port=0'])
+  assert.deepEqual(await second.exited, { code: 1, signal: null })
+  assert.match(second.output(), new RegExp(`in use by the process with pid ${first.pid};`))
+  await first.stop('SIGKILL')
+  await start()
+})
+
+test('a port that is taken is said so, and the data directory is let go', async (t) => {
+  const { folder, start } = workplace(t)
+  const first = await start()
+  const other = join(folder, 'other')
+  const second = runNilo([
+    `-data.dir=${other}`,
+    `-server.http-listen-port=${new URL(first.url).port}`,
+  ])
+  assert.deepEqual(await second.exited, { code: 1, signal: null })
+  assert.match(second.output(), /127\.0\.0\.1:\d+.*in use/)
+  const third = await startNilo(other)
+  assert.deepEqual(await third.stop(), { code: 0, signal: null })
+})
+
+test('an unknown flag or key stops the start with the place and what was expected', async (t) => {
+  const { folder } = workplace(t)
+  const flag = runNilo(['-server.http-listen-prot=1'])
+  assert.deepEqual(await flag.exited, { code: 1, signal: null })
+  assert.match(flag.output(), /unknown flag -server\.http-listen-prot; did you mean/)
+  const file = join(folder, 'wrong.yaml')
+  writeFileSync(file, 'server:\n  http_listen_port: many\n')
+  const key = runNilo(['serve', `-config.file=${file}`])
+  assert.deepEqual(await key.exited, { code: 1, signal: null })
+  assert.match(key.output(), /wrong\.yaml:2:3: server\.http_listen_port: expected a whole number/)
+  const command = runNilo(['sreve'])
+  assert.deepEqual(await command.exited, { code: 1, signal: null })
+  assert.match(command.output(), /unknown command sreve/)
+})
+
+test('check-config, version and help answer without starting', async (t) => {
+  const { folder } = workplace(t)
+  const file = join(folder, 'good.yaml')
+  writeFileSync(file, 'limits: {max_label_names_per_series: 60}\nmemberlist: {join_members: [x]}\n')
+  const good = runNilo(['check-config', `-config.file=${file}`])
+  assert.deepEqual(await good.exited, { code: 0, signal: null })
+  assert.match(good.output(), /max_label_names_per_series: 60/)
+  assert.match(good.output(), /without effect.*memberlist/)
+  const bad = runNilo(['check-config', '-limits.no-such=1'])
+  assert.deepEqual(await bad.exited, { code: 1, signal: null })
+  const version = runNilo(['version'])
+  assert.deepEqual(await version.exited, { code: 0, signal: null })
+  assert.match(version.output(), /^nilometer \d+\.\d+\.\d+/)
+  const help = runNilo(['help'])
+  assert.deepEqual(await help.exited, { code: 0, signal: null })
+  assert.match(help.output(), /check-config/)
+})
+
+test('a tenant header can be required, a wrong one is always refused', async (t) => {
+  const { start } = workplace(t)
+  const server = await start('-auth.tenant-header-required')
+  const body = series('x', 1, Date.now())
+  assert.deepEqual(await push(server.pushUrl, body), { status: 401, text: 'no org id\n' })
+  assert.equal((await push(server.pushUrl, body, '..')).status, 401)
+  assert.equal((await push(server.pushUrl, body, 'a b')).status, 401)
+  assert.equal((await push(server.pushUrl, body, 'fine')).status, 200)
+})
+
+test('a bad body is 400, the good part of a half-bad one is kept', async (t) => {
+  const { start } = workplace(t)
+  const server = await start()
+  const now = Date.now()
+  const time = Math.floor(now / 1000)
+  assert.equal((await sendBody(server.pushUrl, Buffer.from('no snappy'))).status, 400)
+  const late = [
+    ...series('good', 7, now),
+    { labels: { job: 'nameless' }, samples: [[now, 1]] as const },
+  ]
+  const half = await push(server.pushUrl, late)
+  assert.equal(half.status, 400)
+  assert.match(half.text, /err-mimir-missing-metric-name/)
+  assert.equal(await valueAt(server, 'good', time + 1), '7')
+  const older = await push(server.pushUrl, series('good', 8, now - 1000))
+  assert.equal(older.status, 400)
+  assert.match(older.text, /err-mimir-sample-out-of-order/)
+  // The very same sample again is no error.
+  assert.equal((await push(server.pushUrl, series('good', 7, now))).status, 200)
+  assert.equal((await push(server.pushUrl, series('good', 7.5, now))).status, 400)
+})
+
+test('pages for people and probes', async (t) => {
+  const { start } = workplace(t)
+  const server = await start('-querier.timeout=7s')
+  const page = async (path: string): Promise<string> => {
+    const response = await fetch(server.url + path)
+    assert.equal(response.status, 200, path)
+    return await response.text()
+  }
+  await push(server.pushUrl, series('counted', 1, Date.now()), 'pages')
+  assert.match(await page('/'), /\/api\/v1\/push/)
+  assert.equal(await page('/ready'), 'ready\n')
+  assert.match(await page('/config'), /^ {2}timeout: 7s$/m)
+  const metrics = await page('/metrics')
+  assert.match(metrics, /^cortex_distributor_received_samples_total\{user="pages"\} 1$/m)
+  assert.match(metrics, /^cortex_ingester_memory_series 1$/m)
+  assert.match(await page('/services'), /ingester/)
+})
