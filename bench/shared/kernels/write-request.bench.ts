@@ -38,7 +38,7 @@ function measure(name: string, predictorBytes: number, isWalking: boolean, forge
     },
     (bytes) => void randomFillSync(bytes),
   )
-  const cache = new SeriesCache(kernel, predictorBytes, () => {})
+  const cache = new SeriesCache(kernel, predictorBytes)
   const tenant = cache.open('bench')
   let best = Number.POSITIVE_INFINITY
   for (let round = 0; round < ROUNDS; round++) {

@@ -32,14 +32,8 @@ export class Dictionary {
     }
   }
 
-  /** Forgets a block of ids, from a multiple of 8 on. */
-  removeBlock(firstId: number, count: number): void {
-    const from = this.at + (firstId >>> 3)
-    this.kernel.bytes.fill(0, from, from + (count >>> 3))
-  }
-
   /** A new generation of the link: nothing is defined. */
   clear(): void {
-    this.removeBlock(0, this.kernel.sizes.seriesIdsMax)
+    this.kernel.bytes.fill(0, this.at, this.at + (this.kernel.sizes.seriesIdsMax >>> 3))
   }
 }

@@ -38,9 +38,7 @@ export class Distributor {
     const { config, shardCount } = boot
     const kernel = createKernel(env, boot)
     const shards = Array.from({ length: shardCount }, (_, index) => new ShardRoute(kernel, index))
-    const cache = new SeriesCache(kernel, config.predictorBytesMax, (firstId, count) => {
-      for (const shard of shards) shard.dictionary.removeBlock(firstId, count)
-    })
+    const cache = new SeriesCache(kernel, config.predictorBytesMax)
     this.bench = {
       kernel,
       cache,

@@ -3,7 +3,8 @@
  * bytes) and takes it back by dropping whole tenants. The lookups themselves are the kernel's
  * (shared/kernels/assembly/label-hash.ts).
  *
- * Everything here is soft: a dropped tenant's series get new ids by use and are defined anew.
+ * Everything here is soft: a dropped tenant's series get new ids by use and are defined anew. An id
+ * that comes to stand for another series starts out unrouted, and so is defined before its next use.
  */
 import { fnv1 } from '../../shared/base/fnv.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
@@ -35,7 +36,6 @@ export interface TenantSeries {
 export class SeriesCache {
   private readonly kernel: WriteRequestKernel
   private readonly predictorBytesMax: number
-  private readonly onIdsFreed: (firstId: number, count: number) => void
   /** Least recently used first. */
   private readonly tenants = new Map<string, TenantSeries>()
   private latest: TenantSeries | undefined
@@ -46,15 +46,9 @@ export class SeriesCache {
   private heapTop: number
   private keyBytes = 0
 
-  /** @param onIdsFreed told of ids that will stand for other series: their definitions are void */
-  constructor(
-    kernel: WriteRequestKernel,
-    predictorBytesMax: number,
-    onIdsFreed: (firstId: number, count: number) => void,
-  ) {
+  constructor(kernel: WriteRequestKernel, predictorBytesMax: number) {
     this.kernel = kernel
     this.predictorBytesMax = predictorBytesMax
-    this.onIdsFreed = onIdsFreed
     this.blockCount = kernel.sizes.seriesIdsMax / ID_BLOCK
     this.heapTop = kernel.heap
     // Id 0 is nobody's: the route of series whose label set is too long for an id.
@@ -141,7 +135,6 @@ export class SeriesCache {
     if (tenant.oldTable !== 0) this.giveSlab(tenant.oldTable, tenant.tableBytes / 2)
     for (const chunk of tenant.keyChunks) this.giveSlab(chunk, KEY_CHUNK_BYTES)
     this.keyBytes -= tenant.keyChunks.length * KEY_CHUNK_BYTES
-    for (const block of tenant.idBlocks) this.onIdsFreed(block * ID_BLOCK, ID_BLOCK)
     this.freeBlocks.push(...tenant.idBlocks)
     tenant.idBlocks.length = 0
     tenant.keyChunks.length = 0

@@ -63,7 +63,7 @@ export class Harness {
       maxLabelValueLength: 2048,
       nameValidationScheme: 'legacy',
     })
-    this.cache = new SeriesCache(this.kernel, options.predictorBytes ?? 1 << 20, () => {})
+    this.cache = new SeriesCache(this.kernel, options.predictorBytes ?? 1 << 20)
   }
 
   /** Walks a decompressed body; undefined when the kernel calls it malformed. */
