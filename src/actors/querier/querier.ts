@@ -40,6 +40,8 @@ import { Fanout, type ShardLink, type TimeRange } from './fanout.js'
 const SETS_MAX = 300_000
 const PAIRS_MAX = 500_000
 
+/** Of each kind in one answer, as in Prometheus' API. */
+const NOTES_MAX = 10
 const TRUNCATED = 'results truncated due to limit'
 const EMPTY_MATCHER = 'match[] must contain at least one non-empty matcher'
 
@@ -153,7 +155,7 @@ export class Querier {
     } catch (error) {
       throw isInvalidRange(error) ? invalidQuery(error) : error
     }
-    const pieces = this.json.encode(limited(result, query.limit))
+    const pieces = this.json.encode(withFewNotes(limited(result, query.limit)))
     return { pieces, samplesRead: result.samplesRead, seriesRead: result.seriesRead }
   }
 
@@ -292,6 +294,18 @@ function limited(result: QueryResult, limit: number): QueryResult {
   if (data.order.length <= limit) return result
   const order = data.order.subarray(0, limit)
   return { ...result, data: { ...data, order }, warnings: [...result.warnings, TRUNCATED] }
+}
+
+/** The answer with as many warnings and infos as Prometheus sends, and how many more there are. */
+function withFewNotes(result: QueryResult): QueryResult {
+  const warnings = firstNotes(result.warnings, 'warning')
+  return { ...result, warnings, infos: firstNotes(result.infos, 'info') }
+}
+
+function firstNotes(notes: readonly string[], kind: string): readonly string[] {
+  const more = notes.length - NOTES_MAX
+  if (more <= 0) return notes
+  return [...notes.slice(0, NOTES_MAX), `${more} more ${kind} annotations omitted`]
 }
 
 function rangeOf({ mint, maxt }: TimeRange): TimeRange {

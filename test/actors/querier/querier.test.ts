@@ -96,6 +96,15 @@ describe('Querier: answers', () => {
   })
 })
 
+test('an answer has ten warnings at most, and says how many more there are', async () => {
+  const querier = createTestQuerier(createFakeEnv(), [filled()])
+  const query = rangeOver('quantile_over_time(time(), up_total[1m])', 30_000, 60_000, 2_000)
+  const { warnings } = (await ask(querier, query)) as { warnings: string[] }
+  assert.equal(warnings.length, 11)
+  assert.match(warnings[9] ?? '', /quantile value should be between 0 and 1/)
+  assert.equal(warnings[10], '6 more warning annotations omitted')
+})
+
 describe('Querier: what is wrong with a query, in the words of Prometheus', () => {
   const selecting = { ...ALL, matchers: ['up{'] }
   const unexpected = '1:4: parse error: unexpected end of input inside braces'
