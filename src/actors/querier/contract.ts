@@ -96,6 +96,9 @@ export type QuerierQuery =
     }
   | { readonly kind: 'format-query'; readonly text: string }
 
+/** The queries of one kind. */
+export type QueryOf<Kind extends QuerierQuery['kind']> = Extract<QuerierQuery, { kind: Kind }>
+
 /** One task of the pool. */
 export interface QuerierTask {
   readonly tenant: string

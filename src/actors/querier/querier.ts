@@ -5,27 +5,15 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
-import { compareUtf8 } from '../../shared/model/labels.js'
-import type { Matcher } from '../../shared/model/matcher.js'
 import {
   execute,
   formatExpr,
   LabelTable,
-  matchesEmpty,
-  type ParseOptions,
   parse,
-  parseMetricSelector,
   type Query,
   type QueryResult,
 } from '../../shared/promql/index.js'
-import {
-  type AnswerNotes,
-  encodeData,
-  encodeSeries,
-  encodeStrings,
-  JsonEncoder,
-} from '../../shared/wire/json/index.js'
-import type { MetricMetadata } from '../ingester/contract.js'
+import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
 import {
   CANCEL_NONE,
   CANCEL_TIMEOUT,
@@ -33,8 +21,18 @@ import {
   type QuerierBoot,
   type QuerierQuery,
   type QuerierTask,
+  type QueryOf,
 } from './contract.js'
-import { Fanout, type ShardLink, type TimeRange } from './fanout.js'
+import { Fanout, type ShardLink } from './fanout.js'
+import {
+  answerLabelNames,
+  answerLabelValues,
+  answerMetadata,
+  answerSeries,
+  listOutcome,
+  type Outcome,
+} from './label-queries.js'
+import { PARSE_OPTIONS, TRUNCATED } from './texts.js'
 
 /** Sizes of the label table from which on it is made anew before the next query. */
 const SETS_MAX = 300_000
@@ -42,26 +40,6 @@ const PAIRS_MAX = 500_000
 
 /** Of each kind in one answer, as in Prometheus' API. */
 const NOTES_MAX = 10
-const TRUNCATED = 'results truncated due to limit'
-const EMPTY_MATCHER = 'match[] must contain at least one non-empty matcher'
-
-/** Experimental syntax comes with a later issue. */
-const PARSE_OPTIONS: ParseOptions = {
-  enableExperimentalFunctions: false,
-  experimentalDurationExpr: false,
-  enableExtendedRangeSelectors: false,
-  enableBinopFillModifiers: false,
-}
-
-type QueryOf<Kind extends QuerierQuery['kind']> = Extract<QuerierQuery, { kind: Kind }>
-type Pieces = readonly Uint8Array<ArrayBuffer>[]
-
-/** An answer before it is timed. */
-interface Outcome {
-  readonly pieces: Pieces
-  readonly samplesRead: number
-  readonly seriesRead: number
-}
 
 export class Querier {
   private readonly env: Env
@@ -111,18 +89,20 @@ export class Querier {
     query: QuerierQuery,
     isCanceled: () => boolean,
   ): Outcome | Promise<Outcome> {
+    const { fanout, labels } = this
+    const context = { tenant, fanout, labels, isCanceled }
     switch (query.kind) {
       case 'query':
       case 'query-range':
         return this.evaluate(tenant, query, isCanceled)
       case 'series':
-        return this.series(tenant, query, isCanceled)
+        return answerSeries(context, query)
       case 'label-names':
-        return this.labelNames(tenant, query, isCanceled)
+        return answerLabelNames(context, query)
       case 'label-values':
-        return this.labelValues(tenant, query, isCanceled)
+        return answerLabelValues(context, query)
       case 'metadata':
-        return this.metadata(tenant, query)
+        return answerMetadata(context, query)
       case 'format-query':
         return listOutcome(encodeData(formatExpr(parseQuery(query.text))), 0)
     }
@@ -158,100 +138,6 @@ export class Querier {
     const pieces = this.json.encode(withFewNotes(limited(result, query.limit)))
     return { pieces, samplesRead: result.samplesRead, seriesRead: result.seriesRead }
   }
-
-  private async series(
-    tenant: string,
-    query: QueryOf<'series'>,
-    isCanceled: () => boolean,
-  ): Promise<Outcome> {
-    const selectors = parseSelectors(query.matchers, 'invalid parameter "match[]": ')
-    const sets = await this.setsOf(tenant, selectors, query, isCanceled)
-    const sorted = sets.slice().sort((a, b) => this.labels.compare(a, b))
-    const isCut = query.limit > 0 && sorted.length > query.limit
-    const kept = isCut ? sorted.subarray(0, query.limit) : sorted
-    return listOutcome(encodeSeries(kept, this.labels, truncated(isCut)), sets.length)
-  }
-
-  private async labelNames(
-    tenant: string,
-    query: QueryOf<'label-names'>,
-    isCanceled: () => boolean,
-  ): Promise<Outcome> {
-    const selectors = parseSelectors(query.matchers, '')
-    if (selectors.length === 0) {
-      return stringsOutcome(await this.fanout.labelNames(tenant, rangeOf(query)), query.limit, 0)
-    }
-    const sets = await this.setsOf(tenant, selectors, query, isCanceled)
-    const names = this.distinct(sets, (pair) => this.labels.pairName(pair))
-    return stringsOutcome(names, query.limit, sets.length)
-  }
-
-  private async labelValues(
-    tenant: string,
-    query: QueryOf<'label-values'>,
-    isCanceled: () => boolean,
-  ): Promise<Outcome> {
-    const selectors = parseSelectors(query.matchers, '')
-    if (selectors.length === 0) {
-      const values = await this.fanout.labelValues(tenant, query.name, rangeOf(query))
-      return stringsOutcome(values, query.limit, 0)
-    }
-    const sets = await this.setsOf(tenant, selectors, query, isCanceled)
-    const nameId = this.labels.nameId(query.name)
-    const values = this.distinct(sets, (pair) =>
-      this.labels.pairNameId(pair) === nameId ? this.labels.pairValue(pair) : undefined,
-    )
-    return stringsOutcome(values, query.limit, sets.length)
-  }
-
-  private async metadata(tenant: string, query: QueryOf<'metadata'>): Promise<Outcome> {
-    const { metric, limit, limitPerMetric } = query
-    // A limit of none is told from a limit of zero, which asks for nothing.
-    if (limit === 0) return listOutcome(encodeData({}), 0)
-    const entries = await this.fanout.metadata(tenant, metric)
-    const byMetric = new Map<string, MetricMetadata[]>()
-    for (const entry of entries.sort((a, b) => compareUtf8(a.metric, b.metric))) {
-      const list = byMetric.get(entry.metric)
-      if (list === undefined) {
-        if (limit > 0 && byMetric.size >= limit) break
-        byMetric.set(entry.metric, [entry])
-      } else if (!(limitPerMetric > 0 && list.length >= limitPerMetric) && !has(list, entry)) {
-        list.push(entry)
-      }
-    }
-    return listOutcome(encodeData(metadataJson(byMetric)), 0)
-  }
-
-  /** Set ids of the series of any selector, each once. */
-  private async setsOf(
-    tenant: string,
-    selectors: readonly (readonly Matcher[])[],
-    range: TimeRange,
-    isCanceled: () => boolean,
-  ): Promise<Uint32Array> {
-    const lists: Uint32Array[] = []
-    for (const matchers of selectors) {
-      lists.push(await this.fanout.sets(tenant, matchers, rangeOf(range), this.labels))
-      if (isCanceled()) throw fail('query-canceled')
-    }
-    if (lists.length === 1) return lists[0]!
-    return Uint32Array.from(new Set(lists.flatMap((list) => [...list])))
-  }
-
-  /** Distinct texts of the pairs of sets, sorted; each pair is looked at once. */
-  private distinct(sets: Uint32Array, textOf: (pair: number) => string | undefined): string[] {
-    const seen = new Uint8Array(this.labels.size().pairs)
-    const texts = new Set<string>()
-    for (const set of sets) {
-      for (const pair of this.labels.pairs(set)) {
-        if (seen[pair] === 1) continue
-        seen[pair] = 1
-        const text = textOf(pair)
-        if (text !== undefined) texts.add(text)
-      }
-    }
-    return [...texts].sort(compareUtf8)
-  }
 }
 
 function parseQuery(text: string): ReturnType<typeof parse> {
@@ -270,21 +156,6 @@ function invalidQuery(error: AppError): AppError {
 /** A range query of a range vector or string. */
 function isInvalidRange(error: unknown): error is AppError {
   return error instanceof AppError && error.id === 'bad-data'
-}
-
-/** The matchers of `match[]` texts; Prometheus words errors of series and of labels differently. */
-function parseSelectors(texts: readonly string[], prefix: string): (readonly Matcher[])[] {
-  return texts.map((text) => {
-    let matchers: readonly Matcher[]
-    try {
-      matchers = parseMetricSelector(text, PARSE_OPTIONS)
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error
-      throw fail('query-parse', { text: prefix + error.message }, error)
-    }
-    if (matchers.every(matchesEmpty)) throw fail('bad-data', { text: prefix + EMPTY_MATCHER })
-    return matchers
-  })
 }
 
 /** The answer with `limit` rows at most, and a warning when that cut it. */
@@ -306,37 +177,4 @@ function firstNotes(notes: readonly string[], kind: string): readonly string[] {
   const more = notes.length - NOTES_MAX
   if (more <= 0) return notes
   return [...notes.slice(0, NOTES_MAX), `${more} more ${kind} annotations omitted`]
-}
-
-function rangeOf({ mint, maxt }: TimeRange): TimeRange {
-  return { mint, maxt }
-}
-
-function has(list: readonly MetricMetadata[], entry: MetricMetadata): boolean {
-  const { type, help, unit } = entry
-  return list.some((other) => other.type === type && other.help === help && other.unit === unit)
-}
-
-function metadataJson(byMetric: ReadonlyMap<string, readonly MetricMetadata[]>): unknown {
-  return Object.fromEntries(
-    Array.from(byMetric, ([metric, entries]) => [
-      metric,
-      entries.map(({ type, help, unit }) => ({ type, help, unit })),
-    ]),
-  )
-}
-
-/** The warning beside a list that a limit has cut. */
-function truncated(isCut: boolean): AnswerNotes {
-  return isCut ? { warnings: [TRUNCATED] } : {}
-}
-
-function listOutcome(pieces: Pieces, seriesRead: number): Outcome {
-  return { pieces, samplesRead: 0, seriesRead }
-}
-
-function stringsOutcome(values: readonly string[], limit: number, seriesRead: number): Outcome {
-  const isCut = limit > 0 && values.length > limit
-  const kept = isCut ? values.slice(0, limit) : values
-  return listOutcome(encodeStrings(kept, truncated(isCut)), seriesRead)
 }

@@ -1,0 +1,193 @@
+/**
+ * What the label APIs ask: series, label names, label values, metadata. Series come from the shards
+ * as label sets; what has no selector the shards list themselves.
+ */
+import { AppError, fail } from '../../shared/errors/index.js'
+import { compareUtf8 } from '../../shared/model/labels.js'
+import type { Matcher } from '../../shared/model/matcher.js'
+import { type LabelTable, matchesEmpty, parseMetricSelector } from '../../shared/promql/index.js'
+import {
+  type AnswerNotes,
+  encodeData,
+  encodeSeries,
+  encodeStrings,
+} from '../../shared/wire/json/index.js'
+import type { MetricMetadata } from '../ingester/contract.js'
+import type { QueryOf, SeriesQuery } from './contract.js'
+import type { Fanout, TimeRange } from './fanout.js'
+import { PARSE_OPTIONS, TRUNCATED } from './texts.js'
+
+/** Whom a query is for, and what it is answered from. */
+export interface LabelContext {
+  readonly tenant: string
+  readonly fanout: Fanout
+  readonly labels: LabelTable
+  isCanceled(): boolean
+}
+
+/** An answer before it is timed. */
+export interface Outcome {
+  readonly pieces: readonly Uint8Array[]
+  readonly samplesRead: number
+  readonly seriesRead: number
+}
+
+const EMPTY_MATCHER = 'match[] must contain at least one non-empty matcher'
+
+/** Label sets of the series of any selector, in the order of their labels. */
+export async function answerSeries(
+  context: LabelContext,
+  query: QueryOf<'series'>,
+): Promise<Outcome> {
+  const { labels } = context
+  const selectors = parseSelectors(query.matchers, 'invalid parameter "match[]": ')
+  const sets = await setsOf(context, selectors, query)
+  const sorted = sets.slice().sort((a, b) => labels.compare(a, b))
+  const isCut = query.limit > 0 && sorted.length > query.limit
+  const kept = isCut ? sorted.subarray(0, query.limit) : sorted
+  return listOutcome(encodeSeries(kept, labels, cutNotes(isCut)), sets.length)
+}
+
+/** Distinct label names, sorted. */
+export async function answerLabelNames(
+  context: LabelContext,
+  query: QueryOf<'label-names'>,
+): Promise<Outcome> {
+  const { tenant, fanout, labels } = context
+  const selectors = parseSelectors(query.matchers, '')
+  if (selectors.length === 0) {
+    return stringsOutcome(await fanout.labelNames(tenant, rangeOf(query)), query, 0)
+  }
+  const sets = await setsOf(context, selectors, query)
+  const names = distinct(sets, labels, (pair) => labels.pairName(pair))
+  return stringsOutcome(names, query, sets.length)
+}
+
+/** Distinct values of a label, sorted. */
+export async function answerLabelValues(
+  context: LabelContext,
+  query: QueryOf<'label-values'>,
+): Promise<Outcome> {
+  const { tenant, fanout, labels } = context
+  const selectors = parseSelectors(query.matchers, '')
+  if (selectors.length === 0) {
+    return stringsOutcome(await fanout.labelValues(tenant, query.name, rangeOf(query)), query, 0)
+  }
+  const sets = await setsOf(context, selectors, query)
+  const values = distinct(sets, labels, (pair) =>
+    labels.pairName(pair) === query.name ? labels.pairValue(pair) : undefined,
+  )
+  return stringsOutcome(values, query, sets.length)
+}
+
+/** Metadata by metric name, sorted, each entry once. */
+export async function answerMetadata(
+  context: LabelContext,
+  query: QueryOf<'metadata'>,
+): Promise<Outcome> {
+  const { metric, limit, limitPerMetric } = query
+  // No limit is below zero; a limit of zero asks for nothing.
+  if (limit === 0) return listOutcome(encodeData({}), 0)
+  const entries = await context.fanout.metadata(context.tenant, metric)
+  const byMetric = new Map<string, MetricMetadata[]>()
+  for (const entry of entries.sort((a, b) => compareUtf8(a.metric, b.metric))) {
+    const list = byMetric.get(entry.metric)
+    if (list === undefined) {
+      if (limit > 0 && byMetric.size >= limit) break
+      byMetric.set(entry.metric, [entry])
+    } else if (!(limitPerMetric > 0 && list.length >= limitPerMetric) && !has(list, entry)) {
+      list.push(entry)
+    }
+  }
+  return listOutcome(encodeData(metadataJson(byMetric)), 0)
+}
+
+/** An answer that read no samples. */
+export function listOutcome(pieces: readonly Uint8Array[], seriesRead: number): Outcome {
+  return { pieces, samplesRead: 0, seriesRead }
+}
+
+/** The matchers of `match[]` texts; Prometheus words errors of series and of labels differently. */
+function parseSelectors(texts: readonly string[], prefix: string): (readonly Matcher[])[] {
+  return texts.map((text) => {
+    let matchers: readonly Matcher[]
+    try {
+      matchers = parseMetricSelector(text, PARSE_OPTIONS)
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      throw fail('query-parse', { text: prefix + error.message }, error)
+    }
+    if (matchers.every(matchesEmpty)) throw fail('bad-data', { text: prefix + EMPTY_MATCHER })
+    return matchers
+  })
+}
+
+/** Set ids of the series of any selector, each once. */
+async function setsOf(
+  context: LabelContext,
+  selectors: readonly (readonly Matcher[])[],
+  range: TimeRange,
+): Promise<Uint32Array> {
+  const { tenant, fanout, labels } = context
+  const lists: Uint32Array[] = []
+  for (const matchers of selectors) {
+    lists.push(await fanout.sets(tenant, matchers, rangeOf(range), labels))
+    if (context.isCanceled()) throw fail('query-canceled')
+  }
+  if (lists.length === 1) return lists[0]!
+  const union = new Set<number>()
+  for (const list of lists) for (const set of list) union.add(set)
+  return Uint32Array.from(union)
+}
+
+/** Distinct texts of the pairs of sets, sorted; each pair is looked at once. */
+function distinct(
+  sets: Uint32Array,
+  labels: LabelTable,
+  textOf: (pair: number) => string | undefined,
+): string[] {
+  const seen = new Uint8Array(labels.size().pairs)
+  const texts = new Set<string>()
+  for (const set of sets) {
+    for (const pair of labels.pairs(set)) {
+      if (seen[pair] === 1) continue
+      seen[pair] = 1
+      const text = textOf(pair)
+      if (text !== undefined) texts.add(text)
+    }
+  }
+  return [...texts].sort(compareUtf8)
+}
+
+function rangeOf({ mint, maxt }: TimeRange): TimeRange {
+  return { mint, maxt }
+}
+
+function has(list: readonly MetricMetadata[], entry: MetricMetadata): boolean {
+  const { type, help, unit } = entry
+  return list.some((other) => other.type === type && other.help === help && other.unit === unit)
+}
+
+function metadataJson(byMetric: ReadonlyMap<string, readonly MetricMetadata[]>): unknown {
+  return Object.fromEntries(
+    Array.from(byMetric, ([metric, entries]) => [
+      metric,
+      entries.map(({ type, help, unit }) => ({ type, help, unit })),
+    ]),
+  )
+}
+
+/** The warning beside a list that its limit has cut. */
+function cutNotes(isCut: boolean): AnswerNotes {
+  return isCut ? { warnings: [TRUNCATED] } : {}
+}
+
+function stringsOutcome(
+  values: readonly string[],
+  { limit }: SeriesQuery,
+  seriesRead: number,
+): Outcome {
+  const isCut = limit > 0 && values.length > limit
+  const kept = isCut ? values.slice(0, limit) : values
+  return listOutcome(encodeStrings(kept, cutNotes(isCut)), seriesRead)
+}
