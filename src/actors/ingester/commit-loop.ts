@@ -88,6 +88,7 @@ interface WriteFrame {
   readonly values: Float64Array
 }
 
+/** Takes frames, checks, logs, appends, and acknowledges them, turn by turn. */
 export class CommitLoop {
   private readonly parts: CommitParts
   private readonly frames: TakenFrame[] = []

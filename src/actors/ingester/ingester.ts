@@ -27,6 +27,7 @@ export interface IngesterStatus {
   readonly memoryBytes: number
 }
 
+/** One shard, without a thread: worker.ts gives it one, tests call its turns. */
 export class Ingester {
   /** What queriers may call. */
   readonly calls: IngesterCalls

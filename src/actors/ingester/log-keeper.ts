@@ -9,6 +9,7 @@ import type { FrameLog } from '../../shared/tsdb/index.js'
 /** How often an idle shard tries whether a failed log works again. */
 const PROBE_MS = 1000
 
+/** How the log of a shard is kept. */
 export interface LogPolicy {
   readonly fsync: 'always' | 'interval' | 'never'
   readonly intervalMs: number
@@ -21,6 +22,7 @@ export interface BatchRange {
   readonly maxt: number
 }
 
+/** Writes the log of a shard and sees to its syncing. */
 export class LogKeeper {
   private readonly env: Env
   private readonly log: FrameLog

@@ -15,6 +15,7 @@ import type { Tenants } from './tenants.js'
 /** Longest slice of a selection, ms (architecture §8.20). */
 const SLICE_MS = 5
 
+/** What a selection reads from. */
 export interface SelectParts {
   readonly env: Env
   readonly shard: number

@@ -51,6 +51,7 @@ interface ShardSelection {
 /** How long a query waits for a shard that is being (re)started before it gives up. */
 const LINK_WAIT_MS = 1_000
 
+/** All shards as one source of series. */
 export class Fanout {
   private readonly env: Env
   private readonly shards: (Shard | undefined)[]

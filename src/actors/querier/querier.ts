@@ -41,6 +41,7 @@ const PAIRS_MAX = 500_000
 /** Of each kind in one answer, as in Prometheus' API. */
 const NOTES_MAX = 10
 
+/** One querier, without a thread: worker.ts gives it one, tests call it. */
 export class Querier {
   private readonly env: Env
   private readonly boot: QuerierBoot

@@ -13,6 +13,7 @@ export interface PairReader {
   pairValue(pair: number): string
 }
 
+/** The label sets of one shard's series. */
 export class ShardLabels {
   private readonly reader: PairReader
   private readonly labels: LabelTable

@@ -5,6 +5,7 @@ import { connectIngester, type IngesterClient } from '../ingester/client.js'
 import type { QuerierAnswer, QuerierBoot, QuerierMessage, QuerierTask } from './contract.js'
 import { Querier } from './querier.js'
 
+/** The pool's task. */
 export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>(
   (env, boot, seat) => {
     const querier = new Querier(env, boot)

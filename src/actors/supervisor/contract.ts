@@ -2,6 +2,7 @@
 import type { ActorStatus } from '../../shared/actor/index.js'
 import type { RingStats } from '../../shared/ringbuf/index.js'
 
+/** Where an actor is in its life. */
 export type ChildState = 'starting' | 'running' | 'restarting' | 'draining' | 'stopped'
 
 /** One supervised actor. */

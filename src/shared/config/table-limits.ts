@@ -121,7 +121,7 @@ const WRITE = {
   enforce_metadata_metric_name: bool(
     true,
     'Refuse metadata without a metric name.',
-    named('validation.enforce-metadata-metric-name'),
+    used('validation.enforce-metadata-metric-name'),
   ),
   creation_grace_period: duration(
     10 * MINUTE,
@@ -130,8 +130,8 @@ const WRITE = {
   ),
   past_grace_period: duration(
     0,
-    'How far behind the clock a sample may be, beyond the out-of-order window; 0 = any.',
-    used('validation.past-grace-period'),
+    'How far behind the clock a sample may be, beyond the out-of-order window; so far any.',
+    named('validation.past-grace-period'),
   ),
   enforce_out_of_order_window_on_distributor: bool(
     false,

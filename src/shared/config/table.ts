@@ -217,6 +217,7 @@ const DISTRIBUTOR = {
 
 const INGESTER = {
   metadata_retain_period: duration(10 * MINUTE, 'How long metadata is kept after its last push.', {
+    ...USED,
     flag: 'ingester.metadata-retain-period',
   }),
   rate_update_period: duration(15 * SECOND, 'How often rates are computed.'),

@@ -30,6 +30,7 @@ const DURATION_SINGLE: Readonly<Record<string, TokenKind>> = {
 /** Stands for the end of the input where a character is printed. */
 const END_RUNE = '\ufffd'
 
+/** Cuts a query text into tokens. */
 export class Lexer {
   readonly text: string
   /** Start of the token that was read last: what scanning for closing parentheses begins from. */

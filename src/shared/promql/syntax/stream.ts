@@ -38,6 +38,7 @@ const CLOSING: ReadonlySet<TokenKind> = new Set<TokenKind>([
   'NUMBER',
 ])
 
+/** The tokens of a query with one of look-ahead. */
 export class TokenStream {
   readonly text: string
   readonly options: ParseOptions

@@ -28,6 +28,7 @@ export interface ReadBuffer {
 const PAUSE_MS = 1
 const PAUSES_MAX = 5000
 
+/** Reads a head's samples in place, from any thread. */
 export class HeadReader {
   private readonly view: HeadView
   private readonly kernel: HeadKernel

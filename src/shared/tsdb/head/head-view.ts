@@ -24,6 +24,7 @@ import {
 } from '../../kernels/head-layout.js'
 import type { Labels } from '../../model/labels.js'
 
+/** Reads a head's rows. */
 export class HeadView {
   readonly memory: WebAssembly.Memory
   readonly u32: Uint32Array

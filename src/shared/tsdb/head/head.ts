@@ -96,6 +96,7 @@ const NO_SAMPLE = -(2n ** 63n)
 /** Reader slots when none are asked for. */
 export const READER_SLOTS_DEFAULT = 64
 
+/** The series and samples of a shard, in one shared memory. */
 export class Head implements SelectContext {
   readonly view: HeadView
   readonly kernel: HeadKernel

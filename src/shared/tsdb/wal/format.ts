@@ -19,6 +19,7 @@ export {
   RECORD_SERIES,
 } from '../../kernels/head-layout.js'
 
+/** The header of a segment. */
 export const SEGMENT_HEADER_BYTES = 32
 export const SEGMENT_VERSION = 1
 /** A new segment is begun before this one grows beyond. */

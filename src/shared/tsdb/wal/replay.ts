@@ -62,6 +62,7 @@ export interface ReplayDamage {
   readonly maxt: number | undefined
 }
 
+/** What is replayed, and into what. */
 export interface ReplayOptions {
   readonly disk: Disk
   readonly head: Head

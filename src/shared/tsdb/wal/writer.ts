@@ -33,6 +33,7 @@ export interface FrameLog {
   close(): void
 }
 
+/** Where a log is written, and how. */
 export interface WalWriterOptions {
   readonly disk: Disk
   readonly folder: string
@@ -41,6 +42,7 @@ export interface WalWriterOptions {
   readonly segmentBytesMax?: number
 }
 
+/** Appends batches to the segments of a log. */
 export class WalWriter implements FrameLog {
   private readonly options: WalWriterOptions
   private readonly segmentBytesMax: number

@@ -41,6 +41,7 @@ export const FRAME_METADATA = 5
 /** Flag of WRITE: the last frame of this body for this shard; it is the one that is acked. */
 export const WRITE_LAST = 1
 
+/** Bytes before the body in a BODY frame. */
 export const BODY_HEADER_BYTES = 16
 export const ANSWER_HEADER_BYTES = 16
 export const WRITE_HEADER_BYTES = 32

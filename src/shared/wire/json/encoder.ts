@@ -31,6 +31,7 @@ const BRACKET = 0x5b
 /** Writes `,"value":` and the time of a vector's rows behind it. */
 const VALUE_KEY = ',"value":'
 
+/** Writes query results as the bytes of an API answer. */
 export class JsonEncoder {
   private readonly kernel: JsonKernel
   private readonly memory: Buffer

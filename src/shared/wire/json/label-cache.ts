@@ -9,6 +9,7 @@ import { quoteLabel } from './quote.js'
 /** Sets that are longer are written without the cache. */
 const SET_TEXT_MAX = 20_000
 
+/** Label sets as JSON, by set id. */
 export class LabelCache {
   private readonly memory: Buffer
   private source: LabelSource | undefined

@@ -6,6 +6,7 @@
 /** Characters gathered before they are encoded; a piece is at most three times as many bytes. */
 const TEXT_MAX = 262_144
 
+/** Collects text as byte pieces of bounded size. */
 export class TextPieces {
   private readonly pieces: Uint8Array<ArrayBuffer>[] = []
   private text = ''

@@ -1,0 +1,31 @@
+/** What the configuration table says of a key's effect is so: read somewhere in src, or nowhere. */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { KNOWN } from '../../src/shared/config/lookup.js'
+
+test('keys with effect are read in src, those without are not', () => {
+  const read = new Set<string>()
+  for (const name of readdirSync('src', { recursive: true })) {
+    const file = join('src', String(name))
+    if (!file.endsWith('.ts') || file.startsWith('src/shared/config/')) continue
+    const text = readFileSync(file, 'utf8')
+    for (const match of text.matchAll(/\[\s*'([a-z][\w.]+)'\s*\]|\bconfig\.([a-z]\w+)/g)) {
+      read.add(match[1] ?? match[2]!)
+    }
+  }
+  const said = (effect: string) => KNOWN.filter(({ row }) => row.effect === effect)
+  const idle = said('yes').filter(({ key }) => !read.has(key))
+  const secret = said('none').filter(({ key }) => read.has(key))
+  assert.deepEqual(
+    idle.map(({ key }) => key),
+    [],
+    'said to have an effect, read nowhere',
+  )
+  assert.deepEqual(
+    secret.map(({ key }) => key),
+    [],
+    'said to have none, yet read',
+  )
+})
