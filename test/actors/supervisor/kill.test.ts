@@ -125,6 +125,9 @@ async function read(system: System, tally: Tally, isOver: () => boolean) {
         const sender = Number(metric['sender']!.slice(1))
         assert.ok(Number(value[1]) >= acknowledged[sender]!, 'acknowledged samples are missing')
       }
+      const [series] = await query(system, 'count(count_over_time(kill_total[1h]))', T0 + 3e6)
+      const begun = acknowledged.filter((steps) => steps > 0).length
+      assert.ok(Number(series?.value[1] ?? 0) >= begun * SERIES, 'series of a shard are missing')
     } catch (error) {
       assertRetryable(error)
       tally.queryRetries++
