@@ -133,7 +133,8 @@ async function compileKernel(asc, source, output) {
   flags.push('--initialMemory', '64', '--maximumMemory', '65536')
   if (shared) flags.push('--enable', 'threads', '--sharedMemory')
   const { error, stdout, stderr } = await asc.main(flags)
-  const text = stdout.toString() + stderr.toString()
+  // --converge says so when a further round of optimising made nothing smaller.
+  const text = (stdout.toString() + stderr.toString()).replace('Last converge was suboptimal.', '')
   if (text.trim() !== '') console.error(text)
   if (error) fail(`${source}: ${error.message}`)
   console.error(`prepare: ${relative(root, output)}`)

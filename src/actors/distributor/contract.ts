@@ -64,12 +64,6 @@ export interface DistributorBoot extends DistributorBootData {
   readonly poke: () => void
 }
 
-/** Calls that a distributor answers. */
-export interface DistributorCalls {
-  /** Says that an ingester is gone until it is linked again: pushes to it get 503 at once. */
-  unlinkShard(shard: number): void
-}
-
 /** What a distributor says of itself. */
 export interface DistributorStatus {
   readonly linkedShards: number

@@ -23,6 +23,8 @@ const SOURCE_BYTES_MAX = 10 << 20
 /** A tenant's name, padded; Mimir allows 150 bytes. */
 const TENANT_BYTES_MAX = 256
 const SAMPLE_BYTES = 20
+/** Bodies above this are refused whatever the configuration says: the kernel's memory is 4 GiB. */
+const BODY_BYTES_CEILING = 1 << 30
 /** Smaller frames could not define one series of usual labels. */
 const FRAME_BYTES_MIN = 4_096
 
@@ -35,8 +37,12 @@ export class Distributor {
 
   constructor(env: Env, boot: DistributorBoot) {
     this.boot = boot
-    const { config, shardCount } = boot
-    const kernel = createKernel(env, boot)
+    const { shardCount } = boot
+    const config = {
+      ...boot.config,
+      maxRecvMsgSize: Math.min(boot.config.maxRecvMsgSize, BODY_BYTES_CEILING),
+    }
+    const kernel = createKernel(env, { ...boot, config })
     const shards = Array.from({ length: shardCount }, (_, index) => new ShardRoute(kernel, index))
     const cache = new SeriesCache(kernel, config.predictorBytesMax)
     this.bench = {
@@ -82,9 +88,12 @@ export class Distributor {
     this.bench.kernel.setChunkBounds(samples, room - samples * SAMPLE_BYTES - 8)
   }
 
-  /** Says that a shard is gone until it is linked again: pushes that need it get 503 at once. */
-  unlinkShard(index: number): void {
-    this.loop.unlinkShard(index)
+  /**
+   * Says that the far end of a link is gone: pushes that need the shard get 503 at once, until it is
+   * linked again. Nothing happens when a newer link is in its place already.
+   */
+  unlinkShard(index: number, ends: LinkEnds): void {
+    if (this.bench.shards[index]!.ends === ends) this.loop.unlinkShard(index)
   }
 
   /** Takes a body that came on main's port because it is too large for the ring. */

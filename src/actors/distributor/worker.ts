@@ -16,14 +16,11 @@ runActor<DistributorBootData>((env, boot, host) => {
       else distributor.linkShard(link.index, link)
     },
     unlink: (link) => {
-      if (link.peer === 'ingester') distributor.unlinkShard(link.index)
+      if (link.peer === 'ingester') distributor.unlinkShard(link.index, link)
     },
     receive: (_link, message) => {
       distributor.takeOversize(message as OversizeBody)
       host.poke()
-    },
-    calls: {
-      unlinkShard: (shard: number) => distributor.unlinkShard(shard),
     },
     status: () => {
       const { isServing, ...details } = distributor.status()

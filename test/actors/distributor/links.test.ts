@@ -219,7 +219,8 @@ test('answers 503 only to bodies that need a shard that is gone', () => {
     }
   }
   const names = [name(0), name(1)]
-  fixture.distributor.unlinkShard(1)
+  fixture.distributor.unlinkShard(0, fixture.shards[1]!.ends)
+  fixture.distributor.unlinkShard(1, fixture.shards[1]!.ends)
   const statuses = names.map((one) => {
     const body = remoteWriteBody([{ labels: { __name__: one }, samples: [[NOW + 1, 1]] }])
     return fixture.push(body).status
