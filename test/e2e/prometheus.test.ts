@@ -211,7 +211,7 @@ async function checkErrors(world: World): Promise<void> {
     ['query_range', { query: 'up', start: 0, end, step: 1 }],
     ['query_range', { query: 'up[5m]', start, end, step: 1 }],
     ['series', { start, end }],
-    ['label/no-such%2Fname/values', { start, end }],
+    ['label/no-such-name/values', { start: 'x', end }],
   ]
   for (const [path, params] of cases) {
     const method = path.startsWith('label/') ? 'GET' : 'POST'
