@@ -90,10 +90,13 @@ export class Distributor {
 
   /**
    * Says that the far end of a link is gone: pushes that need the shard get 503 at once, until it is
-   * linked again. Nothing happens when a newer link is in its place already.
+   * linked again.
+   *
+   * @param ends of the link that went: nothing happens when a newer one is in its place already
    */
-  unlinkShard(index: number, ends: LinkEnds): void {
-    if (this.bench.shards[index]!.ends === ends) this.loop.unlinkShard(index)
+  unlinkShard(index: number, ends?: LinkEnds): void {
+    if (ends !== undefined && this.bench.shards[index]!.ends !== ends) return
+    this.loop.unlinkShard(index)
   }
 
   /** Takes a body that came on main's port because it is too large for the ring. */

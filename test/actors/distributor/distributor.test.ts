@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compressSync } from 'snappy'
-import { WRITE_LAST } from '../../../src/shared/wire/frames/index.js'
+import { WRITE_LAST, type WriteFrame } from '../../../src/shared/wire/frames/index.js'
 import {
   field,
   labelField,
@@ -226,3 +226,53 @@ test('runs a body with more new series than there are ids', () => {
     assert.deepEqual(list, [`${NOW}:${bitsOf(Number(/index=(\d+)/.exec(name)![1]))}`])
   }
 })
+
+test('takes a single series of more than 8 MiB', () => {
+  const fixture = new Fixture({ frameRing: 1 << 22 })
+  const count = 480_000
+  const samples = Buffer.alloc(count * 18)
+  for (let i = 0; i < count; i++) sampleField(NOW + i, i + 1).copy(samples, i * 18)
+  const body = field(1, Buffer.concat([labelField('__name__', 'long'), samples]))
+  const other = field(1, Buffer.concat([labelField('__name__', 'other'), sampleField(NOW, 1)]))
+  const answer = fixture.pushLarge(compressSync(Buffer.concat([other, body, other])))
+  assert.equal(answer.status, 200)
+  const { ids, times, values } = joined(fixture.shards[0]!.frames)
+  assert.equal(ids.length, count + 2)
+  for (let i = 0; i < count; i++) {
+    if (ids[i + 1] !== ids[1] || times[i + 1] !== NOW + i || values[i + 1] !== i + 1) {
+      assert.fail(`sample ${i}: ${ids[i + 1]} ${times[i + 1]} ${values[i + 1]}`)
+    }
+  }
+  assert.deepEqual([ids[0], times.at(-1)], [ids.at(-1), NOW])
+})
+
+test('sends nothing of a large body whose end is missing', () => {
+  const fixture = new Fixture({ frameRing: 1 << 22 })
+  const series = field(
+    1,
+    Buffer.concat([
+      labelField('__name__', 'm'),
+      labelField('pad', 'x'.repeat(2_000)),
+      sampleField(NOW, 1),
+    ]),
+  )
+  const body = Buffer.concat(new Array<Buffer>(4_300).fill(series))
+  assert.ok(body.length > 8 << 20)
+  const answer = fixture.pushLarge(compressSync(body.subarray(0, body.length - 5)))
+  assert.equal(answer.status, 400)
+  assert.match(answer.text, /^malformed/)
+  assert.equal(fixture.shards[0]!.frames.length, 0)
+})
+
+/** The columns of several frames, one after the other. */
+function joined(frames: readonly WriteFrame[]): {
+  ids: number[]
+  times: number[]
+  values: number[]
+} {
+  return {
+    ids: frames.flatMap((frame) => [...frame.ids]),
+    times: frames.flatMap((frame) => [...frame.times]),
+    values: frames.flatMap((frame) => [...new Float64Array(frame.values.buffer)]),
+  }
+}
