@@ -7,6 +7,7 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import { DEFINE_FULL } from '../../shared/kernels/head-layout.js'
+import type { Cell } from '../../shared/telemetry/index.js'
 import type { Head } from '../../shared/tsdb/index.js'
 import {
   ACK_RETRY,
@@ -100,21 +101,26 @@ export class CommitLoop {
   /** Bytes of frames that could not be read, for a log line now and then. */
   private malformed = 0
 
+  private readonly unbound: Cell
+
   constructor(parts: CommitParts) {
     this.parts = parts
+    this.unbound = parts.env.metrics.cell('nilo_ingester_unbound_frames_total')
   }
 
   /** Takes and commits what has come on the links; false when there was nothing. */
-  turn(links: Iterable<DistributorLink>): boolean {
+  turn(links: readonly DistributorLink[]): boolean {
     const { head } = this.parts
     this.used = 0
     this.mint = Number.POSITIVE_INFINITY
     this.maxt = Number.NEGATIVE_INFINITY
     head.kernel.logBegin()
     let taken = 0
+    // A share for each link, so that a busy one does not keep the others waiting.
+    const share = Math.max(1, Math.floor(TURN_FRAMES_MAX / links.length))
     for (const link of links) {
       link.flush()
-      taken += this.drainLink(link, taken)
+      taken += this.drainLink(link, share)
     }
     if (this.used > 0) this.commit()
     for (const { link, requestId, ack } of this.due) link.send(requestId, ack)
@@ -123,10 +129,10 @@ export class CommitLoop {
     return taken > 0
   }
 
-  private drainLink(link: DistributorLink, takenBefore: number): number {
+  private drainLink(link: DistributorLink, framesMax: number): number {
     const { reader } = link.ends
     let taken = 0
-    while (this.hasRoom(takenBefore + taken) && reader.next()) {
+    while (taken < framesMax && this.hasRoom() && reader.next()) {
       if (reader.kind === FRAME_WRITE) this.takeWrite(link)
       else if (reader.kind === FRAME_METADATA) this.takeMetadata(link)
       else this.noteMalformed(`frame of kind ${reader.kind}`)
@@ -136,12 +142,8 @@ export class CommitLoop {
     return taken
   }
 
-  private hasRoom(frames: number): boolean {
-    return (
-      frames < TURN_FRAMES_MAX &&
-      this.used < TURN_SAMPLES_MAX &&
-      this.parts.head.logBytes() < TURN_LOG_BYTES_MAX
-    )
+  private hasRoom(): boolean {
+    return this.used < TURN_SAMPLES_MAX && this.parts.head.logBytes() < TURN_LOG_BYTES_MAX
   }
 
   private takeMetadata(link: DistributorLink): void {
@@ -195,6 +197,7 @@ export class CommitLoop {
     }
     const count = this.translate(link, tenant, frame, ack)
     if (count < 0) {
+      this.unbound.add(1)
       worsen(ack, ACK_UNBOUND, this.retryText('was sent a series id that it does not know'))
       return
     }

@@ -107,7 +107,7 @@ export class Ingester {
       if (this.recovery.step()) this.tenants.takeReplayed()
       this.gauges.replayed.set(this.recovery.percent() / 100)
     }
-    if (this.loop.turn(this.links.values())) isBusy = true
+    if (this.loop.turn([...this.links.values()])) isBusy = true
     this.log.tick()
     this.showGauges()
     this.sweepMetadata()
@@ -144,7 +144,7 @@ export class Ingester {
 
   /** Takes what has come, syncs and closes the log. The distributors are drained before. */
   async drain(): Promise<void> {
-    while (this.loop.turn(this.links.values())) await this.env.timers.yieldNow()
+    while (this.loop.turn([...this.links.values()])) await this.env.timers.yieldNow()
     this.log.close()
   }
 }

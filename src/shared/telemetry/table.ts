@@ -98,6 +98,11 @@ export const METRICS = {
     help: 'Bytes written to the log.',
     labels: [],
   },
+  nilo_ingester_unbound_frames_total: {
+    type: 'counter',
+    help: 'Frames refused since they named series ids that their link had not defined.',
+    labels: [],
+  },
   nilo_ingester_memory_bytes: {
     type: 'gauge',
     help: 'Bytes handed out of the memory of a shard.',

@@ -135,7 +135,8 @@ test('acknowledges a body of several frames once, with the worst of them', () =>
 })
 
 test('refuses a frame with an unknown id as a whole, and forgets ids with the generation', async () => {
-  const shard = new Shard(createFakeEnv())
+  const env = createFakeEnv()
+  const shard = new Shard(env)
   shard.push('t', [['x', START, 1]])
   shard.send(
     't',
@@ -152,6 +153,7 @@ test('refuses a frame with an unknown id as a whole, and forgets ids with the ge
   assert.equal(shard.settle()[0]!.status, ACK_UNBOUND)
   shard.link()
   assert.equal(shard.push('t', [['x', START + 1, 1]]).status, ACK_OK)
+  assert.equal(env.metrics.value('nilo_ingester_unbound_frames_total'), 2)
 })
 
 test('sends acks later when their ring is full, and loses none', () => {

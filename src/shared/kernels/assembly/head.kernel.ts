@@ -42,7 +42,6 @@ import { allocateRegion, createTable } from './head-memory'
 export { append, check, clearCounts, clearRange, publish, rollback, settle } from './head-append'
 export { addTenant, define, lookupPair } from './head-intern'
 export { logBegin, logDecode, logForget, logRef, logSamples, setLogRef } from './head-log'
-export { free as freeBytes } from './head-memory'
 export { overlaps, readBegin, readBlock } from './head-read'
 export { decodeXor } from './xor'
 

@@ -6,6 +6,7 @@
  * cutting fails too, or a sync did, the segment is not trusted any more and the next batch begins a
  * new one; until that works every append throws.
  */
+import { dirname } from 'node:path'
 import type { Disk, DiskFile } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
 import {
@@ -55,7 +56,7 @@ export class WalWriter implements FrameLog {
   constructor(options: WalWriterOptions) {
     this.options = options
     this.segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX
-    options.disk.makeFolder(options.folder)
+    makeDurableFolder(options.disk, options.folder)
     const numbers = options.disk.list(options.folder).map(findSegmentNumber)
     this.number = Math.max(0, ...numbers.filter((number) => number !== undefined))
   }
@@ -166,6 +167,15 @@ export class WalWriter implements FrameLog {
   close(): void {
     this.distrust()
   }
+}
+
+/** Makes a folder that a power loss leaves where it is: the two folders above it are synced too. */
+function makeDurableFolder(disk: Disk, folder: string): void {
+  if (disk.exists(folder)) return
+  disk.makeFolder(folder)
+  const parent = dirname(folder)
+  disk.syncFolder(parent)
+  disk.syncFolder(dirname(parent))
 }
 
 /** Syncs a full segment in the background; nothing more is written to it. */
