@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Nilo, runNilo, startNilo } from '../support/nilo.js'
+import { startProcess, waitFor, waitForUrl } from '../support/processes.js'
 import { callApi, seriesOf } from '../support/prom-api.js'
 import { push, sendBody } from '../support/remote-write.js'
 
@@ -176,4 +177,36 @@ test('pages for people and probes', async (t) => {
   assert.match(metrics, /^cortex_distributor_received_samples_total\{user="pages"\} 1$/m)
   assert.match(metrics, /^cortex_ingester_memory_series 1$/m)
   assert.match(await page('/services'), /ingester/)
+})
+
+test('while it stops /ready says no, and a second signal does not wait', async (t) => {
+  const { start } = workplace(t)
+  const time = Math.floor(Date.now() / 1000)
+  const server = await start('-shutdown-delay=10m')
+  const stopped = server.stop('SIGTERM')
+  await waitFor('503', server, async () => {
+    const response = await fetch(`${server.url}/ready`)
+    await response.arrayBuffer()
+    return response.status === 503 ? true : undefined
+  })
+  // Until the delay is over everything goes on: load balancers have not looked yet.
+  assert.equal((await push(server.pushUrl, series('late', 5, time * 1000))).status, 200)
+  process.kill(server.pid, 'SIGTERM')
+  assert.deepEqual(await stopped, { code: 0, signal: null }, server.output())
+  const again = await start()
+  assert.equal(await valueAt(again, 'late', time), '5')
+})
+
+test('npm start serves, and ends when npm is told to', async (t) => {
+  const { folder } = workplace(t)
+  const flags = [`-data.dir=${join(folder, 'data')}`, '-server.http-listen-port=0']
+  const npm = startProcess({ command: 'npm', args: ['start', '--', ...flags] })
+  t.after(() => npm.stop('SIGKILL'))
+  const url = await waitFor('the push URL', npm, async () => {
+    return /(http:\/\/[\d.]+:\d+)\/api\/v1\/push/.exec(npm.output())?.[1]
+  })
+  await waitForUrl(`${url}/ready`, npm)
+  await npm.stop('SIGTERM')
+  assert.match(npm.output(), /msg=stopped/)
+  await assert.rejects(fetch(`${url}/ready`))
 })
