@@ -103,7 +103,7 @@ export class Ingester {
   turn(): boolean {
     let isBusy = false
     if (!this.recovery.isDone()) {
-      isBusy = true
+      isBusy = !this.recovery.isWaiting()
       if (this.recovery.step()) this.tenants.takeReplayed()
       this.gauges.replayed.set(this.recovery.percent() / 100)
     }
