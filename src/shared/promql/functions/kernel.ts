@@ -90,6 +90,13 @@ export type Argument =
 /** A function over evaluated arguments: label functions, sort, absent, histogram_quantile, time. */
 export type MatrixKernel = (args: readonly Argument[], context: CallContext) => StepMatrix
 
+/** The query's own times in milliseconds; an instant query has start === end and step 0. */
+export interface ConstantTimes {
+  readonly start: number
+  readonly end: number
+  readonly step: number
+}
+
 /** A row of the function table. Signatures follow Prometheus promql/parser/functions.go. */
 export interface FunctionRow {
   readonly args: readonly ValueType[]
@@ -115,6 +122,8 @@ export interface FunctionRow {
     | { readonly form: 'map'; readonly run: MapKernel; readonly keepsName?: true }
     /** relabels: makes label sets of its own, so that rows may have become equal. */
     | { readonly form: 'matrix'; readonly run: MatrixKernel; readonly relabels?: true }
+    /** A number that the query's times fix: start(), end(), range(), step(). Milliseconds in, seconds out. */
+    | { readonly form: 'constant'; readonly of: (times: ConstantTimes) => number }
     /** Handled by an operator of its own since it needs more than values: timestamp, absent_over_time. */
     | { readonly form: 'operator'; readonly operator: 'timestamp' | 'absent_over_time' }
     | { readonly form: 'missing' }

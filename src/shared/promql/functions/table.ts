@@ -268,7 +268,7 @@ const ROWS = {
     returns: 'scalar',
     experimental: true,
     doc: "The end of the query's time range, in seconds.",
-    kernel: MISSING,
+    kernel: { form: 'constant', of: ({ end }) => end / 1000 },
   },
   exp: {
     args: ['vector'],
@@ -520,7 +520,7 @@ const ROWS = {
     returns: 'scalar',
     experimental: true,
     doc: "The length of the query's time range, in seconds.",
-    kernel: MISSING,
+    kernel: { form: 'constant', of: ({ start, end }) => (end - start) / 1000 },
   },
   rate: {
     args: ['matrix'],
@@ -614,7 +614,7 @@ const ROWS = {
     returns: 'scalar',
     experimental: true,
     doc: "The start of the query's time range, in seconds.",
-    kernel: MISSING,
+    kernel: { form: 'constant', of: ({ start }) => start / 1000 },
   },
   start_timestamp: {
     args: ['vector'],
@@ -644,7 +644,7 @@ const ROWS = {
     returns: 'scalar',
     experimental: true,
     doc: 'The resolution of the query, in seconds.',
-    kernel: MISSING,
+    kernel: { form: 'constant', of: ({ step }) => step / 1000 },
   },
   sum_over_time: {
     args: ['matrix'],

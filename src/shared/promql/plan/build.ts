@@ -14,6 +14,7 @@ import type {
   Aggregate,
   Binary,
   Call,
+  DurationExpr,
   Expr,
   MatrixSelector,
   Modifiers,
@@ -23,6 +24,7 @@ import type {
   VectorSelector,
 } from '../syntax/ast.js'
 import { typeOf } from '../syntax/check.js'
+import { evaluateDuration } from './durations.js'
 import type { LookTimes, Plan, QueryPlan, RangePlan, Selection } from './plan.js'
 
 /** The times of a query. */
@@ -103,6 +105,10 @@ export function unwrap(expr: Expr): Exclude<Expr, { kind: 'paren' }> {
 function build(builder: Builder, expr: Expr, range: StepRange): Plan {
   const bare = unwrap(expr)
   if (bare.kind === 'number') return { kind: 'number', range, expr: bare, value: bare.value }
+  const constant = bare.kind === 'call' ? FUNCTIONS[bare.func]?.kernel : undefined
+  if (constant?.form === 'constant') {
+    return { kind: 'number', range, expr: bare, value: constant.of(builder.times) }
+  }
   if (range.count > 1 && isInvariant(bare)) {
     const once: StepRange = { start: range.start, step: range.step, count: 1 }
     return { kind: 'invariant', range, expr: bare, input: build(builder, bare, once) }
@@ -153,12 +159,16 @@ function isInvariant(expr: Expr): boolean {
 }
 
 function lookTimes(builder: Builder, modifiers: Modifiers, range: StepRange): LookTimes {
-  if (modifiers.offsetExpr !== undefined) throw unsupported('duration expressions')
   const { start, end } = builder.times
+  const offsetMs = offsetOf(builder, modifiers)
   const at =
     modifiers.atBound === 'start' ? start : modifiers.atBound === 'end' ? end : modifiers.atMs
-  if (at !== undefined) return { first: at - modifiers.offsetMs, step: 0 }
-  return { first: range.start - modifiers.offsetMs, step: range.step }
+  if (at !== undefined) return { first: at - offsetMs, step: 0 }
+  return { first: range.start - offsetMs, step: range.step }
+}
+
+function offsetOf({ times }: Builder, { offsetMs, offsetExpr }: Modifiers): number {
+  return offsetExpr === undefined ? offsetMs : evaluateDuration(offsetExpr, times, 'any')
 }
 
 function buildInstant(
@@ -174,7 +184,7 @@ function buildInstant(
   // Under `@`, timestamp() looks from that time itself at what the offset lets it see; so it is in
   // Prometheus (rangeEvalTimestampFunctionOverVectorSelector), where the offset only selects.
   const isShifted = asTimestamp && times.step === 0
-  const looks = isShifted ? { first: times.first + selector.offsetMs, step: 0 } : times
+  const looks = isShifted ? { first: times.first + offsetOf(builder, selector), step: 0 } : times
   return {
     kind: 'instant',
     range,
@@ -232,29 +242,34 @@ function buildRange(
   expr: MatrixSelector | Subquery,
   range: StepRange,
 ): RangePlan {
-  if (expr.rangeExpr !== undefined) throw unsupported('duration expressions')
-  const { rangeMs } = expr
+  const rangeMs = positiveMs(builder, expr.rangeExpr, expr.rangeMs)
   if (expr.kind === 'matrix-selector') {
     const times = lookTimes(builder, expr.selector, range)
     const selection = select(builder, expr.selector, sampleWindow(times, range, rangeMs))
     return { kind: 'range', range, expr, rangeMs, times, input: { from: 'storage', selection } }
   }
-  if (expr.stepExpr !== undefined) throw unsupported('duration expressions')
+  const stepMs = positiveMs(builder, expr.stepExpr, expr.stepMs)
   const times = lookTimes(builder, expr, range)
-  const inner = subquerySteps(builder, expr, times, range)
+  const inner = subquerySteps(
+    { rangeMs, stepMs: stepMs || builder.times.subqueryStepMs },
+    times,
+    range,
+  )
   const plan = build(builder, expr.expr, inner)
   return { kind: 'range', range, expr, rangeMs, times, input: { from: 'subquery', plan } }
 }
 
+function positiveMs({ times }: Builder, expr: DurationExpr | undefined, fixedMs: number): number {
+  return expr === undefined ? fixedMs : evaluateDuration(expr, times, 'positive')
+}
+
 /** The steps of a subquery: multiples of its step since the epoch within its left-open range. */
 function subquerySteps(
-  builder: Builder,
-  expr: Subquery,
+  { rangeMs, stepMs: step }: { readonly rangeMs: number; readonly stepMs: number },
   times: LookTimes,
   range: StepRange,
 ): StepRange {
-  const step = expr.stepMs === 0 ? builder.times.subqueryStepMs : expr.stepMs
-  const after = times.first - expr.rangeMs
+  const after = times.first - rangeMs
   // Rounded towards zero, as Go divides; then moved past the open end.
   let start = step * Math.trunc(after / step)
   if (start <= after) start += step
@@ -317,6 +332,8 @@ function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
         types: expr.args.map(argumentType),
         argExprs: expr.args,
       }
+    case 'constant':
+      throw fail('internal', { text: `${expr.func}() is a number` })
     case 'operator':
       if (func.operator === 'absent_over_time') {
         return { kind: 'absent', range, expr, input: buildRange(builder, asRange(first!), range) }
