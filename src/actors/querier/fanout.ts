@@ -226,7 +226,7 @@ function ofManyShards(parts: readonly ShardSelection[], labels: LabelTable): Sel
 }
 
 function emptyBuffer(): SampleBuffer {
-  return { ts: new Float64Array(0), values: new Float64Array(0), count: 0 }
+  return { ts: new Float64Array(0), values: new Float64Array(0), count: 0, histograms: undefined }
 }
 
 function swap(a: SampleBuffer, b: SampleBuffer): void {

@@ -3,7 +3,15 @@
  * series; its values stand at `row * steps`, its bits at `row * words`. Presence is never told by
  * a NaN. A scalar is a StepMatrix of one row with the empty label set, all steps present.
  */
+import type { FloatHistogram } from '../model/histogram.js'
 import type { LabelTable } from './label-table.js'
+
+/**
+ * [steps] native histograms of one row; a cell without one is a float. Where the row has no point
+ * it is unspecified, as values are. Histograms are shared and never changed, arrays of them belong
+ * to whoever was given the row.
+ */
+export type HistogramRow = (FloatHistogram | undefined)[]
 
 /** The evaluation times of a query or subquery. */
 export interface StepRange {
@@ -31,6 +39,11 @@ export interface StepMatrix {
    * one flag for the matrix: undefined when no row is marked, else [series] 0 or 1.
    */
   dropName: Uint8Array | undefined
+  /**
+   * Native histograms: undefined when there are none, else [series], undefined for rows of floats
+   * only. `values` is unspecified where a cell is a histogram.
+   */
+  histograms: (HistogramRow | undefined)[] | undefined
 }
 
 /** Raw samples per series: an instant query whose answer is a range vector. */
@@ -42,6 +55,8 @@ export interface SampleMatrix {
   /** Milliseconds. */
   readonly ts: Float64Array
   readonly values: Float64Array
+  /** [samples] those that are native histograms; undefined when there are none. */
+  readonly histograms: HistogramRow | undefined
 }
 
 /** The answer of a query, ready for wire/json. */

@@ -289,6 +289,7 @@ async function gather(
     offsets: new Uint32Array(parts.length + 1),
     ts: new Float64Array(total),
     values: new Float64Array(total),
+    histograms: undefined,
   }
   for (const [row, { ts, values }] of parts.entries()) {
     const at = matrix.offsets[row]!

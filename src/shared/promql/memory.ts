@@ -86,6 +86,7 @@ export class QueryMemory {
       values: this.floats(series * steps),
       present: this.words(series * words),
       dropName: undefined,
+      histograms: undefined,
     }
   }
 

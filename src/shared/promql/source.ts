@@ -2,6 +2,7 @@
  * What a selector asks of storage. The querier implements it over ingesters (and later blocks),
  * tests over a head in the same thread.
  */
+import type { FloatHistogram } from '../model/histogram.js'
 import type { Matcher } from '../model/matcher.js'
 import type { LabelTable } from './label-table.js'
 
@@ -13,6 +14,12 @@ export interface SampleBuffer {
   values: Float64Array
   /** Samples in the buffer. */
   count: number
+  /**
+   * [count] native histograms: undefined where a sample is a float, undefined altogether when all
+   * are, to which the engine sets it before each read. Where there is one `values` is unspecified;
+   * a histogram that is a stale marker is given as a float that is one.
+   */
+  histograms: (FloatHistogram | undefined)[] | undefined
 }
 
 /** The series of one selector, in no particular order. */

@@ -7,7 +7,7 @@
  */
 import { fail } from '../../errors/index.js'
 import type { Annotations } from '../annotations.js'
-import type { StepMatrix, StepRange } from '../columns.js'
+import type { HistogramRow, StepMatrix, StepRange } from '../columns.js'
 import type { LabelTable } from '../label-table.js'
 import { countBits, type QueryMemory } from '../memory.js'
 import type { Plan } from '../plan/plan.js'
@@ -54,6 +54,8 @@ export interface RowStream {
   /**
    * Makes row `row`: values from `base` on, presence bits from `wordBase` on, which are 0
    * beforehand. Synchronous. May leave the bits 0: an empty row.
+   *
+   * @returns the row's native histograms, which the caller may change; undefined when all are floats
    */
   into(
     row: number,
@@ -61,7 +63,7 @@ export interface RowStream {
     base: number,
     present: Uint32Array,
     wordBase: number,
-  ): void
+  ): HistogramRow | undefined
 }
 
 /** Prometheus' error for two series that became one. */
@@ -81,6 +83,7 @@ export function streamOf(matrix: StepMatrix): RowStream {
     into(row, values, base, present, wordBase) {
       copyFloats(matrix.values, row * steps, values, base, steps)
       copyWords(matrix.present, row * words, present, wordBase, words)
+      return matrix.histograms?.[row]
     },
   }
 }
@@ -128,7 +131,7 @@ export class MatrixBuilder {
   }
 
   /** Keeps the row of `next` unless it is empty. */
-  take(set: number, dropName: number): boolean {
+  take(set: number, dropName: number, histograms?: HistogramRow): boolean {
     const { matrix } = this
     const { series, words } = matrix
     if (countBits(matrix.present, series * words, (series + 1) * words) === 0) return false
@@ -136,6 +139,10 @@ export class MatrixBuilder {
     if (dropName !== 0) {
       if (matrix.dropName === undefined) matrix.dropName = this.memory.flags(this.capacity)
       matrix.dropName[series] = dropName
+    }
+    if (histograms !== undefined) {
+      matrix.histograms ??= []
+      matrix.histograms[series] = histograms
     }
     matrix.series++
     return true
@@ -166,8 +173,10 @@ export async function materialise(stream: RowStream, memory: QueryMemory): Promi
   const { matrix } = builder
   for (let row = 0; row < stream.count; row++) {
     const at = builder.next()
-    stream.into(row, matrix.values, at * matrix.steps, matrix.present, at * matrix.words)
-    builder.take(stream.sets[row]!, stream.dropName === undefined ? 0 : stream.dropName[row]!)
+    const { steps, words } = matrix
+    const histograms = stream.into(row, matrix.values, at * steps, matrix.present, at * words)
+    const dropName = stream.dropName === undefined ? 0 : stream.dropName[row]!
+    builder.take(stream.sets[row]!, dropName, histograms)
     if (memory.worked(stream.cost)) await memory.breathe()
   }
   return matrix

@@ -13,7 +13,12 @@ import type { QueryState, RowStream } from './operator.js'
 
 /** A buffer for a source to fill. */
 export function sampleBuffer(): SampleBuffer {
-  return { ts: new Float64Array(256), values: new Float64Array(256), count: 0 }
+  return {
+    ts: new Float64Array(256),
+    values: new Float64Array(256),
+    count: 0,
+    histograms: undefined,
+  }
 }
 
 /** The rows of an instant vector selector, or with `asTimestamp` their samples' times. */
