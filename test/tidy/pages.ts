@@ -123,7 +123,7 @@ function promqlPage(): string {
   ])
   const aggregations = Object.entries<AggregationRow>(AGGREGATIONS).map(([name, row]) => [
     code(`${name}(${row.param === 'none' ? '' : `${row.param}, `}vector)`),
-    row.form.kind === 'missing' ? 'not yet' : 'yes',
+    row.experimental === true ? 'experimental' : '',
     row.doc,
   ])
   const intro = `
@@ -136,7 +136,7 @@ The whole language is parsed; a query that uses what is marked "not yet" is answ
     '',
     '## Aggregations',
     '',
-    ...tableOf(['aggregation', 'runs', 'what'], aggregations),
+    ...tableOf(['aggregation', '', 'what'], aggregations),
   ])
 }
 

@@ -249,7 +249,6 @@ test('a canceled query ends between batches of series, and lets messages through
 
 test('what is parsed but not run yet is refused by name, before storage is asked', async () => {
   const cases: [string, RegExp][] = [
-    ['limitk(1, x)', /^limitk\(\) is not supported yet$/],
     ['histogram_fraction(0, 1, x) + info(x)', /^info\(\) is not supported yet$/],
     ['x + fill(1) y', /^fill modifiers is not supported yet$/],
     ['rate(x[5m] anchored)', /^the anchored modifier is not supported yet$/],

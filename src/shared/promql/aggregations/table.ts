@@ -25,8 +25,8 @@ export interface AggregationRow {
     | { readonly kind: 'ranked'; readonly isTop: boolean }
     | { readonly kind: 'quantile' }
     | { readonly kind: 'count-values' }
-    /** Parsed and type-checked, but a query that uses it says that it is not supported. */
-    | { readonly kind: 'missing' }
+    | { readonly kind: 'limit' }
+    | { readonly kind: 'limit-ratio' }
 }
 
 function accumulate(make: AccumulatorFactory): AggregationRow['form'] {
@@ -63,12 +63,12 @@ export const AGGREGATIONS: Readonly<Record<AggregateOp, AggregationRow>> = {
     param: 'scalar',
     doc: 'Any k of them.',
     experimental: true,
-    form: { kind: 'missing' },
+    form: { kind: 'limit' },
   },
   limit_ratio: {
     param: 'scalar',
     doc: 'That share of them.',
     experimental: true,
-    form: { kind: 'missing' },
+    form: { kind: 'limit-ratio' },
   },
 }

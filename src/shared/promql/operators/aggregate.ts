@@ -16,7 +16,8 @@ import { AGGREGATIONS } from '../aggregations/table.js'
 import type { StepMatrix } from '../columns.js'
 import type { AggregatePlan } from '../plan/plan.js'
 import type { PosRange } from '../syntax/ast.js'
-import { groupProjection } from './label-sets.js'
+import { type Groups, groupRows } from './groups.js'
+import { limitRatio, limitRows } from './limit.js'
 import {
   MatrixBuilder,
   materialise,
@@ -41,40 +42,11 @@ export async function evaluateAggregate(
       return quantile(plan, state)
     case 'count-values':
       return countValues(plan, state)
-    case 'missing':
-      throw fail('query-unsupported', { text: `${plan.aggregate.op}() is not supported yet` })
+    case 'limit':
+      return limit(plan, state)
+    case 'limit-ratio':
+      return limitRatio(plan, state)
   }
-}
-
-/** Groups of a stream's rows. */
-interface Groups {
-  /** [rows] ordinal of the group. */
-  readonly of: Uint32Array
-  /** [groups] label sets. */
-  readonly sets: number[]
-  /** [groups] rows. */
-  readonly members: Uint32Array
-}
-
-function groupRows(plan: AggregatePlan, input: RowStream, state: QueryState): Groups {
-  const { grouping, without } = plan.aggregate
-  const key = groupProjection(state.labels, grouping, without)
-  const ordinals = new Map<number, number>()
-  const of = state.memory.words(input.count)
-  const sets: number[] = []
-  for (let row = 0; row < input.count; row++) {
-    const set = key.of(input.sets[row]!)
-    let ordinal = ordinals.get(set)
-    if (ordinal === undefined) {
-      ordinal = sets.length
-      ordinals.set(set, ordinal)
-      sets.push(set)
-    }
-    of[row] = ordinal
-  }
-  const members = state.memory.words(sets.length)
-  for (const group of of) members[group]! += 1
-  return { of, sets, members }
 }
 
 /** Makes the rows of a stream one by one in a scratch row. */
@@ -100,7 +72,7 @@ async function accumulate(
   input: RowStream,
   state: QueryState,
 ): Promise<StepMatrix> {
-  const groups = groupRows(plan, input, state)
+  const groups = groupRows(plan.aggregate, input, state)
   const out = state.memory.matrix(groups.sets.length, input.steps)
   out.sets.set(groups.sets)
   const accumulator: Accumulator = make(out, state.memory)
@@ -164,22 +136,34 @@ function lastStep(present: Uint32Array, wordBase: number, words: number): number
 const INT64_MAX = 2 ** 63 - 1024
 const INT64_MIN = -(2 ** 63)
 
-async function rank(plan: AggregatePlan, isTop: boolean, state: QueryState): Promise<StepMatrix> {
+/** The parameter k of each step; undefined when none keeps anything. */
+async function kOfSteps(plan: AggregatePlan, state: QueryState): Promise<Float64Array | undefined> {
   const ks = (await state.evaluate(plan.param!)).values
-  const { memory } = state
-  const steps = plan.range.count
   if (!ks.some((k) => k !== k || k >= 1)) {
     // Nothing is kept, but what the input has to say is said.
     await eachRow(await state.stream(plan.input), state, () => {})
-    return memory.matrix(0, steps)
+    return undefined
   }
   for (const k of ks) if (k !== k) throw execution('Parameter value is NaN')
   const least = ks.reduce((a, b) => Math.min(a, b))
   const most = ks.reduce((a, b) => Math.max(a, b))
   if (least <= INT64_MIN) throw execution(`Scalar value ${printFloatShort(least)} underflows int64`)
   if (most >= INT64_MAX) throw execution(`Scalar value ${printFloatShort(most)} overflows int64`)
+  return ks
+}
+
+async function limit(plan: AggregatePlan, state: QueryState): Promise<StepMatrix> {
+  const ks = await kOfSteps(plan, state)
+  return ks === undefined ? state.memory.matrix(0, plan.range.count) : limitRows(plan, ks, state)
+}
+
+async function rank(plan: AggregatePlan, isTop: boolean, state: QueryState): Promise<StepMatrix> {
+  const ks = await kOfSteps(plan, state)
+  const { memory } = state
+  const steps = plan.range.count
+  if (ks === undefined) return memory.matrix(0, steps)
   const input = await state.stream(plan.input)
-  const groups = groupRows(plan, input, state)
+  const groups = groupRows(plan.aggregate, input, state)
   const heaps = new RankedHeaps({ memory, steps, ks, members: groups.members, isTop })
   await eachRow(input, state, (row, values, present) => {
     heaps.add(groups.of[row]!, row, values, 0, present, 0)
@@ -240,7 +224,7 @@ async function quantile(plan: AggregatePlan, state: QueryState): Promise<StepMat
   const params = (await state.evaluate(param)).values
   warnOfQuantiles(params, param.expr.pos, state)
   const input = await materialise(await state.stream(plan.input), state.memory)
-  const groups = groupRows(plan, streamOf(input), state)
+  const groups = groupRows(plan.aggregate, streamOf(input), state)
   const out = state.memory.matrix(groups.sets.length, input.steps)
   out.sets.set(groups.sets)
   const marks = new GroupMarks(streamOf(input), groups, state)

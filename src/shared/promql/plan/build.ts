@@ -278,7 +278,6 @@ function subquerySteps(
 }
 
 function buildAggregate(builder: Builder, expr: Aggregate, range: StepRange): Plan {
-  if (expr.op === 'limitk' || expr.op === 'limit_ratio') throw unsupported(`${expr.op}()`)
   const param = expr.param === undefined ? undefined : unwrap(expr.param)
   const label = param?.kind === 'string' ? param.value : undefined
   return {
