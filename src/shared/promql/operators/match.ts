@@ -5,13 +5,12 @@
  *
  * Follows Prometheus promql/engine.go: VectorBinop, VectorAnd, VectorOr, VectorUnless.
  */
-import { fail } from '../../errors/index.js'
 import type { StepMatrix } from '../columns.js'
 import type { VectorBinaryPlan } from '../plan/plan.js'
 import type { BinaryOp, VectorMatching } from '../syntax/ast.js'
-import { printSet } from '../text.js'
 import { compareBool, compareRows, compute, isArithmetic } from './arithmetic.js'
 import { matchProjection, ResultLabels } from './label-sets.js'
+import { type Chains, checkOneSide, Pairs } from './match-checks.js'
 import { MatrixBuilder, type QueryState } from './operator.js'
 import { compactRows, finishRows } from './rows.js'
 
@@ -139,12 +138,6 @@ function unite(lhs: StepMatrix, rhs: StepMatrix, groups: Groups, state: QuerySta
   return matrix
 }
 
-/** Rows of one side by group: first of the chain, next of each; −1 ends it. */
-interface Chains {
-  readonly first: Int32Array
-  readonly next: Int32Array
-}
-
 function chainRows(ordinals: Uint32Array, groupCount: number): Chains {
   const first = new Int32Array(groupCount).fill(-1)
   const next = new Int32Array(ordinals.length).fill(-1)
@@ -176,24 +169,76 @@ async function combine(
 
   const dropsName = isArithmetic(op) || (returnBool && !state.delayedNameRemoval)
   const results = new ResultLabels(state.labels, matching, dropsName)
+  const key = matchProjection(state.labels, matching)
   const { steps, words } = lhs
-  const builder = new MatrixBuilder(state.memory, steps, pairCount(manyGroups, chains))
+  // `fill_left` is for the many side and `fill_right` for the one side, whichever is written left.
+  const fillMany = fillerOf(matching.fillLeft, many, manyGroups, groups.count, state)
+  const fillOne = fillerOf(matching.fillRight, one, oneGroups, groups.count, state)
+  const filled = (fillOne ? many.series : 0) + (fillMany ? one.series : 0)
+  const builder = new MatrixBuilder(state.memory, steps, pairCount(manyGroups, chains) + filled)
   const { matrix } = builder
-  const pairs = new Pairs({ many, one, out: matrix }, matching, state)
+  const pairs = new Pairs(matrix, matching, state)
+  /** Computes the row `at`, whose bits tell where both sides are; keeps it unless it is empty. */
+  const take = (m: Operand, o: Operand, at: number, set: number): boolean => {
+    const [left, right] = isSwapped ? [o, m] : [m, o]
+    pairRow(op, returnBool, left.values, left.base, right.values, right.base, matrix, at)
+    return builder.take(set, returnBool ? 1 : 0)
+  }
   for (let row = 0; row < many.series; row++) {
     const group = manyGroups[row]!
+    const set = many.sets[row]!
+    const operand = { values: many.values, base: row * steps }
+    const pair = (other: Operand, otherSet: number, at: number): void => {
+      const matched = pairs.matched(at)
+      const result = results.of(set, otherSet)
+      pairs.add(matched, take(operand, other, at, result) ? at : -1, group, result)
+    }
     for (let other = chains.first[group]!; other !== -1; other = chains.next[other]!) {
       const at = builder.next()
       if (!overlap(many, row, one, other, matrix.present, at * words)) continue
-      const set = results.of(many.sets[row]!, one.sets[other]!)
-      const [a, b] = isSwapped ? [other, row] : [row, other]
-      pairRow(op, returnBool, lhs, a * steps, rhs, b * steps, matrix, at)
-      const isKept = builder.take(set, returnBool ? 1 : 0)
-      pairs.add(row, other, isKept ? at : -1, group, set)
+      pair({ values: one.values, base: other * steps }, one.sets[other]!, at)
+    }
+    if (fillOne !== undefined) {
+      const at = builder.next()
+      if (remainder(many, row, fillOne.present, group, matrix.present, at * words)) {
+        pair(fillOne, key.of(set), at)
+      }
     }
     if (state.memory.worked(steps)) await state.memory.breathe()
   }
+  for (let row = 0; fillMany !== undefined && row < one.series; row++) {
+    const at = builder.next()
+    const group = oneGroups[row]!
+    if (!remainder(one, row, fillMany.present, group, matrix.present, at * words)) continue
+    const set = one.sets[row]!
+    take(fillMany, { values: one.values, base: row * steps }, at, results.of(key.of(set), set))
+    if (state.memory.worked(steps)) await state.memory.breathe()
+  }
   return matrix
+}
+
+/** A row's values. */
+interface Operand {
+  readonly values: Float64Array
+  readonly base: number
+}
+
+/** What stands for the rows of a side that are missing. */
+interface Filler extends Operand {
+  /** [groups × words] where the side has any row of a group. */
+  readonly present: Uint32Array
+}
+
+function fillerOf(
+  value: number | undefined,
+  side: StepMatrix,
+  ordinals: Uint32Array,
+  groupCount: number,
+  state: QueryState,
+): Filler | undefined {
+  if (value === undefined) return undefined
+  const present = groupPresence(side, ordinals, groupCount, state)
+  return { values: state.memory.floats(side.steps).fill(value), base: 0, present }
 }
 
 function pairCount(manyGroups: Uint32Array, chains: Chains): number {
@@ -223,12 +268,31 @@ function overlap(
   return any !== 0
 }
 
+/** Writes where a row has points and its group on the other side has none; whether that is anywhere. */
+function remainder(
+  matrix: StepMatrix,
+  row: number,
+  others: Uint32Array,
+  group: number,
+  out: Uint32Array,
+  outBase: number,
+): boolean {
+  const { words, present } = matrix
+  let any = 0
+  for (let word = 0; word < words; word++) {
+    const bits = present[row * words + word]! & ~others[group * words + word]!
+    out[outBase + word] = bits
+    any |= bits
+  }
+  return any !== 0
+}
+
 function pairRow(
   op: BinaryOp,
   returnBool: boolean,
-  lhs: StepMatrix,
+  a: Float64Array,
   aBase: number,
-  rhs: StepMatrix,
+  b: Float64Array,
   bBase: number,
   out: StepMatrix,
   at: number,
@@ -236,133 +300,11 @@ function pairRow(
   const { steps, words } = out
   const base = at * steps
   if (isArithmetic(op)) {
-    compute(op, lhs.values, aBase, rhs.values, bBase, out.values, base, steps)
+    compute(op, a, aBase, b, bBase, out.values, base, steps)
   } else if (returnBool) {
-    compareBool(op, lhs.values, aBase, rhs.values, bBase, out.values, base, steps)
+    compareBool(op, a, aBase, b, bBase, out.values, base, steps)
   } else {
-    for (let i = 0; i < steps; i++) out.values[base + i] = lhs.values[aBase + i]!
-    compareRows(op, lhs.values, aBase, rhs.values, bBase, out.present, at * words, steps)
+    for (let i = 0; i < steps; i++) out.values[base + i] = a[aBase + i]!
+    compareRows(op, a, aBase, b, bBase, out.present, at * words, steps)
   }
-}
-
-/**
- * Finds pairs that Prometheus refuses: in one-to-one matching a second row of the same group at
- * the same step, otherwise a second one with the same result labels. Release 3.5 does not count
- * what a comparison has left out.
- */
-class Pairs {
-  private readonly out: StepMatrix
-  private readonly many: StepMatrix
-  private readonly one: StepMatrix
-  private readonly isOneToOne: boolean
-  private readonly countsFiltered: boolean
-  /** By group, or by result set: the pairs so far, as many-row, one-row, row of the result, group. */
-  private readonly seen = new Map<number, number[]>()
-
-  constructor(
-    sides: { many: StepMatrix; one: StepMatrix; out: StepMatrix },
-    matching: VectorMatching,
-    state: QueryState,
-  ) {
-    this.out = sides.out
-    this.many = sides.many
-    this.one = sides.one
-    this.isOneToOne = matching.card === 'one-to-one'
-    this.countsFiltered = state.release !== '3.5'
-  }
-
-  /** @param at the pair's row in the result; −1 when a comparison has left nothing of it */
-  add(row: number, other: number, at: number, group: number, set: number): void {
-    if (at === -1 && !this.countsFiltered) return
-    const key = this.isOneToOne ? group : set
-    const pairs = this.seen.get(key)
-    if (pairs === undefined) {
-      this.seen.set(key, [row, other, at, group])
-      return
-    }
-    pairs.push(row, other, at, group)
-    const last = pairs.length - 4
-    for (let earlier = 0; earlier < last; earlier += 4) {
-      if (pairs[earlier + 3] === group) this.check(pairs, earlier, last)
-    }
-  }
-
-  private check(pairs: readonly number[], a: number, b: number): void {
-    for (let word = 0; word < this.out.words; word++) {
-      if ((this.matched(pairs, a, word) & this.matched(pairs, b, word)) === 0) continue
-      const why = this.isOneToOne
-        ? 'many-to-one matching must be explicit (group_left/group_right)'
-        : 'grouping labels must ensure unique matches'
-      throw fail('query-execution', { text: `multiple matches for labels: ${why}` })
-    }
-  }
-
-  /** Where a pair counts as a match. */
-  private matched(pairs: readonly number[], pair: number, word: number): number {
-    const words = this.out.words
-    if (!this.countsFiltered) return this.out.present[pairs[pair + 2]! * words + word]!
-    const many = this.many.present[pairs[pair]! * words + word]!
-    return many & this.one.present[pairs[pair + 1]! * words + word]!
-  }
-}
-
-/**
- * Refuses two rows of one group on the side that must be unique, at a step where both sides have
- * something at all. The error names the first such step's rows.
- */
-function checkOneSide(
-  one: StepMatrix,
-  many: StepMatrix,
-  chains: Chains,
-  matching: VectorMatching,
-  state: QueryState,
-): void {
-  const { words } = one
-  const active = new Uint32Array(words)
-  for (let i = 0; i < many.series * words; i++) active[i % words]! |= many.present[i]!
-  const seen = new Uint32Array(words)
-  let stepFirst = Infinity
-  let rowFirst = -1
-  let chainFirst = -1
-  for (const start of chains.first) {
-    if (start === -1 || chains.next[start] === -1) continue
-    seen.fill(0)
-    for (let row = start; row !== -1; row = chains.next[row]!) {
-      for (let word = 0; word < words; word++) {
-        const bits = one.present[row * words + word]! & active[word]!
-        const twice = bits & seen[word]!
-        seen[word]! |= bits
-        if (twice === 0) continue
-        const step = (word << 5) + (31 - Math.clz32(twice & -twice))
-        if (step > stepFirst || (step === stepFirst && row > rowFirst)) continue
-        stepFirst = step
-        rowFirst = row
-        chainFirst = start
-      }
-    }
-  }
-  if (rowFirst === -1) return
-  const at = stepFirst >>> 5
-  const bit = 1 << (stepFirst & 31)
-  let earlier = chainFirst
-  while ((one.present[earlier * words + at]! & bit) === 0) earlier = chains.next[earlier]!
-  throw duplicateSeries(one.sets[rowFirst]!, one.sets[earlier]!, matching, state)
-}
-
-function duplicateSeries(
-  set: number,
-  earlier: number,
-  matching: VectorMatching,
-  { labels }: QueryState,
-): Error {
-  const group = printSet(labels, matchProjection(labels, matching).of(set))
-  // In the order of their labels, so that the text does not hang on the order of storage.
-  if (labels.compare(set, earlier) > 0) [set, earlier] = [earlier, set]
-  const side = matching.card === 'one-to-many' ? 'left' : 'right'
-  return fail('query-execution', {
-    text:
-      `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +
-      `[${printSet(labels, set)}, ${printSet(labels, earlier)}]` +
-      ';many-to-many matching not allowed: matching labels must be unique on one side',
-  })
 }

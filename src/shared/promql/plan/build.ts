@@ -359,10 +359,6 @@ function buildArgument(builder: Builder, expr: Expr, range: StepRange): Plan | s
 
 function buildBinary(builder: Builder, expr: Binary, range: StepRange): Plan {
   if (expr.op === '</' || expr.op === '>/') throw unsupported(`the ${expr.op} operator`)
-  const { matching } = expr
-  if (matching?.fillLeft !== undefined || matching?.fillRight !== undefined) {
-    throw unsupported('fill modifiers')
-  }
   const lhs = build(builder, expr.lhs, range)
   const rhs = build(builder, expr.rhs, range)
   const left = typeOf(expr.lhs) === 'scalar'
