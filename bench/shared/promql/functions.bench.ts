@@ -47,6 +47,7 @@ function windowsOf(next: (value: number) => number): Windows {
     from,
     to,
     rangeMs: RANGE_MS,
+    mode: 'plain',
     end0: 0,
     stepMs: STEP_MS,
     eval0: 0,

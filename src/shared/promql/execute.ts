@@ -17,6 +17,7 @@ import {
   streamRangeCall,
   streamTimestamp,
 } from './operators/call.js'
+import { extendSamples } from './operators/extended-windows.js'
 import { evaluateVectors } from './operators/match.js'
 import {
   materialise,
@@ -260,7 +261,10 @@ async function collectSamples(plan: RangePlan, state: QueryState): Promise<Sampl
     })
   }
   const rows = await openRange(plan, state)
-  return gather(rows.count, rows.sets, state, (row, out) => rows.read(row, out))
+  return gather(rows.count, rows.sets, state, (row, out) => {
+    rows.read(row, out)
+    if (plan.mode !== 'plain') extendSamples(plan, out)
+  })
 }
 
 async function gather(

@@ -250,7 +250,6 @@ test('a canceled query ends between batches of series, and lets messages through
 test('what is parsed but not run yet is refused by name, before storage is asked', async () => {
   const cases: [string, RegExp][] = [
     ['histogram_fraction(0, 1, x) + info(x)', /^info\(\) is not supported yet$/],
-    ['rate(x[5m] anchored)', /^the anchored modifier is not supported yet$/],
   ]
   for (const [text, message] of cases) {
     const source = requests()

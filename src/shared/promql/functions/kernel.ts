@@ -5,7 +5,7 @@
 
 import type { StepMatrix, StepRange } from '../columns.js'
 import type { LabelTable } from '../label-table.js'
-import type { Expr, PosRange, ValueType } from '../syntax/ast.js'
+import type { Expr, PosRange, SelectorMode, ValueType } from '../syntax/ast.js'
 
 /**
  * One series' samples and the window of every step. Windows are left-open, (end − range, end].
@@ -23,6 +23,11 @@ export interface Windows {
   /** [steps] one past the last sample; from === to means an empty window. */
   readonly to: Int32Array
   readonly rangeMs: number
+  /**
+   * `anchored` and `smoothed` windows may have a sample at or before their start, smoothed ones
+   * one after their end: functions without these modes never see them.
+   */
+  readonly mode: SelectorMode
   /** End of the window of step 0 (ms), offset and @ applied; step i ends at end0 + i × stepMs. */
   readonly end0: number
   readonly stepMs: number
@@ -118,6 +123,8 @@ export interface FunctionRow {
         readonly run: RangeKernel
         readonly keepsName?: true
         readonly expectsCounter?: true
+        /** Modes of selectors besides the plain one that the function can take. */
+        readonly modes?: readonly SelectorMode[]
       }
     | { readonly form: 'map'; readonly run: MapKernel; readonly keepsName?: true }
     /** relabels: makes label sets of its own, so that rows may have become equal. */

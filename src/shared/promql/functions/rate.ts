@@ -4,6 +4,7 @@
  * operations. Hot path: resets are found once per series, and a step costs nothing per sample
  * unless its window has resets. Benchmark: bench/shared/promql/functions.bench.ts.
  */
+import { extendedRate } from './extended-rate.js'
 import type { RangeKernel, Windows } from './kernel.js'
 
 /** Per-second increase, counter resets taken out. */
@@ -34,6 +35,10 @@ function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): RangeK
   return (windows, _params, values, base, present, wordBase) => {
     const { ts, values: samples, from, to, steps, rangeMs, end0, stepMs } = windows
     const seconds = isRate ? rangeSeconds(rangeMs) : 1
+    if (windows.mode !== 'plain') {
+      extendedRate(windows, { isCounter, seconds }, values, base, present, wordBase)
+      return
+    }
     let resetCount = 0
     if (isCounter) {
       if (resetAt.length < windows.count) resetAt = new Int32Array(2 * windows.count)

@@ -78,6 +78,10 @@ import { deriv, doubleExponentialSmoothing, predictLinear } from './trend.js'
 /** A function that parses and type-checks, yet is not there to be run. */
 const MISSING = { form: 'missing' } as const
 
+/** Selectors that functions can take besides plain ones. */
+const ANCHORED = ['anchored'] as const
+const EXTENDED = ['anchored', 'smoothed'] as const
+
 const ROWS = {
   abs: {
     args: ['vector'],
@@ -161,7 +165,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'How often the value changed within the range.',
-    kernel: { form: 'range', run: changes },
+    kernel: { form: 'range', run: changes, modes: ANCHORED },
   },
   clamp: {
     args: ['vector', 'scalar', 'scalar'],
@@ -245,7 +249,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The difference between the ends of the range, extrapolated to all of it (gauges).',
-    kernel: { form: 'range', run: delta },
+    kernel: { form: 'range', run: delta, modes: EXTENDED },
   },
   deriv: {
     args: ['matrix'],
@@ -368,7 +372,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The increase over the range with counter resets taken out, extrapolated to all of it.',
-    kernel: { form: 'range', run: increase, expectsCounter: true },
+    kernel: { form: 'range', run: increase, expectsCounter: true, modes: EXTENDED },
   },
   info: {
     args: ['vector', 'vector'],
@@ -527,14 +531,14 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The per-second increase over the range with counter resets taken out, extrapolated to all of it.',
-    kernel: { form: 'range', run: rate, expectsCounter: true },
+    kernel: { form: 'range', run: rate, expectsCounter: true, modes: EXTENDED },
   },
   resets: {
     args: ['matrix'],
     variadic: 0,
     returns: 'vector',
     doc: 'How often the value decreased within the range.',
-    kernel: { form: 'range', run: resets },
+    kernel: { form: 'range', run: resets, modes: ANCHORED },
   },
   round: {
     args: ['vector', 'scalar'],

@@ -4,13 +4,13 @@
  *
  * Hot; benchmark bench/shared/promql/execute.bench.ts. Windows are left-open, (end − range, end].
  */
-import { isStale } from '../../model/stale.js'
 import type { StepMatrix, StepRange } from '../columns.js'
 import type { Windows } from '../functions/kernel.js'
 import type { RangePlan } from '../plan/plan.js'
 import type { SampleBuffer } from '../source.js'
+import { findExtendedWindows } from './extended-windows.js'
 import type { QueryState } from './operator.js'
-import { sampleBuffer } from './selector.js'
+import { dropStale, sampleBuffer } from './selector.js'
 
 /** The series of a range vector. */
 export interface SampleRows {
@@ -29,9 +29,8 @@ export async function openRange(plan: RangePlan, state: QueryState): Promise<Sam
     const rows = subqueryRows(await state.evaluate(inner), inner.range)
     return state.release === '3.5' ? { ...rows, dropName: undefined } : rows
   }
-  const selected = state.selected[plan.input.selection]!
-  const mint = plan.times.first - plan.rangeMs + 1
-  const maxt = plan.times.first + Math.max(0, plan.range.count - 1) * plan.times.step
+  const { selection, mint, maxt } = plan.input
+  const selected = state.selected[selection]!
   state.read.series += selected.count
   return {
     count: selected.count,
@@ -85,23 +84,15 @@ export function expandRow(
   return count
 }
 
-/** Stale markers are not samples of a range. */
-function dropStale(buffer: SampleBuffer): void {
-  const { ts, values, count } = buffer
-  let i = 0
-  while (i < count && (values[i] === values[i] || !isStale(values[i]!))) i++
-  if (i === count) return
-  let kept = i
-  for (; i < count; i++) {
-    if (isStale(values[i]!)) continue
-    ts[kept] = ts[i]!
-    values[kept++] = values[i]!
-  }
-  buffer.count = kept
+/** Windows and the buffer that they slide over. */
+export interface SlidingWindows extends Windows {
+  readonly buffer: SampleBuffer
+  /** How far beyond its range an anchored or smoothed window looks. */
+  readonly lookbackMs: number
 }
 
 /** Windows over a buffer, to be filled series by series with `slide`. */
-export function windowsOf(plan: RangePlan, state: QueryState): Windows & { buffer: SampleBuffer } {
+export function windowsOf(plan: RangePlan, state: QueryState): SlidingWindows {
   const steps = plan.range.count
   state.memory.claim(steps * 8)
   const buffer = sampleBuffer()
@@ -114,6 +105,8 @@ export function windowsOf(plan: RangePlan, state: QueryState): Windows & { buffe
     from: new Int32Array(steps),
     to: new Int32Array(steps),
     rangeMs: plan.rangeMs,
+    mode: plan.mode,
+    lookbackMs: plan.lookbackMs,
     end0: plan.times.first,
     stepMs: plan.times.step,
     eval0: plan.range.start,
@@ -125,11 +118,15 @@ export function windowsOf(plan: RangePlan, state: QueryState): Windows & { buffe
  * Points the windows at what is in their buffer.
  * @returns samples of the fullest window
  */
-export function slide(windows: Windows & { buffer: SampleBuffer }): number {
+export function slide(windows: SlidingWindows): number {
   const { buffer } = windows
   windows.ts = buffer.ts
   windows.values = buffer.values
   windows.count = buffer.count
+  if (windows.mode !== 'plain') {
+    const range = { ...windows, isSmoothed: windows.mode === 'smoothed' }
+    return findExtendedWindows(buffer.ts, buffer.count, range, windows.from, windows.to)
+  }
   return findWindows(
     buffer.ts,
     buffer.count,

@@ -6,6 +6,7 @@
  * vectorSelectorSingle: the window is left-open, (t − lookback, t].
  */
 import { isStale } from '../../model/stale.js'
+import { interpolate } from '../functions/extended-rate.js'
 import { countBits } from '../memory.js'
 import type { InstantPlan } from '../plan/plan.js'
 import type { SampleBuffer } from '../source.js'
@@ -40,7 +41,8 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
       selected.read(row, mint, maxt, buffer)
       if (buffer.count === 0) return
       state.memory.worked(buffer.count)
-      if (asTimestamp)
+      if (plan.isSmoothed) fillSmoothed(buffer, plan, values, base, present, wordBase)
+      else if (asTimestamp)
         fillTimes(
           buffer,
           times.first,
@@ -69,6 +71,50 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
       state.memory.hold(points)
     },
   }
+}
+
+/**
+ * Values of a smoothed selector: a sample at the time itself, or interpolated between its
+ * neighbours within the lookback, or the last one before.
+ */
+function fillSmoothed(
+  buffer: SampleBuffer,
+  plan: InstantPlan,
+  values: Float64Array,
+  base: number,
+  present: Uint32Array,
+  wordBase: number,
+): void {
+  dropStale(buffer)
+  const { ts, values: samples, count } = buffer
+  const { times, lookbackMs } = plan
+  let next = 0
+  for (let i = 0; i < plan.range.count; i++) {
+    const at = times.first + i * times.step
+    while (next < count && ts[next]! < at) next++
+    const isAt = next < count && ts[next]! === at
+    if (!isAt && (next === 0 || ts[next - 1]! <= at - lookbackMs)) continue
+    const hasNext = next < count && ts[next]! <= at + lookbackMs
+    if (isAt) values[base + i] = samples[next]!
+    else if (hasNext) values[base + i] = interpolate(ts, samples, next - 1, at, false)
+    else values[base + i] = samples[next - 1]!
+    present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
+  }
+}
+
+/** Takes stale markers out: they are not samples of a range. */
+export function dropStale(buffer: SampleBuffer): void {
+  const { ts, values, count } = buffer
+  let i = 0
+  while (i < count && (values[i] === values[i] || !isStale(values[i]!))) i++
+  if (i === count) return
+  let kept = i
+  for (; i < count; i++) {
+    if (isStale(values[i]!)) continue
+    ts[kept] = ts[i]!
+    values[kept++] = values[i]!
+  }
+  buffer.count = kept
 }
 
 /** Sets and marks of rows whose operation drops the metric name. */

@@ -179,7 +179,9 @@ function buildInstant(
 ): Plan {
   const times = lookTimes(builder, selector, range)
   const { lookbackMs } = builder.times
-  const window = sampleWindow(times, range, lookbackMs)
+  // timestamp() looks at samples as they are.
+  const isSmoothed = selector.mode === 'smoothed' && !asTimestamp
+  const window = sampleWindow(times, range, lookbackMs, isSmoothed ? lookbackMs : 0)
   const selection = select(builder, selector, window)
   // Under `@`, timestamp() looks from that time itself at what the offset lets it see; so it is in
   // Prometheus (rangeEvalTimestampFunctionOverVectorSelector), where the offset only selects.
@@ -194,6 +196,7 @@ function buildInstant(
     lookbackMs,
     ...window,
     asTimestamp,
+    isSmoothed,
   }
 }
 
@@ -202,10 +205,11 @@ function sampleWindow(
   times: LookTimes,
   range: StepRange,
   backMs: number,
+  aheadMs = 0,
 ): { mint: number; maxt: number } {
   return {
     mint: times.first - backMs + 1,
-    maxt: times.first + Math.max(0, range.count - 1) * times.step,
+    maxt: times.first + Math.max(0, range.count - 1) * times.step + aheadMs,
   }
 }
 
@@ -215,7 +219,6 @@ function select(
   selector: VectorSelector,
   { mint, maxt }: { mint: number; maxt: number },
 ): number {
-  if (selector.mode !== 'plain') throw unsupported(`the ${selector.mode} modifier`)
   const text = JSON.stringify(selector.matchers.map(({ name, op, value }) => [name, op, value]))
   const same = builder.byText.get(text) ?? []
   for (const index of same) {
@@ -245,8 +248,13 @@ function buildRange(
   const rangeMs = positiveMs(builder, expr.rangeExpr, expr.rangeMs)
   if (expr.kind === 'matrix-selector') {
     const times = lookTimes(builder, expr.selector, range)
-    const selection = select(builder, expr.selector, sampleWindow(times, range, rangeMs))
-    return { kind: 'range', range, expr, rangeMs, times, input: { from: 'storage', selection } }
+    const { mode } = expr.selector
+    const { lookbackMs } = builder.times
+    const backMs = mode === 'plain' ? rangeMs : rangeMs + lookbackMs
+    const window = sampleWindow(times, range, backMs, mode === 'smoothed' ? lookbackMs : 0)
+    const selection = select(builder, expr.selector, window)
+    const input = { from: 'storage', selection, ...window } as const
+    return { kind: 'range', range, expr, rangeMs, times, mode, lookbackMs, input }
   }
   const stepMs = positiveMs(builder, expr.stepExpr, expr.stepMs)
   const times = lookTimes(builder, expr, range)
@@ -256,7 +264,8 @@ function buildRange(
     range,
   )
   const plan = build(builder, expr.expr, inner)
-  return { kind: 'range', range, expr, rangeMs, times, input: { from: 'subquery', plan } }
+  const input = { from: 'subquery', plan } as const
+  return { kind: 'range', range, expr, rangeMs, times, mode: 'plain', lookbackMs: 0, input }
 }
 
 function positiveMs({ times }: Builder, expr: DurationExpr | undefined, fixedMs: number): number {
@@ -310,6 +319,7 @@ function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
   switch (func.form) {
     case 'range': {
       const at = expr.args.findIndex((arg) => typeOf(arg) === 'matrix')
+      checkMode(expr, expr.args[at]!)
       const input = buildRange(builder, asRange(expr.args[at]!), range)
       const params = expr.args
         .filter((_, index) => index !== at)
@@ -335,10 +345,27 @@ function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
       throw fail('internal', { text: `${expr.func}() is a number` })
     case 'operator':
       if (func.operator === 'absent_over_time') {
+        checkMode(expr, first!)
         return { kind: 'absent', range, expr, input: buildRange(builder, asRange(first!), range) }
       }
       return buildTimestamp(builder, expr, range)
   }
+}
+
+/** Refuses an anchored or smoothed selector where the function cannot take it. */
+function checkMode(call: Call, arg: Expr): void {
+  const bare = unwrap(arg)
+  if (bare.kind !== 'matrix-selector' || bare.selector.mode === 'plain') return
+  const { mode } = bare.selector
+  const takes = (name: string): boolean => {
+    const kernel = FUNCTIONS[name]?.kernel
+    return kernel?.form === 'range' && kernel.modes?.includes(mode) === true
+  }
+  if (takes(call.func)) return
+  const able = Object.keys(FUNCTIONS).filter(takes).sort().join(', ')
+  throw fail('query-execution', {
+    text: `${mode} modifier can only be used with: ${able} - not with ${call.func}`,
+  })
 }
 
 function buildTimestamp(builder: Builder, expr: Call, range: StepRange): Plan {

@@ -6,7 +6,7 @@
 import type { Matcher } from '../../model/matcher.js'
 import type { StepRange } from '../columns.js'
 import type { FunctionRow } from '../functions/kernel.js'
-import type { Aggregate, Binary, Expr, PosRange } from '../syntax/ast.js'
+import type { Aggregate, Binary, Expr, PosRange, SelectorMode } from '../syntax/ast.js'
 
 /** What a query asks of storage; the plan's selectors name it by index. */
 export interface Selection {
@@ -46,6 +46,8 @@ export interface InstantPlan extends Node {
   readonly mint: number
   readonly maxt: number
   readonly asTimestamp: boolean
+  /** Values between samples are interpolated, from those of the lookback on either side. */
+  readonly isSmoothed: boolean
 }
 
 /** A range vector. */
@@ -53,8 +55,17 @@ export interface RangePlan extends Node {
   readonly kind: 'range'
   readonly rangeMs: number
   readonly times: LookTimes
+  readonly mode: SelectorMode
+  /** How far beyond its window an anchored or smoothed selector looks. */
+  readonly lookbackMs: number
   readonly input:
-    | { readonly from: 'storage'; readonly selection: number }
+    | {
+        readonly from: 'storage'
+        readonly selection: number
+        /** Milliseconds, both inclusive: samples that are looked at. */
+        readonly mint: number
+        readonly maxt: number
+      }
     /** The subquery's own steps are those of its plan. */
     | { readonly from: 'subquery'; readonly plan: Plan }
 }

@@ -55,13 +55,16 @@ export interface Modifiers {
   readonly atBound: 'start' | 'end' | undefined
 }
 
+/** How a selector looks beyond its window (experimental, but for `plain`). */
+export type SelectorMode = 'plain' | 'anchored' | 'smoothed'
+
 /** `name{matchers} offset … @ …`. */
 export interface VectorSelector extends Modifiers {
   readonly kind: 'vector-selector'
   /** Metric name written before the braces, or '' . It is among the matchers too. */
   readonly name: string
   readonly matchers: readonly Matcher[]
-  readonly mode: 'plain' | 'anchored' | 'smoothed'
+  readonly mode: SelectorMode
   readonly pos: PosRange
 }
 
