@@ -91,6 +91,7 @@ export class Ingester {
         created = Math.max(env.clock.now(), created + 1, recovery.createdMax() + 1)
         return created
       },
+      onLost: () => this.head.forgetLogged(),
     })
   }
 

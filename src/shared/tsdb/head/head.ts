@@ -144,6 +144,12 @@ export class Head implements SelectContext {
     return this.view.word(H_SERIES_COUNT)
   }
 
+  /** Makes the log write the record of every series again, before its next sample. */
+  forgetLogged(): void {
+    const count = this.seriesCount()
+    for (let ref = 0; ref < count; ref++) this.kernel.setLogRef(ref, 0)
+  }
+
   /** Bytes handed out and bytes left. */
   memoryUse(): { used: number; free: number } {
     const used = this.u64(H_BUMP)

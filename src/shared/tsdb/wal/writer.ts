@@ -41,6 +41,11 @@ export interface WalWriterOptions {
   /** Creation time of the next segment, later than any that replay saw. */
   readonly createdMs: () => number
   readonly segmentBytesMax?: number
+  /**
+   * What was appended earlier cannot be known to be durable any more: a sync failed. What later
+   * batches rely on (records of series) must be appended again.
+   */
+  readonly onLost?: () => void
 }
 
 /** Appends batches to the segments of a log. */
@@ -85,7 +90,10 @@ export class WalWriter implements FrameLog {
     try {
       file.truncate(this.size)
     } catch {
-      this.distrust()
+      // What stands before the failed batch counts still.
+      this.file = undefined
+      this.hasUnsynced = false
+      this.retire(file)
     }
   }
 
@@ -101,11 +109,19 @@ export class WalWriter implements FrameLog {
     }
   }
 
+  /** Syncs a segment to which nothing more is written, in the background. */
+  private retire(file: DiskFile): void {
+    file
+      .syncLater()
+      .catch(() => this.options.onLost?.())
+      .finally(() => file.close())
+  }
+
   private segmentFor(bytes: number): DiskFile {
     const { file } = this
     if (file !== undefined && this.size + bytes <= this.segmentBytesMax) return file
     const next = this.createSegment()
-    if (file !== undefined) retire(file)
+    if (file !== undefined) this.retire(file)
     return next
   }
 
@@ -139,6 +155,7 @@ export class WalWriter implements FrameLog {
       file.sync()
     } catch (error) {
       this.distrust()
+      this.options.onLost?.()
       throw error
     }
   }
@@ -151,6 +168,7 @@ export class WalWriter implements FrameLog {
       await file.syncLater()
     } catch (error) {
       if (this.file === file) this.distrust()
+      this.options.onLost?.()
       throw error
     }
   }
@@ -176,12 +194,4 @@ function makeDurableFolder(disk: Disk, folder: string): void {
   const parent = dirname(folder)
   disk.syncFolder(parent)
   disk.syncFolder(dirname(parent))
-}
-
-/** Syncs a full segment in the background; nothing more is written to it. */
-function retire(file: DiskFile): void {
-  file
-    .syncLater()
-    .catch(() => undefined)
-    .finally(() => file.close())
 }
