@@ -91,7 +91,7 @@ for (let scrape = 0; scrape < SCRAPES; scrape++) {
     }
     head.refs.set(refs.subarray(from, from + count))
     head.values.set(values.subarray(from, from + count))
-    check += seconds(() => head.kernel.check(0, count, Number.NEGATIVE_INFINITY))
+    check += seconds(() => head.kernel.check(0, count, Number.NEGATIVE_INFINITY, Infinity))
     head.kernel.logBegin()
     log += seconds(() => head.kernel.logSamples(tenant, 0, count))
     const took = seconds(() => {

@@ -55,6 +55,9 @@ interface TakenFrame {
   readonly ack: BodyAck
   readonly from: number
   readonly count: number
+  /** Its samples out of order, in the columns for those. */
+  readonly lateFrom: number
+  readonly lateCount: number
   readonly maxt: number
 }
 
@@ -96,6 +99,8 @@ export class CommitLoop {
   private readonly due: DueAck[] = []
   /** Columns in use. */
   private used = 0
+  /** Columns in use for samples out of order. */
+  private usedLate = 0
   private mint = Number.POSITIVE_INFINITY
   private maxt = Number.NEGATIVE_INFINITY
   /** Bytes of frames that could not be read, for a log line now and then. */
@@ -112,6 +117,8 @@ export class CommitLoop {
   turn(links: readonly DistributorLink[]): boolean {
     const { head } = this.parts
     this.used = 0
+    this.usedLate = 0
+    head.kernel.truncateOutOfOrder(0)
     this.mint = Number.POSITIVE_INFINITY
     this.maxt = Number.NEGATIVE_INFINITY
     head.kernel.logBegin()
@@ -122,7 +129,7 @@ export class CommitLoop {
       link.flush()
       taken += this.drainLink(link, share)
     }
-    if (this.used > 0) this.commit()
+    if (this.frames.length > 0) this.commit()
     for (const { link, requestId, ack } of this.due) link.send(requestId, ack)
     this.frames.length = 0
     this.due.length = 0
@@ -143,7 +150,10 @@ export class CommitLoop {
   }
 
   private hasRoom(): boolean {
-    return this.used < TURN_SAMPLES_MAX && this.parts.head.logBytes() < TURN_LOG_BYTES_MAX
+    return (
+      this.used + this.usedLate < TURN_SAMPLES_MAX &&
+      this.parts.head.logBytes() < TURN_LOG_BYTES_MAX
+    )
   }
 
   private takeMetadata(link: DistributorLink): void {
@@ -191,7 +201,7 @@ export class CommitLoop {
       worsen(ack, ACK_RETRY, this.retryText(MEMORY_FULL))
       return
     }
-    if (frame.sampleCount > head.capacity - this.used) {
+    if (frame.sampleCount > head.capacity - Math.max(this.used, this.usedLate)) {
       worsen(ack, ACK_RETRY, this.retryText('was sent a frame that is too large'))
       return
     }
@@ -272,19 +282,33 @@ export class CommitLoop {
     const from = this.used
     kernel.clearCounts()
     kernel.clearRange()
-    const accepted = kernel.check(from, count, tenants.oldestOf(tenant))
-    if (accepted < count) this.noteRejected(tenant, ack)
-    if (accepted === 0) return
-    if (kernel.logSamples(tenant.index, from, accepted) === 0) {
+    const lateOldest = tenants.oldestOutOfOrder(tenant, head.times[from]!)
+    const accepted = kernel.check(from, count, tenants.oldestOf(tenant), lateOldest)
+    const lateFrom = this.usedLate
+    const lateCount = accepted < count ? head.outOfOrderCount() - lateFrom : 0
+    if (accepted + lateCount < count) this.noteRejected(tenant, ack)
+    if (accepted + lateCount === 0) return
+    if (kernel.logFrame(tenant.index, from, accepted, lateFrom, lateCount) === 0) {
       kernel.rollback(from, accepted)
+      kernel.truncateOutOfOrder(lateFrom)
       worsen(ack, ACK_RETRY, this.retryText('was sent more than its log buffer holds'))
       return
     }
     const range = head.acceptedRange()
-    this.mint = Math.min(this.mint, range.mint)
-    this.maxt = Math.max(this.maxt, range.maxt)
-    this.frames.push({ tenant, ack, from, count: accepted, maxt: range.maxt })
+    const late = head.outOfOrderRange(lateFrom, lateFrom + lateCount)
+    this.mint = Math.min(this.mint, range.mint, late.mint)
+    this.maxt = Math.max(this.maxt, range.maxt, late.maxt)
+    this.frames.push({
+      tenant,
+      ack,
+      from,
+      count: accepted,
+      lateFrom,
+      lateCount,
+      maxt: range.maxt,
+    })
     this.used += accepted
+    this.usedLate += lateCount
   }
 
   private noteRejected(tenant: TenantState, ack: BodyAck): void {
@@ -306,9 +330,10 @@ export class CommitLoop {
   }
 
   private commit(): void {
-    const { head, log, tenants } = this.parts
+    const { head, log } = this.parts
     const { kernel } = head
-    if (!log.write(head.logBatch(), { sampleCount: this.used, mint: this.mint, maxt: this.maxt })) {
+    const sampleCount = this.used + this.usedLate
+    if (!log.write(head.logBatch(), { sampleCount, mint: this.mint, maxt: this.maxt })) {
       kernel.rollback(0, this.used)
       kernel.logForget()
       const text = this.retryText('cannot write its log')
@@ -318,16 +343,29 @@ export class CommitLoop {
     const appended = kernel.append(0, this.used)
     kernel.publish(0, appended)
     if (appended < this.used) kernel.rollback(appended, this.used - appended)
-    for (const { tenant, ack, from, count, maxt } of this.frames) {
-      const stored = Math.max(0, Math.min(count, appended - from))
-      tenant.ingested.add(stored)
-      if (stored > 0) tenant.maxt = Math.max(tenant.maxt, maxt)
-      if (stored === count) continue
-      // In the log but not in memory: the sender sends it again, and a replay brings it anyway.
-      reject(ack, MEMORY_LIMIT, count - stored)
-      tenants.discard(tenant, MEMORY_LIMIT, count - stored)
-      worsen(ack, ACK_RETRY, this.retryText(MEMORY_FULL))
+    for (const frame of this.frames) {
+      const stored = Math.max(0, Math.min(frame.count, appended - frame.from))
+      if (stored > 0) frame.tenant.maxt = Math.max(frame.tenant.maxt, frame.maxt)
+      this.countStored(frame, stored)
     }
+  }
+
+  /** Appends what a frame has out of order, and counts what was stored of it. */
+  private countStored(frame: TakenFrame, stored: number): void {
+    const { tenant, ack, count, lateFrom, lateCount } = frame
+    let missing = count - stored
+    tenant.ingested.add(stored)
+    if (lateCount > 0) {
+      const { kernel } = this.parts.head
+      missing += lateCount - kernel.appendOutOfOrder(lateFrom, lateCount)
+      tenant.ingested.add(kernel.oooAppended())
+      tenant.outOfOrder.add(kernel.oooAppended())
+    }
+    if (missing === 0) return
+    // In the log but not in memory: the sender sends it again, and a replay brings it anyway.
+    reject(ack, MEMORY_LIMIT, missing)
+    this.parts.tenants.discard(tenant, MEMORY_LIMIT, missing)
+    worsen(ack, ACK_RETRY, this.retryText(MEMORY_FULL))
   }
 
   private retryText(what: string): string {

@@ -25,6 +25,8 @@ export interface IngesterConfig {
   readonly walSegmentBytesMax: number
   /** `ingester.metadata_retain_period`, ms: how long metadata stays after its last push. */
   readonly metadataRetainMs: number
+  /** `limits.out_of_order_time_window`, ms: how far behind a tenant's newest sample; 0 = not at all. */
+  readonly outOfOrderTimeWindowMs: number
 }
 
 /** Mimir's defaults, and ours where Mimir has no such key; `dataDir` is the caller's. */
@@ -33,6 +35,7 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   walFsyncIntervalMs: 1000,
   walSegmentBytesMax: 128 << 20,
   metadataRetainMs: 600_000,
+  outOfOrderTimeWindowMs: 0,
 }
 
 /** What an ingester is built from; plain data that can be posted. */

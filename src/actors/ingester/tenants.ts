@@ -18,8 +18,11 @@ export interface TenantState {
   maxt: number
   /** Series that the counters know of. */
   seriesCounted: number
+  /** How far behind the newest sample others may come, ms; 0: not out of order at all. */
+  outOfOrderWindowMs: number
   readonly created: Cell
   readonly ingested: Cell
+  readonly outOfOrder: Cell
   /** [reason], made when first used. */
   readonly discarded: (Cell | undefined)[]
 }
@@ -30,10 +33,13 @@ export class Tenants {
   private readonly head: Head
   private readonly states: TenantState[] = []
   private readonly byName = new Map<string, TenantState>()
+  private readonly outOfOrderWindowMs: number
 
-  constructor(env: Env, head: Head) {
+  /** @param limits of tenants without others */
+  constructor(env: Env, head: Head, limits: { readonly outOfOrderTimeWindowMs: number }) {
     this.env = env
     this.head = head
+    this.outOfOrderWindowMs = limits.outOfOrderTimeWindowMs
   }
 
   /** A tenant by name, made when new; undefined when the head takes no more. */
@@ -49,8 +55,10 @@ export class Tenants {
       metadata: new TenantMetadata(),
       maxt: Number.NEGATIVE_INFINITY,
       seriesCounted: 0,
+      outOfOrderWindowMs: this.outOfOrderWindowMs,
       created: metrics.cell('cortex_ingester_memory_series_created_total', name),
       ingested: metrics.cell('cortex_ingester_ingested_samples_total', name),
+      outOfOrder: metrics.cell('cortex_ingester_tsdb_out_of_order_samples_appended_total', name),
       discarded: [],
     }
     this.byName.set(name, state)
@@ -67,9 +75,19 @@ export class Tenants {
     return this.states
   }
 
-  /** Samples below this time are too old for a tenant. */
+  /** Samples below this time are too old to go in order. */
   oldestOf(tenant: TenantState): number {
     return tenant.maxt - BEHIND_MAX_MS
+  }
+
+  /**
+   * Samples below this time may not go out of order either; Infinity when none may.
+   * @param firstTime of what is being checked: a tenant without samples measures from there
+   */
+  oldestOutOfOrder(tenant: TenantState, firstTime: number): number {
+    const window = tenant.outOfOrderWindowMs
+    if (window === 0) return Number.POSITIVE_INFINITY
+    return (tenant.maxt === Number.NEGATIVE_INFINITY ? firstTime : tenant.maxt) - window
   }
 
   /** Counts discarded samples. */

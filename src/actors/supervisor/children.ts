@@ -140,6 +140,7 @@ function ingesterConfigOf(config: Config): IngesterConfig {
     walFsync: config['wal.fsync'],
     walFsyncIntervalMs: config['wal.fsync_interval'],
     metadataRetainMs: config['ingester.metadata_retain_period'],
+    outOfOrderTimeWindowMs: config['limits.out_of_order_time_window'],
   }
 }
 

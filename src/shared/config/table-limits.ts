@@ -254,8 +254,8 @@ const INGEST = {
   ),
   out_of_order_time_window: duration(
     0,
-    'How much older than the newest a sample may be; so far 0.',
-    named('ingester.out-of-order-time-window'),
+    'How much older than the newest one of the tenant a sample may be; 0 = not out of order at all.',
+    used('ingester.out-of-order-time-window'),
   ),
   out_of_order_blocks_external_label_enabled: bool(
     false,

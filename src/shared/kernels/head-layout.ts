@@ -12,7 +12,7 @@
  *
  * Series slab, 4096 series, struct of arrays:
  *   tiles 512 × 1600 B | records 4096 × 64 B | last time i64 | last value u64 | first time i64
- *   | lane base i64 | log ref u32 | fill u8 | limit u8
+ *   | lane base i64 | log ref u32 | fill u8 | limit u8 | out-of-order row u32
  * Tile, eight neighbouring series ("lanes"):
  *   0 sequence u32 | 8 published count u8[8] | 64 time u32[16][8], ms since the lane's base
  *   | 576 value u64[16][8]
@@ -22,6 +22,10 @@
  *   | 48 bytes written u16 | 50 bits in the last byte u8 | 51 slot class u8 | 52 samples u16
  *   | 54 leading u8 | 55 trailing u8 | 56 newest closed chunk u32 | 60 label row u32
  * Closed chunk: 0 previous chunk u32 | 4 length u16 | 6 samples u16 | 8 mint i64 | 16 maxt i64 | 24 data
+ * Out-of-order row (changes only while the tile's sequence is odd; 0 for a series without):
+ *   0 newest closed chunk u32 | 4 buffer u32 | 8 samples in it u16 | 10 slot class of the buffer u8
+ *   | 16 least time i64 | 24 greatest time i64, of buffer and chunks
+ *   Buffer: time i64, value u64 by time; closed chunks are as those in order, but may overlap.
  * Pair row, 32 B: 0 bytes u32 | 4 length u16 | 6 name length u16 | 8 name id u32 | 12 next pair of
  *   the name u32 | 16 postings count u32 | 20 the only ref, or first block u32 | 24 last block u32
  *   | 28 write position in it u32
@@ -86,6 +90,11 @@ export const H_MAXT = 1216
 /** u32, atomic: batches published. */
 export const H_PUBLISHED = 1280
 export const H_FREE_SLOTS = 1344
+/** Columns of a turn for samples out of order, as those above; how many `check` has put there. */
+export const H_OOO_REFS = 1408
+export const H_OOO_TIMES = 1412
+export const H_OOO_VALUES = 1416
+export const H_OOO_COUNT = 1420
 export const H_KEY = 2048
 export const KEY_BYTES = 1088
 
@@ -121,7 +130,8 @@ export const LOG_REFS = 1212416
 export const FILLS = 1228800
 /** Samples at which a lane is encoded: spread over the lanes at first, then LANE_SAMPLES. */
 export const LIMITS = 1232896
-export const SERIES_SLAB_BYTES = 1236992
+export const OOO_ROWS = 1236992
+export const SERIES_SLAB_BYTES = 1253376
 
 export const R_TIME = 0
 export const R_VALUE = 8
@@ -146,6 +156,16 @@ export const C_MINT = 8
 export const C_MAXT = 16
 export const CHUNK_HEADER_BYTES = 24
 
+export const O_CLOSED = 0
+export const O_BUFFER = 4
+export const O_COUNT = 8
+export const O_CLASS = 10
+export const O_MINT = 16
+export const O_MAXT = 24
+export const OOO_ROW_BYTES = 32
+/** Samples of an out-of-order buffer, most: then it becomes a chunk. */
+export const OOO_SAMPLES_MAX = 32
+
 export const POSTINGS_FIRST = 3
 export const POSTINGS_MAX = 1023
 export const LABELS_MAX = 2048
@@ -166,9 +186,14 @@ export const READER_OPEN_COUNT = 16
 export const READER_MORE = 20
 export const READER_MINT = 24
 export const READER_MAXT = 32
+/** Out of order: next closed chunk, samples of the copied buffer, most samples in all. */
+export const READER_OOO_CLOSED = 40
+export const READER_OOO_COUNT = 44
+export const READER_OOO_TOTAL = 48
 export const READER_TAIL_TIMES = 64
 export const READER_TAIL_VALUES = 192
 export const READER_OPEN = 320
+export const READER_OOO = 1408
 export const READER_COLUMNS = 2048
 export const READER_SAMPLES = 32768
 export const READER_BYTES = 526336
@@ -191,3 +216,5 @@ export const RECORD_HEADER_BYTES = 8
 export const RECORD_SERIES = 1
 export const RECORD_SAMPLES = 2
 export const RECORD_METADATA = 3
+/** As RECORD_SAMPLES, of samples that went to the out-of-order buffers. */
+export const RECORD_OUT_OF_ORDER = 8

@@ -20,7 +20,10 @@ export interface HeadKernel {
   addTenant(at: number, length: number): number
   define(tenant: number, at: number, length: number, labelCount: number): number
   lookupPair(tenant: number, at: number, length: number): number
-  check(from: number, count: number, oldest: number): number
+  check(from: number, count: number, oldest: number, oooOldest: number): number
+  appendOutOfOrder(from: number, count: number): number
+  oooAppended(): number
+  truncateOutOfOrder(count: number): void
   clearCounts(): void
   clearRange(): void
   append(from: number, count: number): number
@@ -30,13 +33,16 @@ export interface HeadKernel {
   overlaps(ref: number, mint: number, maxt: number): number
   readBegin(slot: number, ref: number, mint: number, maxt: number): number
   readBlock(slot: number): number
+  readOutOfOrder(slot: number): number
   decodeXor(at: number, length: number, times: number, values: number): number
   logBegin(): void
   logRef(ref: number): number
   setLogRef(ref: number, number: number): void
   logSamples(tenant: number, from: number, count: number): number
+  logFrame(tenant: number, from: number, count: number, lateFrom: number, lateCount: number): number
   logForget(): void
   logDecode(at: number, length: number, from: number): number
+  logDecodeOutOfOrder(at: number, length: number, from: number): number
 }
 
 /** Compiles the kernel; post the module to the threads that need it. */

@@ -78,6 +78,11 @@ export const METRICS = {
     help: 'Samples ingested, per tenant.',
     labels: ['user'],
   },
+  cortex_ingester_tsdb_out_of_order_samples_appended_total: {
+    type: 'counter',
+    help: 'Samples ingested out of order, per tenant; they count as ingested as well.',
+    labels: ['user'],
+  },
   cortex_ingester_memory_users: {
     type: 'gauge',
     help: 'Tenants with series in memory.',

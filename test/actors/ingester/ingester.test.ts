@@ -326,7 +326,7 @@ test('wherever the disk fails for good, acknowledged samples come back and no ot
 
 test('a full memory makes pushes retry and is counted', async () => {
   const env = createFakeEnv()
-  const shard = new Shard(env, { pages: 1600, ringBytes: 1 << 22 })
+  const shard = new Shard(env, { pages: 1760, ringBytes: 1 << 22 })
   let last = shard.push('t', [['first', START, 1]])
   for (let i = 0; i < 400 && last.status === ACK_OK; i++) {
     const samples = Array.from(

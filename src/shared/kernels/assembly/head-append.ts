@@ -31,6 +31,10 @@ import {
   H_FIRST_TIME,
   H_MAXT,
   H_MINT,
+  H_OOO_COUNT,
+  H_OOO_REFS,
+  H_OOO_TIMES,
+  H_OOO_VALUES,
   H_OUT_OF_ORDER,
   H_PUBLISHED,
   H_REFS,
@@ -68,6 +72,7 @@ import {
   TILE_VALUES,
 } from '../head-layout'
 import { allocate, allocateSlot, free, freeSlot, slotBytes } from './head-memory'
+import { oooHolds } from './head-ooo-read'
 import { bigEndian, decodeXor } from './xor'
 
 /** A burst closes at most one chunk per sample and moves to a larger slot; that fits in here. */
@@ -75,13 +80,15 @@ const BURST_BYTES_MAX: u64 = 65536
 
 /**
  * Checks columns [from, from + n) against the newest sample of each series, those of this turn
- * included, and moves what is accepted together at `from`.
+ * included, and moves what is accepted together at `from`. What may go out of order is moved to the
+ * columns for that (H_OOO_COUNT).
  * Counts what is not in H_DUPLICATES and so on; a sample that repeats a stored one is dropped in
  * silence (H_REPEATED). H_MINT and H_MAXT are widened.
- * @param oldest samples of a time below are too old
- * @returns samples accepted
+ * @param oldest samples of a time below are too old to go in order
+ * @param oooOldest nor do they go out of order below this; Infinity: none does
+ * @returns samples accepted in order
  */
-export function check(from: u32, n: u32, oldest: f64): u32 {
+export function check(from: u32, n: u32, oldest: f64, oooOldest: f64): u32 {
   const refs = load<u32>(H_REFS)
   const times = load<u32>(H_TIMES)
   const values = load<u32>(H_VALUES)
@@ -104,52 +111,80 @@ export function check(from: u32, n: u32, oldest: f64): u32 {
       kept++
       mint = min(mint, time)
       maxt = max(maxt, time)
-    } else reject(ref, time, v, time < oldest)
+    } else divert(ref, time, v, oldest, oooOldest)
   }
   store<f64>(H_MINT, mint)
   store<f64>(H_MAXT, maxt)
   return kept - from
 }
 
-function reject(ref: u32, time: f64, v: u64, tooOld: bool): void {
+/** What becomes of a sample that cannot go in order. */
+function divert(ref: u32, time: f64, v: u64, oldest: f64, oooOldest: f64): void {
   const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
   const s = ref & SERIES_SLAB_MASK
   const t = i64(time)
-  const last = load<i64>(slab + LAST_TIMES + (s << 3))
-  if ((t == last && v == load<u64>(slab + LAST_VALUES + (s << 3))) || isStored(slab, s, t, v)) {
-    store<u32>(H_REPEATED, load<u32>(H_REPEATED) + 1)
-    return
-  }
-  const code = tooOld ? CHECK_TOO_OLD : t == last ? CHECK_DUPLICATE : CHECK_OUT_OF_ORDER
-  const cell = tooOld ? H_TOO_OLD : t == last ? H_DUPLICATES : H_OUT_OF_ORDER
+  const isNewest = t == load<i64>(slab + LAST_TIMES + (s << 3))
+  const isTaken = isStored(slab, s, t)
+  const isRepeated =
+    (isNewest && v == load<u64>(slab + LAST_VALUES + (s << 3))) || (isTaken && v == storedValue)
+  const isDuplicate = isNewest && time >= oldest
+  if (isRepeated) bump(H_REPEATED)
+  else if (time >= oooOldest && !isDuplicate) {
+    // At a time that is taken the first value stays.
+    if (isNewest || isTaken) bump(H_REPEATED)
+    else addOutOfOrder(ref, time, v)
+  } else if (oooHolds(slab, s, t, v)) bump(H_REPEATED)
+  else if (isDuplicate) reject(ref, time, H_DUPLICATES, CHECK_DUPLICATE)
+  else if (time < oldest || oooOldest < f64.POSITIVE_INFINITY) {
+    reject(ref, time, H_TOO_OLD, CHECK_TOO_OLD)
+  } else reject(ref, time, H_OUT_OF_ORDER, CHECK_OUT_OF_ORDER)
+}
+
+function bump(cell: u32): void {
   store<u32>(cell, load<u32>(cell) + 1)
+}
+
+/** There are as many of these columns as of the others, and a turn fills them at most once. */
+function addOutOfOrder(ref: u32, time: f64, v: u64): void {
+  const count = load<u32>(H_OOO_COUNT)
+  store<u32>(load<u32>(H_OOO_REFS) + (count << 2), ref)
+  store<f64>(load<u32>(H_OOO_TIMES) + (count << 3), time)
+  store<u64>(load<u32>(H_OOO_VALUES) + (count << 3), v)
+  store<u32>(H_OOO_COUNT, count + 1)
+}
+
+function reject(ref: u32, time: f64, cell: u32, code: u32): void {
+  bump(cell)
   if (load<u32>(H_FIRST_CODE) != 0) return
   store<u32>(H_FIRST_CODE, code)
   store<u32>(H_FIRST_REF, ref)
   store<f64>(H_FIRST_TIME, time)
 }
 
-/** Whether the raw tail or the open chunk has a sample of this time and these bits. */
-function isStored(slab: u32, s: u32, t: i64, v: u64): bool {
+let storedValue: u64 = 0
+
+/** Whether the raw tail or the open chunk has a sample of this time; its bits are in storedValue. */
+function isStored(slab: u32, s: u32, t: i64): bool {
   const lane = slab + (s >> 3) * TILE_BYTES
   const fill = u32(load<u8>(slab + FILLS + s))
   const base = load<i64>(slab + LANE_BASES + (s << 3))
   for (let k: u32 = 0; k < fill; k++) {
     const at = (k << 3) + (s & 7)
-    if (
-      base + i64(load<u32>(lane + TILE_TIMES + (at << 2))) == t &&
-      load<u64>(lane + TILE_VALUES + (at << 3)) == v
-    )
-      return true
+    if (base + i64(load<u32>(lane + TILE_TIMES + (at << 2))) != t) continue
+    storedValue = load<u64>(lane + TILE_VALUES + (at << 3))
+    return true
   }
   const record = slab + RECORDS + (s << 6)
   if (u32(load<u16>(record, R_COUNT)) == 0) return false
+  if (t < load<i64>(record, R_MINT) || t > load<i64>(record, R_TIME)) return false
   const times = load<u32>(H_SCRATCH)
   const values = times + (CHUNK_SAMPLES_MAX << 3)
   const length = u32(load<u16>(record, R_BYTES)) + u32(load<u8>(record, R_BITS) != 0)
   const count = decodeXor(load<u32>(record, R_OPEN), length, times, values)
   for (let k: i32 = 0; k < count; k++) {
-    if (load<f64>(times + (k << 3)) == f64(t) && load<u64>(values + (k << 3)) == v) return true
+    if (load<f64>(times + (k << 3)) != f64(t)) continue
+    storedValue = load<u64>(values + (k << 3))
+    return true
   }
   return false
 }

@@ -14,12 +14,16 @@ import {
   H_NEW,
   H_NEW_COUNT,
   H_NEXT_LOG_REF,
+  H_OOO_REFS,
+  H_OOO_TIMES,
+  H_OOO_VALUES,
   H_REFS,
   H_TENANTS,
   H_TIMES,
   H_VALUES,
   LOG_REFS,
   RECORD_HEADER_BYTES,
+  RECORD_OUT_OF_ORDER,
   RECORD_SAMPLES,
   RECORD_SERIES,
   SERIES_DIRECTORY,
@@ -64,15 +68,57 @@ export function logForget(): void {
  * @returns false when the buffer is full; then nothing is added
  */
 export function logSamples(tenant: u32, from: u32, n: u32): bool {
+  useInOrder()
+  return addColumns(tenant, from, n, RECORD_SAMPLES)
+}
+
+/**
+ * The same for columns [from, from + n) and out-of-order columns [lateFrom, lateFrom + lateN), whose
+ * record is of a kind of its own.
+ */
+export function logFrame(tenant: u32, from: u32, n: u32, lateFrom: u32, lateN: u32): bool {
   const mark = load<u32>(H_LOG_AT)
   const before = load<u32>(H_NEW_COUNT)
-  if (addSeries(tenant, from, n) && addSamples(from, n)) return true
+  if (n > 0 && !logSamples(tenant, from, n)) return false
+  if (lateN == 0) return true
+  useOutOfOrder()
+  if (addColumns(tenant, lateFrom, lateN, RECORD_OUT_OF_ORDER)) return true
+  takeBack(mark, before)
+  return false
+}
+
+// The columns in use.
+let refsAt: u32 = 0
+let timesAt: u32 = 0
+let valuesAt: u32 = 0
+
+function useInOrder(): void {
+  refsAt = load<u32>(H_REFS)
+  timesAt = load<u32>(H_TIMES)
+  valuesAt = load<u32>(H_VALUES)
+}
+
+function useOutOfOrder(): void {
+  refsAt = load<u32>(H_OOO_REFS)
+  timesAt = load<u32>(H_OOO_TIMES)
+  valuesAt = load<u32>(H_OOO_VALUES)
+}
+
+function addColumns(tenant: u32, from: u32, n: u32, kind: u32): bool {
+  const mark = load<u32>(H_LOG_AT)
+  const before = load<u32>(H_NEW_COUNT)
+  if (addSeries(tenant, from, n) && addSamples(from, n, kind)) return true
+  takeBack(mark, before)
+  return false
+}
+
+/** Empties the log buffer down to a mark, and forgets the series numbers given since. */
+function takeBack(mark: u32, before: u32): void {
   const list = load<u32>(H_NEW)
   const count = load<u32>(H_NEW_COUNT)
   for (let i = before; i < count; i++) store<u32>(logRefAt(load<u32>(list + (i << 2))), 0)
   store<u32>(H_NEW_COUNT, before)
   store<u32>(H_LOG_AT, mark)
-  return false
 }
 
 function room(): u32 {
@@ -80,7 +126,7 @@ function room(): u32 {
 }
 
 function addSeries(tenant: u32, from: u32, n: u32): bool {
-  const refs = load<u32>(H_REFS)
+  const refs = refsAt
   const list = load<u32>(H_NEW)
   const first = load<u32>(H_NEW_COUNT)
   let count = first
@@ -138,10 +184,10 @@ function writeSeries(tenant: u32, list: u32, count: u32): bool {
 }
 
 /** Payload: base time i64, count u32, zero u32, then per sample two zigzag varints and 8 bytes. */
-function addSamples(from: u32, n: u32): bool {
-  const refs = load<u32>(H_REFS)
-  const times = load<u32>(H_TIMES)
-  const values = load<u32>(H_VALUES)
+function addSamples(from: u32, n: u32, kind: u32): bool {
+  const refs = refsAt
+  const times = timesAt
+  const values = valuesAt
   const log = load<u32>(H_LOG)
   const start = log + load<u32>(H_LOG_AT)
   if (u64(room()) < RECORD_HEADER_BYTES + 16 + u64(n) * 24) return false
@@ -160,7 +206,7 @@ function addSamples(from: u32, n: u32): bool {
     store<u64>(p, load<u64>(values + (i << 3)))
     p += 8
   }
-  store<u32>(start, RECORD_SAMPLES)
+  store<u32>(start, kind)
   store<u32>(start, p - start - RECORD_HEADER_BYTES, 4)
   store<u32>(H_LOG_AT, p - log)
   return true
@@ -206,14 +252,25 @@ function takeZigzag(end: u32): i64 {
  * @returns samples, or -1 when the record is malformed or does not fit
  */
 export function logDecode(p: u32, length: u32, from: u32): i32 {
+  useInOrder()
+  return decodeColumns(p, length, from)
+}
+
+/** The same for an out-of-order record, to the columns for such samples. */
+export function logDecodeOutOfOrder(p: u32, length: u32, from: u32): i32 {
+  useOutOfOrder()
+  return decodeColumns(p, length, from)
+}
+
+function decodeColumns(p: u32, length: u32, from: u32): i32 {
   if (length < 16) return -1
   const end = p + length
   const base = load<i64>(p)
   const n = load<u32>(p, 8)
   if (n > (length - 16) / 10 || from + n > load<u32>(H_COLUMN_CAP)) return -1
-  const refs = load<u32>(H_REFS)
-  const times = load<u32>(H_TIMES)
-  const values = load<u32>(H_VALUES)
+  const refs = refsAt
+  const times = timesAt
+  const values = valuesAt
   cursor = p + 16
   let number: i64 = 0
   for (let i = from; i < from + n; i++) {

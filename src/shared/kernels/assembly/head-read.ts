@@ -50,6 +50,7 @@ import {
   TILE_TIMES,
   TILE_VALUES,
 } from '../head-layout'
+import { copyOutOfOrder, countOutOfOrder, oooOverlaps } from './head-ooo-read'
 import { decodeXor } from './xor'
 
 /** Attempts at one snapshot before the caller is to let the writer run. */
@@ -60,7 +61,8 @@ const STAGE_CLOSED: u32 = 2
 
 /**
  * Takes a consistent copy of a series' head into reader slot `slot`.
- * @returns the most samples that the following blocks can have in all, or -1: busy, try again
+ * @returns the most samples that the following blocks can have in all, those out of order apart
+ *   (READER_OOO_TOTAL of the slot); -1: busy, try again
  */
 export function readBegin(slot: u32, ref: u32, mint: f64, maxt: f64): i32 {
   const state = load<u32>(H_READERS) + slot * READER_BYTES
@@ -71,6 +73,7 @@ export function readBegin(slot: u32, ref: u32, mint: f64, maxt: f64): i32 {
   store<f64>(state, maxt, READER_MAXT)
   store<u32>(state, STAGE_TAIL, READER_STAGE)
   store<u32>(state, 1, READER_MORE)
+  countOutOfOrder(state)
   let total = load<u32>(state, READER_TAIL) + load<u32>(state, READER_OPEN_COUNT)
   let chunk = load<u32>(state, READER_CLOSED)
   while (chunk != 0 && f64(load<i64>(chunk, C_MAXT)) >= mint) {
@@ -104,6 +107,7 @@ function copyHead(state: u32, slab: u32, s: u32): bool {
     store<u32>(state, length, READER_OPEN_BYTES)
     store<u32>(state, samples, READER_OPEN_COUNT)
     store<u32>(state, load<u32>(record, R_CLOSED), READER_CLOSED)
+    if (!copyOutOfOrder(state, slab, s, lane, sequence)) continue
     atomic.fence()
     if (atomic.load<u32>(lane) == sequence) return true
   }
@@ -187,6 +191,10 @@ function trim(state: u32, from: u32, to: u32): u32 {
 export function overlaps(ref: u32, mint: f64, maxt: f64): bool {
   const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
   const s = ref & SERIES_SLAB_MASK
+  return overlapsInOrder(slab, s, mint, maxt) || oooOverlaps(slab, s, mint, maxt)
+}
+
+function overlapsInOrder(slab: u32, s: u32, mint: f64, maxt: f64): bool {
   const first = load<i64>(slab + FIRST_TIMES + (s << 3))
   if (first == i64.MAX_VALUE || f64(first) > maxt) return false
   if (f64(load<i64>(slab + LAST_TIMES + (s << 3))) < mint) return false

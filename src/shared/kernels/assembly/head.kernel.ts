@@ -2,7 +2,7 @@
 /**
  * The head of an ingester shard: series, postings, raw tails, chunks and log records in one shared
  * memory (layout: ../head-layout.ts). The ingester's thread owns it and calls everything but
- * `readBegin`, `readBlock` and `decodeXor`, which readers call from their own instances.
+ * `readBegin`, `readBlock`, `readOutOfOrder` and `decodeXor`, which readers call from their own instances.
  *
  * Offsets are kept below 4 GiB by 64-bit sums; what does not fit is answered by a code, never a
  * trap. Time crosses the boundary as f64 ms, exact to 2^53.
@@ -20,6 +20,9 @@ import {
   H_NAME_TABLE,
   H_NEW,
   H_NEXT_LOG_REF,
+  H_OOO_REFS,
+  H_OOO_TIMES,
+  H_OOO_VALUES,
   H_PAIR_COUNT,
   H_PAIR_TABLE,
   H_READER_SLOTS,
@@ -41,7 +44,18 @@ import { allocateRegion, createTable } from './head-memory'
 
 export { append, check, clearCounts, clearRange, publish, rollback, settle } from './head-append'
 export { addTenant, define, lookupPair } from './head-intern'
-export { logBegin, logDecode, logForget, logRef, logSamples, setLogRef } from './head-log'
+export {
+  logBegin,
+  logDecode,
+  logDecodeOutOfOrder,
+  logForget,
+  logFrame,
+  logRef,
+  logSamples,
+  setLogRef,
+} from './head-log'
+export { appendOutOfOrder, oooAppended, truncateOutOfOrder } from './head-ooo'
+export { readOutOfOrder } from './head-ooo-read'
 export { overlaps, readBegin, readBlock } from './head-read'
 export { decodeXor } from './xor'
 
@@ -67,6 +81,9 @@ export function init(
   store<u32>(H_REFS, allocateRegion(u64(columns) * 4))
   store<u32>(H_TIMES, allocateRegion(u64(columns) * 8))
   store<u32>(H_VALUES, allocateRegion(u64(columns) * 8))
+  store<u32>(H_OOO_REFS, allocateRegion(u64(columns) * 4))
+  store<u32>(H_OOO_TIMES, allocateRegion(u64(columns) * 8))
+  store<u32>(H_OOO_VALUES, allocateRegion(u64(columns) * 8))
   store<u32>(H_NEW, allocateRegion(u64(columns) * 4))
   store<u32>(H_DEFINES, allocateRegion(u64(defineBytes) + 64))
   store<u32>(H_LOG, allocateRegion(u64(logBytes) + 64))

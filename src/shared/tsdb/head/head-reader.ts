@@ -11,18 +11,14 @@ import {
   READER_BYTES,
   READER_COLUMNS,
   READER_MORE,
+  READER_OOO_TOTAL,
   READER_SAMPLES,
 } from '../../kernels/head-layout.js'
 import { HeadView } from './head-view.js'
+import { LateSamples } from './late-samples.js'
+import type { ReadBuffer } from './read-buffer.js'
 
-/** Samples of one series, in arrays that are replaced by larger ones when they do not suffice. */
-export interface ReadBuffer {
-  /** ms, ascending. */
-  ts: Float64Array
-  /** Stale markers keep their bits. */
-  values: Float64Array
-  count: number
-}
+export type { ReadBuffer } from './read-buffer.js'
 
 /** Milliseconds between attempts, and how many, when the owner stands still inside a burst. */
 const PAUSE_MS = 1
@@ -36,6 +32,7 @@ export class HeadReader {
   private readonly state: number
   private readonly ts: Float64Array
   private readonly values: Float64Array
+  private readonly late = new LateSamples()
   private readonly pause = new Int32Array(new SharedArrayBuffer(4))
 
   /**
@@ -58,7 +55,8 @@ export class HeadReader {
   }
 
   /**
-   * Reads the samples of a series with mint ≤ t ≤ maxt.
+   * Reads the samples of a series with mint ≤ t ≤ maxt: those in order and those out of order as
+   * one; at a time that both have, what came in order stays.
    * @throws AppError `overloaded` when the owner does not move, `chunk-corrupt`
    */
   read(ref: number, mint: number, maxt: number, out: ReadBuffer): void {
@@ -82,6 +80,23 @@ export class HeadReader {
       out.ts.copyWithin(0, from, most)
       out.values.copyWithin(0, from, most)
     }
+    const late = this.view.word(this.state + READER_OOO_TOTAL)
+    if (late > 0) this.mergeLate(ref, { mint, maxt, most: late }, out)
+  }
+
+  private mergeLate(
+    ref: number,
+    range: { mint: number; maxt: number; most: number },
+    out: ReadBuffer,
+  ): void {
+    this.late.clear(range.most)
+    for (;;) {
+      const count = this.kernel.readOutOfOrder(this.slot)
+      if (count < 0) throw fail('chunk-corrupt', { text: `a chunk of series ${ref} is corrupt` })
+      if (count === 0) break
+      this.late.addRun(this.ts, this.values, count)
+    }
+    this.late.mergeInto(out, range.mint, range.maxt)
   }
 
   private begin(ref: number, mint: number, maxt: number): number {

@@ -3,7 +3,8 @@
  * memory that readers of other threads read in place (head-reader.ts). One thread owns it.
  *
  * A turn goes: fill columns (refs, times, values) → `check` → `logSamples` and the write → `append`
- * → `publish`, or `rollback` when the write failed. `getOrCreate` and `appendSample` are the same in
+ * → `publish`, or `rollback` when the write failed. What `check` found to be out of order stands in
+ * columns of its own, for `logFrame` and `appendOutOfOrder`. `getOrCreate` and `appendSample` are the same in
  * small, for tests and cold paths. Hot: bench/shared/tsdb/head.bench.ts.
  */
 import { fail } from '../../errors/index.js'
@@ -31,6 +32,8 @@ import {
   H_MAXT,
   H_MINT,
   H_NEW_COUNT,
+  H_OOO_COUNT,
+  H_OOO_TIMES,
   H_OUT_OF_ORDER,
   H_REFS,
   H_REPEATED,
@@ -269,7 +272,7 @@ export class Head implements SelectContext {
   private appendFirst(): AppendOutcome {
     const { kernel } = this
     kernel.clearCounts()
-    if (kernel.check(0, 1, Number.NEGATIVE_INFINITY) === 0) {
+    if (kernel.check(0, 1, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY) === 0) {
       const code = this.view.word(H_FIRST_CODE)
       if (code === 0) return 'repeated'
       return code === CHECK_DUPLICATE ? 'duplicate' : 'out-of-order'
@@ -290,6 +293,23 @@ export class Head implements SelectContext {
       tooOld: this.view.word(H_TOO_OLD),
       repeated: this.view.word(H_REPEATED),
     }
+  }
+
+  /** Out-of-order samples of this turn: how many of their columns are filled. */
+  outOfOrderCount(): number {
+    return this.view.word(H_OOO_COUNT)
+  }
+
+  /** Least and greatest time in out-of-order columns [from, to). */
+  outOfOrderRange(from: number, to: number): TimeRange {
+    const times = this.view.word(H_OOO_TIMES) / 8
+    let mint = Number.POSITIVE_INFINITY
+    let maxt = Number.NEGATIVE_INFINITY
+    for (let i = from; i < to; i++) {
+      mint = Math.min(mint, this.view.f64[times + i]!)
+      maxt = Math.max(maxt, this.view.f64[times + i]!)
+    }
+    return { mint, maxt }
   }
 
   /** The first rejection since `kernel.clearCounts()`. */

@@ -15,6 +15,7 @@ export {
   BATCH_HEADER_BYTES,
   RECORD_HEADER_BYTES,
   RECORD_METADATA,
+  RECORD_OUT_OF_ORDER,
   RECORD_SAMPLES,
   RECORD_SERIES,
 } from '../../kernels/head-layout.js'

@@ -10,12 +10,19 @@
  * A generator, one step per batch, so that the caller's loop goes on answering.
  */
 import type { Disk } from '../../env/index.js'
-import { DEFINE_FULL, H_LOG } from '../../kernels/head-layout.js'
+import {
+  DEFINE_FULL,
+  H_LOG,
+  H_OOO_REFS,
+  H_OOO_TIMES,
+  H_OOO_VALUES,
+} from '../../kernels/head-layout.js'
 import type { Head } from '../head/head.js'
 import {
   BATCH_HEADER_BYTES,
   RECORD_HEADER_BYTES,
   RECORD_METADATA,
+  RECORD_OUT_OF_ORDER,
   RECORD_SAMPLES,
   RECORD_SERIES,
 } from './format.js'
@@ -193,6 +200,7 @@ function replayBatch(
 ): 'unknown-series' | 'malformed' | undefined {
   const end = part.at + part.header.length
   let count = 0
+  let lateCount = 0
   for (let at = part.at + BATCH_HEADER_BYTES; end - at >= RECORD_HEADER_BYTES; ) {
     const kind = window.readUInt32LE(at)
     const length = window.readUInt32LE(at + 4)
@@ -207,13 +215,20 @@ function replayBatch(
       const address = head.view.word(H_LOG) + payload
       const decoded = head.kernel.logDecode(address, length, count)
       if (decoded < 0) return 'malformed'
-      mapNumbers(head, log.numbers, count, decoded)
+      mapNumbers(head.refs, log.numbers, count, decoded)
       count += decoded
+    } else if (kind === RECORD_OUT_OF_ORDER) {
+      const address = head.view.word(H_LOG) + payload
+      const decoded = head.kernel.logDecodeOutOfOrder(address, length, lateCount)
+      if (decoded < 0) return 'malformed'
+      lateCount += decoded
+      mapNumbers(lateColumns(head).refs, log.numbers, lateCount - decoded, decoded)
     } else if (kind !== RECORD_METADATA) return 'malformed'
     at = payload + length
   }
   const unknownBefore = progress.samplesUnknown
   appendColumns(head, dropMarked(head, count, progress), progress)
+  appendLate(head, dropMarked(lateColumns(head), lateCount, progress), progress)
   return progress.samplesUnknown > unknownBefore ? 'unknown-series' : undefined
 }
 
@@ -258,9 +273,25 @@ function setNumber(map: NumberMap, number: number, ref: number): void {
   map.refs[number] = ref
 }
 
-/** Replaces the log's numbers in the columns by refs, or by UNKNOWN or NO_ROOM. */
-function mapNumbers(head: Head, map: NumberMap, from: number, count: number): void {
-  const { refs } = head
+/** Columns of samples. */
+interface Columns {
+  readonly refs: Uint32Array
+  readonly times: Float64Array
+  readonly values: Float64Array
+}
+
+/** The head's columns for samples out of order. */
+function lateColumns(head: Head): Columns {
+  const { buffer } = head.view.memory
+  return {
+    refs: new Uint32Array(buffer, head.view.word(H_OOO_REFS), head.capacity),
+    times: new Float64Array(buffer, head.view.word(H_OOO_TIMES), head.capacity),
+    values: new Float64Array(buffer, head.view.word(H_OOO_VALUES), head.capacity),
+  }
+}
+
+/** Replaces the log's numbers in a column by refs, or by UNKNOWN or NO_ROOM. */
+function mapNumbers(refs: Uint32Array, map: NumberMap, from: number, count: number): void {
   const known = map.refs
   for (let i = from; i < from + count; i++) {
     const number = refs[i]!
@@ -269,8 +300,8 @@ function mapNumbers(head: Head, map: NumberMap, from: number, count: number): vo
 }
 
 /** Takes out samples without a ref; how many are left. */
-function dropMarked(head: Head, count: number, progress: ReplayProgress): number {
-  const { refs, times, values } = head
+function dropMarked(columns: Columns, count: number, progress: ReplayProgress): number {
+  const { refs, times, values } = columns
   let kept = 0
   while (kept < count && refs[kept]! < NO_ROOM) kept++
   for (let i = kept; i < count; i++) {
@@ -289,13 +320,23 @@ function dropMarked(head: Head, count: number, progress: ReplayProgress): number
 
 function appendColumns(head: Head, count: number, progress: ReplayProgress): void {
   const { kernel } = head
-  const accepted = kernel.check(0, count, Number.NEGATIVE_INFINITY)
+  const accepted = kernel.check(0, count, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
   const appended = kernel.append(0, accepted)
   kernel.publish(0, appended)
   if (appended < accepted) kernel.rollback(appended, accepted - appended)
   progress.samples += appended
   progress.samplesRefused += count - accepted
   progress.samplesWithoutRoom += accepted - appended
+}
+
+/** Samples that were out of order when they were accepted; their window does not count any more. */
+function appendLate(head: Head, count: number, progress: ReplayProgress): void {
+  if (count === 0) return
+  const done = head.kernel.appendOutOfOrder(0, count)
+  const appended = head.kernel.oooAppended()
+  progress.samples += appended
+  progress.samplesRefused += done - appended
+  progress.samplesWithoutRoom += count - done
 }
 
 function takeVarint(bytes: Buffer, cursor: { at: number }): number {
