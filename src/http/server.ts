@@ -2,9 +2,15 @@
  * The HTTP server: Hono's router over the endpoint table on a Node server. A request passes here
  * once: drain check → tenant → handler → reply, and is counted and logged when its answer is out.
  * Handlers get the Node request and the reply goes straight to the Node response: the web-standard
- * objects in between cost 85 µs for a body of 92 KB.
+ * objects in between cost 85 µs for a body of 92 KB. What is posted to a row's very path (a push)
+ * goes past the router too.
  */
-import { createServer as createNodeServer, type IncomingMessage, type Server } from 'node:http'
+import {
+  createServer as createNodeServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
@@ -29,6 +35,14 @@ import { tenantOf } from './tenant.js'
 const HEADER_BYTES_MAX = 1024 * 1024
 
 type FrontContext = Context<{ Bindings: HttpBindings }>
+
+/** A request and its response, however they were routed. */
+interface Exchange {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+  /** A path parameter, decoded. */
+  param(name: string): string
+}
 
 /** A server that is not listening yet. */
 export interface HttpServer {
@@ -72,7 +86,18 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     // Bodies have a clock of their own (bodies.ts); this is only the backstop behind it.
     requestTimeout: config.readTimeoutMs * 2,
   })
-  server.on('request', (incoming, outgoing) => void listener(incoming, outgoing))
+  const posts = postsByPath(front.endpoints)
+  server.on('request', (incoming, outgoing) => {
+    const endpoint = incoming.method === 'POST' ? posts.get(incoming.url ?? '') : undefined
+    if (endpoint === undefined) {
+      void listener(incoming, outgoing)
+      return
+    }
+    const exchange = { incoming, outgoing, param: () => '' }
+    void serve(exchange, endpoint.route, front, meter, () =>
+      answer(exchange, endpoint, front, state),
+    )
+  })
   return {
     listen: () => listen(server, config),
     drain: async () => {
@@ -95,6 +120,12 @@ function mountEndpoints(config: HttpConfig): MountedEndpoint[] {
   })
 }
 
+/** The rows that are posted to under a path without parameters. */
+function postsByPath(endpoints: readonly MountedEndpoint[]): Map<string, MountedEndpoint> {
+  const rows = endpoints.filter((row) => row.method === 'POST' && !row.fullPath.includes(':'))
+  return new Map(rows.map((row) => [row.fullPath, row]))
+}
+
 function buildApp(
   front: Front,
   meter: RequestMeter,
@@ -105,29 +136,44 @@ function buildApp(
   for (const endpoint of front.endpoints) {
     const known = methods.get(endpoint.fullPath) ?? []
     methods.set(endpoint.fullPath, [...known, endpoint.method])
-    app.on(endpoint.method, endpoint.fullPath, (c: FrontContext) =>
-      serve(c, endpoint.route, front, meter, () => answer(c, endpoint, front, state)),
-    )
+    app.on(endpoint.method, endpoint.fullPath, (c: FrontContext) => {
+      const exchange = exchangeOf(c)
+      const work = () => answer(exchange, endpoint, front, state)
+      return viaRouter(serve(exchange, endpoint.route, front, meter, work))
+    })
   }
   for (const [path, allowed] of methods) {
     const isJson = path.startsWith(`${front.config.pathPrefix}${front.config.prometheusPrefix}/`)
-    app.all(path, (c: FrontContext) =>
-      serve(c, 'other', front, meter, () => otherMethod(c, path, allowed, isJson, front)),
-    )
+    app.all(path, (c: FrontContext) => {
+      const work = () => otherMethod(c, path, allowed, isJson, front)
+      return viaRouter(serve(exchangeOf(c), 'other', front, meter, work))
+    })
   }
-  app.notFound((c: FrontContext) => serve(c, 'other', front, meter, () => unknownPath(c, front)))
+  app.notFound((c: FrontContext) =>
+    viaRouter(serve(exchangeOf(c), 'other', front, meter, () => unknownPath(c, front))),
+  )
   return app
+}
+
+function exchangeOf(c: FrontContext): Exchange {
+  const { incoming, outgoing } = c.env
+  return { incoming, outgoing, param: (name) => c.req.param(name) ?? '' }
+}
+
+/** What Hono must be told when the reply went out past it. */
+async function viaRouter(served: Promise<void>): Promise<Response> {
+  await served
+  return RESPONSE_ALREADY_SENT
 }
 
 /** Runs a request to its end, whatever happens, and counts it. */
 async function serve(
-  c: FrontContext,
+  { incoming, outgoing }: Exchange,
   route: string,
   front: Front,
   meter: RequestMeter,
   work: () => Promise<Reply>,
-): Promise<Response> {
-  const { incoming, outgoing } = c.env
+): Promise<void> {
   const done = meter.begin(incoming.method ?? 'GET', route)
   // A client that went away; 'close' follows and tells the rest. Unheard it would end the process.
   outgoing.on('error', (error) => front.env.log.debug('client lost', { err: error.message }))
@@ -135,39 +181,41 @@ async function serve(
   const reply = await work()
   if (!incoming.complete) discardRest(incoming, front.env.timers)
   await sendReply(incoming, outgoing, reply, front.config.stallTimeoutMs)
-  return RESPONSE_ALREADY_SENT
 }
 
 /** The reply of an endpoint, errors included. */
 async function answer(
-  c: FrontContext,
+  exchange: Exchange,
   endpoint: MountedEndpoint,
   front: Front,
   state: { isDraining: boolean },
 ): Promise<Reply> {
-  const { incoming } = c.env
+  const { incoming, outgoing } = exchange
   let reply: Reply
   try {
     if (state.isDraining && endpoint.whileDraining !== true) throw fail('shutting-down')
-    reply = await endpoint.handler(requestOf(c, endpoint, front.config), front)
+    reply = await endpoint.handler(requestOf(exchange, endpoint, front.config), front)
   } catch (error) {
     reply = errorReply(error, endpoint.errors, front.env)
   }
-  if (state.isDraining) c.env.outgoing.setHeader('connection', 'close')
+  if (state.isDraining) outgoing.setHeader('connection', 'close')
   const { retryAfter } = front.config
   if (retryAfter === undefined || (reply.status !== 429 && reply.status < 500)) return reply
   const seconds = retryAfterSeconds(incoming, retryAfter, front.env.prng)
   return { ...reply, headers: { ...reply.headers, 'retry-after': String(seconds) } }
 }
 
-function requestOf(c: FrontContext, endpoint: MountedEndpoint, config: HttpConfig): HttpRequest {
-  const { incoming, outgoing } = c.env
+function requestOf(
+  { incoming, outgoing, param }: Exchange,
+  endpoint: MountedEndpoint,
+  config: HttpConfig,
+): HttpRequest {
   let search: URLSearchParams | undefined
   let gone: AbortController | undefined
   return {
     incoming,
     tenant: endpoint.auth ? tenantOf(incoming, config) : '',
-    param: (name) => c.req.param(name) ?? '',
+    param,
     search: () => {
       search ??= searchOf(incoming)
       return search
