@@ -18,6 +18,7 @@ import {
   streamTimestamp,
 } from './operators/call.js'
 import { extendSamples } from './operators/extended-windows.js'
+import { evaluateInfo } from './operators/info.js'
 import { evaluateVectors } from './operators/match.js'
 import {
   materialise,
@@ -156,6 +157,8 @@ async function evaluate(plan: Plan, state: QueryState): Promise<StepMatrix> {
       return evaluateMatrixCall(plan, state)
     case 'aggregate':
       return evaluateAggregate(plan, state)
+    case 'info':
+      return evaluateInfo(plan, state)
     case 'vector-binary':
       return evaluateVectors(plan, state)
     case 'scalar-binary':

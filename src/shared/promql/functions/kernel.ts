@@ -132,6 +132,6 @@ export interface FunctionRow {
     /** A number that the query's times fix: start(), end(), range(), step(). Milliseconds in, seconds out. */
     | { readonly form: 'constant'; readonly of: (times: ConstantTimes) => number }
     /** Handled by an operator of its own since it needs more than values: timestamp, absent_over_time. */
-    | { readonly form: 'operator'; readonly operator: 'timestamp' | 'absent_over_time' }
+    | { readonly form: 'operator'; readonly operator: 'timestamp' | 'absent_over_time' | 'info' }
     | { readonly form: 'missing' }
 }

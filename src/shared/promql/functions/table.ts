@@ -380,7 +380,7 @@ const ROWS = {
     returns: 'vector',
     experimental: true,
     doc: 'The vector with data labels of matching info series added.',
-    kernel: MISSING,
+    kernel: { form: 'operator', operator: 'info' },
   },
   irate: {
     args: ['matrix'],

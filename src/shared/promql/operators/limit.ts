@@ -79,9 +79,10 @@ async function keepRows(
   const { matrix } = builder
   for (let row = 0; row < input.count; row++) {
     const at = builder.next()
-    input.into(row, matrix.values, at * matrix.steps, matrix.present, at * matrix.words)
+    const { values, present, steps, words } = matrix
+    const histograms = input.into(row, values, at * steps, present, at * words)
     choose(row, matrix.present, at * matrix.words)
-    builder.take(input.sets[row]!, input.dropName?.[row] ?? 0)
+    builder.take(input.sets[row]!, input.dropName?.[row] ?? 0, histograms)
     if (memory.worked(input.cost)) await memory.breathe()
   }
   return matrix

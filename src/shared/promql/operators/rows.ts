@@ -64,6 +64,11 @@ export function mergeRows(matrix: StepMatrix): StepMatrix {
   return compactRows(matrix)
 }
 
+/** Whether a row has a point at a step. */
+export function isPresentAt(matrix: StepMatrix, row: number, step: number): boolean {
+  return ((matrix.present[row * matrix.words + (step >>> 5)]! >>> (step & 31)) & 1) === 1
+}
+
 /** Leaves empty rows out, in place, keeping the order. */
 export function compactRows(matrix: StepMatrix): StepMatrix {
   const { steps, words, sets, values, present, dropName } = matrix

@@ -5,11 +5,13 @@
  * Hot; benchmark bench/shared/promql/execute.bench.ts. Follows Prometheus promql/engine.go,
  * vectorSelectorSingle: the window is left-open, (t − lookback, t].
  */
+import { fail } from '../../errors/index.js'
 import { isStale } from '../../model/stale.js'
 import { interpolate } from '../functions/extended-rate.js'
 import { countBits } from '../memory.js'
 import type { InstantPlan } from '../plan/plan.js'
 import type { SampleBuffer } from '../source.js'
+import { printSet } from '../text.js'
 import type { QueryState, RowStream } from './operator.js'
 
 /** A buffer for a source to fill. */
@@ -30,15 +32,22 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
   const words = (steps + 31) >>> 5
   const buffer = sampleBuffer()
   state.read.series += selected.count
+  const notFloat = (row: number): Error => {
+    const set = printSet(state.labels, selected.sets[row]!)
+    return fail('query-execution', {
+      text: `this should be an info metric, with float samples: ${set}`,
+    })
+  }
   return {
     count: selected.count,
     steps,
-    ...(asTimestamp
+    ...(asTimestamp && !plan.keepsName
       ? namesDropped(selected.sets, selected.count, state)
       : { sets: selected.sets, dropName: undefined }),
     cost: steps + 64,
     into(row, values, base, present, wordBase) {
       selected.read(row, mint, maxt, buffer)
+      if (plan.keepsName && buffer.histograms !== undefined) throw notFloat(row)
       if (buffer.count === 0) return
       state.memory.worked(buffer.count)
       if (plan.isSmoothed) fillSmoothed(buffer, plan, values, base, present, wordBase)

@@ -8,6 +8,7 @@
  * of eval.
  */
 import { fail } from '../../errors/index.js'
+import type { Matcher } from '../../model/matcher.js'
 import type { StepRange } from '../columns.js'
 import { FUNCTIONS } from '../functions/table.js'
 import type {
@@ -25,6 +26,7 @@ import type {
 } from '../syntax/ast.js'
 import { typeOf } from '../syntax/check.js'
 import { evaluateDuration } from './durations.js'
+import { infoSelector, referenceModifiers } from './info.js'
 import type { LookTimes, Plan, QueryPlan, RangePlan, Selection } from './plan.js'
 
 /** The times of a query. */
@@ -196,6 +198,7 @@ function buildInstant(
     lookbackMs,
     ...window,
     asTimestamp,
+    keepsName: false,
     isSmoothed,
   }
 }
@@ -217,9 +220,17 @@ function sampleWindow(
 function select(
   builder: Builder,
   selector: VectorSelector,
+  window: { mint: number; maxt: number },
+): number {
+  return selectMatchers(builder, selector.matchers, window)
+}
+
+function selectMatchers(
+  builder: Builder,
+  matchers: readonly Matcher[],
   { mint, maxt }: { mint: number; maxt: number },
 ): number {
-  const text = JSON.stringify(selector.matchers.map(({ name, op, value }) => [name, op, value]))
+  const text = JSON.stringify(matchers.map(({ name, op, value }) => [name, op, value]))
   const same = builder.byText.get(text) ?? []
   for (const index of same) {
     const known = builder.selections[index]!
@@ -228,7 +239,7 @@ function select(
     known.maxt = Math.max(known.maxt, maxt)
     return index
   }
-  builder.selections.push({ matchers: selector.matchers, mint, maxt })
+  builder.selections.push({ matchers, mint, maxt })
   same.push(builder.selections.length - 1)
   builder.byText.set(text, same)
   return builder.selections.length - 1
@@ -348,6 +359,7 @@ function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
         checkMode(expr, first!)
         return { kind: 'absent', range, expr, input: buildRange(builder, asRange(first!), range) }
       }
+      if (func.operator === 'info') return buildInfo(builder, expr, range)
       return buildTimestamp(builder, expr, range)
   }
 }
@@ -366,6 +378,20 @@ function checkMode(call: Call, arg: Expr): void {
   throw fail('query-execution', {
     text: `${mode} modifier can only be used with: ${able} - not with ${call.func}`,
   })
+}
+
+function buildInfo(builder: Builder, expr: Call, range: StepRange): Plan {
+  const input = build(builder, expr.args[0]!, range)
+  const { matchers, nameMatchers, dataMatchers } = infoSelector(expr.args[1])
+  const reference = referenceModifiers(expr.args[0]!, (modifiers) => offsetOf(builder, modifiers))
+  const times = lookTimes(builder, { ...reference, offsetExpr: undefined }, range)
+  const { lookbackMs } = builder.times
+  const window = sampleWindow(times, range, lookbackMs)
+  const selection = selectMatchers(builder, matchers, window)
+  const flags = { asTimestamp: true, keepsName: true, isSmoothed: false } as const
+  const look = { selection, times, lookbackMs, ...window, ...flags }
+  const info = { kind: 'instant', range, expr, ...look } as const
+  return { kind: 'info', range, expr, input, info, nameMatchers, dataMatchers }
 }
 
 function buildTimestamp(builder: Builder, expr: Call, range: StepRange): Plan {

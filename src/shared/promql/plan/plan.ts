@@ -46,6 +46,8 @@ export interface InstantPlan extends Node {
   readonly mint: number
   readonly maxt: number
   readonly asTimestamp: boolean
+  /** Whether label sets are left as they are under asTimestamp, as info() wants them. */
+  readonly keepsName: boolean
   /** Values between samples are interpolated, from those of the lookback on either side. */
   readonly isSmoothed: boolean
 }
@@ -143,6 +145,18 @@ export interface VectorBinaryPlan extends Node {
   readonly rhs: Plan
 }
 
+/** info(). */
+export interface InfoPlan extends Node {
+  readonly kind: 'info'
+  readonly input: Plan
+  /** The info series: the times of their samples. */
+  readonly info: InstantPlan
+  /** A series that all of them accept is an info series itself, and not enriched. */
+  readonly nameMatchers: readonly Matcher[]
+  /** Only labels that these name are added, where there are any. */
+  readonly dataMatchers: readonly Matcher[]
+}
+
 /** A part whose value is the same at each step: evaluated at the first, repeated. */
 export interface InvariantPlan extends Node {
   readonly kind: 'invariant'
@@ -162,6 +176,7 @@ export type Plan =
   | AggregatePlan
   | ScalarBinaryPlan
   | VectorBinaryPlan
+  | InfoPlan
   | InvariantPlan
 
 /** A whole query. */
