@@ -1,7 +1,8 @@
 /**
- * `npm run soak -- --kills 20 [--seed N] [--seconds-between-kills S] [--writers N] [--dir DIR]`: kills
- * the server with -9 in the middle of push streams, restarts it on the same data directory, and
- * reads everything back. Exits 1 when a sample that got a 2xx is missing or has another value, or
+ * `npm run soak -- --kills 20 [--workers] [--fsync always] [--seed N] [--seconds-between-kills S]
+ * [--writers N] [--dir DIR]`: kills the server with -9 in the middle of push streams (several tenants,
+ * new series all the time, samples out of order), restarts it on the same data directory, and reads
+ * everything back; with `--workers` it kills one thread of the server after the other. Exits 1 when a sample that got a 2xx is missing or has another value, or
  * one is there that was never sent; the data directory is kept then.
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
@@ -16,7 +17,9 @@ const { values, positionals } = parseArgs({
     kills: { type: 'string', default: '20' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     'seconds-between-kills': { type: 'string', default: '3' },
-    writers: { type: 'string', default: '4' },
+    writers: { type: 'string', default: '8' },
+    workers: { type: 'boolean', default: false },
+    fsync: { type: 'string', default: 'interval' },
     dir: { type: 'string' },
   },
 })
@@ -34,6 +37,8 @@ const result = await runSoak({
   seed,
   writers,
   betweenMsMax: between * 1000,
+  workers: values.workers,
+  flags: [`-wal.fsync=${values.fsync}`],
   folder,
   say: (line) => process.stdout.write(`${line}\n`),
 })
@@ -48,7 +53,8 @@ function summary(result: SoakResult): string {
   const sorted = [...result.readyMs].sort((a, b) => a - b)
   const median = sorted[Math.floor(sorted.length / 2)] ?? 0
   return [
-    `soak: kills=${kills} seed=${seed} pushes=${result.pushes} acked=${result.acked}`,
+    `soak: kills=${kills} of=${values.workers ? 'threads' : 'process'} fsync=${values.fsync}`,
+    `seed=${seed} pushes=${result.pushes} acked=${result.acked}`,
     `resent=${result.resent} samples_acked_and_there=${result.samplesFound}`,
     `samples_unacked_but_there=${result.samplesExtra} wrong=${result.wrong.length}`,
     `ready_ms_median=${median.toFixed(0)} ready_ms_max=${(sorted.at(-1) ?? 0).toFixed(0)}`,
@@ -62,7 +68,7 @@ function count(name: string, text: string): number {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `soak: ${problem}\nnpm run soak -- --kills 20 [--seed N] [--seconds-between-kills S] [--writers N] [--dir DIR]\n`,
+    `soak: ${problem}\nnpm run soak -- --kills 20 [--workers] [--fsync always|interval|never] [--seed N] [--seconds-between-kills S] [--writers N] [--dir DIR]\n`,
   )
   process.exit(2)
 }

@@ -63,6 +63,18 @@ test('a lost sample is seen, unless its push got no 2xx', async (t) => {
   assert.match(findings.wrong[0]!, /\(push 0\): lost, .* was acknowledged/)
 })
 
+test('a late sample is there with the push that it came with, or lost', async (t) => {
+  const stored = everything()
+  const at = (time: number): number => Math.round(time * 1000 - STREAM.baseMs) % 40
+  const series = stored.find(({ values }) => values.some(([time]) => at(time) === 29))
+  assert.ok(series !== undefined)
+  const index = series.values.findIndex(([time]) => at(time) === 29)
+  series.values.splice(index, 1)
+  const findings = await findingsOf(t, stored)
+  assert.equal(findings.wrong.length, 1)
+  assert.match(findings.wrong[0]!, /\(late, push \d+\): lost, .* was acknowledged/)
+})
+
 test('a changed value, an invented sample and an invented series are seen', async (t) => {
   const changed = everything()
   changed[3]!.values[2]![1] = '12345.5'

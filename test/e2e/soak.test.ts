@@ -23,3 +23,21 @@ test('kill -9 in the middle of pushes loses nothing that was acknowledged', asyn
   assert.ok(result.samplesFound > 1000)
   assert.equal(result.readyMs.length, 3)
 })
+
+test('nor does the end of single threads, with a sync before every answer', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nilo-soak-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const lines: string[] = []
+  const result = await runSoak({
+    kills: 5,
+    seed: 20_251_122,
+    betweenMsMax: 600,
+    writers: 4,
+    workers: true,
+    flags: ['-wal.fsync=always'],
+    folder,
+    say: (line) => lines.push(line),
+  })
+  assert.deepEqual(result.wrong, [], lines.join('\n'))
+  assert.ok(result.acked > 100, `only ${result.acked} pushes were acknowledged`)
+})

@@ -15,15 +15,28 @@ export interface Nilo extends RunningProcess {
   readonly queryUrl: string
 }
 
-/** Starts the server with flags; does not wait for anything. */
-export function runNilo(args: readonly string[]): RunningProcess {
+/** Starts the server with flags, and Node with others; does not wait for anything. */
+export function runNilo(
+  args: readonly string[],
+  nodeFlags: readonly string[] = [],
+): RunningProcess {
   if (!existsSync(MAIN)) throw new Error(`${MAIN} is not built`)
-  return startProcess({ command: process.execPath, args: ['--enable-source-maps', MAIN, ...args] })
+  return startProcess({
+    command: process.execPath,
+    args: ['--enable-source-maps', ...nodeFlags, MAIN, ...args],
+  })
 }
 
 /** Starts the server on a free port with its data in `folder`, and waits until it is ready. */
-export async function startNilo(folder: string, args: readonly string[] = []): Promise<Nilo> {
-  const program = runNilo(['serve', `-data.dir=${folder}`, '-server.http-listen-port=0', ...args])
+export async function startNilo(
+  folder: string,
+  args: readonly string[] = [],
+  nodeFlags: readonly string[] = [],
+): Promise<Nilo> {
+  const program = runNilo(
+    ['serve', `-data.dir=${folder}`, '-server.http-listen-port=0', ...args],
+    nodeFlags,
+  )
   const url = await waitFor('the push URL', program, async () => {
     return /(http:\/\/[\d.]+:\d+)\/api\/v1\/push/.exec(program.output())?.[1]
   })

@@ -1,10 +1,12 @@
 /**
- * The soak: senders push without pause while the server is killed (`kill -9`) again and again on one
- * data directory. After each restart what was sent since the kill before is read back, at the end
+ * The soak: senders push without pause while the server, or one of its threads, is killed again and
+ * again on one data directory. After each restart what was sent since the kill before is read back, at the end
  * everything, each sample with its exact value.
  */
 import { mkdirSync } from 'node:fs'
 import { type Nilo, startNilo } from '../../../test/support/nilo.js'
+import { waitFor, waitForUrl } from '../../../test/support/processes.js'
+import { KILL_SIGNAL } from './kill-signal.js'
 import { type Findings, verify, verifyTotals } from './verify.js'
 import { mix } from './workload.js'
 import { type Target, Writer } from './writer.js'
@@ -16,6 +18,8 @@ export interface SoakOptions {
   /** Longest time between a start and the kill, ms; the shortest is a tenth. */
   readonly betweenMsMax: number
   readonly writers: number
+  /** Whether single threads are killed instead of the process. */
+  readonly workers?: boolean
   /** Data directory; must be empty or missing at first. */
   readonly folder: string
   /** Flags for the server. */
@@ -38,6 +42,8 @@ export interface SoakResult {
 
 /** Data starts so far back that no timestamp reaches the future. */
 const BACK_MS = 4 * 3_600_000
+const PARK_MS_MAX = 60_000
+const THREAD_KILLER = new URL('./thread-killer.js', import.meta.url).href
 
 /** Runs a soak; throws when a server does not start or a query fails. */
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
@@ -49,21 +55,26 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   })
   const readyMs: number[] = []
   const wrong: string[] = []
-  let server = await startNilo(options.folder, options.flags)
+  let server = await start(options)
   servers.set(server)
   const running = Promise.all(writers.map((writer) => writer.run()))
   try {
     let from = writers.map(() => 0)
     for (let kill = 1; kill <= options.kills; kill++) {
       await sleep(pauseOf(options, kill))
-      const killed = server.stop('SIGKILL')
+      const startedAt = performance.now()
+      if (options.workers === true) await killThread(server, kill)
+      else {
+        const killed = server.stop('SIGKILL')
+        servers.clear()
+        await killed
+        server = await start(options)
+      }
+      readyMs.push(performance.now() - startedAt)
       servers.clear()
-      await killed
+      await servers.allWait(writers.length)
       // The push in hand is looked at again: it may be sent anew.
       const next = writers.map((writer) => Math.max(0, writer.fates.length - 1))
-      const startedAt = performance.now()
-      server = await startNilo(options.folder, options.flags)
-      readyMs.push(performance.now() - startedAt)
       const findings = await verifyAll(server.queryUrl, writers, from)
       wrong.push(...findings.wrong)
       options.say(killLine(kill, readyMs.at(-1)!, writers, findings))
@@ -87,6 +98,31 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   }
 }
 
+function start(options: SoakOptions): Promise<Nilo> {
+  const nodeFlags = options.workers === true ? ['--import', THREAD_KILLER] : []
+  const flags = [`-ingester.out-of-order-time-window=1h`, ...(options.flags ?? [])]
+  return startNilo(options.folder, flags, nodeFlags)
+}
+
+/** Has the server end one of its threads, and waits until all is as before. */
+async function killThread(server: Nilo, kill: number): Promise<void> {
+  const before = await restartsOf(server)
+  process.kill(server.pid, KILL_SIGNAL)
+  await waitFor(`the restart after kill ${kill}`, server, async () => {
+    return (await restartsOf(server)) > before ? true : undefined
+  })
+  await waitForUrl(`${server.url}/ready`, server)
+}
+
+async function restartsOf(server: Nilo): Promise<number> {
+  const text = await (await fetch(`${server.url}/metrics`)).text()
+  let sum = 0
+  for (const match of text.matchAll(/^nilo_actor_restarts_total\{[^}]*\} (\d+)$/gm)) {
+    sum += Number(match[1])
+  }
+  return sum
+}
+
 /** The server that runs now; writers wait here while there is none. */
 class ServerSlot implements Target {
   private current: Nilo | undefined
@@ -99,6 +135,15 @@ class ServerSlot implements Target {
 
   clear(): void {
     this.current = undefined
+  }
+
+  /** Settles when so many writers wait. */
+  async allWait(count: number): Promise<void> {
+    const until = performance.now() + PARK_MS_MAX
+    while (this.waiting.length < count) {
+      if (performance.now() > until) throw new Error('a push was not answered for a minute')
+      await sleep(5)
+    }
   }
 
   async pushUrl(): Promise<string> {

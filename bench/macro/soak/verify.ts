@@ -10,6 +10,8 @@ import {
   seriesOf,
 } from '../../../test/support/prom-api.js'
 import {
+  findLate,
+  LATE_PUSHES_MAX,
   labelsOf,
   lastTimeOf,
   pushAt,
@@ -33,12 +35,13 @@ export interface Findings {
 /** Pushes read back with one query. */
 const PUSHES_PER_QUERY = 1500
 const WRONG_MAX = 20
+const QUERY_TRIES = 20
 
-/** @param from first push that is looked at */
+/** @param from first push that is looked at; those that late samples came with are seen as well */
 export async function verify(queryUrl: string, writer: Writer, from: number): Promise<Findings> {
   const findings: Findings = { found: 0, extra: 0, wrong: [] }
   const until = writer.fates.length
-  for (let first = from; first < until; first += PUSHES_PER_QUERY) {
+  for (let first = Math.max(0, from - LATE_PUSHES_MAX); first < until; first += PUSHES_PER_QUERY) {
     const last = Math.min(first + PUSHES_PER_QUERY, until) - 1
     const stored = await read(queryUrl, writer.stream, first, last)
     compare(writer, stored, first, last, findings)
@@ -82,7 +85,12 @@ async function read(
   const query = `{__name__!="", writer="${stream.writer}"}[${rangeMs}ms]`
   const params = { query, time: (endMs / 1000).toFixed(3) }
   const options = { tenant: tenantOf(stream.writer), method: 'POST' } as const
-  const answer = await callApi(queryUrl, 'query', params, options)
+  let answer = await callApi(queryUrl, 'query', params, options)
+  // A thread that was killed may take a query along; what comes back is asked again.
+  for (let tries = 1; answer.httpStatus === 503 && tries < QUERY_TRIES; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    answer = await callApi(queryUrl, 'query', params, options)
+  }
   if (answer.status !== 'success') {
     throw new Error(`${query}: ${answer.httpStatus} ${answer.error}`)
   }
@@ -112,6 +120,13 @@ function compare(
         check(findings, fates[push]!, points.get(time), value, `${key} at ${time} (push ${push})`)
         points.delete(time)
       }
+      const late = findLate(stream, push, series)
+      const fate = late === undefined ? undefined : fates[late.sentWith]
+      if (late === undefined || fate === undefined) continue
+      const [time, value] = late.sample
+      const name = `${key} at ${time} (late, push ${late.sentWith})`
+      check(findings, fate, points.get(time), value, name)
+      points.delete(time)
     }
     for (const [time, value] of points) {
       note(findings, `${key} at ${time} (push ${pushAt(stream, time)}): ${value} was never sent`)

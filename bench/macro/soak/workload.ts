@@ -3,7 +3,8 @@
  * there can be told without keeping it: only the fate of each push is kept.
  *
  * A writer's push `p` holds series p/20 … p/20 + 39, so that a series is new every 20 pushes and old
- * ones end, and one to three samples of each.
+ * ones end, and one to three samples of each. One in sixteen also has a *late* one, which lies in the
+ * time of push p and is sent with a later push, out of order.
  */
 import type { PushedSeries } from '../../../test/support/remote-write.js'
 
@@ -11,6 +12,10 @@ const SERIES_PER_PUSH = 40
 const PUSHES_PER_NEW_SERIES = 20
 /** Milliseconds between the first samples of two pushes. */
 const STEP_MS = 40
+/** Where in the time of its push a late sample lies: after those that are sent with it. */
+const LATE_AT_MS = 29
+/** A late sample comes at most so many pushes after its time. */
+export const LATE_PUSHES_MAX = 48
 /** Values that break careless code: signs, ends of the range, not numbers. */
 const AWKWARD = [0, -0, 1e-310, 5e-324, Number.MAX_VALUE, -1e300, 0.1 + 0.2, 2 ** 53 + 2]
 const NOT_FINITE = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
@@ -23,9 +28,10 @@ export interface Stream {
   readonly baseMs: number
 }
 
-/** Tenant that a writer writes as; two writers share one. */
+/** Tenant that a writer writes as: two writers share one; every fourth name is a strange one. */
 export function tenantOf(writer: number): string {
-  return `soak-${writer >> 1}`
+  const tenant = writer >> 1
+  return tenant % 4 === 3 ? `_.so-ak*(${tenant})'!` : `soak-${tenant}`
 }
 
 /** Labels of a series by its number. */
@@ -44,8 +50,35 @@ export function seriesOfPush(stream: Stream, push: number): PushedSeries[] {
   const first = Math.floor(push / PUSHES_PER_NEW_SERIES)
   return Array.from({ length: SERIES_PER_PUSH }, (_, offset) => {
     const series = first + offset
-    return { labels: labelsOf(stream, series), samples: samplesOf(stream, push, series) }
+    const samples = [...lateSamplesOf(stream, push, series), ...samplesOf(stream, push, series)]
+    return { labels: labelsOf(stream, series), samples }
   })
+}
+
+/** A sample that is sent later than its time. */
+export interface LateSample {
+  readonly sample: [number, number]
+  /** The push that it is sent with. */
+  readonly sentWith: number
+}
+
+/** The late sample of a series in the time of a push, if there is one. */
+export function findLate(stream: Stream, push: number, series: number): LateSample | undefined {
+  const random = mix(stream.seed, stream.writer * 1_000_003 + series, push, 1234)
+  const { first, last } = pushesOfSeries(series)
+  const sentWith = push + 1 + ((random >>> 8) % LATE_PUSHES_MAX)
+  if (random % 16 !== 0 || push < first || sentWith > last) return undefined
+  return { sample: [stream.baseMs + push * STEP_MS + LATE_AT_MS, valueFor(random >>> 3)], sentWith }
+}
+
+/** The late samples of a series that are sent with a push, newest first. */
+function lateSamplesOf(stream: Stream, push: number, series: number): [number, number][] {
+  const found: [number, number][] = []
+  for (let at = push - 1; at >= Math.max(0, push - LATE_PUSHES_MAX); at--) {
+    const late = findLate(stream, at, series)
+    if (late?.sentWith === push) found.push(late.sample)
+  }
+  return found
 }
 
 /** Samples of one series in one push. */
