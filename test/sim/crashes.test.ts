@@ -161,3 +161,11 @@ for (const seed of SEEDS) {
       { hasPowerLoss: true, unsyncedMs: 2_000 },
     ))
 }
+for (const walFsync of ['always', 'interval'] as const) {
+  const weather = { hasPowerLoss: true, unsyncedMs: walFsync === 'always' ? 0 : 2_000 }
+  const ingester = { walFsync, walSegmentBytesMax: 2000, snapshotLogBytes: 600 }
+  for (const seed of SEEDS) {
+    test(`snapshots are taken all the time, power fails, fsync ${walFsync}, seed ${seed}`, () =>
+      run(seed, { ingester }, weather))
+  }
+}

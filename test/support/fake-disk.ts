@@ -122,6 +122,19 @@ export class FakeDisk implements Disk {
     }
   }
 
+  /** A disk of its own with the same files and folders. */
+  copy(): FakeDisk {
+    const copy = new FakeDisk()
+    for (const folder of this.folders) copy.folders.add(folder)
+    for (const [path, inode] of this.entries) {
+      const { bytes, size, synced } = inode
+      const twin = { bytes: bytes.slice(), size, synced: synced.slice() }
+      copy.entries.set(path, twin)
+      if (this.syncedEntries.get(path) === inode) copy.syncedEntries.set(path, twin)
+    }
+    return copy
+  }
+
   /** All paths of files, sorted. */
   paths(): string[] {
     return [...this.entries.keys()].sort()

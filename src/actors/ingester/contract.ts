@@ -23,6 +23,8 @@ export interface IngesterConfig {
   /** `wal.fsync_interval`, ms. */
   readonly walFsyncIntervalMs: number
   readonly walSegmentBytesMax: number
+  /** `wal.snapshot_bytes`: how much log makes a snapshot due. */
+  readonly snapshotLogBytes: number
   /** `ingester.metadata_retain_period`, ms: how long metadata stays after its last push. */
   readonly metadataRetainMs: number
   /** `limits.out_of_order_time_window`, ms: how far behind a tenant's newest sample; 0 = not at all. */
@@ -34,6 +36,7 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   walFsync: 'interval',
   walFsyncIntervalMs: 1000,
   walSegmentBytesMax: 128 << 20,
+  snapshotLogBytes: 256 << 20,
   metadataRetainMs: 600_000,
   outOfOrderTimeWindowMs: 0,
 }

@@ -11,6 +11,7 @@ import { DistributorLink } from './links.js'
 import { LogKeeper } from './log-keeper.js'
 import { Recovery, shardFolder } from './recovery.js'
 import { createCalls } from './select.js'
+import { Snapshotter } from './snapshotter.js'
 import { Tenants } from './tenants.js'
 
 /** How often metadata is looked through for what to drop, ms. */
@@ -37,6 +38,7 @@ export class Ingester {
   private readonly tenants: Tenants
   private readonly recovery: Recovery
   private readonly log: LogKeeper
+  private readonly snapshots: Snapshotter
   private readonly loop: CommitLoop
   private readonly links = new Map<number, DistributorLink>()
   private readonly gauges: { series: Cell; users: Cell; memory: Cell; replayed: Cell }
@@ -51,9 +53,21 @@ export class Ingester {
     this.recovery = new Recovery(env, boot, this.head)
     const shard = boot.index
     const { head, tenants, recovery } = this
-    this.log = new LogKeeper(env, this.createWriter(), {
+    const createdMs = this.createdMs()
+    const wal = this.createWriter(createdMs)
+    this.log = new LogKeeper(env, wal, {
       fsync: boot.config.walFsync,
       intervalMs: boot.config.walFsyncIntervalMs,
+    })
+    this.snapshots = new Snapshotter({
+      env,
+      shard,
+      head,
+      wal,
+      folder: shardFolder(boot, shard),
+      logBytesMax: boot.config.snapshotLogBytes,
+      createdMs,
+      onTaken: () => this.log.trust(),
     })
     this.loop = new CommitLoop({
       env,
@@ -79,18 +93,23 @@ export class Ingester {
     }
   }
 
-  private createWriter(): WalWriter {
-    const { boot, env, recovery } = this
+  /** Times of creation for segments and snapshots: later than all that replay saw, also when the clock went back. */
+  private createdMs(): () => number {
+    const { env, recovery } = this
     let created = 0
+    return () => {
+      created = Math.max(env.clock.now(), created + 1, recovery.createdMax() + 1)
+      return created
+    }
+  }
+
+  private createWriter(createdMs: () => number): WalWriter {
+    const { boot, env } = this
     return new WalWriter({
       disk: env.disk,
       folder: `${shardFolder(boot, boot.index)}/wal`,
       segmentBytesMax: boot.config.walSegmentBytesMax,
-      // Later than every segment replayed, also when the clock went back.
-      createdMs: () => {
-        created = Math.max(env.clock.now(), created + 1, recovery.createdMax() + 1)
-        return created
-      },
+      createdMs,
       onLost: () => this.head.forgetLogged(),
     })
   }
@@ -105,14 +124,26 @@ export class Ingester {
     let isBusy = false
     if (!this.recovery.isDone()) {
       isBusy = !this.recovery.isWaiting()
-      if (this.recovery.step()) this.tenants.takeReplayed()
+      if (this.recovery.step()) this.takeReplayed()
       this.gauges.replayed.set(this.recovery.percent() / 100)
     }
     if (this.loop.turn([...this.links.values()])) isBusy = true
     this.log.tick()
+    if (this.recovery.isDone()) isBusy = this.tickSnapshots() || isBusy
     this.showGauges()
     this.sweepMetadata()
     return isBusy
+  }
+
+  private takeReplayed(): void {
+    this.tenants.takeReplayed()
+    const { logBytes, isWhole } = this.recovery.replayed()
+    this.snapshots.begin(logBytes, isWhole)
+  }
+
+  private tickSnapshots(): boolean {
+    if (this.log.isDistrusted()) this.snapshots.request()
+    return this.snapshots.tick()
   }
 
   private showGauges(): void {
@@ -143,9 +174,10 @@ export class Ingester {
     }
   }
 
-  /** Takes what has come, syncs and closes the log. The distributors are drained before. */
+  /** Takes what has come, a last snapshot, and closes the log. The distributors are drained before. */
   async drain(): Promise<void> {
     while (this.loop.turn([...this.links.values()])) await this.env.timers.yieldNow()
+    if (this.recovery.isDone()) await this.snapshots.finish()
     this.log.close()
   }
 }

@@ -33,6 +33,8 @@ export class LogKeeper {
   private probedAt = 0
   private isSyncing = false
   private hasFailed = false
+  /** A sync failed: what was acknowledged before may not be on disk, until a snapshot is. */
+  private hasLost = false
 
   constructor(env: Env, log: FrameLog, policy: LogPolicy) {
     this.env = env
@@ -45,11 +47,26 @@ export class LogKeeper {
 
   /** Whether the last write or sync worked. */
   isWorking(): boolean {
-    return !this.hasFailed
+    return !this.hasFailed && !this.hasLost
+  }
+
+  /** Whether a snapshot must be on disk before pushes are taken again. */
+  isDistrusted(): boolean {
+    return this.hasLost
+  }
+
+  /** A snapshot is on disk: nothing depends on what was written before it. */
+  trust(): void {
+    this.hasLost = false
   }
 
   /** Writes a batch, and syncs it when every ack waits for that; false when that failed. */
   write(batch: Buffer, range: BatchRange): boolean {
+    if (this.hasLost) return false
+    return this.append(batch, range)
+  }
+
+  private append(batch: Buffer, range: BatchRange): boolean {
     try {
       this.log.append(batch, range)
       if (this.policy.fsync === 'always') this.log.sync()
@@ -68,7 +85,7 @@ export class LogKeeper {
     const now = this.env.clock.monotonic()
     if (this.hasFailed && now - this.probedAt >= PROBE_MS) {
       this.probedAt = now
-      this.write(Buffer.alloc(EMPTY_BATCH_BYTES), { sampleCount: 0, mint: 0, maxt: 0 })
+      this.append(Buffer.alloc(EMPTY_BATCH_BYTES), { sampleCount: 0, mint: 0, maxt: 0 })
     }
     const isDue = this.policy.fsync === 'interval' && now - this.syncedAt >= this.policy.intervalMs
     if (!isDue || this.isSyncing || !this.log.isDirty()) return
@@ -76,7 +93,10 @@ export class LogKeeper {
     this.isSyncing = true
     this.log
       .syncLater()
-      .catch((error: unknown) => this.noteFailure('log cannot be synced', error))
+      .catch((error: unknown) => {
+        this.hasLost = true
+        this.noteFailure('log cannot be synced', error)
+      })
       .finally(() => {
         this.isSyncing = false
       })

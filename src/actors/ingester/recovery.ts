@@ -40,6 +40,7 @@ export class Recovery {
     noteShardCount(env, boot)
     const logs = foldersOf(env, boot).map((folder) => ({
       folder: `${folder}/wal`,
+      snapshotFolder: folder,
       damagedFolder: `${folder}/damaged`,
       isOwn: folder === shardFolder(boot, boot.index),
     }))
@@ -66,6 +67,12 @@ export class Recovery {
   /** Creation time of the newest segment seen. */
   createdMax(): number {
     return this.progress?.createdMax ?? 0
+  }
+
+  /** Bytes of log that no snapshot has, and whether all of it found room in memory. */
+  replayed(): { logBytes: number; isWhole: boolean } {
+    const { logBytes = 0, samplesWithoutRoom = 0 } = this.progress ?? {}
+    return { logBytes, isWhole: samplesWithoutRoom === 0 }
   }
 
   /** Whether nothing can be done until some time has passed. */
@@ -125,6 +132,9 @@ export class Recovery {
       took_ms: tookMs,
       segments: progress.segments,
       size_bytes: progress.bytesTotal,
+      snapshots: progress.snapshots,
+      series_of_snapshot: progress.snapshotSeries,
+      samples_of_snapshot: progress.snapshotSamples,
       series: progress.series,
       samples: progress.samples,
       samples_refused: progress.samplesRefused,

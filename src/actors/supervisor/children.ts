@@ -139,6 +139,7 @@ function ingesterConfigOf(config: Config): IngesterConfig {
     dataDir: config['data.dir'],
     walFsync: config['wal.fsync'],
     walFsyncIntervalMs: config['wal.fsync_interval'],
+    snapshotLogBytes: config['wal.snapshot_bytes'],
     metadataRetainMs: config['ingester.metadata_retain_period'],
     outOfOrderTimeWindowMs: config['limits.out_of_order_time_window'],
   }

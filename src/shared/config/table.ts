@@ -62,6 +62,11 @@ const OWN = {
     ...USED,
     least: 10,
   }),
+  'wal.snapshot_bytes': size(
+    256 * 1024 * 1024,
+    'A shard takes a snapshot of its head when its log since the last one exceeds this.',
+    USED,
+  ),
 } as const
 
 const SERVER = {

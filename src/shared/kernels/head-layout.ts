@@ -218,3 +218,39 @@ export const RECORD_SAMPLES = 2
 export const RECORD_METADATA = 3
 /** As RECORD_SAMPLES, of samples that went to the out-of-order buffers. */
 export const RECORD_OUT_OF_ORDER = 8
+
+/** Records of a snapshot; see docs/formats/snapshot.md. Kinds below 16 are the log's. */
+export const RECORD_TENANTS = 16
+export const RECORD_PAIRS = 17
+export const RECORD_STATES = 18
+export const RECORD_SNAPSHOT_END = 19
+/** A saved pair: id u32, tenant u32, length u16, name length u16, bytes. */
+export const SAVED_PAIR_HEADER_BYTES = 12
+/**
+ * A saved series: these fields, pair ids, tail (time u32, value u64 each), open chunk, closed ones;
+ * then what came out of order, if anything did: SAVED_OOO… fields, buffer, closed chunks.
+ */
+export const SAVED_BYTES = 0
+export const SAVED_NUMBER = 4
+export const SAVED_TENANT = 8
+export const SAVED_PAIR_COUNT = 12
+export const SAVED_FILL = 14
+export const SAVED_LIMIT = 15
+/** Added to the limit of a series with samples out of order. */
+export const SAVED_HAS_OOO = 128
+export const SAVED_OPEN_BYTES = 16
+export const SAVED_CLOSED = 20
+export const SAVED_FIRST_TIME = 24
+export const SAVED_LAST_TIME = 32
+export const SAVED_LAST_VALUE = 40
+export const SAVED_BASE = 48
+/** Bytes 0..40 and 48..56 of the series' record. */
+export const SAVED_RECORD = 56
+export const SAVED_RECORD_END = 96
+export const SAVED_HEADER_BYTES = 104
+export const SAVED_OOO_CLOSED = 0
+export const SAVED_OOO_COUNT = 4
+export const SAVED_OOO_CLASS = 6
+export const SAVED_OOO_MINT = 8
+export const SAVED_OOO_MAXT = 16
+export const SAVED_OOO_HEADER_BYTES = 24

@@ -41,6 +41,13 @@ export interface HeadKernel {
   logSamples(tenant: number, from: number, count: number): number
   logFrame(tenant: number, from: number, count: number, lateFrom: number, lateCount: number): number
   logForget(): void
+  addPair(tenant: number, at: number, length: number): number
+  defineByPairs(tenant: number, count: number): number
+  savePairs(from: number, to: number, most: number): number
+  saveStates(from: number, to: number, most: number): number
+  savedSampleCount(): number
+  isSavedState(at: number, room: number): number
+  adoptState(ref: number, at: number): number
   logDecode(at: number, length: number, from: number): number
   logDecodeOutOfOrder(at: number, length: number, from: number): number
 }

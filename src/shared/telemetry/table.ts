@@ -113,6 +113,21 @@ export const METRICS = {
     help: 'Bytes handed out of the memory of a shard.',
     labels: ['ingester'],
   },
+  nilo_ingester_snapshots_total: {
+    type: 'counter',
+    help: 'Snapshots of its head that a shard has put on disk.',
+    labels: ['ingester'],
+  },
+  nilo_ingester_snapshots_failed_total: {
+    type: 'counter',
+    help: 'Snapshots that could not be taken.',
+    labels: ['ingester'],
+  },
+  nilo_ingester_snapshot_bytes: {
+    type: 'gauge',
+    help: 'Size of the newest snapshot.',
+    labels: ['ingester'],
+  },
   nilo_ingester_replay_ratio: {
     type: 'gauge',
     help: 'How much of its log a shard has replayed.',

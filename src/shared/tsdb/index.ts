@@ -12,5 +12,12 @@ export {
   seriesSteps,
   type TimeRange,
 } from './head/select.js'
-export { type ReplayDamage, type ReplayProgress, replaySteps } from './wal/replay.js'
+export { oldestNeeded, removeOldSnapshots } from './snapshot/list.js'
+export { SnapshotWriter } from './snapshot/writer.js'
+export {
+  type DamageReason,
+  type ReplayDamage,
+  type ReplayProgress,
+  replaySteps,
+} from './wal/replay.js'
 export { type FrameLog, WalWriter } from './wal/writer.js'

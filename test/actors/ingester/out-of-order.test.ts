@@ -213,7 +213,10 @@ async function run(seed: number): Promise<number> {
   const disk = new FakeDisk()
   const model = new Model(window)
   const sent: Sample[] = []
-  let { env, shard } = createShard(disk, window)
+  // With snapshots all the time, with one at a clean stop, with none.
+  const options =
+    seed % 3 === 0 ? {} : { config: { snapshotLogBytes: seed % 3 === 1 ? 2000 : 1e9 } }
+  let { env, shard } = createShard(disk, window, options)
   let now = START
   let late = 0
   for (let step = 0; step < 250; step++) {
@@ -223,10 +226,13 @@ async function run(seed: number): Promise<number> {
     const refused = model.push(body)
     assertAnswer(shard.push('t', body), refused, `seed ${seed}, step ${step}`)
     sent.push(...body)
+    // Lets the sync of a snapshot end.
+    await env.timers.advance(1)
     if (prng.below(25) !== 0) continue
     await assertHolds(shard, model, `seed ${seed}, step ${step}`)
     late += env.metrics.value('cortex_ingester_tsdb_out_of_order_samples_appended_total', 't')
-    ;({ env, shard } = createShard(disk, window))
+    if (seed % 3 === 2) await shard.ingester.drain()
+    ;({ env, shard } = createShard(disk, window, options))
     await assertHolds(shard, model, `seed ${seed}, after the restart at step ${step}`)
   }
   await assertHolds(shard, model, `seed ${seed}, end`)

@@ -224,6 +224,31 @@ export function lookupPair(tenant: u32, p: u32, length: u32): u32 {
   return findPair(tenant, p, length, hashBytes(p, length, tenant))
 }
 
+/** The tenant of a pair that has a name. */
+export function pairTenant(pair: u32): u32 {
+  return load<u32>(nameRow(load<u32>(pairRow(pair), 8)), 8)
+}
+
+/** The id of a pair whose bytes stand at p, created when new; 0 when malformed or memory is full. */
+export function addPair(tenant: u32, p: u32, length: u32): u32 {
+  const nameLength = readVarint(p, p + length)
+  const nameAt = varintEnd
+  if (nameAt == 0 || nameLength > p + length - nameAt) return 0
+  if (tenant >= load<u32>(H_TENANT_COUNT)) return 0
+  const hasRoom = free() > (u64(length) << 1) + (1 << 20)
+  return internPair(tenant, p, length, nameAt, nameLength, hasRoom)
+}
+
+/** The ref of the series with the pair ids at H_SCRATCH, created when new; or DEFINE_FULL. */
+export function defineByPairs(tenant: u32, count: u32): i32 {
+  if (tenant >= load<u32>(H_TENANT_COUNT) || count == 0 || count > u32(LABELS_MAX)) {
+    return DEFINE_MALFORMED
+  }
+  const worst = u64(count + 1) * (POSTINGS_MAX + 32) * 4
+  const hasRoom = free() > worst + SERIES_SLAB_BYTES + (1 << 20)
+  return internSeries(tenant, load<u32>(H_SCRATCH), count, hasRoom)
+}
+
 /** Checks the labels' framing; false when lengths do not add up or there are too many. */
 function wellFormed(p: u32, length: u32, count: u32): bool {
   if (count == 0 || count > u32(LABELS_MAX)) return false

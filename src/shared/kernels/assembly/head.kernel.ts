@@ -43,7 +43,7 @@ import {
 import { allocateRegion, createTable } from './head-memory'
 
 export { append, check, clearCounts, clearRange, publish, rollback, settle } from './head-append'
-export { addTenant, define, lookupPair } from './head-intern'
+export { addPair, addTenant, define, defineByPairs, lookupPair } from './head-intern'
 export {
   logBegin,
   logDecode,
@@ -57,6 +57,7 @@ export {
 export { appendOutOfOrder, oooAppended, truncateOutOfOrder } from './head-ooo'
 export { readOutOfOrder } from './head-ooo-read'
 export { overlaps, readBegin, readBlock } from './head-read'
+export { adoptState, isSavedState, savedSampleCount, savePairs, saveStates } from './head-snapshot'
 export { decodeXor } from './xor'
 
 /**

@@ -188,6 +188,13 @@ export class Head implements SelectContext {
     return this.tenantCache
   }
 
+  /** Time of a series' newest sample, ms; far in the past without any. */
+  lastTime(ref: number): number {
+    const slab = this.view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
+    const at = slab + LAST_TIMES + (ref & SERIES_SLAB_MASK) * 8
+    return Number(this.view.bytes.readBigInt64LE(at))
+  }
+
   /** Time of a tenant's newest sample, ms; -Infinity without any. Looks at every series. */
   maxTime(tenant: number): number {
     const bits = new BigInt64Array(this.view.memory.buffer as ArrayBuffer)

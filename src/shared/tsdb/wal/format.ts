@@ -2,8 +2,8 @@
  * The log's bytes, little endian (docs/formats/wal.md has the drawing). A segment is a header and
  * batches; a batch is what one turn of an ingester accepted, a header and records.
  *
- *   segment header, 32 B: "NILOWAL" 0 | 8 version u32 | 12 zero u32 | 16 created f64 ms | 24 zero u32
- *     | 28 CRC32C of bytes 0..28
+ *   segment header, 32 B: "NILOWAL" 0 | 8 version u32 | 12 zero u32 | 16 created f64 ms
+ *     | 24 bytes of the segment before, 0: not known, u32 | 28 CRC32C of bytes 0..28
  *   batch header, 32 B: 0 magic u32 | 4 CRC32C of bytes 8..length | 8 length u32, header and padding
  *     to 8 included | 12 samples u32 | 16 mint f64 ms | 24 maxt f64 ms
  *   record: kind u32 | payload length u32 | payload
@@ -47,12 +47,16 @@ export function findSegmentNumber(name: string): number | undefined {
   return /^\d{8}$/.test(name) ? Number(name) : undefined
 }
 
-/** @param createdMs orders the segments of several logs */
-export function encodeSegmentHeader(createdMs: number): Uint8Array {
+/**
+ * @param createdMs orders the segments of several logs
+ * @param previousBytes size of the segment before, so that a cut is noticed; 0: not known
+ */
+export function encodeSegmentHeader(createdMs: number, previousBytes = 0): Uint8Array {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES)
   SEGMENT_MAGIC.copy(bytes)
   bytes.writeUInt32LE(SEGMENT_VERSION, 8)
   bytes.writeDoubleLE(createdMs, 16)
+  bytes.writeUInt32LE(previousBytes, 24)
   bytes.writeUInt32LE(crc32c(bytes.subarray(0, 28)), 28)
   return bytes
 }
@@ -60,14 +64,14 @@ export function encodeSegmentHeader(createdMs: number): Uint8Array {
 /** What a segment header says, or why it cannot be read. */
 export function decodeSegmentHeader(
   bytes: Uint8Array,
-): { createdMs: number } | { damage: string } | { unknownVersion: number } {
+): { createdMs: number; previousBytes: number } | { damage: string } | { unknownVersion: number } {
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (header.length < SEGMENT_HEADER_BYTES) return { damage: 'no whole header' }
   if (!header.subarray(0, 8).equals(SEGMENT_MAGIC)) return { damage: 'not a log segment' }
   if (header.readUInt32LE(28) !== crc32c(header.subarray(0, 28))) return { damage: 'header CRC' }
   const version = header.readUInt32LE(8)
   if (version !== SEGMENT_VERSION) return { unknownVersion: version }
-  return { createdMs: header.readDoubleLE(16) }
+  return { createdMs: header.readDoubleLE(16), previousBytes: header.readUInt32LE(24) }
 }
 
 /**

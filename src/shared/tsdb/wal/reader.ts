@@ -6,6 +6,7 @@
  * The file is read in windows to a buffer of the caller's, the head's memory, where the kernel
  * decodes in place; a batch never exceeds the window.
  */
+import { crc32c } from '../../base/crc32c.js'
 import type { Disk, DiskFile } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
 import {
@@ -16,6 +17,7 @@ import {
   findSegmentNumber,
   isBatchIntact,
   SEGMENT_HEADER_BYTES,
+  segmentName,
 } from './format.js'
 
 /** A segment file of one log. */
@@ -29,7 +31,12 @@ export interface Segment {
   readonly damage: string | undefined
   /** The last one of its log: may end in the middle of a write. */
   readonly isLast: boolean
+  /** Bytes that the next segment's header says it had, and more than there are. */
+  readonly bytesMissing: number
 }
+
+/** Beside a log's segments: the number of the newest one, so that its loss is noticed. */
+const NEWEST_FILE = 'newest'
 
 /** What a segment consists of. */
 export type SegmentPart =
@@ -46,38 +53,83 @@ export type SegmentPart =
   | { readonly kind: 'torn'; readonly position: number; readonly length: number }
 
 /**
- * The segments of a log in order; files too short for a header (an interrupted creation) are left
- * out.
+ * The segments of a log in order. A last file too short for a header is left out when nothing says
+ * that it was ever longer (an interrupted creation).
  * @throws AppError `data-version` when a newer program wrote one
  */
 export function listSegments(disk: Disk, folder: string): Segment[] {
   const names = disk.list(folder).filter((name) => findSegmentNumber(name) !== undefined)
+  const noted = findNewest(disk, folder)
   const segments: Segment[] = []
   for (const [index, name] of names.entries()) {
     const path = `${folder}/${name}`
-    const file = disk.open(path, 'read')
-    const header = Buffer.alloc(SEGMENT_HEADER_BYTES)
-    const read = file.read(header, 0)
-    const size = file.size()
-    file.close()
-    if (size < SEGMENT_HEADER_BYTES) continue
-    const found = decodeSegmentHeader(header.subarray(0, read))
-    if ('unknownVersion' in found) {
-      const text = `${path} has format version ${found.unknownVersion}, which is newer than this program`
-      throw fail('data-version', { text })
+    const number = Number(name)
+    const { found, size } = readHeader(disk, path)
+    if ('unknownVersion' in found) throw newerVersion(path, found.unknownVersion)
+    const previous = segments.at(-1)
+    if (
+      'createdMs' in found &&
+      previous?.number === number - 1 &&
+      found.previousBytes > previous.size
+    ) {
+      segments[segments.length - 1] = {
+        ...previous,
+        bytesMissing: found.previousBytes - previous.size,
+      }
     }
-    const previous = segments.at(-1)?.createdMs ?? 0
+    const isLast = index === names.length - 1
+    if (size < SEGMENT_HEADER_BYTES && isLast && number > noted) continue
     segments.push({
       folder,
       path,
-      number: Number(name),
+      number,
       size,
-      createdMs: 'createdMs' in found ? found.createdMs : previous,
+      createdMs: 'createdMs' in found ? found.createdMs : (previous?.createdMs ?? 0),
       damage: 'damage' in found ? found.damage : undefined,
-      isLast: index === names.length - 1,
+      isLast,
+      bytesMissing: 0,
     })
   }
   return segments
+}
+
+function readHeader(
+  disk: Disk,
+  path: string,
+): { found: ReturnType<typeof decodeSegmentHeader>; size: number } {
+  const file = disk.open(path, 'read')
+  try {
+    const header = Buffer.alloc(SEGMENT_HEADER_BYTES)
+    const read = file.read(header, 0)
+    return { found: decodeSegmentHeader(header.subarray(0, read)), size: file.size() }
+  } finally {
+    file.close()
+  }
+}
+
+/** The refusal of a file that a newer program wrote. */
+export function newerVersion(path: string, version: number): Error {
+  const text = `${path} has format version ${version}, which is newer than this program`
+  return fail('data-version', { text })
+}
+
+/** The number of the newest segment that was begun in a log; 0 when nothing tells. */
+export function findNewest(disk: Disk, folder: string): number {
+  const path = `${folder}/${NEWEST_FILE}`
+  if (!disk.exists(path)) return 0
+  const text = Buffer.from(disk.readFile(path)).toString('latin1')
+  const number = findSegmentNumber(text.slice(0, 8)) ?? 0
+  return text === newestText(number) ? number : 0
+}
+
+/** Notes the newest segment. @throws AppError `disk-failed` */
+export function noteNewest(disk: Disk, folder: string, number: number): void {
+  disk.replaceFile(`${folder}/${NEWEST_FILE}`, Buffer.from(newestText(number)))
+}
+
+function newestText(number: number): string {
+  const name = segmentName(number)
+  return `${name} crc32c=${crc32c(Buffer.from(name)).toString(16).padStart(8, '0')}\n`
 }
 
 /**

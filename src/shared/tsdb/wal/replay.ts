@@ -1,5 +1,5 @@
 /**
- * Log → head, at start. Several logs can be replayed into one head (a shard takes over the folders
+ * Snapshots and logs → head, at start. Several logs can be replayed into one head (a shard takes over the folders
  * of shards that are no more): their segments are taken in order of creation, so that samples of
  * one series come in the order in which they were accepted, whichever log they went to.
  *
@@ -18,6 +18,8 @@ import {
   H_OOO_VALUES,
 } from '../../kernels/head-layout.js'
 import type { Head } from '../head/head.js'
+import { listSnapshots, type Snapshot } from '../snapshot/list.js'
+import { raiseNextNumber, SnapshotLoad } from '../snapshot/load.js'
 import {
   BATCH_HEADER_BYTES,
   RECORD_HEADER_BYTES,
@@ -25,12 +27,16 @@ import {
   RECORD_OUT_OF_ORDER,
   RECORD_SAMPLES,
   RECORD_SERIES,
+  SEGMENT_HEADER_BYTES,
+  segmentName,
 } from './format.js'
-import { listSegments, readSegment, type Segment, type SegmentPart } from './reader.js'
+import { findNewest, listSegments, readSegment, type Segment, type SegmentPart } from './reader.js'
 
 /** A log to replay. */
 export interface ReplayLog {
   readonly folder: string
+  /** Where its snapshots are, when it may have some. */
+  readonly snapshotFolder?: string
   /** Where what cannot be replayed is put; beside the log, not in it. */
   readonly damagedFolder: string
   /** The log that this head goes on with: it knows the series by the numbers found. */
@@ -40,7 +46,7 @@ export interface ReplayLog {
 /** What has come of the replay so far. */
 export interface ReplayProgress {
   bytesDone: number
-  readonly bytesTotal: number
+  bytesTotal: number
   segments: number
   batches: number
   series: number
@@ -54,8 +60,14 @@ export interface ReplayProgress {
   /** Samples of series whose record was damaged. */
   samplesUnknown: number
   tornBytes: number
-  /** Creation time of the newest segment. */
+  /** Creation time of the newest segment or snapshot. */
   createdMax: number
+  snapshots: number
+  /** Series and samples that came from snapshots. */
+  snapshotSeries: number
+  snapshotSamples: number
+  /** Bytes of segments, which the next snapshot would spare. */
+  logBytes: number
 }
 
 /** One problem found, for the log. */
@@ -63,11 +75,28 @@ export interface ReplayDamage {
   readonly path: string
   readonly position: number
   readonly length: number
-  readonly reason: 'crc' | 'unknown-series' | 'malformed' | 'torn'
+  readonly reason: DamageReason
   /** Time range of the batch, when its header could be read. */
   readonly mint: number | undefined
   readonly maxt: number | undefined
+  /** Samples that were lost with it, where known. */
+  readonly samples: number | undefined
 }
+
+/**
+ * `crc`: bytes that are no batch. `unknown-series`: samples of series whose labels were lost.
+ * `torn`: an unfinished write at the end of a log, cut off. `cut`: a file that was longer.
+ * `missing`: files that were there. `snapshot`: damage in a snapshot; lost is only what neither the
+ * other snapshot nor the log has.
+ */
+export type DamageReason =
+  | 'crc'
+  | 'unknown-series'
+  | 'malformed'
+  | 'torn'
+  | 'cut'
+  | 'missing'
+  | 'snapshot'
 
 /** What is replayed, and into what. */
 export interface ReplayOptions {
@@ -91,6 +120,20 @@ interface NumberMap {
 
 interface LogState extends ReplayLog {
   readonly numbers: NumberMap
+  readonly snapshots: readonly Snapshot[]
+  readonly segments: readonly Segment[]
+  /** Segments from here on are needed; known once a snapshot was loaded whole, undefined before. */
+  from: number | undefined
+  /** Whether it was looked for missing segments. */
+  isChecked: boolean
+}
+
+/** A file of a log, in the order in which they are read. */
+interface Source {
+  readonly log: LogState
+  readonly segment: Segment
+  readonly snapshot: Snapshot | undefined
+  readonly order: number
 }
 
 /**
@@ -98,31 +141,148 @@ interface LogState extends ReplayLog {
  * @throws AppError `data-version` before anything is done, `disk-failed` when a file cannot be read
  */
 export function* replaySteps(options: ReplayOptions): Generator<ReplayProgress, ReplayProgress> {
-  const work = options.logs.map((log): [LogState, Segment[]] => [
-    { ...log, numbers: { refs: new Uint32Array(1024).fill(UNKNOWN) } },
-    listSegments(options.disk, log.folder),
-  ])
-  const segments = work.flatMap(([log, list]) => list.map((segment) => ({ log, segment })))
-  segments.sort((a, b) => a.segment.createdMs - b.segment.createdMs)
-  const progress = newProgress(segments.reduce((sum, { segment }) => sum + segment.size, 0))
+  const logs = options.logs.map((log) => openLog(options.disk, log))
+  const sources = logs.flatMap(sourcesOf)
+  // Stable: of one log the snapshots come first, then its segments by number.
+  sources.sort((a, b) => a.order - b.order)
+  const progress = newProgress(logs.reduce((sum, log) => sum + bytesOf(log), 0))
   const { view } = options.head
   const region = options.head.logRegion()
   const window = view.bytes.subarray(region.at, region.at + region.bytes.length)
-  for (const { log, segment } of segments) {
-    const before = progress.bytesDone
+  for (const source of sources) {
+    const { log, segment, snapshot } = source
     progress.createdMax = Math.max(progress.createdMax, segment.createdMs)
+    if (!isNeeded(source)) continue
+    if (snapshot === undefined) reportGaps(options, log)
+    const before = progress.bytesDone
+    const load =
+      snapshot === undefined ? undefined : beginLoad(options.head, log, snapshot, progress)
+    const damagedBefore = progress.damagedBatches
     for (const part of readSegment(options.disk, segment, window)) {
-      takePart(options, log, segment, part, window, progress)
+      takePart(options, log, segment, part, window, progress, load)
       const end = part.position + (part.kind === 'batch' ? part.header.length : part.length)
       progress.bytesDone = before + end
       yield progress
     }
     progress.bytesDone = before + segment.size
-    progress.segments++
+    progress.bytesTotal = Math.max(progress.bytesTotal, progress.bytesDone)
+    if (load === undefined) {
+      progress.segments++
+      progress.logBytes += Math.max(0, segment.size - SEGMENT_HEADER_BYTES)
+      if (segment.bytesMissing > 0) reportCut(options, segment, segment.bytesMissing)
+    } else {
+      progress.snapshots++
+      const isWhole = load.hasEnd && progress.damagedBatches === damagedBefore
+      if (isWhole) log.from = segment.number
+      else if (!load.hasEnd) reportCut(options, segment, 0)
+    }
   }
+  for (const log of logs) reportGaps(options, log)
   options.head.kernel.logBegin()
   return progress
 }
+
+function openLog(disk: Disk, log: ReplayLog): LogState {
+  return {
+    ...log,
+    numbers: { refs: new Uint32Array(1024).fill(UNKNOWN) },
+    snapshots: log.snapshotFolder === undefined ? [] : listSnapshots(disk, log.snapshotFolder),
+    segments: listSegments(disk, log.folder),
+    from: undefined,
+    isChecked: false,
+  }
+}
+
+/** Snapshots, newest first, then segments; the order of several logs is by creation. */
+function sourcesOf(log: LogState): Source[] {
+  const order = Math.max(0, ...log.snapshots.map(({ segment }) => segment.createdMs))
+  return [
+    ...log.snapshots.map((snapshot) => ({ log, segment: snapshot.segment, snapshot, order })),
+    ...log.segments.map((segment) => ({
+      log,
+      segment,
+      snapshot: undefined,
+      order: Math.max(order, segment.createdMs),
+    })),
+  ]
+}
+
+/** An older snapshot, and segments before the newest one, serve when that is damaged. */
+function isNeeded({ log, segment, snapshot }: Source): boolean {
+  if (log.from === undefined) return true
+  return snapshot === undefined && segment.number >= log.from
+}
+
+/** Bytes that are to be read when nothing is damaged. */
+function bytesOf(log: LogState): number {
+  const newest = log.snapshots[0]?.segment
+  let bytes = newest?.size ?? 0
+  for (const { number, size } of log.segments) if (number >= (newest?.number ?? 0)) bytes += size
+  return bytes
+}
+
+function beginLoad(
+  head: Head,
+  log: LogState,
+  snapshot: Snapshot,
+  progress: ReplayProgress,
+): SnapshotLoad {
+  if (log.isOwn) raiseNextNumber(head, snapshot.nextNumber)
+  const counts = {
+    get series() {
+      return progress.snapshotSeries
+    },
+    set series(count) {
+      progress.snapshotSeries = count
+    },
+    get samplesUnknown() {
+      return progress.samplesUnknown
+    },
+    set samplesUnknown(count) {
+      progress.samplesUnknown = count
+    },
+    get samplesWithoutRoom() {
+      return progress.samplesWithoutRoom
+    },
+    set samplesWithoutRoom(count) {
+      progress.samplesWithoutRoom = count
+    },
+  }
+  return new SnapshotLoad(head, counts, (number, ref) => {
+    setNumber(log.numbers, number, ref ?? NO_ROOM)
+    if (ref !== undefined && log.isOwn) head.kernel.setLogRef(ref, number)
+  })
+}
+
+/** Says which segments should be there and are not; once per log. */
+function reportGaps(options: ReplayOptions, log: LogState): void {
+  if (log.isChecked) return
+  log.isChecked = true
+  const oldest = log.snapshots.at(-1)?.segment.number
+  let next = log.from ?? oldest ?? 1
+  const newest = Math.max(
+    findNewest(options.disk, log.folder),
+    log.snapshots[0]?.segment.number ?? 0,
+  )
+  const numbers = log.segments.map(({ number }) => number).filter((number) => number >= next)
+  for (const number of [...numbers, newest + 1]) {
+    if (number > next) reportMissing(options, log, next, number - 1)
+    next = Math.max(next, number + 1)
+  }
+}
+
+function reportMissing(options: ReplayOptions, log: LogState, from: number, to: number): void {
+  const names = from === to ? segmentName(from) : `${segmentName(from)}..${segmentName(to)}`
+  const path = `${log.folder}/${names}`
+  options.onDamage({ path, position: 0, length: 0, reason: 'missing', ...NOTHING_KNOWN })
+}
+
+function reportCut(options: ReplayOptions, segment: Segment, length: number): void {
+  const { path, size } = segment
+  options.onDamage({ path, position: size, length, reason: 'cut', ...NOTHING_KNOWN })
+}
+
+const NOTHING_KNOWN = { mint: undefined, maxt: undefined, samples: undefined } as const
 
 function newProgress(bytesTotal: number): ReplayProgress {
   return {
@@ -139,6 +299,10 @@ function newProgress(bytesTotal: number): ReplayProgress {
     samplesUnknown: 0,
     tornBytes: 0,
     createdMax: 0,
+    snapshots: 0,
+    snapshotSeries: 0,
+    snapshotSamples: 0,
+    logBytes: 0,
   }
 }
 
@@ -149,45 +313,58 @@ function takePart(
   part: SegmentPart,
   window: Buffer,
   progress: ReplayProgress,
+  load: SnapshotLoad | undefined,
 ): void {
-  if (part.kind === 'torn') {
-    progress.tornBytes += part.length
-    cutTail(options, segment, part.position)
-    report(options, segment, part, 'torn')
-    return
-  }
-  if (part.kind === 'damage') {
-    progress.damagedBatches++
-    progress.damagedBytes += part.length
-    setAside(options, log, segment, part.position, part.length)
-    report(options, segment, part, 'crc')
+  const { path } = segment
+  if (part.kind !== 'batch') {
+    const { kind, position, length } = part
+    if (kind === 'torn') {
+      progress.tornBytes += length
+      cutTail(options, segment, position)
+    } else {
+      progress.damagedBatches++
+      progress.damagedBytes += length
+      setAside(options, log, segment, position, length)
+    }
+    const reason = kind === 'torn' ? 'torn' : load === undefined ? 'crc' : 'snapshot'
+    options.onDamage({ path, position, length, reason, ...NOTHING_KNOWN })
     return
   }
   progress.batches++
-  const reason = replayBatch(options.head, log, part, window, progress)
+  const unknownBefore = progress.samplesUnknown
+  if (load !== undefined) progress.snapshotSamples += part.header.sampleCount
+  const reason =
+    load === undefined
+      ? replayBatch(options.head, log, part, window, progress)
+      : loadBatch(load, part, window)
   if (reason === undefined) return
   progress.damagedBatches++
   progress.damagedBytes += part.header.length
   setAside(options, log, segment, part.position, part.header.length)
-  const { mint, maxt, length } = part.header
-  options.onDamage({ path: segment.path, position: part.position, length, reason, mint, maxt })
+  const { mint, maxt, length, sampleCount } = part.header
+  const unknown = progress.samplesUnknown - unknownBefore
+  const samples = reason === 'unknown-series' ? unknown : sampleCount
+  options.onDamage({ path, position: part.position, length, reason, mint, maxt, samples })
 }
 
-function report(
-  options: ReplayOptions,
-  segment: Segment,
-  part: { position: number; length: number },
-  reason: 'torn' | 'crc',
-): void {
-  const { position, length } = part
-  options.onDamage({
-    path: segment.path,
-    position,
-    length,
-    reason,
-    mint: undefined,
-    maxt: undefined,
-  })
+/** Takes a batch of a snapshot; says why when not all of it could be. */
+function loadBatch(
+  load: SnapshotLoad,
+  part: SegmentPart & { kind: 'batch' },
+  window: Buffer,
+): 'unknown-series' | 'malformed' | undefined {
+  const end = part.at + part.header.length
+  for (let at = part.at + BATCH_HEADER_BYTES; end - at >= RECORD_HEADER_BYTES; ) {
+    const kind = window.readUInt32LE(at)
+    const length = window.readUInt32LE(at + 4)
+    const payload = at + RECORD_HEADER_BYTES
+    if (kind === 0) break // padding
+    if (length > end - payload) return 'malformed'
+    const outcome = load.take(kind, window, payload, length)
+    if (outcome !== 'loaded') return outcome
+    at = payload + length
+  }
+  return undefined
 }
 
 /** Applies a batch; says why when not all of it could be. */

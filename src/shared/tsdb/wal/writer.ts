@@ -10,13 +10,16 @@ import { dirname } from 'node:path'
 import type { Disk, DiskFile } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
 import {
+  BATCH_HEADER_BYTES,
   type BatchHeader,
   encodeSegmentHeader,
   findSegmentNumber,
+  RECORD_HEADER_BYTES,
   SEGMENT_BYTES_MAX,
   sealBatch,
   segmentName,
 } from './format.js'
+import { findNewest, noteNewest } from './reader.js'
 
 /** A log of batches: the local one here, later perhaps a partition elsewhere (architecture §6). */
 export interface FrameLog {
@@ -57,16 +60,22 @@ export class WalWriter implements FrameLog {
   private number: number
   private hasUnsynced = false
   private bytesTotal = 0
+  /** Bit per kind of record that was appended. */
+  private kinds = 0
 
   constructor(options: WalWriterOptions) {
     this.options = options
     this.segmentBytesMax = options.segmentBytesMax ?? SEGMENT_BYTES_MAX
     makeDurableFolder(options.disk, options.folder)
     const numbers = options.disk.list(options.folder).map(findSegmentNumber)
-    this.number = Math.max(0, ...numbers.filter((number) => number !== undefined))
+    this.number = Math.max(
+      findNewest(options.disk, options.folder),
+      ...numbers.filter((number) => number !== undefined),
+    )
   }
 
   append(batch: Buffer, header: Omit<BatchHeader, 'length'>): void {
+    this.noteKinds(batch)
     const file = this.segmentFor(batch.length)
     sealBatch(batch, header)
     let written = 0
@@ -84,6 +93,20 @@ export class WalWriter implements FrameLog {
     this.size += batch.length
     this.bytesTotal += batch.length
     this.hasUnsynced = true
+  }
+
+  private noteKinds(batch: Buffer): void {
+    for (let at = BATCH_HEADER_BYTES; batch.length - at >= RECORD_HEADER_BYTES; ) {
+      const kind = batch.readUInt32LE(at)
+      if (kind === 0) break
+      this.kinds |= 1 << kind
+      at += RECORD_HEADER_BYTES + batch.readUInt32LE(at + 4)
+    }
+  }
+
+  /** Whether records of kinds other than these were appended. */
+  hasOtherKinds(kinds: readonly number[]): boolean {
+    return (this.kinds & ~kinds.reduce((mask, kind) => mask | (1 << kind), 0)) !== 0
   }
 
   private cutBack(file: DiskFile): void {
@@ -132,12 +155,14 @@ export class WalWriter implements FrameLog {
     // From here on the name is taken, whatever goes wrong.
     this.number = number
     try {
-      const header = encodeSegmentHeader(createdMs())
+      const previous = `${folder}/${segmentName(number - 1)}`
+      const header = encodeSegmentHeader(createdMs(), sizeOf(disk, previous))
       if (file.write(header, 0) < header.length) {
         throw fail('disk-failed', { text: `write ${file.path}: no room for the header` })
       }
       file.sync()
       disk.syncFolder(folder)
+      noteNewest(disk, folder, number)
       this.file = file
       this.size = header.length
       return file
@@ -182,6 +207,23 @@ export class WalWriter implements FrameLog {
     return this.bytesTotal
   }
 
+  /** Begins a new segment: everything from now on is in it or a later one. Its number. */
+  rotate(): number {
+    const { file } = this
+    this.createSegment()
+    if (file !== undefined) this.retire(file)
+    return this.number
+  }
+
+  /** Deletes the segments below a number: a snapshot has what they held. */
+  removeBefore(number: number): void {
+    const { disk, folder } = this.options
+    for (const name of disk.list(folder)) {
+      const found = findSegmentNumber(name)
+      if (found !== undefined && found < number) disk.remove(`${folder}/${name}`)
+    }
+  }
+
   close(): void {
     this.distrust()
   }
@@ -194,4 +236,15 @@ function makeDurableFolder(disk: Disk, folder: string): void {
   const parent = dirname(folder)
   disk.syncFolder(parent)
   disk.syncFolder(dirname(parent))
+}
+
+/** Bytes of a file, 0 when there is none. */
+function sizeOf(disk: Disk, path: string): number {
+  if (!disk.exists(path)) return 0
+  const file = disk.open(path, 'read')
+  try {
+    return file.size()
+  } finally {
+    file.close()
+  }
 }

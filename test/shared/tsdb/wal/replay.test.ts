@@ -225,7 +225,7 @@ test('a lost series record costs the samples of its own series only', () => {
   assert.equal(third.read('t', 'a').length, 5)
 })
 
-test('missing, empty and headless segments are fine', () => {
+test('missing, empty and headless segments are reported, the rest is there', () => {
   const disk = new FakeDisk()
   const store = new Store(disk, { segmentBytesMax: 400 })
   const bodies = Array.from({ length: 12 }, (_, i) => bodyOf(i % 8))
@@ -236,7 +236,18 @@ test('missing, empty and headless segments are fine', () => {
   disk.open(segments[2]!.path, 'update').truncate(0)
   disk.open(segments[3]!.path, 'update').truncate(17)
   const next = new Store(disk)
-  assert.deepEqual(next.damage, [])
+  assert.deepEqual(
+    next.damage
+      .filter(({ reason }) => reason !== 'unknown-series')
+      .map(({ path, reason }) => [path.slice(-8), reason]),
+    [
+      ['00000002', 'missing'],
+      // How long the third was stood in the fourth.
+      ['00000003', 'crc'],
+      ['00000004', 'crc'],
+      ['00000004', 'cut'],
+    ],
+  )
   assert.ok(next.push('t', [['more', START + 1e6, 1]]))
   assert.deepEqual(new Store(disk).read('t', 'more'), [[START + 1e6, 1]])
 })

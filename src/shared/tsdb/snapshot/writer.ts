@@ -1,0 +1,189 @@
+/**
+ * Writes a snapshot of a head, slice by slice between the owner's turns. What changes meanwhile may
+ * be in it or not: it is in the log from the snapshot's segment on, and replay leaves out what the
+ * slices have. Series that are defined meanwhile have their records there too.
+ */
+import type { Disk, DiskFile } from '../../env/index.js'
+import { fail } from '../../errors/index.js'
+import {
+  H_LOG,
+  H_LOG_AT,
+  H_LOG_BYTES,
+  H_NEXT_LOG_REF,
+  H_PAIR_COUNT,
+  H_SERIES_COUNT,
+  RECORD_HEADER_BYTES,
+  RECORD_SNAPSHOT_END,
+  RECORD_TENANTS,
+} from '../../kernels/head-layout.js'
+import type { Head } from '../head/head.js'
+import { sealBatch } from '../wal/format.js'
+import { encodeSnapshotHeader, snapshotName } from './format.js'
+
+/** Bytes of a slice: a turn waits for one. */
+const SLICE_BYTES = 1 << 20
+
+/** What a snapshot is made of. */
+export interface SnapshotOptions {
+  readonly disk: Disk
+  /** The shard's folder. */
+  readonly folder: string
+  readonly head: Head
+  /** The log segment that has everything from now on. */
+  readonly segment: number
+  /** Not before that of the segments before. */
+  readonly createdMs: number
+  readonly sliceBytes?: number
+}
+
+/** A snapshot that is being taken. */
+export class SnapshotWriter {
+  private readonly options: SnapshotOptions
+  private readonly path: string
+  private readonly file: DiskFile
+  private readonly sliceBytes: number
+  private readonly pairEnd: number
+  private readonly seriesEnd: number
+  private size = 0
+  private stage: 'tenants' | 'pairs' | 'states' | 'end' | 'done' = 'tenants'
+  private next = 1
+
+  /** Creates the file. @throws AppError `disk-failed` */
+  constructor(options: SnapshotOptions) {
+    const { disk, folder, head, segment, createdMs } = options
+    this.options = options
+    this.sliceBytes = options.sliceBytes ?? SLICE_BYTES
+    this.path = `${folder}/${snapshotName(segment)}`
+    this.pairEnd = head.view.word(H_PAIR_COUNT)
+    this.seriesEnd = head.view.word(H_SERIES_COUNT)
+    this.file = disk.open(`${this.path}.tmp`, 'create')
+    const nextNumber = head.view.word(H_NEXT_LOG_REF)
+    this.write(encodeSnapshotHeader({ createdMs, nextNumber }))
+  }
+
+  /** Bytes written so far. */
+  bytesWritten(): number {
+    return this.size
+  }
+
+  /** Writes the next slice; false when all are written. @throws AppError `disk-failed` */
+  step(): boolean {
+    const { head } = this.options
+    if (this.stage === 'done') return false
+    head.kernel.logBegin()
+    head.kernel.clearRange()
+    let samples = 0
+    if (this.stage === 'tenants') this.addTenants()
+    else if (this.stage === 'pairs') this.addPairs()
+    else if (this.stage === 'states') samples = this.addStates()
+    else this.addEnd()
+    const range = samples > 0 ? head.acceptedRange() : { mint: 0, maxt: 0 }
+    const batch = head.logBatch()
+    sealBatch(batch, { sampleCount: samples, ...range })
+    this.write(batch)
+    head.kernel.logBegin()
+    return this.hasMore()
+  }
+
+  private hasMore(): boolean {
+    return this.stage !== 'done'
+  }
+
+  /** Payload: count u32, then per tenant index u32, length u32, name. */
+  private addTenants(): void {
+    const { head } = this.options
+    const names = head.tenantNames().map((name) => Buffer.from(name))
+    const payload = Buffer.alloc(4 + names.reduce((sum, name) => sum + 8 + name.length, 0))
+    payload.writeUInt32LE(names.length, 0)
+    let at = 4
+    for (const [index, name] of names.entries()) {
+      payload.writeUInt32LE(index, at)
+      payload.writeUInt32LE(name.length, at + 4)
+      name.copy(payload, at + 8)
+      at += 8 + name.length
+    }
+    this.addRecord(RECORD_TENANTS, payload)
+    this.stage = 'pairs'
+  }
+
+  private addPairs(): void {
+    this.next = this.options.head.kernel.savePairs(this.next, this.pairEnd, this.sliceBytes) >>> 0
+    if (this.next < this.pairEnd) return
+    this.stage = 'states'
+    this.next = 0
+  }
+
+  private addStates(): number {
+    const { kernel } = this.options.head
+    const from = this.next
+    this.next = kernel.saveStates(from, this.seriesEnd, this.sliceBytes) >>> 0
+    if (this.next === this.seriesEnd) this.stage = 'end'
+    else if (this.next === from) {
+      throw fail('internal', { text: `series ${from} is too large for a snapshot` })
+    }
+    return kernel.savedSampleCount() >>> 0
+  }
+
+  /** Payload: series u32, next series number u32. */
+  private addEnd(): void {
+    const payload = Buffer.alloc(8)
+    payload.writeUInt32LE(this.seriesEnd, 0)
+    payload.writeUInt32LE(this.options.head.view.word(H_NEXT_LOG_REF), 4)
+    this.addRecord(RECORD_SNAPSHOT_END, payload)
+    this.stage = 'done'
+  }
+
+  private addRecord(kind: number, payload: Buffer): void {
+    const { view } = this.options.head
+    const used = view.word(H_LOG_AT)
+    const at = view.word(H_LOG) + used
+    if (used + RECORD_HEADER_BYTES + payload.length > view.word(H_LOG_BYTES)) {
+      throw fail('internal', { text: 'the tenants are too many for a snapshot' })
+    }
+    view.bytes.writeUInt32LE(kind, at)
+    view.bytes.writeUInt32LE(payload.length, at + 4)
+    view.bytes.set(payload, at + RECORD_HEADER_BYTES)
+    view.u32[H_LOG_AT >>> 2] = used + RECORD_HEADER_BYTES + payload.length
+  }
+
+  private write(bytes: Buffer): void {
+    const written = this.file.write(bytes, this.size)
+    if (written < bytes.length) {
+      const text = `write ${this.file.path}: ${written} of ${bytes.length} bytes`
+      throw fail('disk-failed', { text })
+    }
+    this.size += bytes.length
+  }
+
+  /** Makes what is written durable, off the thread. */
+  syncLater(): Promise<void> {
+    return this.file.syncLater()
+  }
+
+  /** The same, blocking. */
+  sync(): void {
+    this.file.sync()
+  }
+
+  /** Gives the synced file its name: from here on it counts. @throws AppError `disk-failed` */
+  commit(): void {
+    const { disk, folder } = this.options
+    this.file.close()
+    disk.rename(`${this.path}.tmp`, this.path)
+    disk.syncFolder(folder)
+  }
+
+  /** Gives up: nothing of it is left. */
+  abort(): void {
+    try {
+      this.file.close()
+    } catch {
+      // It may be closed already.
+    }
+    try {
+      this.options.disk.remove(`${this.path}.tmp`)
+    } catch {
+      // The next start removes it.
+    }
+  }
+}
