@@ -7,7 +7,6 @@
  * framed: a body of one chunk was walked to its end, one of several is checked ahead.
  */
 import type { Hashring } from '../../shared/hashring/index.js'
-import { memberOf } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import {
   type ApartBody,
@@ -190,10 +189,12 @@ export class BodyInHand {
       this.isVerified = true
     }
     kernel.exports.attend(kernel.context)
-    if (!this.defineSeries() || !this.metadata.take(kernel)) {
+    const defined = kernel.exports.defineRows(kernel.context)
+    if (defined < 0 || !this.metadata.take(kernel)) {
       this.refuseMalformed()
       return
     }
+    this.counts.newSeries += defined
     kernel.exports.scatter(kernel.context)
     this.noteOffender()
     for (const shard of this.bench.shards) this.counts.samples += shard.sampleCount()
@@ -216,38 +217,6 @@ export class BodyInHand {
       code = kernel.exports.walk(kernel.context)
     }
     return code
-  }
-
-  /**
-   * Looks at the rows that `attend` listed: validates and routes what is new, and defines it on its
-   * shard's link. False when a label is malformed.
-   */
-  private defineSeries(): boolean {
-    const { kernel, shards, ring } = this.bench
-    const { words, bytes, context, routes, stage } = kernel
-    const count = kernel.get(layout.ATTENTION_COUNT)
-    const ids = kernel.get(layout.COLUMN_IDS)
-    for (let i = 0; i < count; i++) {
-      const row = kernel.rowAt(words[(kernel.attention >>> 2) + i]!) >>> 2
-      const id = words[(ids >>> 2) + words[row + layout.ROW_FIRST / 4]!]!
-      const known = bytes[routes + id]!
-      // The same series may be listed twice in one chunk.
-      if (known !== layout.ROUTE_NEW && known >= layout.ROUTE_REJECTED) continue
-      if (known < layout.ROUTE_REJECTED && shards[known]!.dictionary.has(id)) continue
-      const labels = words[row + layout.ROW_LABELS / 4]!
-      const length = words[row + layout.ROW_LENGTH / 4]!
-      const code = kernel.exports.labelSet(context, labels, length, stage)
-      if (code < 0) return false
-      if (code > 0) {
-        bytes[routes + id] = layout.ROUTE_REJECTED | code
-        continue
-      }
-      const shard = memberOf(ring, kernel.get(layout.SET_HASH))
-      bytes[routes + id] = shard
-      shards[shard]!.define(id, kernel.get(layout.SET_COUNT), kernel.get(layout.SET_LENGTH))
-      this.counts.newSeries++
-    }
-    return true
   }
 
   /** Words the first refusal of the request. */

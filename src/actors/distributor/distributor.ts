@@ -4,7 +4,7 @@
  * everything is defined anew. The loop is in push-loop.ts.
  */
 import type { Env } from '../../shared/env/index.js'
-import { createHashring } from '../../shared/hashring/index.js'
+import { createHashring, type Hashring } from '../../shared/hashring/index.js'
 import { SLACK_BYTES } from '../../shared/kernels/assembly/write-request-layout.js'
 import { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import { WRITE_HEADER_BYTES } from '../../shared/wire/frames/index.js'
@@ -42,14 +42,15 @@ export class Distributor {
       ...boot.config,
       maxRecvMsgSize: Math.min(boot.config.maxRecvMsgSize, BODY_BYTES_CEILING),
     }
-    const kernel = createKernel(env, { ...boot, config })
+    const ring = createHashring(shardCount)
+    const kernel = createKernel(env, { ...boot, config }, ring)
     const shards = Array.from({ length: shardCount }, (_, index) => new ShardRoute(kernel, index))
     const cache = new SeriesCache(kernel, config.predictorBytesMax)
     this.bench = {
       kernel,
       cache,
       shards,
-      ring: createHashring(shardCount),
+      ring,
       config,
       counters: new Counters(env.metrics),
       now: () => env.clock.now(),
@@ -124,7 +125,7 @@ export class Distributor {
   }
 }
 
-function createKernel(env: Env, boot: DistributorBoot): WriteRequestKernel {
+function createKernel(env: Env, boot: DistributorBoot, ring: Hashring): WriteRequestKernel {
   const { config, shardCount } = boot
   const ids = Math.max(256, Math.ceil(config.seriesIdsMax / 256) * 256)
   const kernel = new WriteRequestKernel(
@@ -141,6 +142,7 @@ function createKernel(env: Env, boot: DistributorBoot): WriteRequestKernel {
       heapBytes: ids * 64 + config.predictorBytesMax + (16 << 20),
     },
     (bytes) => env.prng.fill(bytes),
+    ring,
   )
   kernel.setLimits(config)
   return kernel

@@ -31,10 +31,6 @@ export class ShardRoute {
   private readonly countWord: number
   private acksDue = 0
   private acksMax = 0
-  private defineCount = 0
-  private defineBytes = 0
-  /** Ids whose define stands in the open frame. */
-  private readonly defines: number[] = []
 
   constructor(kernel: WriteRequestKernel, index: number) {
     this.kernel = kernel
@@ -59,29 +55,17 @@ export class ShardRoute {
   }
 
   hasOpenFrame(): boolean {
-    return this.defineCount > 0 || this.sampleCount() > 0
-  }
-
-  /** Adds a define; the label set stands at the kernel's stage in canonical form. */
-  define(id: number, labelCount: number, length: number): void {
-    const { bytes, words, stage } = this.kernel
-    const at = this.region.defines + this.defineBytes
-    const end = at + padTo8(DEFINE_HEADER_BYTES + length)
-    words[at >>> 2] = id
-    words[(at >>> 2) + 1] = labelCount
-    words[(at >>> 2) + 2] = length
-    words[(at >>> 2) + 3] = 0
-    bytes.copyWithin(at + DEFINE_HEADER_BYTES, stage, stage + length)
-    bytes.fill(0, at + DEFINE_HEADER_BYTES + length, end)
-    this.defineBytes = end - this.region.defines
-    this.defineCount++
-    this.defines.push(id)
-    this.dictionary.add(id)
+    return this.word(layout.SHARD_DEFINE_COUNT) > 0 || this.sampleCount() > 0
   }
 
   /** Gives the open frame up: its defines never happened. */
   discard(): void {
-    this.dictionary.remove(this.defines)
+    const { words } = this.kernel
+    const end = this.region.defines + this.word(layout.SHARD_DEFINE_SIZE)
+    for (let at = this.region.defines; at < end; ) {
+      this.dictionary.remove(words[at >>> 2]!)
+      at += padTo8(DEFINE_HEADER_BYTES + words[(at >>> 2) + 2]!)
+    }
     this.empty()
   }
 
@@ -96,7 +80,8 @@ export class ShardRoute {
     if (isLast && this.acksDue >= this.acksMax) return 'full'
     const samples = this.sampleCount()
     const definesAt = WRITE_HEADER_BYTES + padTo8(tenant.length)
-    const idsAt = definesAt + this.defineBytes
+    const defineBytes = this.word(layout.SHARD_DEFINE_SIZE)
+    const idsAt = definesAt + defineBytes
     const timesAt = idsAt + padTo8(samples * 4)
     const { writer } = ends
     const offset = writer.reserve(FRAME_WRITE, timesAt + samples * 16)
@@ -106,14 +91,14 @@ export class ShardRoute {
     header[0] = requestId
     header[1] = isLast ? WRITE_LAST : 0
     header[2] = tenant.length
-    header[3] = this.defineCount
-    header[4] = this.defineBytes
+    header[3] = this.word(layout.SHARD_DEFINE_COUNT)
+    header[4] = defineBytes
     header[5] = samples
     header[6] = 0
     header[7] = 0
     data.set(tenant, offset + WRITE_HEADER_BYTES)
     const { region } = this
-    this.copy(region.defines, this.defineBytes, data, offset + definesAt)
+    this.copy(region.defines, defineBytes, data, offset + definesAt)
     this.copy(region.ids, samples * 4, data, offset + idsAt)
     this.copy(region.times, samples * 8, data, offset + timesAt)
     this.copy(region.values, samples * 8, data, offset + timesAt + samples * 8)
@@ -140,10 +125,14 @@ export class ShardRoute {
   }
 
   private empty(): void {
-    this.defines.length = 0
-    this.defineCount = 0
-    this.defineBytes = 0
-    this.kernel.words[this.countWord] = 0
+    const { words } = this.kernel
+    words[this.countWord] = 0
+    words[(this.region.record + layout.SHARD_DEFINE_COUNT) >>> 2] = 0
+    words[(this.region.record + layout.SHARD_DEFINE_SIZE) >>> 2] = 0
+  }
+
+  private word(field: number): number {
+    return this.kernel.words[(this.region.record + field) >>> 2]!
   }
 
   private copy(from: number, bytes: number, to: Uint8Array, at: number): void {

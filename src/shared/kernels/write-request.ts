@@ -3,7 +3,7 @@
  * out once and then reused, and what its functions promise. One instance per distributor, which
  * drives it body by body, chunk by chunk:
  *
- *   decompress → walk → attend → (host: labelSet for new series, defines) → scatter → frames
+ *   decompress → walk → attend → defineRows for new series → scatter → frames
  *
  *   0        nothing, 64 KiB
  *   ...      context · hash key · columns, rows, pending, attention · shards: open columns, defines,
@@ -31,6 +31,10 @@ export interface WriteRequestExports {
   readonly attend: (context: number) => void
   /** Validates a label set and writes its canonical form: 0, a reason, or −1 when malformed. */
   readonly labelSet: (context: number, labels: number, length: number, out: number) => number
+  /** Validates, routes and defines the rows listed: how many series, or −1 when one is malformed. */
+  readonly defineRows: (context: number) => number
+  /** The shard that a hash falls to, by the ring. */
+  readonly memberOf: (context: number, hash: number) => number
   /** Deals the columns to the shards' open columns. */
   readonly scatter: (context: number) => void
   /** Moves slots of a tenant's old table; how many are left. */
@@ -82,6 +86,12 @@ export interface ShardRegion {
   readonly defined: number
 }
 
+/** Which shard a hash falls to: ascending tokens, and the owner of each. */
+export interface ShardRing {
+  readonly tokens: Uint32Array
+  readonly owners: Uint16Array
+}
+
 /** One kernel instance and its memory. */
 export class WriteRequestKernel {
   readonly exports: WriteRequestExports
@@ -106,15 +116,19 @@ export class WriteRequestKernel {
   private readonly module: WebAssembly.Module
   private top = PAGE_BYTES
 
-  /** @param fillRandom fills the hash key: cryptographic, or senders could make series collide */
+  /**
+   * @param fillRandom fills the hash key: cryptographic, or senders could make series collide
+   * @param ring of the shards; without one every series belongs to shard 0
+   */
   constructor(
     module: WebAssembly.Module,
     sizes: WriteRequestSizes,
     fillRandom: (bytes: Uint8Array) => void,
+    ring: ShardRing = { tokens: new Uint32Array(), owners: new Uint16Array() },
   ) {
     this.module = module
     this.sizes = sizes
-    const pages = Math.ceil(bytesOf(sizes) / PAGE_BYTES)
+    const pages = Math.ceil((bytesOf(sizes) + ring.tokens.length * 6) / PAGE_BYTES)
     if (pages > PAGES_MAX) throw new RangeError(`write-request kernel: ${pages} pages`)
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
     this.exports = instantiate(module, memory)
@@ -134,6 +148,8 @@ export class WriteRequestKernel {
     this.metadata = this.take(METADATA_MAX * 8)
     this.labelTable = this.take((layout.LABELS_MAX + 1) * 16)
     this.stage = this.take(LABEL_LENGTH_MAX)
+    this.set(layout.STAGE, this.stage)
+    this.takeRing(ring)
     this.set(layout.PENDING, this.take(layout.PENDING_MAX * layout.PENDING_BYTES))
     this.shards = this.takeShards()
     this.routes = this.takeIds()
@@ -261,6 +277,17 @@ export class WriteRequestKernel {
     return at
   }
 
+  private takeRing(ring: ShardRing): void {
+    const count = ring.tokens.length
+    const tokens = this.take(count * 4)
+    const owners = this.take(count * 2)
+    this.words.set(ring.tokens, tokens >>> 2)
+    new Uint16Array(this.bytes.buffer, owners, count).set(ring.owners)
+    this.set(layout.RING_TOKENS, tokens)
+    this.set(layout.RING_OWNERS, owners)
+    this.set(layout.RING_COUNT, count)
+  }
+
   private takeShards(): ShardRegion[] {
     const { sizes } = this
     const records = this.take(sizes.shardCount * layout.SHARD_BYTES)
@@ -280,6 +307,7 @@ export class WriteRequestKernel {
       this.words[record + layout.SHARD_TIMES / 4] = shard.times
       this.words[record + layout.SHARD_VALUES / 4] = shard.values
       this.words[record + layout.SHARD_DEFINED / 4] = shard.defined
+      this.words[record + layout.SHARD_DEFINES / 4] = shard.defines
       shards.push(shard)
     }
     return shards

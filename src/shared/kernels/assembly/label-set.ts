@@ -40,7 +40,8 @@ const METRIC_NAME: u64 = 0x5f5f656d616e5f5f
 const INFO_HEAD: u32 = 0x666e695f
 const INFO_LAST: u8 = 0x6f
 
-const FNV_PRIME: u32 = 16777619
+/** 2^64 ÷ the golden ratio, odd. */
+const PLACE_PRIME: u64 = 0x9e3779b97f4a7c15
 
 /**
  * Checks a label set and writes it in canonical form.
@@ -48,7 +49,7 @@ const FNV_PRIME: u32 = 16777619
  * @param p its label fields, as sent
  * @param out room for n + 16 bytes
  * @returns 0, a reason (then nothing is written), or −1 when a label is malformed. Sets SET_LENGTH
- *   (bytes written), SET_COUNT, SET_HASH (FNV-1 of tenant, names and values) and SET_OFFENDER
+ *   (bytes written), SET_COUNT, SET_HASH (of tenant, names and values) and SET_OFFENDER
  */
 export function labelSet(c: usize, p: usize, n: u32, out: usize): i32 {
   const table: usize = load<u32>(c, LABEL_TABLE)
@@ -224,23 +225,37 @@ function isUtf8(p: usize, length: u32): bool {
 
 function writeLabels(c: usize, table: usize, count: i32, out: usize): void {
   let at = out
-  let hash = load<u32>(c, TENANT_HASH)
   for (let i = 0; i < count; i++) {
     const row = table + ((<usize>i) << 4)
     for (let part: u32 = 0; part < 16; part += 8) {
       const bytes: usize = load<u32>(row + part)
       const length = load<u32>(row + part, 4)
       at = writeVarint(at, length)
-      for (let j: u32 = 0; j < length; j++) {
-        const byte = load<u8>(bytes + j)
-        store<u8>(at + j, byte)
-        hash = (hash * FNV_PRIME) ^ byte
-      }
+      // Both ends have slack: steps of 16 cost less than a call to copy.
+      for (let j: u32 = 0; j < length; j += 16) v128.store(at + j, v128.load(bytes + j))
       at += length
     }
   }
   store<u32>(c, <u32>(at - out), SET_LENGTH)
-  store<u32>(c, hash, SET_HASH)
+  store<u32>(c, placeHash(load<u32>(c, TENANT_HASH), out, <u32>(at - out)), SET_HASH)
+}
+
+/**
+ * The hash that decides a series' shard, over the canonical form: eight bytes a step, each mixed in
+ * by a multiplication and a fold of the upper half. The same in every process, so never change it:
+ * a series that moves to another shard meets its own past only in queries.
+ */
+function placeHash(state: u32, p: usize, n: u32): u32 {
+  let hash: u64 = ((<u64>state) << 32) | <u64>n
+  let i: u32 = 0
+  for (; i + 8 <= n; i += 8) hash = placeStep(hash, load<u64>(p + i))
+  if (i < n) hash = placeStep(hash, load<u64>(p + i) & (u64.MAX_VALUE >> <u64>(64 - 8 * (n - i))))
+  return <u32>hash
+}
+
+function placeStep(hash: u64, word: u64): u64 {
+  const product = (hash ^ word) * PLACE_PRIME
+  return product ^ (product >> 32)
 }
 
 function writeVarint(at: usize, value: u32): usize {

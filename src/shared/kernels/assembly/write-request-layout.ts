@@ -71,7 +71,7 @@ export const LIMIT_INFO_NAMES = 300
 export const LIMIT_NAME_LENGTH = 304
 export const LIMIT_VALUE_LENGTH = 308
 export const NAMES_UTF8 = 312
-/** FNV-1 state after the tenant's name. */
+/** FNV-1 of the tenant's name, where the hash that places series begins. */
 export const TENANT_HASH = 316
 /** Label table of a label set: (name pointer, name length, value pointer, value length) each. */
 export const LABEL_TABLE = 320
@@ -80,6 +80,12 @@ export const SET_LENGTH = 324
 export const SET_COUNT = 328
 export const SET_HASH = 332
 export const SET_OFFENDER = 336
+/** The ring of shards: tokens u32, owners u16, how many (0: all belongs to shard 0). */
+export const RING_TOKENS = 480
+export const RING_OWNERS = 484
+export const RING_COUNT = 488
+/** Where a canonical label set stands before its shard is known. */
+export const STAGE = 492
 export const CONTEXT_BYTES = 512
 
 // A tenant's record.
@@ -103,12 +109,16 @@ export const TENANT_KEY_END = 44
 export const TENANT_KEEPS_KEYS = 48
 export const TENANT_BYTES = 64
 
-// A shard's record: open columns, how many samples they have, bitmap of ids defined on the link.
+// A shard's record: open columns, how many samples they have, bitmap of ids defined on the link;
+// open define records: where, their bytes, how many.
 export const SHARD_IDS = 0
 export const SHARD_TIMES = 4
 export const SHARD_VALUES = 8
 export const SHARD_COUNT = 12
 export const SHARD_DEFINED = 16
+export const SHARD_DEFINES = 20
+export const SHARD_DEFINE_SIZE = 24
+export const SHARD_DEFINE_COUNT = 28
 export const SHARD_BYTES = 32
 
 // A row: label bytes, first sample, samples.
@@ -130,6 +140,8 @@ export const PENDING_MAX = 256
 
 /** Longest label set whose bytes are kept for the predictor. */
 export const KEY_LENGTH_MAX = 4096
+/** A define record: id, labels, bytes, zero; then the label set, padded to 8 (wire/frames). */
+export const DEFINE_BYTES = 16
 /** Room in a define record beside the label bytes: header, padding, at most. */
 export const DEFINE_OVERHEAD = 32
 /** Labels of one set that are looked at; a set with more is over any limit. */

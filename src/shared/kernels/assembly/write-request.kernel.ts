@@ -101,6 +101,7 @@ import {
   WALK_ROOM,
 } from './write-request-layout'
 
+export { defineRows, memberOf } from './define-rows'
 export { moveSlots } from './label-hash'
 export { labelSet } from './label-set'
 export { snappyDecompress, snappyLength } from './snappy'
