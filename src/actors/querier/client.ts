@@ -29,5 +29,20 @@ export function querierConfigOf(config: Config): QuerierConfig {
     samplesMax: config['querier.max_samples'],
     memoryMax: memory > 0 ? memory : QUERY_MEMORY_DEFAULT,
     delayedNameRemoval: config['limits.enable_delayed_name_removal'],
+    syntax: {
+      enableExperimentalFunctions: allOrNamed(
+        config['limits.enabled_promql_experimental_functions'],
+      ),
+      enableExtendedRangeSelectors: allOrNamed(
+        config['limits.enabled_promql_extended_range_selectors'],
+      ),
+      experimentalDurationExpr: config['limits.enabled_promql_duration_expressions'],
+      enableBinopFillModifiers: config['limits.enabled_promql_fill_modifiers'],
+    },
   }
+}
+
+/** A list of names, of which `all` stands for every one. */
+function allOrNamed(names: readonly string[]): boolean | ReadonlySet<string> {
+  return names.includes('all') || new Set(names)
 }

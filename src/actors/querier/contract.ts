@@ -7,6 +7,7 @@
  * that is down.
  */
 import type { connect } from '../../shared/actor/index.js'
+import type { ParseOptions } from '../../shared/promql/index.js'
 
 /** The part of the configuration that queriers run by. */
 export interface QuerierConfig {
@@ -20,6 +21,8 @@ export interface QuerierConfig {
   readonly memoryMax: number
   /** `enable_delayed_name_removal`. */
   readonly delayedNameRemoval: boolean
+  /** What of PromQL's experimental syntax is taken. */
+  readonly syntax: ParseOptions
 }
 
 /** What a querier thread boots with; all of the pool alike. */

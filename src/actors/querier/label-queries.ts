@@ -15,7 +15,7 @@ import {
 import type { MetricMetadata } from '../ingester/contract.js'
 import type { QueryOf, SeriesQuery } from './contract.js'
 import type { Fanout, TimeRange } from './fanout.js'
-import { PARSE_OPTIONS, TRUNCATED } from './texts.js'
+import { SELECTOR_OPTIONS, TRUNCATED } from './texts.js'
 
 /** Whom a query is for, and what it is answered from. */
 export interface LabelContext {
@@ -112,7 +112,7 @@ function parseSelectors(texts: readonly string[], prefix: string): (readonly Mat
   return texts.map((text) => {
     let matchers: readonly Matcher[]
     try {
-      matchers = parseMetricSelector(text, PARSE_OPTIONS)
+      matchers = parseMetricSelector(text, SELECTOR_OPTIONS)
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       throw fail('query-parse', { text: prefix + error.message }, error)

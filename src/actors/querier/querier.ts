@@ -6,9 +6,11 @@
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
 import {
+  type Expr,
   execute,
   formatExpr,
   LabelTable,
+  type ParseOptions,
   parse,
   type Query,
   type QueryResult,
@@ -32,7 +34,7 @@ import {
   listOutcome,
   type Outcome,
 } from './label-queries.js'
-import { PARSE_OPTIONS, TRUNCATED } from './texts.js'
+import { TRUNCATED } from './texts.js'
 
 /** Sizes of the label table from which on it is made anew before the next query. */
 const SETS_MAX = 300_000
@@ -105,7 +107,10 @@ export class Querier {
       case 'metadata':
         return answerMetadata(context, query)
       case 'format-query':
-        return listOutcome(encodeData(formatExpr(parseQuery(query.text))), 0)
+        return listOutcome(
+          encodeData(formatExpr(parseQuery(query.text, this.boot.config.syntax))),
+          0,
+        )
     }
   }
 
@@ -115,7 +120,7 @@ export class Querier {
     isCanceled: () => boolean,
   ): Promise<Outcome> {
     const { config } = this.boot
-    const expr = parseQuery(query.text)
+    const expr = parseQuery(query.text, config.syntax)
     const isInstant = query.kind === 'query'
     const request: Query = {
       text: query.text,
@@ -141,9 +146,9 @@ export class Querier {
   }
 }
 
-function parseQuery(text: string): ReturnType<typeof parse> {
+function parseQuery(text: string, syntax: ParseOptions): Expr {
   try {
-    return parse(text, PARSE_OPTIONS)
+    return parse(text, syntax)
   } catch (error) {
     throw error instanceof AppError ? invalidQuery(error) : error
   }

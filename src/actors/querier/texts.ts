@@ -1,8 +1,8 @@
-/** What the querier's two kinds of queries share: which syntax is taken, what a cut answer says. */
+/** What the querier's two kinds of queries share: how selectors are read, what a cut answer says. */
 import type { ParseOptions } from '../../shared/promql/index.js'
 
-/** Experimental syntax comes with a later issue. */
-export const PARSE_OPTIONS: ParseOptions = {
+/** Of `match[]` parameters, in which nothing experimental can stand. */
+export const SELECTOR_OPTIONS: ParseOptions = {
   enableExperimentalFunctions: false,
   experimentalDurationExpr: false,
   enableExtendedRangeSelectors: false,

@@ -433,13 +433,23 @@ const READ = {
   ),
   enabled_promql_experimental_functions: list(
     [],
-    'Experimental functions that may be used.',
-    named('query-frontend.enabled-promql-experimental-functions'),
+    'Experimental PromQL functions and aggregations that may be used, or `all`.',
+    used('query-frontend.enabled-promql-experimental-functions'),
   ),
   enabled_promql_extended_range_selectors: list(
     [],
-    'Extended range selectors that may be used.',
-    named('query-frontend.enabled-promql-extended-range-selectors'),
+    'Extended range selectors that may be used: `anchored`, `smoothed`, or `all`.',
+    used('query-frontend.enabled-promql-extended-range-selectors'),
+  ),
+  enabled_promql_duration_expressions: bool(
+    false,
+    'Take arithmetic for durations in PromQL, `[5m * 2]`, `offset step()`. A key of nilometer.',
+    used('query-frontend.enabled-promql-duration-expressions'),
+  ),
+  enabled_promql_fill_modifiers: bool(
+    false,
+    'Take `fill`, `fill_left` and `fill_right` in binary operations. A key of nilometer.',
+    used('query-frontend.enabled-promql-fill-modifiers'),
   ),
   prom2_range_compat: bool(
     false,

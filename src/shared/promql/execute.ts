@@ -20,13 +20,7 @@ import {
 import { extendSamples } from './operators/extended-windows.js'
 import { evaluateInfo } from './operators/info.js'
 import { evaluateVectors } from './operators/match.js'
-import {
-  materialise,
-  type PrometheusRelease,
-  type QueryState,
-  type RowStream,
-  streamOf,
-} from './operators/operator.js'
+import { materialise, type QueryState, type RowStream, streamOf } from './operators/operator.js'
 import { expandRow, openRange } from './operators/range-selector.js'
 import { allPresent, dropMarkedNames } from './operators/rows.js'
 import { sampleBuffer, streamInstant } from './operators/selector.js'
@@ -39,6 +33,7 @@ import type {
   RangePlan,
   Selection,
 } from './plan/plan.js'
+import type { PrometheusRelease } from './release.js'
 import type { SelectedSeries, SeriesSource } from './source.js'
 import type { Expr } from './syntax/ast.js'
 

@@ -105,6 +105,54 @@ test('an answer has ten warnings at most, and says how many more there are', asy
   assert.equal(warnings[10], '6 more warning annotations omitted')
 })
 
+describe('Querier: experimental syntax by the switches of its configuration', () => {
+  const off: [string, string][] = [
+    ['sort_by_label(up_total, "job")', '1:1: parse error: function "sort_by_label" is not enabled'],
+    [
+      'limitk(1, up_total)',
+      '1:1: parse error: limitk() is experimental and must be enabled with --enable-feature=promql-experimental-functions',
+    ],
+    [
+      'rate(up_total[1m] anchored)',
+      '1:6: parse error: anchored modifier is experimental and not enabled',
+    ],
+    ['up_total[1m * 2]', '1:10: parse error: experimental duration expression is not enabled'],
+    [
+      'up_total + fill(0) up_total',
+      '1:1: parse error: binop fill modifiers are experimental and not enabled',
+    ],
+  ]
+  const switches = {
+    'limits.enabled_promql_experimental_functions': ['all'],
+    'limits.enabled_promql_extended_range_selectors': ['all'],
+    'limits.enabled_promql_duration_expressions': true,
+    'limits.enabled_promql_fill_modifiers': true,
+  }
+  for (const [text, message] of off) {
+    test(text, async () => {
+      const plain = createTestQuerier(createFakeEnv(), [filled()])
+      await assert.rejects(ask(plain, instant(text)), {
+        message: `invalid parameter "query": ${message}`,
+      })
+      const able = createTestQuerier(createFakeEnv(), [filled()], switches)
+      const answer = JSON.parse(textOf(await able.run(taskOf(TENANT, instant(text)))))
+      assert.equal(answer.status, 'success')
+      assert.ok(answer.data.result.length > 0)
+    })
+  }
+
+  test('functions and modes may be named one by one', async () => {
+    const querier = createTestQuerier(createFakeEnv(), [filled()], {
+      'limits.enabled_promql_experimental_functions': ['limitk', 'sort_by_label'],
+      'limits.enabled_promql_extended_range_selectors': ['smoothed'],
+    })
+    await ask(querier, instant('limitk(1, sort_by_label(up_total smoothed, "job"))'))
+    for (const text of ['limit_ratio(1, up_total)', 'info(up_total)', 'up_total[1m] anchored']) {
+      await assert.rejects(ask(querier, instant(text)), /not enabled|must be enabled/, text)
+    }
+  })
+})
+
 describe('Querier: what is wrong with a query, in the words of Prometheus', () => {
   const selecting = { ...ALL, matchers: ['up{'] }
   const unexpected = '1:4: parse error: unexpected end of input inside braces'

@@ -5,6 +5,7 @@
 
 import type { StepMatrix, StepRange } from '../columns.js'
 import type { LabelTable } from '../label-table.js'
+import type { PrometheusRelease } from '../release.js'
 import type { Expr, PosRange, SelectorMode, ValueType } from '../syntax/ast.js'
 
 /**
@@ -82,6 +83,7 @@ export interface CallContext {
   readonly delayedNameRemoval: boolean
   /** The query is a range query: its answer is sorted by labels whatever sort() says. */
   readonly isRangeQuery: boolean
+  readonly release: PrometheusRelease
   readonly notes: Notes
   /** A zeroed matrix out of the query's arena. */
   matrix(series: number): StepMatrix

@@ -7,35 +7,41 @@ import type { LabelTable } from '../label-table.js'
 import type { MatrixKernel } from './kernel.js'
 import { argumentString, argumentVector, copyRows, isPresent } from './rows.js'
 
+const INEFFECTIVE =
+  'sort is ineffective for range queries since results are always ordered by labels'
+
 /** Orders rows a and b; values are those of the only step. */
 type RowOrder = (a: number, b: number, values: Float64Array) => number
 
 /** Ascending, NaN last. */
-export const sort: MatrixKernel = sorted(() => (a, b, values) => byValue(values[a]!, values[b]!))
+export const sort: MatrixKernel = sorted(
+  false,
+  () => (a, b, values) => byValue(values[a]!, values[b]!),
+)
 
 /** Descending, NaN last. */
 export const sortDesc: MatrixKernel = sorted(
+  false,
   () => (a, b, values) => byValue(-values[a]!, -values[b]!),
 )
 
-export const sortByLabel: MatrixKernel = sorted((labels, sets, names) => (a, b) => {
+export const sortByLabel: MatrixKernel = sorted(true, (labels, sets, names) => (a, b) => {
   return byLabels(labels, names, sets[a]!, sets[b]!)
 })
 
-export const sortByLabelDesc: MatrixKernel = sorted((labels, sets, names) => (a, b) => {
+export const sortByLabelDesc: MatrixKernel = sorted(true, (labels, sets, names) => (a, b) => {
   return byLabels(labels, names, sets[b]!, sets[a]!)
 })
 
+/** @param isByLabel Prometheus 3.5 does not point out that such a sort is without effect */
 function sorted(
+  isByLabel: boolean,
   orderOf: (labels: LabelTable, sets: Uint32Array, names: readonly string[]) => RowOrder,
 ): MatrixKernel {
   return (args, context) => {
     const input = argumentVector(args, 0)
     if (context.isRangeQuery) {
-      context.notes.warn(
-        'sort is ineffective for range queries since results are always ordered by labels',
-        context.pos,
-      )
+      if (!isByLabel || context.release !== '3.5') context.notes.warn(INEFFECTIVE, context.pos)
       return copyRows(context, input)
     }
     // Within a subquery there are many steps, and no order of rows for all of them.

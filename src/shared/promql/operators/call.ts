@@ -192,6 +192,7 @@ export async function evaluateMatrixCall(
     pos: plan.expr.pos,
     delayedNameRemoval: state.delayedNameRemoval,
     isRangeQuery: state.isRangeQuery,
+    release: state.release,
     notes: notesAt(state, plan.argExprs[0]?.pos ?? plan.expr.pos),
     matrix: (series) => memory.matrix(series, plan.range.count),
   }

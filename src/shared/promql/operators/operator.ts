@@ -11,15 +11,8 @@ import type { HistogramRow, StepMatrix, StepRange } from '../columns.js'
 import type { LabelTable } from '../label-table.js'
 import { countBits, type QueryMemory } from '../memory.js'
 import type { Plan } from '../plan/plan.js'
+import type { PrometheusRelease } from '../release.js'
 import type { SelectedSeries } from '../source.js'
-
-/**
- * Prometheus releases that answer some queries differently: 3.5, the long-term one, and what its
- * scripts describe. Since 3.5, a comparison's matches are checked before it filters, a subquery's
- * series keep it in mind that their names are to be dropped, and label_replace and label_join merge
- * series that they have made equal and that do not overlap.
- */
-export type PrometheusRelease = '3.5' | 'main'
 
 /** What the operators of one query share. */
 export interface QueryState {

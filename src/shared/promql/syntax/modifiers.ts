@@ -6,7 +6,7 @@ import { printFloatFixed } from '../../base/go-number.js'
 import type { DurationExpr, Expr, Modifiers, VectorSelector } from './ast.js'
 import { isPlain, parseOffsetDuration, parsePositiveDuration } from './durations.js'
 import { isNumberNext, numberOf } from './literals.js'
-import type { Context, TokenStream } from './stream.js'
+import { type Context, isEnabled, type TokenStream } from './stream.js'
 import { endOf, type Token } from './tokens.js'
 
 const DURATIONS = 'number, duration, step(), or range()'
@@ -183,7 +183,7 @@ function modify(stream: TokenStream, expr: Expr, change: Partial<Modifiers>): Ex
 
 function setMode(stream: TokenStream, expr: Expr, mode: 'anchored' | 'smoothed'): Expr {
   const fail = (message: string): Error => stream.error(expr.pos.start, message)
-  if (!stream.options.enableExtendedRangeSelectors) {
+  if (!isEnabled(stream.options.enableExtendedRangeSelectors, mode)) {
     throw fail(`${mode} modifier is experimental and not enabled`)
   }
   if (expr.kind === 'subquery') throw fail(`${mode} modifier is not supported for subqueries`)

@@ -21,7 +21,7 @@ import { checkTypes } from './check.js'
 import { isNumberNext, numberOf, parseNumber, stringOf } from './literals.js'
 import { parseModifiers } from './modifiers.js'
 import { parseGrouping, parseSelector } from './selectors.js'
-import { type Context, type ParseOptions, TokenStream } from './stream.js'
+import { type Context, isEnabled, type ParseOptions, TokenStream } from './stream.js'
 import { endOf, isAggregator, isMetricName, type Token, type TokenKind } from './tokens.js'
 
 const OPERATORS: ReadonlyMap<TokenKind, { readonly op: BinaryOp; readonly level: number }> =
@@ -256,7 +256,8 @@ function parseCall(stream: TokenStream, name: Token): Call {
   if (row === undefined) {
     throw stream.error(name.start, `unknown function with name ${quoteGo(name.text)}`)
   }
-  if (row.experimental === true && !stream.options.enableExperimentalFunctions) {
+  const { enableExperimentalFunctions } = stream.options
+  if (row.experimental === true && !isEnabled(enableExperimentalFunctions, name.text)) {
     throw stream.error(name.start, `function ${quoteGo(name.text)} is not enabled`)
   }
   stream.grow(stream.height, name.start)
@@ -280,7 +281,8 @@ function parseAggregate(stream: TokenStream, name: Token): Aggregate {
   const op = name.text.toLowerCase() as AggregateOp
   const fail = (message: string): Error => stream.error(name.start, message)
   if (args.length === 0) throw fail('no arguments for aggregate expression provided')
-  if (EXPERIMENTAL_AGGREGATIONS.has(op) && !stream.options.enableExperimentalFunctions) {
+  const { enableExperimentalFunctions } = stream.options
+  if (EXPERIMENTAL_AGGREGATIONS.has(op) && !isEnabled(enableExperimentalFunctions, op)) {
     const flag = '--enable-feature=promql-experimental-functions'
     throw fail(`${op}() is experimental and must be enabled with ${flag}`)
   }

@@ -8,12 +8,20 @@ import { Lexer } from './lexer.js'
 import { parseError } from './position.js'
 import { describeToken, endOf, type Token, type TokenKind } from './tokens.js'
 
-/** Which experimental parts are allowed; names as in Prometheus' parser options. */
+/**
+ * Which experimental parts are allowed; names as in Prometheus' parser options. Where a set stands,
+ * the functions and aggregations, or the modes, that are in it.
+ */
 export interface ParseOptions {
-  readonly enableExperimentalFunctions: boolean
+  readonly enableExperimentalFunctions: boolean | ReadonlySet<string>
   readonly experimentalDurationExpr: boolean
-  readonly enableExtendedRangeSelectors: boolean
+  readonly enableExtendedRangeSelectors: boolean | ReadonlySet<string>
   readonly enableBinopFillModifiers: boolean
+}
+
+/** Whether an option lets a name through. */
+export function isEnabled(option: boolean | ReadonlySet<string>, name: string): boolean {
+  return typeof option === 'boolean' ? option : option.has(name)
 }
 
 /** How deep parentheses, calls and signs may be nested in the text. */
