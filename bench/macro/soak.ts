@@ -20,6 +20,7 @@ const { values, positionals } = parseArgs({
     writers: { type: 'string', default: '8' },
     workers: { type: 'boolean', default: false },
     fsync: { type: 'string', default: 'interval' },
+    'snapshot-bytes': { type: 'string', default: '262144' },
     dir: { type: 'string' },
   },
 })
@@ -38,7 +39,10 @@ const result = await runSoak({
   writers,
   betweenMsMax: between * 1000,
   workers: values.workers,
-  flags: [`-wal.fsync=${values.fsync}`],
+  flags: [
+    `-wal.fsync=${values.fsync}`,
+    `-wal.snapshot-bytes=${count('snapshot-bytes', values['snapshot-bytes'])}`,
+  ],
   folder,
   say: (line) => process.stdout.write(`${line}\n`),
 })
@@ -68,7 +72,7 @@ function count(name: string, text: string): number {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `soak: ${problem}\nnpm run soak -- --kills 20 [--workers] [--fsync always|interval|never] [--seed N] [--seconds-between-kills S] [--writers N] [--dir DIR]\n`,
+    `soak: ${problem}\nnpm run soak -- --kills 20 [--workers] [--fsync always|interval|never] [--seed N] [--seconds-between-kills S] [--writers N] [--snapshot-bytes N] [--dir DIR]\n`,
   )
   process.exit(2)
 }

@@ -97,6 +97,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { ...PAGE, path: '/config', handler: admin.config, doc: 'The configuration in effect, YAML.' },
   { ...PAGE, path: '/services', handler: admin.services, doc: 'Parts of the server, their state.' },
   { ...PAGE, path: '/debug/actors', handler: admin.debugActors, doc: 'Threads and restarts.' },
+  {
+    ...PAGE,
+    path: '/debug/damage',
+    handler: admin.debugDamage,
+    doc: 'What of the data could not be read at the last start, and what was lost.',
+  },
   { ...PAGE, path: '/debug/queries', handler: admin.debugQueries, doc: 'Queries in hand.' },
   { ...STATUS, ...BUILD },
   { ...STATUS, ...STATUS_CONFIG },

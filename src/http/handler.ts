@@ -69,7 +69,13 @@ export interface SystemView {
     /** 0–100. */
     readonly percent: number
   }
-  readonly children: readonly { readonly actor: string; readonly state: string }[]
+  readonly children: readonly {
+    readonly actor: string
+    readonly state: string
+    readonly status?:
+      | { readonly damage?: readonly Readonly<Record<string, string | number>>[] }
+      | undefined
+  }[]
 }
 
 /** What stands behind the front. */

@@ -15,6 +15,7 @@ test('kill -9 in the middle of pushes loses nothing that was acknowledged', asyn
     seed: 20_251_121,
     betweenMsMax: 1500,
     writers: 3,
+    flags: ['-wal.snapshot-bytes=20000'],
     folder,
     say: (line) => lines.push(line),
   })
@@ -34,7 +35,7 @@ test('nor does the end of single threads, with a sync before every answer', asyn
     betweenMsMax: 600,
     writers: 4,
     workers: true,
-    flags: ['-wal.fsync=always'],
+    flags: ['-wal.fsync=always', '-wal.snapshot-bytes=20000'],
     folder,
     say: (line) => lines.push(line),
   })

@@ -174,6 +174,11 @@ export class Ingester {
     }
   }
 
+  /** What could not be read at the start, in the order in which it was found; the first ones of many. */
+  damage(): readonly Readonly<Record<string, string | number>>[] {
+    return this.recovery.damage()
+  }
+
   /** Takes what has come, a last snapshot, and closes the log. The distributors are drained before. */
   async drain(): Promise<void> {
     while (this.loop.turn([...this.links.values()])) await this.env.timers.yieldNow()

@@ -5,6 +5,7 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import {
+  type DamageReason,
   type Head,
   type ReplayDamage,
   type ReplayProgress,
@@ -18,6 +19,20 @@ const SLICE_MS = 20
 const SYNC_RETRY_MS = 1000
 /** Damage that is logged line by line; the rest is only counted. */
 const DAMAGE_LINES_MAX = 20
+/** Damage that `/debug/damage` lists. */
+const DAMAGE_LISTED_MAX = 100
+
+/** What a reason means for whoever reads the list. */
+const WHAT_IS_LOST: Record<DamageReason, string> = {
+  crc: 'these bytes are no log batch any more: the samples of all tenants that were in them, and later ones of series that were defined there',
+  'unknown-series': 'samples of series whose labels were lost in other damage',
+  malformed: 'a batch with a good CRC that cannot be read: the samples in it',
+  torn: 'nothing that was acknowledged, if the process was killed in a write; else what a cut of this file took',
+  cut: 'the end of the file: the samples of all tenants that were in it',
+  missing: 'the files: the samples of all tenants that were in them',
+  snapshot:
+    'nothing, if the other snapshot and the log before this one are whole; else series of all tenants, up to the time of this snapshot',
+}
 
 /** Replays in slices. */
 export class Recovery {
@@ -28,6 +43,7 @@ export class Recovery {
   private progress: ReplayProgress | undefined
   private readonly walFolders: readonly string[]
   private damageLines = 0
+  private readonly listed: Readonly<Record<string, string | number>>[] = []
   private isOver = false
   private isReplayed = false
   /** When a failed sync is tried again, on the monotonic clock; 0: none failed. */
@@ -149,9 +165,11 @@ export class Recovery {
   }
 
   private noteDamage(damage: ReplayDamage): void {
-    if (damage.reason !== 'torn') this.env.metrics.cell(CORRUPTIONS).add(1)
+    const { path, position, length, reason, mint, maxt, samples } = damage
+    if (reason !== 'torn') this.env.metrics.cell(CORRUPTIONS).add(1)
+    this.env.metrics.cell('nilo_ingester_damage_total', String(this.index), reason).add(1)
+    if (this.listed.length < DAMAGE_LISTED_MAX) this.listed.push(listedOf(damage))
     if (++this.damageLines > DAMAGE_LINES_MAX) return
-    const { path, position, length, reason, mint, maxt } = damage
     const fields = {
       path,
       position,
@@ -159,10 +177,36 @@ export class Recovery {
       reason,
       min_time_ms: mint,
       max_time_ms: maxt,
+      samples,
     }
     if (reason === 'torn') this.env.log.info('log ends in an unfinished write: cut off', fields)
-    else this.env.log.error('log is damaged: set aside', fields)
+    else this.env.log.error('data are damaged: set aside', fields)
   }
+
+  /** What could not be read, as `/debug/damage` shows it. */
+  damage(): readonly Readonly<Record<string, string | number>>[] {
+    return this.listed
+  }
+}
+
+function listedOf(damage: ReplayDamage): Readonly<Record<string, string | number>> {
+  const { path, position, length, reason, mint, maxt, samples } = damage
+  return {
+    path,
+    position,
+    bytes: length,
+    reason,
+    lost: WHAT_IS_LOST[reason],
+    tenants: 'any',
+    from: mint === undefined ? 'unknown' : timeText(mint),
+    to: maxt === undefined ? 'unknown' : timeText(maxt),
+    samples: samples ?? 'unknown',
+  }
+}
+
+function timeText(ms: number): string {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString()
 }
 
 const CORRUPTIONS = 'cortex_ingester_tsdb_wal_corruptions_total'

@@ -11,7 +11,7 @@ runActor<IngesterBoot>((env, boot) => {
     calls: ingester.calls,
     status: () => {
       const { readyPercent, isServing, ...details } = ingester.status()
-      return { readyPercent, isServing, details }
+      return { readyPercent, isServing, details, damage: ingester.damage() }
     },
     drain: () => ingester.drain(),
   }

@@ -64,6 +64,15 @@ export async function debugActors(_request: HttpRequest, front: Front): Promise<
   return jsonReply(200, await front.backend.status())
 }
 
+/** GET /debug/damage: what the actors could not read of their data at their last start. */
+export async function debugDamage(_request: HttpRequest, front: Front): Promise<Reply> {
+  const { children } = await front.backend.status()
+  const damage = children.flatMap(({ actor, status }) =>
+    (status?.damage ?? []).map((entry) => ({ actor, ...entry })),
+  )
+  return jsonReply(200, { damage })
+}
+
 /** GET /debug/queries */
 export function debugQueries(_request: HttpRequest, front: Front): Reply {
   return jsonReply(200, { queries: front.backend.frontend.queries() })

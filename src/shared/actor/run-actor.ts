@@ -18,6 +18,8 @@ export interface ActorStatus {
   readonly isServing: boolean
   /** Anything worth showing, in small values. */
   readonly details: Readonly<Record<string, string | number | boolean>>
+  /** What of its data could not be read when it started, for `/debug/damage`. */
+  readonly damage?: readonly Readonly<Record<string, string | number>>[]
 }
 
 /** What a `worker.ts` hands to the runtime. */

@@ -113,6 +113,11 @@ export const METRICS = {
     help: 'Bytes handed out of the memory of a shard.',
     labels: ['ingester'],
   },
+  nilo_ingester_damage_total: {
+    type: 'counter',
+    help: 'Damaged or missing parts of its data that a shard met at its start; /debug/damage lists them.',
+    labels: ['ingester', 'reason'],
+  },
   nilo_ingester_snapshots_total: {
     type: 'counter',
     help: 'Snapshots of its head that a shard has put on disk.',
