@@ -139,6 +139,7 @@ export class Ingester {
     this.tenants.takeReplayed()
     const { logBytes, isWhole } = this.recovery.replayed()
     this.snapshots.begin(logBytes, isWhole)
+    this.head.serve()
   }
 
   private tickSnapshots(): boolean {

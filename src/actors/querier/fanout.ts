@@ -1,6 +1,6 @@
 /**
- * All ingester shards as one SeriesSource: every shard is asked which series match; labels and
- * samples are then read from the shards' memories in place. A shard that does not answer fails the
+ * All ingester shards as one SeriesSource: which series match, their labels and samples are read
+ * from the shards' memories in place; a shard whose memory does not tell is asked. A shard that does not answer fails the
  * query with an error that may be retried: an answer is whole or there is none.
  */
 import type { Env } from '../../shared/env/index.js'
@@ -23,7 +23,15 @@ export type ShardCalls = Omit<IngesterCalls, 'series'>
 
 /** Reads a shard's memory: a HeadReader. */
 export interface ShardReader extends PairReader {
+  readonly index: ShardIndex
   read(ref: number, mint: number, maxt: number, out: SampleBuffer): void
+}
+
+/** Answers from a shard's memory what its calls answer; undefined when those are to be used. */
+export interface ShardIndex {
+  select(tenant: string, matchers: readonly Matcher[], range: TimeRange): Uint32Array | undefined
+  labelNames(tenant: string): string[] | undefined
+  labelValues(tenant: string, name: string): string[] | undefined
 }
 
 /** What a querier holds of one life of a shard: its calls and its memory belong together. */
@@ -79,13 +87,15 @@ export class Fanout {
   /** Distinct label names of the tenant, sorted. */
   async labelNames(tenant: string, range: TimeRange): Promise<string[]> {
     const request = { tenant, matchers: [], ...range }
-    return sortedUnion(await this.ask((shard) => shard.calls.labelNames(request)))
+    const own = this.answer((shard) => shard.reader.index.labelNames(tenant))
+    return sortedUnion(own ?? (await this.ask((shard) => shard.calls.labelNames(request))))
   }
 
   /** Distinct values of a label, sorted. */
   async labelValues(tenant: string, name: string, range: TimeRange): Promise<string[]> {
     const request = { tenant, name, matchers: [], ...range }
-    return sortedUnion(await this.ask((shard) => shard.calls.labelValues(request)))
+    const own = this.answer((shard) => shard.reader.index.labelValues(tenant, name))
+    return sortedUnion(own ?? (await this.ask((shard) => shard.calls.labelValues(request))))
   }
 
   /** Metadata of the tenant's metrics, of one metric when a name is given. */
@@ -111,11 +121,28 @@ export class Fanout {
     labels: LabelTable,
   ): Promise<SelectedSeries> {
     const { matchers, mint, maxt } = request
-    const parts = await this.ask(async (shard): Promise<ShardSelection> => {
-      const { refs } = await shard.calls.select({ tenant, matchers, mint, maxt })
-      return { shard, refs }
+    const own = this.answer((shard): ShardSelection | undefined => {
+      const refs = shard.reader.index.select(tenant, matchers, { mint, maxt })
+      return refs === undefined ? undefined : { shard, refs }
     })
+    const parts =
+      own ??
+      (await this.ask(async (shard): Promise<ShardSelection> => {
+        const { refs } = await shard.calls.select({ tenant, matchers, mint, maxt })
+        return { shard, refs }
+      }))
     return parts.length === 1 ? ofOneShard(parts[0]!, labels) : ofManyShards(parts, labels)
+  }
+
+  /** Answers of all shards from their memories; undefined when one of them has to be asked. */
+  private answer<T>(look: (shard: Shard) => T | undefined): T[] | undefined {
+    const answers: T[] = []
+    for (const shard of this.shards) {
+      const answer = shard === undefined ? undefined : look(shard)
+      if (answer === undefined) return undefined
+      answers.push(answer)
+    }
+    return answers
   }
 
   /** Asks every shard; one that died under the question is asked again once it is back. */

@@ -95,6 +95,10 @@ export const H_OOO_REFS = 1408
 export const H_OOO_TIMES = 1412
 export const H_OOO_VALUES = 1416
 export const H_OOO_COUNT = 1420
+/** u32, atomic: odd while tenants, pairs, series or postings change. */
+export const H_INDEX_SEQUENCE = 1984
+/** u32, atomic: 1 once the log is replayed, from when on readers may select for themselves. */
+export const H_SERVING = 1988
 export const H_KEY = 2048
 export const KEY_BYTES = 1088
 

@@ -31,6 +31,7 @@ export interface HeadKernel {
   rollback(from: number, count: number): void
   settle(ref: number): number
   overlaps(ref: number, mint: number, maxt: number): number
+  overlapsNow(ref: number, mint: number, maxt: number): number
   readBegin(slot: number, ref: number, mint: number, maxt: number): number
   readBlock(slot: number): number
   readOutOfOrder(slot: number): number

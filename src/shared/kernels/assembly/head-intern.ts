@@ -4,11 +4,17 @@
  * hashes only lead there.
  *
  * Refs grow, so postings are sorted without ever being sorted.
+ *
+ * Readers of other threads look pairs up and walk postings too (tsdb/head/head-index.ts). What they
+ * found counts only if H_INDEX_SEQUENCE was even before and is the same afterwards, so everything
+ * that changes what they look at stands between `beginChange` and `endChange`; what they may meet
+ * in between is torn, but never leads them astray for ever.
  */
 import {
   DEFINE_FULL,
   DEFINE_MALFORMED,
   FIRST_TIMES,
+  H_INDEX_SEQUENCE,
   H_NAME_COUNT,
   H_NAME_TABLE,
   H_PAIR_COUNT,
@@ -55,6 +61,21 @@ import {
 
 /** Second result of readVarint: where it ended; 0 when it was malformed. */
 let varintEnd: u32 = 0
+
+/** From here on readers' selections are void; called as often as one likes before `endChange`. */
+function beginChange(): void {
+  const sequence = load<u32>(H_INDEX_SEQUENCE)
+  if ((sequence & 1) != 0) return
+  atomic.store<u32>(H_INDEX_SEQUENCE, sequence + 1)
+  atomic.fence()
+}
+
+function endChange(): void {
+  const sequence = load<u32>(H_INDEX_SEQUENCE)
+  if ((sequence & 1) == 0) return
+  atomic.fence()
+  atomic.store<u32>(H_INDEX_SEQUENCE, sequence + 1)
+}
 
 function readVarint(p: u32, end: u32): u32 {
   let value: u32 = 0
@@ -121,14 +142,19 @@ function newPair(bytes: u32, length: u32, nameLength: u32, name: u32): u32 {
 export function addTenant(p: u32, length: u32): i32 {
   const tenant = load<u32>(H_TENANT_COUNT)
   if (tenant >= u32(TENANTS_MAX) || free() < 1 << 20) return DEFINE_FULL
+  beginChange()
   const all = newPair(p, 0, 0, 0)
   const kept = keepBytes(p, length)
-  if (all == 0 || kept == 0) return DEFINE_FULL
+  if (all == 0 || kept == 0) {
+    endChange()
+    return DEFINE_FULL
+  }
   const row = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
   store<u32>(row, kept)
   store<u32>(row, length, 4)
   store<u32>(row, all, 8)
   store<u32>(H_TENANT_COUNT, tenant + 1)
+  endChange()
   return tenant
 }
 
@@ -185,6 +211,7 @@ function internPair(
   const tag = hashBytes(p, length, tenant)
   const known = findPair(tenant, p, length, tag)
   if (known != 0 || !hasRoom) return known
+  beginChange()
   const name = internName(tenant, nameAt, nameLength)
   if (name == 0 || !reserveEntry(H_PAIR_TABLE)) return 0
   const pair = newPair(p, length, nameLength, name)
@@ -200,12 +227,14 @@ function internPair(
 function findPair(tenant: u32, p: u32, length: u32, tag: u32): u32 {
   const base = load<u32>(H_PAIR_TABLE)
   const mask = load<u32>(H_PAIR_TABLE, 4)
+  const count = load<u32>(H_PAIR_COUNT)
   let at = tag & mask
-  for (;;) {
+  // Bounded, and entries checked, for readers that meet a table in change.
+  for (let left = mask; left > 0; left--) {
     const entry = load<u64>(base + (at << 3))
     if (entry == 0) break
-    if (u32(entry >> 32) == tag) {
-      const pair = u32(entry) - 1
+    const pair = u32(entry) - 1
+    if (u32(entry >> 32) == tag && pair < count) {
       const row = pairRow(pair)
       if (
         u32(load<u16>(row, 4)) == length &&
@@ -236,7 +265,9 @@ export function addPair(tenant: u32, p: u32, length: u32): u32 {
   if (nameAt == 0 || nameLength > p + length - nameAt) return 0
   if (tenant >= load<u32>(H_TENANT_COUNT)) return 0
   const hasRoom = free() > (u64(length) << 1) + (1 << 20)
-  return internPair(tenant, p, length, nameAt, nameLength, hasRoom)
+  const pair = internPair(tenant, p, length, nameAt, nameLength, hasRoom)
+  endChange()
+  return pair
 }
 
 /** The ref of the series with the pair ids at H_SCRATCH, created when new; or DEFINE_FULL. */
@@ -246,7 +277,9 @@ export function defineByPairs(tenant: u32, count: u32): i32 {
   }
   const worst = u64(count + 1) * (POSTINGS_MAX + 32) * 4
   const hasRoom = free() > worst + SERIES_SLAB_BYTES + (1 << 20)
-  return internSeries(tenant, load<u32>(H_SCRATCH), count, hasRoom)
+  const ref = internSeries(tenant, load<u32>(H_SCRATCH), count, hasRoom)
+  endChange()
+  return ref
 }
 
 /** Checks the labels' framing; false when lengths do not add up or there are too many. */
@@ -283,11 +316,16 @@ export function define(tenant: u32, p: u32, length: u32, count: u32): i32 {
     const valueLength = readVarint(nameAt + nameLength, end)
     const next = varintEnd + valueLength
     const pair = internPair(tenant, p, next - p, nameAt, nameLength, hasRoom)
-    if (pair == 0) return DEFINE_FULL
+    if (pair == 0) {
+      endChange()
+      return DEFINE_FULL
+    }
     store<u32>(list + (i << 2), pair)
     p = next
   }
-  return internSeries(tenant, list, count, hasRoom)
+  const ref = internSeries(tenant, list, count, hasRoom)
+  endChange()
+  return ref
 }
 
 function internSeries(tenant: u32, list: u32, count: u32, hasRoom: bool): i32 {
@@ -309,6 +347,7 @@ function internSeries(tenant: u32, list: u32, count: u32, hasRoom: bool): i32 {
 }
 
 function newSeries(tenant: u32, list: u32, count: u32, tag: u32): i32 {
+  beginChange()
   if (!reserveEntry(H_SERIES_TABLE)) return DEFINE_FULL
   const ref = load<u32>(H_SERIES_COUNT)
   const index = ref >> SERIES_SLAB_SHIFT

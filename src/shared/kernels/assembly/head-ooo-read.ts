@@ -82,6 +82,13 @@ export function oooOverlaps(slab: u32, s: u32, mint: f64, maxt: f64): bool {
   return nextChunk(load<u32>(row, O_CLOSED), mint, maxt) != 0
 }
 
+/** Whether a range overlaps the time from the first to the last sample that came out of order. */
+export function oooTouches(slab: u32, s: u32, mint: f64, maxt: f64): bool {
+  const row = oooRow(slab, s)
+  if (row == 0) return false
+  return f64(load<i64>(row, O_MINT)) <= maxt && f64(load<i64>(row, O_MAXT)) >= mint
+}
+
 /** The first chunk of a list, newest first, that overlaps a range; 0 when none does. */
 function nextChunk(chunk: u32, mint: f64, maxt: f64): u32 {
   while (chunk != 0) {

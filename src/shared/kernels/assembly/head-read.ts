@@ -50,7 +50,7 @@ import {
   TILE_TIMES,
   TILE_VALUES,
 } from '../head-layout'
-import { copyOutOfOrder, countOutOfOrder, oooOverlaps } from './head-ooo-read'
+import { copyOutOfOrder, countOutOfOrder, oooOverlaps, oooTouches } from './head-ooo-read'
 import { decodeXor } from './xor'
 
 /** Attempts at one snapshot before the caller is to let the writer run. */
@@ -192,6 +192,24 @@ export function overlaps(ref: u32, mint: f64, maxt: f64): bool {
   const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
   const s = ref & SERIES_SLAB_MASK
   return overlapsInOrder(slab, s, mint, maxt) || oooOverlaps(slab, s, mint, maxt)
+}
+
+/**
+ * The same from another thread than the owner's: an answer that was not torn. What a series has out
+ * of order counts by its first and last time only.
+ */
+export function overlapsNow(ref: u32, mint: f64, maxt: f64): bool {
+  const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+  const s = ref & SERIES_SLAB_MASK
+  const lane = slab + (s >> 3) * TILE_BYTES
+  for (let tries: u32 = 0; tries < TRIES; tries++) {
+    const sequence = atomic.load<u32>(lane)
+    if ((sequence & 1) != 0) continue
+    const found = overlapsInOrder(slab, s, mint, maxt) || oooTouches(slab, s, mint, maxt)
+    atomic.fence()
+    if (atomic.load<u32>(lane) == sequence) return found
+  }
+  return true
 }
 
 function overlapsInOrder(slab: u32, s: u32, mint: f64, maxt: f64): bool {

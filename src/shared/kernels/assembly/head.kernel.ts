@@ -2,7 +2,7 @@
 /**
  * The head of an ingester shard: series, postings, raw tails, chunks and log records in one shared
  * memory (layout: ../head-layout.ts). The ingester's thread owns it and calls everything but
- * `readBegin`, `readBlock`, `readOutOfOrder` and `decodeXor`, which readers call from their own instances.
+ * `readBegin`, `readBlock`, `readOutOfOrder`, `overlapsNow`, `lookupPair` and `decodeXor`, which readers call from their own instances.
  *
  * Offsets are kept below 4 GiB by 64-bit sums; what does not fit is answered by a code, never a
  * trap. Time crosses the boundary as f64 ms, exact to 2^53.
@@ -56,7 +56,7 @@ export {
 } from './head-log'
 export { appendOutOfOrder, oooAppended, truncateOutOfOrder } from './head-ooo'
 export { readOutOfOrder } from './head-ooo-read'
-export { overlaps, readBegin, readBlock } from './head-read'
+export { overlaps, overlapsNow, readBegin, readBlock } from './head-read'
 export { adoptState, isSavedState, savedSampleCount, savePairs, saveStates } from './head-snapshot'
 export { decodeXor } from './xor'
 

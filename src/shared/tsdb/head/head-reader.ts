@@ -1,7 +1,7 @@
 /**
  * Reads series of a head from any thread while its owner appends (architecture §5, "Publication
- * protocol"; the kernel's head-read.ts). Refs come from the owner's `select`; a reader owns one
- * scratch slot of the head's memory and writes nowhere else.
+ * protocol"; the kernel's head-read.ts). Refs come from the owner's `select` or the reader's own
+ * `index`; a reader owns one scratch slot of the head's memory and writes nowhere else.
  */
 import { fail } from '../../errors/index.js'
 import { type HeadKernel, instantiateHead } from '../../kernels/head.js'
@@ -14,6 +14,7 @@ import {
   READER_OOO_TOTAL,
   READER_SAMPLES,
 } from '../../kernels/head-layout.js'
+import { HeadIndex } from './head-index.js'
 import { HeadView } from './head-view.js'
 import { LateSamples } from './late-samples.js'
 import type { ReadBuffer } from './read-buffer.js'
@@ -26,6 +27,8 @@ const PAUSES_MAX = 5000
 
 /** Reads a head's samples in place, from any thread. */
 export class HeadReader {
+  /** The series by their labels. */
+  readonly index: HeadIndex
   private readonly view: HeadView
   private readonly kernel: HeadKernel
   private readonly slot: number
@@ -52,6 +55,9 @@ export class HeadReader {
     this.state = start
     this.ts = new Float64Array(buffer, columns, READER_SAMPLES)
     this.values = new Float64Array(buffer, columns + READER_SAMPLES * 8, READER_SAMPLES)
+    const { view, kernel } = this
+    const scratchBytes = READER_SAMPLES * 8
+    this.index = new HeadIndex({ view, kernel, scratch: columns, scratchBytes })
   }
 
   /**

@@ -38,6 +38,7 @@ import {
   H_REFS,
   H_REPEATED,
   H_SERIES_COUNT,
+  H_SERVING,
   H_TIMES,
   H_TOO_OLD,
   H_VALUES,
@@ -145,6 +146,11 @@ export class Head implements SelectContext {
   /** Series in memory, of all tenants. */
   seriesCount(): number {
     return this.view.word(H_SERIES_COUNT)
+  }
+
+  /** Everything that was logged is here again: readers may answer selections themselves. */
+  serve(): void {
+    Atomics.store(this.view.u32, H_SERVING / 4, 1)
   }
 
   /** Makes the log write the record of every series again, before its next sample. */

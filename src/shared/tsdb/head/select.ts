@@ -18,7 +18,7 @@ import { intersect, subtract, union } from './postings.js'
 /** What selecting works on: the owner's view and calls. */
 export interface SelectContext {
   readonly view: HeadView
-  readonly kernel: HeadKernel
+  readonly kernel: Pick<HeadKernel, 'overlaps'>
   /** Id of a tenant's pair, 0 when there is none. */
   findPair(tenant: number, pair: Uint8Array): number
 }
@@ -57,7 +57,8 @@ export function* selectSteps(
   return kept.subarray(0, count)
 }
 
-function* matchSteps(
+/** Refs of the series that match all matchers, ascending, whatever their samples' times. */
+export function* matchSteps(
   context: SelectContext,
   tenant: number,
   matchers: readonly Matcher[],

@@ -1,0 +1,106 @@
+/**
+ * Selections by a reader: matchers → refs and label lists of one shard, from its shared memory, in
+ * the thread that asks. Tenants, pairs and postings change under a sequence number
+ * (kernels/assembly/head-intern.ts): an answer counts only if the number was even before and is the
+ * same afterwards. While a shard replays its log, or creates series faster than they can be looked
+ * up, there is no answer, and its owner is to be asked. Decision: docs/decisions/0007.
+ */
+import type { HeadKernel } from '../../kernels/head.js'
+import { H_INDEX_SEQUENCE, H_SERVING, H_TENANT_COUNT } from '../../kernels/head-layout.js'
+import type { Matcher } from '../../model/matcher.js'
+import type { HeadView } from './head-view.js'
+import {
+  labelNamesSteps,
+  labelValuesSteps,
+  matchSteps,
+  run,
+  type SelectContext,
+  type TimeRange,
+} from './select.js'
+
+/** Attempts at an answer before the owner is to be asked. */
+const TRIES = 3
+
+const ALL_TIMES: TimeRange = { mint: Number.NEGATIVE_INFINITY, maxt: Number.POSITIVE_INFINITY }
+
+/** What a reader's index works on. */
+export interface HeadIndexParts {
+  readonly view: HeadView
+  readonly kernel: HeadKernel
+  /** Address and size of memory that is the reader's own. */
+  readonly scratch: number
+  readonly scratchBytes: number
+}
+
+/** The postings of a head as a reader sees them. */
+export class HeadIndex implements SelectContext {
+  readonly view: HeadView
+  readonly kernel: Pick<HeadKernel, 'overlaps'>
+  private readonly parts: HeadIndexParts
+  private readonly tenants = new Map<string, number>()
+
+  constructor(parts: HeadIndexParts) {
+    this.parts = parts
+    this.view = parts.view
+    this.kernel = { overlaps: parts.kernel.overlapsNow }
+  }
+
+  /**
+   * Refs of the series that match all matchers and have samples in the range, ascending; undefined
+   * when the owner is to be asked.
+   */
+  select(tenant: string, matchers: readonly Matcher[], range: TimeRange): Uint32Array | undefined {
+    const refs = this.settled(tenant, (index) => run(matchSteps(this, index, matchers)))
+    if (refs === undefined || refs.length === 0) return refs
+    let count = 0
+    for (let i = 0; i < refs.length; i++) {
+      const ref = refs[i]!
+      if (this.kernel.overlaps(ref, range.mint, range.maxt) !== 0) refs[count++] = ref
+    }
+    return refs.subarray(0, count)
+  }
+
+  /** Label names of all series, sorted by their bytes; undefined when the owner is to be asked. */
+  labelNames(tenant: string): string[] | undefined {
+    return this.settled(tenant, (index) => run(labelNamesSteps(this, index, [], ALL_TIMES)))
+  }
+
+  /** Values of a label, likewise. */
+  labelValues(tenant: string, name: string): string[] | undefined {
+    return this.settled(tenant, (index) => run(labelValuesSteps(this, index, name, [], ALL_TIMES)))
+  }
+
+  findPair(tenant: number, pair: Uint8Array): number {
+    const { scratch, scratchBytes, kernel } = this.parts
+    // The hash reads a few bytes past the end.
+    if (pair.length + 8 > scratchBytes) return 0
+    this.view.bytes.set(pair, scratch)
+    return kernel.lookupPair(tenant, scratch, pair.length) >>> 0
+  }
+
+  /** What `look` found while nothing changed. */
+  private settled<T>(tenant: string, look: (tenant: number) => T): T | undefined {
+    const { u32 } = this.view
+    if (Atomics.load(u32, H_SERVING / 4) === 0) return undefined
+    for (let tries = 0; tries < TRIES; tries++) {
+      const before = Atomics.load(u32, H_INDEX_SEQUENCE / 4)
+      if ((before & 1) !== 0) continue
+      const index = this.tenant(tenant)
+      // A tenant that is new to the shard: its owner knows best.
+      if (index === undefined) return undefined
+      const found = look(index)
+      if (Atomics.load(u32, H_INDEX_SEQUENCE / 4) === before) return found
+    }
+    return undefined
+  }
+
+  private tenant(name: string): number | undefined {
+    const known = this.tenants.get(name)
+    if (known !== undefined) return known
+    const count = this.view.word(H_TENANT_COUNT)
+    for (let index = this.tenants.size; index < count; index++) {
+      this.tenants.set(this.view.tenantText(index), index)
+    }
+    return this.tenants.get(name)
+  }
+}
