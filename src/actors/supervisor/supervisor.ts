@@ -87,6 +87,8 @@ export class Supervisor<Task, Answer, Message> {
   private pool: Pool<Task, Answer, Message> | undefined
   private poolHistory: readonly number[] = []
   private poolRestarts = 0
+  /** All threads of the pool have started once; which are down for a moment since then is no matter. */
+  private hasPoolStarted = false
   private isDraining = false
   private isFatal = false
 
@@ -138,8 +140,8 @@ export class Supervisor<Task, Answer, Message> {
   /** Asks every actor how it is. Takes a second at most. */
   async status(): Promise<SystemStatus> {
     const children = await Promise.all(this.children.map((child) => this.statusOf(child)))
-    const readiness = this.readinessOf(children)
     const pool = this.poolStatus()
+    const readiness = this.readinessOf(children)
     const links = this.wiring.status()
     return { readiness, children: pool === undefined ? children : [...children, pool], links }
   }
@@ -315,6 +317,7 @@ export class Supervisor<Task, Answer, Message> {
     const spec = this.options.pool
     if (spec === undefined || this.pool === undefined) return undefined
     const threads = this.pool.seats().length
+    this.hasPoolStarted ||= threads >= spec.size
     return {
       actor: spec.kind,
       state: threads === spec.size ? 'running' : 'starting',
@@ -338,6 +341,10 @@ export class Supervisor<Task, Answer, Message> {
       } else if (reason === '' && status?.isServing === false) {
         reason = `${actor} takes no writes`
       }
+    }
+    if (reason === '' && this.pool !== undefined && !this.hasPoolStarted) {
+      const { kind, size } = this.options.pool!
+      reason = `${kind} is starting (${this.pool.seats().length} of ${size} threads)`
     }
     return { isReady: reason === '', reason, percent }
   }
