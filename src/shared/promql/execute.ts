@@ -3,8 +3,9 @@
  * order. One query at a time per LabelTable; series are read one by one while operators pull.
  */
 import type { AppError } from '../errors/index.js'
+import { multiplyHistogram } from '../model/histogram-arithmetic.js'
 import { Annotations } from './annotations.js'
-import type { QueryResult, SampleMatrix, StepMatrix } from './columns.js'
+import type { HistogramRow, QueryResult, SampleMatrix, StepMatrix } from './columns.js'
 import { EMPTY_SET, type LabelTable } from './label-table.js'
 import { type QueryLimits, QueryMemory } from './memory.js'
 import { evaluateAggregate } from './operators/aggregate.js'
@@ -21,7 +22,7 @@ import { extendSamples } from './operators/extended-windows.js'
 import { evaluateInfo } from './operators/info.js'
 import { evaluateVectors } from './operators/match.js'
 import { materialise, type QueryState, type RowStream, streamOf } from './operators/operator.js'
-import { expandRow, openRange } from './operators/range-selector.js'
+import { expandHistograms, expandRow, openRange } from './operators/range-selector.js'
 import { allPresent, dropMarkedNames } from './operators/rows.js'
 import { sampleBuffer, streamInstant } from './operators/selector.js'
 import { buildPlan } from './plan/build.js'
@@ -178,8 +179,9 @@ async function stream(plan: Plan, state: QueryState): Promise<RowStream> {
     case 'negate': {
       const input = await stream(plan.input, state)
       const { steps } = input
-      return renamed(input, !plan.isScalar, state, (values, base) => {
+      return renamed(input, !plan.isScalar, state, ({ values, base, histograms }) => {
         for (let i = base; i < base + steps; i++) values[i] = -values[i]!
+        return histograms?.map((cell) => cell && multiplyHistogram(cell, -1))
       })
     }
     case 'scalar-binary':
@@ -208,6 +210,11 @@ async function evaluateInvariant(plan: InvariantPlan, state: QueryState): Promis
   matrix.dropName = once.dropName
   for (let row = 0; row < once.series; row++) {
     matrix.values.fill(once.values[row]!, row * count, (row + 1) * count)
+    const histogram = once.histograms?.[row]?.[0]
+    if (histogram !== undefined) {
+      matrix.histograms ??= []
+      matrix.histograms[row] = new Array<typeof histogram>(count).fill(histogram)
+    }
     allPresent(matrix.present, row * matrix.words, count)
   }
   return matrix
@@ -256,6 +263,7 @@ async function collectSamples(plan: RangePlan, state: QueryState): Promise<Sampl
         out.values = new Float64Array(inner.steps)
       }
       out.count = expandRow(inner, row, start, step, out.ts, out.values)
+      out.histograms = expandHistograms(inner, row)
     })
   }
   const rows = await openRange(plan, state)
@@ -273,7 +281,12 @@ async function gather(
 ): Promise<SampleMatrix> {
   const { memory } = state
   const buffer = sampleBuffer()
-  const parts: { set: number; ts: Float64Array; values: Float64Array }[] = []
+  const parts: {
+    set: number
+    ts: Float64Array
+    values: Float64Array
+    histograms: HistogramRow | undefined
+  }[] = []
   let total = 0
   for (let row = 0; row < count; row++) {
     read(row, buffer)
@@ -281,20 +294,27 @@ async function gather(
     memory.hold(buffer.count)
     memory.claim(buffer.count * 32)
     const ts = buffer.ts.slice(0, buffer.count)
-    parts.push({ set: sets[row]!, ts, values: buffer.values.slice(0, buffer.count) })
+    const values = buffer.values.slice(0, buffer.count)
+    const histograms = buffer.histograms?.slice(0, buffer.count)
+    parts.push({ set: sets[row]!, ts, values, histograms })
     total += buffer.count
     if (memory.worked(64)) await memory.breathe()
   }
-  const matrix = {
+  const matrix: SampleMatrix = {
     series: parts.length,
     sets: Uint32Array.from(parts, ({ set }) => set),
     offsets: new Uint32Array(parts.length + 1),
     ts: new Float64Array(total),
     values: new Float64Array(total),
-    histograms: undefined,
+    histograms: parts.some((part) => part.histograms !== undefined)
+      ? new Array<undefined>(total).fill(undefined)
+      : undefined,
   }
-  for (const [row, { ts, values }] of parts.entries()) {
+  for (const [row, { ts, values, histograms }] of parts.entries()) {
     const at = matrix.offsets[row]!
+    for (let k = 0; histograms !== undefined && k < ts.length; k++) {
+      matrix.histograms![at + k] = histograms[k]
+    }
     matrix.ts.set(ts, at)
     matrix.values.set(values, at)
     matrix.offsets[row + 1] = at + ts.length

@@ -16,8 +16,9 @@ export interface SampleBuffer {
   count: number
   /**
    * [count] native histograms: undefined where a sample is a float, undefined altogether when all
-   * are, to which the engine sets it before each read. Where there is one `values` is unspecified;
-   * a histogram that is a stale marker is given as a float that is one.
+   * are, to which the engine sets it before each read. The
+   * array is the engine's from then on, the histograms are shared. Where there is one, `values` is
+   * anything but a stale marker; a histogram that is a stale marker is given as a float that is one.
    */
   histograms: (FloatHistogram | undefined)[] | undefined
 }

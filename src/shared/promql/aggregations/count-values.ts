@@ -1,6 +1,8 @@
 /** count_values: how many rows of a group have each value, the value being a label. */
 import { printFloatPlain } from '../../base/go-number.js'
+import { printHistogram } from '../../model/histogram-text.js'
 import { METRIC_NAME } from '../../model/labels.js'
+import type { HistogramRow } from '../columns.js'
 import type { LabelTable } from '../label-table.js'
 import type { QueryMemory } from '../memory.js'
 import { Projection } from '../operators/label-sets.js'
@@ -48,6 +50,7 @@ export class ValueCounts {
     base: number,
     present: Uint32Array,
     wordBase: number,
+    histograms?: HistogramRow,
   ): void {
     const group = this.groups.of(set)
     const words = (this.steps + 31) >>> 5
@@ -55,7 +58,12 @@ export class ValueCounts {
       let bits = present[wordBase + word]!
       for (let step = word << 5; bits !== 0; step++, bits >>>= 1) {
         if ((bits & 1) === 0) continue
-        this.rows[this.rowOf(group, values[base + step]!)]!.counts[step]! += 1
+        const histogram = histograms?.[step]
+        const row =
+          histogram === undefined
+            ? this.rowOf(group, values[base + step]!)
+            : this.makeRow(group, printHistogram(histogram))
+        this.rows[row]!.counts[step]! += 1
       }
     }
   }
@@ -64,7 +72,7 @@ export class ValueCounts {
     if (value === 0 && 1 / value < 0) {
       const known = this.zeroRows.get(group)
       if (known !== undefined) return known
-      const row = this.makeRow(group, value)
+      const row = this.makeRow(group, printFloatPlain(value))
       this.zeroRows.set(group, row)
       return row
     }
@@ -75,18 +83,15 @@ export class ValueCounts {
     }
     const known = rows.get(value)
     if (known !== undefined) return known
-    const row = this.makeRow(group, value)
+    const row = this.makeRow(group, printFloatPlain(value))
     rows.set(value, row)
     return row
   }
 
-  private makeRow(group: number, value: number): number {
+  private makeRow(group: number, value: string): number {
     const { labels } = this
     const set = this.keepsLabel
-      ? labels.internLabels([
-          ...labels.labels(group),
-          { name: this.label, value: printFloatPlain(value) },
-        ])
+      ? labels.internLabels([...labels.labels(group), { name: this.label, value }])
       : group
     const known = this.rowOfSet.get(set)
     if (known !== undefined) return known

@@ -14,6 +14,14 @@ import {
   sumAccumulator,
 } from './sum.js'
 
+/** An aggregation that keeps a value per group and step. */
+export interface AccumulateForm {
+  readonly kind: 'accumulate'
+  readonly make: AccumulatorFactory
+  /** Native histograms: counted as floats are, left out with a note, or summed beside the floats. */
+  readonly histograms: 'alike' | 'ignored' | 'sum' | 'avg'
+}
+
 /** A row of the table. */
 export interface AggregationRow {
   /** What stands before the expression in the parentheses. */
@@ -21,7 +29,7 @@ export interface AggregationRow {
   readonly doc: string
   readonly experimental?: true
   readonly form:
-    | { readonly kind: 'accumulate'; readonly make: AccumulatorFactory }
+    | AccumulateForm
     | { readonly kind: 'ranked'; readonly isTop: boolean }
     | { readonly kind: 'quantile' }
     | { readonly kind: 'count-values' }
@@ -29,18 +37,25 @@ export interface AggregationRow {
     | { readonly kind: 'limit-ratio' }
 }
 
-function accumulate(make: AccumulatorFactory): AggregationRow['form'] {
-  return { kind: 'accumulate', make }
+function accumulate(
+  make: AccumulatorFactory,
+  histograms: AccumulateForm['histograms'] = 'ignored',
+): AccumulateForm {
+  return { kind: 'accumulate', make, histograms }
 }
 
 /** Every aggregation of PromQL. */
 export const AGGREGATIONS: Readonly<Record<AggregateOp, AggregationRow>> = {
-  sum: { param: 'none', doc: 'The sum of the values.', form: accumulate(sumAccumulator) },
-  avg: { param: 'none', doc: 'The mean of the values.', form: accumulate(avgAccumulator) },
+  sum: { param: 'none', doc: 'The sum of the values.', form: accumulate(sumAccumulator, 'sum') },
+  avg: { param: 'none', doc: 'The mean of the values.', form: accumulate(avgAccumulator, 'avg') },
   min: { param: 'none', doc: 'The smallest value.', form: accumulate(minAccumulator) },
   max: { param: 'none', doc: 'The largest value.', form: accumulate(maxAccumulator) },
-  count: { param: 'none', doc: 'How many there are.', form: accumulate(countAccumulator) },
-  group: { param: 'none', doc: '1 where there is any.', form: accumulate(groupAccumulator) },
+  count: { param: 'none', doc: 'How many there are.', form: accumulate(countAccumulator, 'alike') },
+  group: {
+    param: 'none',
+    doc: '1 where there is any.',
+    form: accumulate(groupAccumulator, 'alike'),
+  },
   stddev: {
     param: 'none',
     doc: 'The population standard deviation.',

@@ -1,30 +1,44 @@
 /**
- * histogram_quantile and histogram_fraction on classic histograms: rows that differ in `le` only are
- * the buckets of one. Native histograms have no rows yet. After Prometheus promql/functions.go and
- * its annotations.
+ * histogram_quantile and histogram_fraction on classic histograms, whose buckets are rows that
+ * differ in `le` only, and on native ones. After Prometheus promql/functions.go and its annotations.
  */
 import { findGoFloat, printFloatDigits } from '../../base/go-float.js'
 import { printFloatShort } from '../../base/go-number.js'
 import { quoteGo } from '../../base/go-string.js'
+import type { FloatHistogram } from '../../model/histogram.js'
 import { METRIC_NAME } from '../../model/labels.js'
 import type { StepMatrix } from '../columns.js'
 import type { PosRange } from '../syntax/ast.js'
 import { type Buckets, bucketFraction, bucketQuantile, type Monotonicity } from './buckets.js'
-import type { CallContext, MatrixKernel } from './kernel.js'
+import type { CallContext, MatrixKernel, WindowNotes } from './kernel.js'
 import { withLabel } from './label.js'
-import { argumentScalar, argumentString, argumentVector, hasAny, setValue } from './rows.js'
+import { nativeFraction, nativeQuantile } from './native-quantile.js'
+import { forMetric, mixedClassicNative } from './native-texts.js'
+import {
+  argumentScalar,
+  argumentString,
+  argumentVector,
+  hasAny,
+  isPresent,
+  setValue,
+} from './rows.js'
 
 /** The rows of one histogram. */
 interface Histogram {
   /** Its labels, `le` left out. */
   readonly set: number
-  /** By bound, ascending. */
+  /** The row of native histograms; −1 without one. */
+  readonly native: number
+  /** Rows of classic buckets by bound, ascending. */
   readonly rows: readonly number[]
   readonly bounds: readonly number[]
 }
 
-/** Makes the answer's rows from each histogram: a value per step that has buckets. */
-type BucketValue = (buckets: Buckets, step: number, histogram: Histogram) => number
+/** Makes the answer's rows from each histogram: a value per step that has buckets of one kind. */
+interface HistogramValue {
+  ofBuckets(buckets: Buckets, step: number, histogram: Histogram): number
+  ofNative(histogram: FloatHistogram, step: number, notes: WindowNotes): number
+}
 
 /** Quantiles of classic histograms; Prometheus promql/quantile.go. */
 export const histogramQuantile: MatrixKernel = (args, context) => {
@@ -35,7 +49,7 @@ export const histogramQuantile: MatrixKernel = (args, context) => {
   const histograms = groupBuckets(context, input, at)
   const forced = new ForcedNotes(context, at)
   const out = resultOf(context, histograms, 1)
-  fill(out, 0, input, histograms, quantileValue(quantiles, forced))
+  fill(context, { out, from: 0, input, at }, histograms, quantileValue(quantiles, forced))
   forced.emit()
   return out
 }
@@ -59,7 +73,7 @@ export const histogramQuantiles: MatrixKernel = (args, context) => {
     for (let row = from; row < from + histograms.length; row++) {
       out.sets[row] = withLabel(context.labels, out.sets[row]!, label, text)
     }
-    fill(out, from, input, histograms, quantileValue(quantiles, forced))
+    fill(context, { out, from, input, at }, histograms, quantileValue(quantiles, forced))
   }
   forced.emit()
   return out
@@ -70,20 +84,26 @@ export const histogramFraction: MatrixKernel = (args, context) => {
   const lower = argumentScalar(args, 0)
   const upper = argumentScalar(args, 1)
   const input = argumentVector(args, 2)
-  const histograms = groupBuckets(context, input, context.args[2]!.pos)
+  const at = context.args[2]!.pos
+  const histograms = groupBuckets(context, input, at)
   const out = resultOf(context, histograms, 1)
-  fill(out, 0, input, histograms, (buckets, step) =>
-    bucketFraction(lower[step]!, upper[step]!, buckets),
-  )
+  fill(context, { out, from: 0, input, at }, histograms, {
+    ofBuckets: (buckets, step) => bucketFraction(lower[step]!, upper[step]!, buckets),
+    ofNative: (histogram, step, notes) =>
+      nativeFraction(lower[step]!, upper[step]!, histogram, notes),
+  })
   return out
 }
 
-function quantileValue(quantiles: Float64Array, forced: ForcedNotes): BucketValue {
+function quantileValue(quantiles: Float64Array, forced: ForcedNotes): HistogramValue {
   const found: Monotonicity = { isForced: false, boundMin: 0, boundMax: 0, diffMax: 0 }
-  return (buckets, step, histogram) => {
-    const value = bucketQuantile(quantiles[step]!, buckets, found)
-    if (found.isForced) forced.add(histogram.set, step, found)
-    return value
+  return {
+    ofBuckets: (buckets, step, histogram) => {
+      const value = bucketQuantile(quantiles[step]!, buckets, found)
+      if (found.isForced) forced.add(histogram.set, step, found)
+      return value
+    },
+    ofNative: (histogram, step, notes) => nativeQuantile(quantiles[step]!, histogram, notes),
   }
 }
 
@@ -99,12 +119,17 @@ function warnOfQuantiles(context: CallContext, quantiles: Float64Array, arg: num
   }
 }
 
-/** Finds the histograms among rows, in order of their first buckets. */
+/** Finds the histograms among rows: native ones, then the others in order of their first buckets. */
 function groupBuckets(context: CallContext, input: StepMatrix, pos: PosRange): Histogram[] {
   const { labels } = context
   const groups = new Map<number, { row: number; bound: number }[]>()
+  const natives = new Map<number, number>()
   for (let row = 0; row < input.series; row++) {
     if (!hasAny(input, row)) continue
+    if (input.histograms?.[row] !== undefined) {
+      natives.set(input.sets[row]!, row)
+      if (!hasFloats(input, row)) continue
+    }
     const set = input.sets[row]!
     const le = labels.value(set, 'le')
     const bound = findGoFloat(le)
@@ -118,18 +143,26 @@ function groupBuckets(context: CallContext, input: StepMatrix, pos: PosRange): H
     if (group === undefined) groups.set(without, [{ row, bound }])
     else group.push({ row, bound })
   }
-  return Array.from(groups, ([set, buckets]) => {
+  const sets = new Set([...natives.keys(), ...groups.keys()])
+  return Array.from(sets, (set) => {
+    const buckets = groups.get(set) ?? []
     buckets.sort((a, b) => (a.bound < b.bound ? -1 : a.bound > b.bound ? 1 : 0))
     return {
       set,
+      native: natives.get(set) ?? -1,
       rows: buckets.map((bucket) => bucket.row),
       bounds: buckets.map((bucket) => bucket.bound),
     }
   })
 }
 
-function forMetric(name: string): string {
-  return name === '' ? '' : ` for metric name ${quoteGo(name)}`
+/** Whether a row with histograms has a float besides. */
+function hasFloats(input: StepMatrix, row: number): boolean {
+  const histograms = input.histograms![row]!
+  for (let step = 0; step < input.steps; step++) {
+    if (histograms[step] === undefined && isPresent(input, row, step)) return true
+  }
+  return false
 }
 
 /** The rows of the answer: `times` rows for each histogram, without metric names. */
@@ -148,12 +181,12 @@ function resultOf(
 }
 
 function fill(
-  out: StepMatrix,
-  fromRow: number,
-  input: StepMatrix,
+  context: CallContext,
+  places: { out: StepMatrix; from: number; input: StepMatrix; at: PosRange },
   histograms: readonly Histogram[],
-  value: BucketValue,
+  value: HistogramValue,
 ): void {
+  const { out, from: fromRow, input, at } = places
   const { steps, words, values, present } = input
   const sizeMax = histograms.reduce((max, { rows }) => Math.max(max, rows.length), 0)
   const buckets: Buckets = {
@@ -162,20 +195,43 @@ function fill(
     count: 0,
   }
   for (const [index, histogram] of histograms.entries()) {
-    const { rows, bounds } = histogram
+    const { set, native, rows, bounds } = histogram
+    const notes = nativeNotes(context, set)
     for (let step = 0; step < steps; step++) {
       let count = 0
       for (let k = 0; k < rows.length; k++) {
         const row = rows[k]!
         if (((present[row * words + (step >>> 5)]! >>> (step & 31)) & 1) === 0) continue
+        if (input.histograms?.[row]?.[step] !== undefined) continue
         buckets.bounds[count] = bounds[k]!
         buckets.counts[count] = values[row * steps + step]!
         count++
       }
+      const cell = native === -1 ? undefined : histogramAt(input, native, step)
+      if (cell !== undefined) {
+        // One of each kind: neither is evaluated.
+        const name = context.labels.value(set, METRIC_NAME)
+        if (count > 0) context.notes.warn(mixedClassicNative(name), at)
+        else setValue(out, fromRow + index, step, value.ofNative(cell, step, notes))
+        continue
+      }
       if (count === 0) continue
       buckets.count = count
-      setValue(out, fromRow + index, step, value(buckets, step, histogram))
+      setValue(out, fromRow + index, step, value.ofBuckets(buckets, step, histogram))
     }
+  }
+}
+
+function histogramAt(input: StepMatrix, row: number, step: number): FloatHistogram | undefined {
+  return isPresent(input, row, step) ? input.histograms![row]![step] : undefined
+}
+
+/** Notes of one native series; without delayed removal its name is gone before anyone asks. */
+function nativeNotes({ notes, labels, delayedNameRemoval }: CallContext, set: number): WindowNotes {
+  return {
+    warn: notes.warn,
+    info: notes.info,
+    name: () => (delayedNameRemoval ? labels.value(set, METRIC_NAME) : ''),
   }
 }
 

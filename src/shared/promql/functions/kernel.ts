@@ -3,7 +3,8 @@
  * operator (operators/call.ts) knows the forms, never a function's name.
  */
 
-import type { StepMatrix, StepRange } from '../columns.js'
+import type { FloatHistogram } from '../../model/histogram.js'
+import type { HistogramRow, StepMatrix, StepRange } from '../columns.js'
 import type { LabelTable } from '../label-table.js'
 import type { PrometheusRelease } from '../release.js'
 import type { Expr, PosRange, SelectorMode, ValueType } from '../syntax/ast.js'
@@ -52,6 +53,34 @@ export type RangeKernel = (
   wordBase: number,
   notes: Notes,
 ) => void
+
+/** A window of samples of which at least one is a histogram; reused from window to window. */
+export interface MixedWindow {
+  readonly ts: Float64Array
+  /** Unspecified where there is a histogram. */
+  readonly values: Float64Array
+  readonly histograms: HistogramRow
+  /** First sample of the window, one past the last. */
+  from: number
+  to: number
+  /** How many of them are histograms. */
+  histogramCount: number
+  readonly rangeMs: number
+  /** End of the window (ms). */
+  end: number
+}
+
+/** What a function of a range vector answers for such a window; undefined: nothing. */
+export type WindowKernel = (
+  window: MixedWindow,
+  notes: WindowNotes,
+) => number | FloatHistogram | undefined
+
+/** Notes about one series. */
+export interface WindowNotes extends Notes {
+  /** The series' metric name, '' without one. */
+  name(): string
+}
 
 /** A float → float function, step by step. In and out may be the same array. */
 export type MapKernel = (
@@ -104,6 +133,21 @@ export interface ConstantTimes {
   readonly step: number
 }
 
+/** A function of one range vector. */
+export interface RangeForm {
+  readonly form: 'range'
+  readonly run: RangeKernel
+  /**
+   * What it does with native histograms: left out, it takes the floats only and says so; 'alike':
+   * the kernel does not look at values, so that they do not matter.
+   */
+  readonly histograms?: WindowKernel | 'alike'
+  readonly keepsName?: true
+  readonly expectsCounter?: true
+  /** Modes of selectors besides the plain one that the function can take. */
+  readonly modes?: readonly SelectorMode[]
+}
+
 /** A row of the function table. Signatures follow Prometheus promql/parser/functions.go. */
 export interface FunctionRow {
   readonly args: readonly ValueType[]
@@ -120,15 +164,10 @@ export interface FunctionRow {
    * keepsName: last_over_time and the like. expectsCounter: rate and increase, which note it
    * when a metric's name is not a counter's (the call operator does).
    */
-    | {
-        readonly form: 'range'
-        readonly run: RangeKernel
-        readonly keepsName?: true
-        readonly expectsCounter?: true
-        /** Modes of selectors besides the plain one that the function can take. */
-        readonly modes?: readonly SelectorMode[]
-      }
+    | RangeForm
     | { readonly form: 'map'; readonly run: MapKernel; readonly keepsName?: true }
+    /** A number of each native histogram; floats are left out. */
+    | { readonly form: 'histogram'; readonly of: (histogram: FloatHistogram) => number }
     /** relabels: makes label sets of its own, so that rows may have become equal. */
     | { readonly form: 'matrix'; readonly run: MatrixKernel; readonly relabels?: true }
     /** A number that the query's times fix: start(), end(), range(), step(). Milliseconds in, seconds out. */

@@ -10,7 +10,7 @@ import { goAtan } from '../../base/go-math.js'
 import { goAcos, goAsin, goCos, goSin, goTan } from '../../base/go-trig.js'
 import type { StepMatrix } from '../columns.js'
 import type { CallContext, MapKernel, MatrixKernel } from './kernel.js'
-import { argumentScalar, argumentVector, copyRows, setNameless } from './rows.js'
+import { argumentScalar, argumentVector, copyRows, dropHistograms, setNameless } from './rows.js'
 
 /** Makes a kernel of a function of one number. */
 function each(apply: (value: number) => number): MapKernel {
@@ -88,6 +88,7 @@ function limited(
   maxs: Float64Array | undefined,
 ): StepMatrix {
   const out = copyRows(context, input)
+  dropHistograms(out)
   setNameless(context, out)
   const { steps, words: wordCount, values, present } = out
   for (let step = 0; step < steps; step++) {

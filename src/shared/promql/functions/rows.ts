@@ -3,6 +3,7 @@
  */
 import { fail } from '../../errors/index.js'
 import type { StepMatrix } from '../columns.js'
+import { keepFloats } from '../operators/histogram-cells.js'
 import type { Argument, CallContext } from './kernel.js'
 
 /** A vector argument. */
@@ -44,6 +45,7 @@ export function copyRows(
     out.values.set(input.values.subarray(0, input.series * steps))
     out.present.set(input.present.subarray(0, input.series * words))
     out.dropName = input.dropName?.slice(0, input.series)
+    out.histograms = input.histograms?.slice(0, input.series)
     return out
   }
   if (input.dropName !== undefined) out.dropName = new Uint8Array(rows.length)
@@ -53,7 +55,18 @@ export function copyRows(
     out.present.set(input.present.subarray(from * words, (from + 1) * words), to * words)
     if (input.dropName !== undefined) out.dropName![to] = input.dropName[from]!
   }
+  if (input.histograms !== undefined) out.histograms = rows.map((row) => input.histograms![row])
   return out
+}
+
+/** Takes the points away that are native histograms. */
+export function dropHistograms(matrix: StepMatrix): void {
+  const { histograms, present, words } = matrix
+  for (let row = 0; histograms !== undefined && row < matrix.series; row++) {
+    const cells = histograms[row]
+    if (cells !== undefined) keepFloats(cells, present, row * words)
+  }
+  matrix.histograms = undefined
 }
 
 /** Takes the metric names of all rows off, or marks them for it under delayed name removal. */

@@ -5,7 +5,7 @@
 import { compareUtf8 } from '../../model/labels.js'
 import type { LabelTable } from '../label-table.js'
 import type { MatrixKernel } from './kernel.js'
-import { argumentString, argumentVector, copyRows, isPresent } from './rows.js'
+import { argumentString, argumentVector, copyRows, dropHistograms, isPresent } from './rows.js'
 
 const INEFFECTIVE =
   'sort is ineffective for range queries since results are always ordered by labels'
@@ -13,7 +13,7 @@ const INEFFECTIVE =
 /** Orders rows a and b; values are those of the only step. */
 type RowOrder = (a: number, b: number, values: Float64Array) => number
 
-/** Ascending, NaN last. */
+/** Ascending, NaN last; native histograms are left out. */
 export const sort: MatrixKernel = sorted(
   false,
   () => (a, b, values) => byValue(values[a]!, values[b]!),
@@ -40,6 +40,7 @@ function sorted(
 ): MatrixKernel {
   return (args, context) => {
     const input = argumentVector(args, 0)
+    if (!isByLabel) dropHistograms(input)
     if (context.isRangeQuery) {
       if (!isByLabel || context.release !== '3.5') context.notes.warn(INEFFECTIVE, context.pos)
       return copyRows(context, input)

@@ -38,6 +38,20 @@ import {
   tan,
   tanh,
 } from './math.js'
+import { histogramAverage, histogramDeviation, histogramVariance } from './native-quantile.js'
+import {
+  histogramsAvg,
+  histogramsChanges,
+  histogramsDelta,
+  histogramsFirst,
+  histogramsIdelta,
+  histogramsIncrease,
+  histogramsIrate,
+  histogramsLast,
+  histogramsRate,
+  histogramsResets,
+  histogramsSum,
+} from './native-range.js'
 import {
   avgOverTime,
   countOverTime,
@@ -151,7 +165,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The mean of the samples in the range.',
-    kernel: { form: 'range', run: avgOverTime },
+    kernel: { form: 'range', run: avgOverTime, histograms: histogramsAvg },
   },
   ceil: {
     args: ['vector'],
@@ -165,7 +179,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'How often the value changed within the range.',
-    kernel: { form: 'range', run: changes, modes: ANCHORED },
+    kernel: { form: 'range', run: changes, histograms: histogramsChanges, modes: ANCHORED },
   },
   clamp: {
     args: ['vector', 'scalar', 'scalar'],
@@ -207,7 +221,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'How many samples the range holds.',
-    kernel: { form: 'range', run: countOverTime },
+    kernel: { form: 'range', run: countOverTime, histograms: 'alike' },
   },
   day_of_month: {
     args: ['vector'],
@@ -249,7 +263,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The difference between the ends of the range, extrapolated to all of it (gauges).',
-    kernel: { form: 'range', run: delta, modes: EXTENDED },
+    kernel: { form: 'range', run: delta, histograms: histogramsDelta, modes: EXTENDED },
   },
   deriv: {
     args: ['matrix'],
@@ -287,7 +301,7 @@ const ROWS = {
     returns: 'vector',
     experimental: true,
     doc: 'The oldest sample in the range.',
-    kernel: { form: 'range', run: firstOverTime, keepsName: true },
+    kernel: { form: 'range', run: firstOverTime, histograms: histogramsFirst, keepsName: true },
   },
   floor: {
     args: ['vector'],
@@ -301,14 +315,14 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The mean of the observations of a native histogram.',
-    kernel: MISSING,
+    kernel: { form: 'histogram', of: histogramAverage },
   },
   histogram_count: {
     args: ['vector'],
     variadic: 0,
     returns: 'vector',
     doc: 'How many observations a native histogram has.',
-    kernel: MISSING,
+    kernel: { form: 'histogram', of: ({ count }) => count },
   },
   histogram_fraction: {
     args: ['scalar', 'scalar', 'vector'],
@@ -337,21 +351,21 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The estimated standard deviation of the observations of a native histogram.',
-    kernel: MISSING,
+    kernel: { form: 'histogram', of: histogramDeviation },
   },
   histogram_stdvar: {
     args: ['vector'],
     variadic: 0,
     returns: 'vector',
     doc: 'The estimated variance of the observations of a native histogram.',
-    kernel: MISSING,
+    kernel: { form: 'histogram', of: histogramVariance },
   },
   histogram_sum: {
     args: ['vector'],
     variadic: 0,
     returns: 'vector',
     doc: 'The sum of the observations of a native histogram.',
-    kernel: MISSING,
+    kernel: { form: 'histogram', of: ({ sum }) => sum },
   },
   hour: {
     args: ['vector'],
@@ -365,14 +379,20 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The difference of the last two samples of the range (gauges).',
-    kernel: { form: 'range', run: idelta },
+    kernel: { form: 'range', run: idelta, histograms: histogramsIdelta },
   },
   increase: {
     args: ['matrix'],
     variadic: 0,
     returns: 'vector',
     doc: 'The increase over the range with counter resets taken out, extrapolated to all of it.',
-    kernel: { form: 'range', run: increase, expectsCounter: true, modes: EXTENDED },
+    kernel: {
+      form: 'range',
+      run: increase,
+      histograms: histogramsIncrease,
+      expectsCounter: true,
+      modes: EXTENDED,
+    },
   },
   info: {
     args: ['vector', 'vector'],
@@ -387,7 +407,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The per-second increase between the last two samples of the range.',
-    kernel: { form: 'range', run: irate },
+    kernel: { form: 'range', run: irate, histograms: histogramsIrate },
   },
   label_join: {
     args: ['vector', 'string', 'string', 'string'],
@@ -408,7 +428,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The newest sample in the range.',
-    kernel: { form: 'range', run: lastOverTime, keepsName: true },
+    kernel: { form: 'range', run: lastOverTime, histograms: histogramsLast, keepsName: true },
   },
   ln: {
     args: ['vector'],
@@ -502,7 +522,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'A 1 for each series with a sample in the range.',
-    kernel: { form: 'range', run: presentOverTime },
+    kernel: { form: 'range', run: presentOverTime, histograms: 'alike' },
   },
   quantile_over_time: {
     args: ['scalar', 'matrix'],
@@ -531,14 +551,20 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The per-second increase over the range with counter resets taken out, extrapolated to all of it.',
-    kernel: { form: 'range', run: rate, expectsCounter: true, modes: EXTENDED },
+    kernel: {
+      form: 'range',
+      run: rate,
+      histograms: histogramsRate,
+      expectsCounter: true,
+      modes: EXTENDED,
+    },
   },
   resets: {
     args: ['matrix'],
     variadic: 0,
     returns: 'vector',
     doc: 'How often the value decreased within the range.',
-    kernel: { form: 'range', run: resets, modes: ANCHORED },
+    kernel: { form: 'range', run: resets, histograms: histogramsResets, modes: ANCHORED },
   },
   round: {
     args: ['vector', 'scalar'],
@@ -655,7 +681,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The sum of the samples in the range.',
-    kernel: { form: 'range', run: sumOverTime },
+    kernel: { form: 'range', run: sumOverTime, histograms: histogramsSum },
   },
   tan: {
     args: ['vector'],
@@ -691,7 +717,7 @@ const ROWS = {
     returns: 'vector',
     experimental: true,
     doc: 'When the oldest sample in the range was taken, in seconds.',
-    kernel: { form: 'range', run: tsOfFirstOverTime },
+    kernel: { form: 'range', run: tsOfFirstOverTime, histograms: 'alike' },
   },
   ts_of_last_over_time: {
     args: ['matrix'],
@@ -699,7 +725,7 @@ const ROWS = {
     returns: 'vector',
     experimental: true,
     doc: 'When the newest sample in the range was taken, in seconds.',
-    kernel: { form: 'range', run: tsOfLastOverTime },
+    kernel: { form: 'range', run: tsOfLastOverTime, histograms: 'alike' },
   },
   ts_of_max_over_time: {
     args: ['matrix'],

@@ -9,6 +9,7 @@ import {
   argumentScalar,
   argumentVector,
   copyRows,
+  dropHistograms,
   isPresent,
   oneRow,
   setNameless,
@@ -41,6 +42,7 @@ export const vector: MatrixKernel = (args, context) => {
 /** The value of the only element of a step, NaN where there are none or several. */
 export const scalar: MatrixKernel = (args, context) => {
   const input = argumentVector(args, 0)
+  dropHistograms(input)
   const out = context.matrix(1)
   const found = new Uint32Array(out.steps)
   for (let row = 0; row < input.series; row++) {
@@ -85,6 +87,7 @@ function ofDate(part: (date: CivilDate) => number): MatrixKernel {
       return oneRow(context, (step) => part(civilDate(evalMs(context, step) / 1000)))
     }
     const out = copyRows(context, argumentVector(args, 0))
+    dropHistograms(out)
     setNameless(context, out)
     return mapPresent(out, (value) => part(civilDate(value)))
   }

@@ -8,15 +8,20 @@
 import { printFloatShort } from '../../base/go-number.js'
 import { quoteGo } from '../../base/go-string.js'
 import { fail } from '../../errors/index.js'
-import type { Accumulator, AccumulatorFactory } from '../aggregations/accumulator.js'
+import { METRIC_NAME } from '../../model/labels.js'
+import type { Accumulator } from '../aggregations/accumulator.js'
 import { ValueCounts } from '../aggregations/count-values.js'
+import { HistogramGroups } from '../aggregations/histogram-groups.js'
 import { quantileInto } from '../aggregations/quantile.js'
 import { RankedHeaps } from '../aggregations/ranked.js'
-import { AGGREGATIONS } from '../aggregations/table.js'
-import type { StepMatrix } from '../columns.js'
+import { type AccumulateForm, AGGREGATIONS } from '../aggregations/table.js'
+import type { HistogramRow, StepMatrix } from '../columns.js'
+import { ignoredInAggregation } from '../functions/native-texts.js'
 import type { AggregatePlan } from '../plan/plan.js'
 import type { PosRange } from '../syntax/ast.js'
+import { notesAt } from './call.js'
 import { type Groups, groupRows } from './groups.js'
+import { keepFloats } from './histogram-cells.js'
 import { limitRatio, limitRows } from './limit.js'
 import {
   MatrixBuilder,
@@ -35,7 +40,7 @@ export async function evaluateAggregate(
   const { form } = AGGREGATIONS[plan.aggregate.op]
   switch (form.kind) {
     case 'accumulate':
-      return accumulate(plan, form.make, await state.stream(plan.input), state)
+      return accumulate(plan, form, await state.stream(plan.input), state)
     case 'ranked':
       return rank(plan, form.isTop, state)
     case 'quantile':
@@ -53,38 +58,68 @@ export async function evaluateAggregate(
 async function eachRow(
   input: RowStream,
   state: QueryState,
-  take: (row: number, values: Float64Array, present: Uint32Array) => void,
+  take: (
+    row: number,
+    values: Float64Array,
+    present: Uint32Array,
+    histograms: HistogramRow | undefined,
+  ) => void,
 ): Promise<void> {
   const { memory } = state
   const values = memory.floats(input.steps)
   const present = memory.words((input.steps + 31) >>> 5)
   for (let row = 0; row < input.count; row++) {
     present.fill(0)
-    input.into(row, values, 0, present, 0)
-    take(row, values, present)
+    const histograms = input.into(row, values, 0, present, 0)
+    take(row, values, present, histograms)
     if (memory.worked(input.cost + input.steps)) await memory.breathe()
   }
 }
 
 async function accumulate(
   plan: AggregatePlan,
-  make: AccumulatorFactory,
+  form: AccumulateForm,
   input: RowStream,
   state: QueryState,
 ): Promise<StepMatrix> {
   const groups = groupRows(plan.aggregate, input, state)
   const out = state.memory.matrix(groups.sets.length, input.steps)
   out.sets.set(groups.sets)
-  const accumulator: Accumulator = make(out, state.memory)
+  const accumulator: Accumulator = form.make(out, state.memory)
+  const notes = notesAt(state, plan.input.expr.pos)
+  let sums: HistogramGroups | undefined
   const marks = new GroupMarks(input, groups, state)
-  await eachRow(input, state, (row, values, present) => {
+  await eachRow(input, state, (row, values, present, histograms) => {
     const group = groups.of[row]!
+    if (histograms !== undefined && form.histograms !== 'alike') {
+      if (form.histograms === 'ignored') leaveOut(plan, histograms, present, 0, state)
+      else {
+        sums ??= new HistogramGroups(out, form.histograms === 'avg', notes)
+        const name = () => state.labels.value(input.sets[row]!, METRIC_NAME)
+        sums.add(group, histograms, present, 0, name)
+        if (marks.matter) marks.add(row, group, present)
+        keepFloats(histograms, present, 0)
+      }
+    }
     accumulator.add(group, values, 0, present, 0)
     if (marks.matter) marks.add(row, group, present)
   })
   accumulator.finish()
+  sums?.finish()
   if (marks.matter) marks.finish(out)
   return compactRows(out)
+}
+
+/** Takes the histograms of a row away from an aggregation of floats, which notes it. */
+function leaveOut(
+  plan: AggregatePlan,
+  histograms: HistogramRow,
+  present: Uint32Array,
+  wordBase: number,
+  state: QueryState,
+): void {
+  if (!keepFloats(histograms, present, wordBase)) return
+  state.annotations.info(ignoredInAggregation(plan.aggregate.op), plan.input.expr.pos)
 }
 
 /**
@@ -165,7 +200,8 @@ async function rank(plan: AggregatePlan, isTop: boolean, state: QueryState): Pro
   const input = await state.stream(plan.input)
   const groups = groupRows(plan.aggregate, input, state)
   const heaps = new RankedHeaps({ memory, steps, ks, members: groups.members, isTop })
-  await eachRow(input, state, (row, values, present) => {
+  await eachRow(input, state, (row, values, present, histograms) => {
+    if (histograms !== undefined) leaveOut(plan, histograms, present, 0, state)
     heaps.add(groups.of[row]!, row, values, 0, present, 0)
   })
   return rankedRows(input, groups, heaps, state)
@@ -224,6 +260,11 @@ async function quantile(plan: AggregatePlan, state: QueryState): Promise<StepMat
   const params = (await state.evaluate(param)).values
   warnOfQuantiles(params, param.expr.pos, state)
   const input = await materialise(await state.stream(plan.input), state.memory)
+  input.histograms?.forEach((histograms, row) => {
+    if (histograms !== undefined) {
+      leaveOut(plan, histograms, input.present, row * input.words, state)
+    }
+  })
   const groups = groupRows(plan.aggregate, streamOf(input), state)
   const out = state.memory.matrix(groups.sets.length, input.steps)
   out.sets.set(groups.sets)
@@ -236,7 +277,7 @@ async function quantile(plan: AggregatePlan, state: QueryState): Promise<StepMat
   }
   quantileInto(input, groups.of, params, out)
   if (marks.matter) marks.finish(out)
-  return out
+  return compactRows(out)
 }
 
 /** Prometheus warns of NaN, of the largest above 1 and of the smallest below 0. */
@@ -260,8 +301,8 @@ async function countValues(plan: AggregatePlan, state: QueryState): Promise<Step
   const input = await state.stream(plan.input)
   const { steps } = input
   const counts = new ValueCounts({ labels, memory, steps, label: label!, grouping, without })
-  await eachRow(input, state, (row, values, present) => {
-    counts.add(input.sets[row]!, values, 0, present, 0)
+  await eachRow(input, state, (row, values, present, histograms) => {
+    counts.add(input.sets[row]!, values, 0, present, 0, histograms)
   })
   const builder = new MatrixBuilder(memory, steps, counts.rows.length)
   const { matrix } = builder

@@ -4,10 +4,13 @@
  *
  * Follows Prometheus promql/engine.go, scalarBinop and VectorscalarBinop.
  */
+import { quoteGo } from '../../base/go-string.js'
+import { fail } from '../../errors/index.js'
 import type { StepMatrix } from '../columns.js'
 import type { ScalarBinaryPlan } from '../plan/plan.js'
 import { compareBool, compareRows, compute, isArithmetic } from './arithmetic.js'
-import { renamed } from './call.js'
+import { notesAt, renamed } from './call.js'
+import { isTrim, operate, StepNotes, takeCells } from './histogram-binary.js'
 import type { QueryState, RowStream } from './operator.js'
 
 /** Two scalars. */
@@ -18,6 +21,10 @@ export async function evaluateScalars(
   const { op } = plan.binary
   const lhs = await state.evaluate(plan.lhs)
   const rhs = await state.evaluate(plan.rhs)
+  if (isTrim(op)) {
+    const text = `operator ${quoteGo(op)} not allowed for Scalar operations`
+    throw fail('query-execution', { text })
+  }
   const run = isArithmetic(op) ? compute : compareBool
   run(op, lhs.values, 0, rhs.values, 0, lhs.values, 0, lhs.steps)
   return lhs
@@ -33,16 +40,25 @@ export async function streamVectorScalar(
   const scalar = (await state.evaluate(isSwapped ? plan.lhs : plan.rhs)).values
   const input = await state.stream(isSwapped ? plan.rhs : plan.lhs)
   const { steps } = input
-  if (!isArithmetic(op) && !returnBool) {
-    const filter = isSwapped ? MIRRORED[op] : op
-    return renamed(input, false, state, (values, base, present, wordBase) => {
-      compareRows(filter ?? op, values, base, scalar, 0, present, wordBase, steps)
-    })
-  }
+  const isFilter = !isArithmetic(op) && !returnBool
   const run = isArithmetic(op) ? compute : compareBool
-  return renamed(input, true, state, (values, base) => {
-    if (isSwapped) run(op, scalar, 0, values, base, values, base, steps)
+  const filter = (isSwapped ? MIRRORED[op] : op) ?? op
+  const notes = notesAt(state, plan.expr.pos)
+  const stepNotes = new StepNotes()
+  return renamed(input, !isFilter, state, ({ values, base, present, wordBase, histograms }) => {
+    const cells = takeCells(op, histograms, undefined, steps, present, wordBase)
+    // A trim has cells only, and leaves this row empty.
+    if (isFilter) compareRows(filter, values, base, scalar, 0, present, wordBase, steps)
+    else if (isSwapped) run(op, scalar, 0, values, base, values, base, steps)
     else run(op, values, base, scalar, 0, values, base, steps)
+    if (cells === undefined) return undefined
+    const sample = (step: number) => histograms?.[step] ?? values[base + step]!
+    const number = (step: number) => scalar[step]!
+    const [left, right] = isSwapped ? [number, sample] : [sample, number]
+    const target = { steps, values, base, present, wordBase }
+    const row = operate(op, returnBool, cells, left, right, target, stepNotes)
+    stepNotes.emit(notes)
+    return row
   })
 }
 

@@ -4,11 +4,12 @@
  * and float → float functions are streams, the rest works on whole matrices.
  */
 import { quoteGo } from '../../base/go-string.js'
+import type { FloatHistogram } from '../../model/histogram.js'
 import { METRIC_NAME } from '../../model/labels.js'
-import type { StepMatrix } from '../columns.js'
+import type { HistogramRow, StepMatrix } from '../columns.js'
 import { absentLabels } from '../functions/absent.js'
 import type { Argument, CallContext, Notes } from '../functions/kernel.js'
-import { countBits } from '../memory.js'
+import { countBits, type QueryMemory } from '../memory.js'
 import type {
   AbsentPlan,
   MapCallPlan,
@@ -18,6 +19,8 @@ import type {
   TimestampPlan,
 } from '../plan/plan.js'
 import type { PosRange } from '../syntax/ast.js'
+import { eachHistogram, extraPoints, histogramBytes, keepFloats } from './histogram-cells.js'
+import { runMixed, seriesNotes } from './mixed-range.js'
 import {
   materialise,
   type QueryState,
@@ -64,17 +67,40 @@ function rangeStream(
     dropName: marks.dropName,
     cost: steps * 4 + 64,
     into(row, values, base, present, wordBase) {
-      rows.read(row, windows.buffer)
-      if (windows.buffer.count === 0) return
+      const { buffer } = windows
+      rows.read(row, buffer)
+      if (buffer.count === 0) return undefined
       // The samples of the fullest window are held besides the points, for the time of the call.
       memory.touch(slide(windows))
-      run(windows, params, values, base, present, wordBase, notes)
+      let histograms: HistogramRow | undefined
+      if (buffer.histograms === undefined) {
+        run(windows, params, values, base, present, wordBase, notes)
+      } else {
+        const target = { values, base, present, wordBase }
+        const about = seriesNotes(notes, rows.sets[row]!, state)
+        histograms = runMixed(func, windows, buffer.histograms, params, target, about)
+      }
       const points = countBits(present, wordBase, wordBase + words)
-      if (points === 0) return
+      if (points === 0) return undefined
       memory.hold(points)
-      if (counters !== undefined) counters.check(rows.sets[row]!)
+      let held = 0
+      if (histograms !== undefined) held = holdHistograms(histograms, memory)
+      if (counters !== undefined && held < points) counters.check(rows.sets[row]!)
+      return histograms
     },
   }
+}
+
+/** Counts the points that histograms are beyond one each. @returns how many histograms there are */
+function holdHistograms(histograms: HistogramRow, memory: QueryMemory): number {
+  let count = 0
+  for (const histogram of histograms) {
+    if (histogram === undefined) continue
+    count++
+    memory.hold(extraPoints(histogram))
+    memory.claim(histogramBytes(histogram))
+  }
+  return count
 }
 
 /** Notes it once per name when a function of counters is given something else. */
@@ -129,9 +155,34 @@ export async function evaluateAbsent(plan: AbsentPlan, state: QueryState): Promi
 export async function streamMapCall(plan: MapCallPlan, state: QueryState): Promise<RowStream> {
   const params = await scalarColumns(plan.params, state)
   const input = await state.stream(plan.input)
-  const { run, keepsName } = plan.func
-  return renamed(input, keepsName !== true, state, (values, base) => {
+  const { func } = plan
+  if (func.form === 'histogram') return ofHistograms(input, func.of, state)
+  const { run, keepsName } = func
+  return renamed(input, keepsName !== true, state, (row) => {
+    const { values, base } = row
+    if (row.histograms !== undefined) keepFloats(row.histograms, row.present, row.wordBase)
     run(values, values, base, base + input.steps, params, input.steps)
+    return undefined
+  })
+}
+
+/** A number of each histogram. */
+function ofHistograms(
+  input: RowStream,
+  of: (histogram: FloatHistogram) => number,
+  state: QueryState,
+): Promise<RowStream> {
+  const words = (input.steps + 31) >>> 5
+  return renamed(input, true, state, ({ values, base, present, wordBase, histograms }) => {
+    const wanted = new Uint32Array(words)
+    if (histograms !== undefined) {
+      eachHistogram(histograms, present, wordBase, (histogram, step) => {
+        values[base + step] = of(histogram)
+        wanted[step >>> 5]! |= 1 << (step & 31)
+      })
+    }
+    present.set(wanted, wordBase)
+    return undefined
   })
 }
 
@@ -139,9 +190,19 @@ export async function streamMapCall(plan: MapCallPlan, state: QueryState): Promi
 export async function streamTimestamp(plan: TimestampPlan, state: QueryState): Promise<RowStream> {
   const times = stepTimes(plan.range, state.memory)
   const input = await state.stream(plan.input)
-  return renamed(input, true, state, (values, base) => {
+  return renamed(input, true, state, ({ values, base }) => {
     for (let i = 0; i < times.length; i++) values[base + i] = times[i]! / 1000
+    return undefined
   })
+}
+
+/** A row of a stream, to be changed in place. */
+export interface ChangedRow {
+  readonly values: Float64Array
+  readonly base: number
+  readonly present: Uint32Array
+  readonly wordBase: number
+  readonly histograms: HistogramRow | undefined
 }
 
 /**
@@ -152,7 +213,7 @@ export async function renamed(
   input: RowStream,
   dropsName: boolean,
   state: QueryState,
-  change: (values: Float64Array, base: number, present: Uint32Array, wordBase: number) => void,
+  change: (row: ChangedRow) => HistogramRow | undefined,
 ): Promise<RowStream> {
   const marks = dropsName ? namesDropped(input.sets, input.count, state) : input
   const stream: RowStream = {
@@ -162,8 +223,8 @@ export async function renamed(
     dropName: marks.dropName,
     cost: input.cost + input.steps,
     into(row, values, base, present, wordBase) {
-      input.into(row, values, base, present, wordBase)
-      change(values, base, present, wordBase)
+      const histograms = input.into(row, values, base, present, wordBase)
+      return change({ values, base, present, wordBase, histograms })
     },
   }
   if (!dropsName || state.delayedNameRemoval || !hasRepeats(marks.sets, input.count)) return stream
@@ -203,7 +264,8 @@ export async function evaluateMatrixCall(
   return mergeRows(result)
 }
 
-function notesAt(state: QueryState, pos: PosRange): Notes {
+/** Notes that stand at a position unless told otherwise. */
+export function notesAt(state: QueryState, pos: PosRange): Notes {
   return {
     warn: (text, at) => state.annotations.warn(text, at ?? pos),
     info: (text, at) => state.annotations.info(text, at ?? pos),

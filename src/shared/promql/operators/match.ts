@@ -5,10 +5,12 @@
  *
  * Follows Prometheus promql/engine.go: VectorBinop, VectorAnd, VectorOr, VectorUnless.
  */
-import type { StepMatrix } from '../columns.js'
+import type { HistogramRow, StepMatrix } from '../columns.js'
 import type { VectorBinaryPlan } from '../plan/plan.js'
 import type { BinaryOp, VectorMatching } from '../syntax/ast.js'
 import { compareBool, compareRows, compute, isArithmetic } from './arithmetic.js'
+import { notesAt } from './call.js'
+import { operate, StepNotes, takeCells } from './histogram-binary.js'
 import { matchProjection, ResultLabels } from './label-sets.js'
 import { type Chains, checkOneSide, Pairs } from './match-checks.js'
 import { MatrixBuilder, type QueryState } from './operator.js'
@@ -124,7 +126,8 @@ function unite(lhs: StepMatrix, rhs: StepMatrix, groups: Groups, state: QuerySta
     const at = builder.next()
     matrix.values.set(lhs.values.subarray(row * steps, (row + 1) * steps), at * steps)
     matrix.present.set(lhs.present.subarray(row * words, (row + 1) * words), at * words)
-    builder.take(lhs.sets[row]!, lhs.dropName === undefined ? 0 : lhs.dropName[row]!)
+    const dropName = lhs.dropName === undefined ? 0 : lhs.dropName[row]!
+    builder.take(lhs.sets[row]!, dropName, lhs.histograms?.[row])
   }
   for (let row = 0; row < rhs.series; row++) {
     const at = builder.next()
@@ -133,7 +136,8 @@ function unite(lhs: StepMatrix, rhs: StepMatrix, groups: Groups, state: QuerySta
     for (let word = 0; word < words; word++) {
       matrix.present[at * words + word] = rhs.present[row * words + word]! & ~left[base + word]!
     }
-    builder.take(rhs.sets[row]!, rhs.dropName === undefined ? 0 : rhs.dropName[row]!)
+    const dropName = rhs.dropName === undefined ? 0 : rhs.dropName[row]!
+    builder.take(rhs.sets[row]!, dropName, rhs.histograms?.[row])
   }
   return matrix
 }
@@ -178,16 +182,17 @@ async function combine(
   const builder = new MatrixBuilder(state.memory, steps, pairCount(manyGroups, chains) + filled)
   const { matrix } = builder
   const pairs = new Pairs(matrix, matching, state)
+  const stepNotes = new StepNotes()
   /** Computes the row `at`, whose bits tell where both sides are; keeps it unless it is empty. */
   const take = (m: Operand, o: Operand, at: number, set: number): boolean => {
     const [left, right] = isSwapped ? [o, m] : [m, o]
-    pairRow(op, returnBool, left.values, left.base, right.values, right.base, matrix, at)
-    return builder.take(set, returnBool ? 1 : 0)
+    const histograms = pairRow(op, returnBool, left, right, matrix, at, stepNotes)
+    return builder.take(set, returnBool ? 1 : 0, histograms)
   }
   for (let row = 0; row < many.series; row++) {
     const group = manyGroups[row]!
     const set = many.sets[row]!
-    const operand = { values: many.values, base: row * steps }
+    const operand = operandOf(many, row)
     const pair = (other: Operand, otherSet: number, at: number): void => {
       const matched = pairs.matched(at)
       const result = results.of(set, otherSet)
@@ -196,7 +201,7 @@ async function combine(
     for (let other = chains.first[group]!; other !== -1; other = chains.next[other]!) {
       const at = builder.next()
       if (!overlap(many, row, one, other, matrix.present, at * words)) continue
-      pair({ values: one.values, base: other * steps }, one.sets[other]!, at)
+      pair(operandOf(one, other), one.sets[other]!, at)
     }
     if (fillOne !== undefined) {
       const at = builder.next()
@@ -211,9 +216,10 @@ async function combine(
     const group = oneGroups[row]!
     if (!remainder(one, row, fillMany.present, group, matrix.present, at * words)) continue
     const set = one.sets[row]!
-    take(fillMany, { values: one.values, base: row * steps }, at, results.of(key.of(set), set))
+    take(fillMany, operandOf(one, row), at, results.of(key.of(set), set))
     if (state.memory.worked(steps)) await state.memory.breathe()
   }
+  stepNotes.emit(notesAt(state, plan.expr.pos))
   return matrix
 }
 
@@ -221,6 +227,11 @@ async function combine(
 interface Operand {
   readonly values: Float64Array
   readonly base: number
+  readonly histograms: HistogramRow | undefined
+}
+
+function operandOf({ values, steps, histograms }: StepMatrix, row: number): Operand {
+  return { values, base: row * steps, histograms: histograms?.[row] }
 }
 
 /** What stands for the rows of a side that are missing. */
@@ -238,7 +249,8 @@ function fillerOf(
 ): Filler | undefined {
   if (value === undefined) return undefined
   const present = groupPresence(side, ordinals, groupCount, state)
-  return { values: state.memory.floats(side.steps).fill(value), base: 0, present }
+  const values = state.memory.floats(side.steps).fill(value)
+  return { values, base: 0, histograms: undefined, present }
 }
 
 function pairCount(manyGroups: Uint32Array, chains: Chains): number {
@@ -287,24 +299,38 @@ function remainder(
   return any !== 0
 }
 
+/** @returns the result's histograms */
 function pairRow(
   op: BinaryOp,
   returnBool: boolean,
-  a: Float64Array,
-  aBase: number,
-  b: Float64Array,
-  bBase: number,
+  left: Operand,
+  right: Operand,
   out: StepMatrix,
   at: number,
-): void {
-  const { steps, words } = out
+  notes: StepNotes,
+): HistogramRow | undefined {
+  const { steps, words, values, present } = out
   const base = at * steps
+  const wordBase = at * words
+  const { values: a, base: aBase } = left
+  const { values: b, base: bBase } = right
+  const cells = takeCells(op, left.histograms, right.histograms, steps, present, wordBase)
   if (isArithmetic(op)) {
-    compute(op, a, aBase, b, bBase, out.values, base, steps)
+    compute(op, a, aBase, b, bBase, values, base, steps)
   } else if (returnBool) {
-    compareBool(op, a, aBase, b, bBase, out.values, base, steps)
+    compareBool(op, a, aBase, b, bBase, values, base, steps)
   } else {
-    for (let i = 0; i < steps; i++) out.values[base + i] = a[aBase + i]!
-    compareRows(op, a, aBase, b, bBase, out.present, at * words, steps)
+    for (let i = 0; i < steps; i++) values[base + i] = a[aBase + i]!
+    compareRows(op, a, aBase, b, bBase, present, wordBase, steps)
   }
+  if (cells === undefined) return undefined
+  return operate(
+    op,
+    returnBool,
+    cells,
+    (step) => left.histograms?.[step] ?? a[aBase + step]!,
+    (step) => right.histograms?.[step] ?? b[bBase + step]!,
+    { steps, values, base, present, wordBase },
+    notes,
+  )
 }

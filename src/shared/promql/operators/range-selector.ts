@@ -4,7 +4,7 @@
  *
  * Hot; benchmark bench/shared/promql/execute.bench.ts. Windows are left-open, (end − range, end].
  */
-import type { StepMatrix, StepRange } from '../columns.js'
+import type { HistogramRow, StepMatrix, StepRange } from '../columns.js'
 import type { Windows } from '../functions/kernel.js'
 import type { RangePlan } from '../plan/plan.js'
 import type { SampleBuffer } from '../source.js'
@@ -37,6 +37,7 @@ export async function openRange(plan: RangePlan, state: QueryState): Promise<Sam
     sets: selected.sets,
     dropName: undefined,
     read(row, out) {
+      out.histograms = undefined
       selected.read(row, mint, maxt, out)
       state.read.samples += out.count
       state.memory.worked(out.count)
@@ -56,6 +57,7 @@ function subqueryRows(matrix: StepMatrix, range: StepRange): SampleRows {
         out.values = new Float64Array(matrix.steps)
       }
       out.count = expandRow(matrix, row, range.start, range.step, out.ts, out.values)
+      out.histograms = expandHistograms(matrix, row)
       dropStale(out)
     },
   }
@@ -82,6 +84,16 @@ export function expandRow(
     }
   }
   return count
+}
+
+/** The histograms of a row's points, in the order of expandRow. */
+export function expandHistograms(matrix: StepMatrix, row: number): HistogramRow | undefined {
+  const histograms = matrix.histograms?.[row]
+  if (histograms === undefined) return undefined
+  const base = row * matrix.words
+  return histograms.filter(
+    (_, step) => ((matrix.present[base + (step >>> 5)]! >>> (step & 31)) & 1) === 1,
+  )
 }
 
 /** Windows and the buffer that they slide over. */

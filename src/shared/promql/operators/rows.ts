@@ -57,7 +57,9 @@ export function mergeRows(matrix: StepMatrix): StepMatrix {
       present[first * words + word]! |= bits
       present[row * words + word] = 0
       for (let step = word << 5; bits !== 0; step++, bits >>>= 1) {
-        if ((bits & 1) !== 0) values[first * steps + step] = values[row * steps + step]!
+        if ((bits & 1) === 0) continue
+        values[first * steps + step] = values[row * steps + step]!
+        if (matrix.histograms !== undefined) moveCell(matrix, row, first, step)
       }
     }
   }
@@ -69,15 +71,29 @@ export function isPresentAt(matrix: StepMatrix, row: number, step: number): bool
   return ((matrix.present[row * matrix.words + (step >>> 5)]! >>> (step & 31)) & 1) === 1
 }
 
+/** Moves what a cell holds besides its value to another row. */
+function moveCell(matrix: StepMatrix, from: number, to: number, step: number): void {
+  const rows = matrix.histograms!
+  const histogram = rows[from]?.[step]
+  let row = rows[to]
+  if (row === undefined) {
+    if (histogram === undefined) return
+    row = new Array<undefined>(matrix.steps).fill(undefined)
+    rows[to] = row
+  }
+  row[step] = histogram
+}
+
 /** Leaves empty rows out, in place, keeping the order. */
 export function compactRows(matrix: StepMatrix): StepMatrix {
-  const { steps, words, sets, values, present, dropName } = matrix
+  const { steps, words, sets, values, present, dropName, histograms } = matrix
   let kept = 0
   for (let row = 0; row < matrix.series; row++) {
     if (countBits(present, row * words, (row + 1) * words) === 0) continue
     if (kept !== row) {
       sets[kept] = sets[row]!
       if (dropName !== undefined) dropName[kept] = dropName[row]!
+      if (histograms !== undefined) histograms[kept] = histograms[row]
       values.copyWithin(kept * steps, row * steps, (row + 1) * steps)
       present.copyWithin(kept * words, row * words, (row + 1) * words)
     }

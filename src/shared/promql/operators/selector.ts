@@ -7,11 +7,13 @@
  */
 import { fail } from '../../errors/index.js'
 import { isStale } from '../../model/stale.js'
+import type { HistogramRow } from '../columns.js'
 import { interpolate } from '../functions/extended-rate.js'
 import { countBits } from '../memory.js'
 import type { InstantPlan } from '../plan/plan.js'
 import type { SampleBuffer } from '../source.js'
 import { printSet } from '../text.js'
+import { extraPoints, histogramBytes } from './histogram-cells.js'
 import type { QueryState, RowStream } from './operator.js'
 
 /** A buffer for a source to fill. */
@@ -46,9 +48,10 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
       : { sets: selected.sets, dropName: undefined }),
     cost: steps + 64,
     into(row, values, base, present, wordBase) {
+      buffer.histograms = undefined
       selected.read(row, mint, maxt, buffer)
       if (plan.keepsName && buffer.histograms !== undefined) throw notFloat(row)
-      if (buffer.count === 0) return
+      if (buffer.count === 0) return undefined
       state.memory.worked(buffer.count)
       if (plan.isSmoothed) fillSmoothed(buffer, plan, values, base, present, wordBase)
       else if (asTimestamp)
@@ -78,6 +81,8 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
       const points = countBits(present, wordBase, wordBase + words)
       state.read.samples += points
       state.memory.hold(points)
+      if (buffer.histograms === undefined || asTimestamp) return undefined
+      return histogramsAt(buffer, buffer.histograms, plan, state)
     },
   }
 }
@@ -113,17 +118,43 @@ function fillSmoothed(
 
 /** Takes stale markers out: they are not samples of a range. */
 export function dropStale(buffer: SampleBuffer): void {
-  const { ts, values, count } = buffer
+  const { ts, values, histograms, count } = buffer
   let i = 0
   while (i < count && (values[i] === values[i] || !isStale(values[i]!))) i++
   if (i === count) return
   let kept = i
   for (; i < count; i++) {
     if (isStale(values[i]!)) continue
+    if (histograms !== undefined) histograms[kept] = histograms[i]
     ts[kept] = ts[i]!
     values[kept++] = values[i]!
   }
   buffer.count = kept
+}
+
+/** The histograms among what the steps see; stale markers are floats. */
+function histogramsAt(
+  { ts, count }: SampleBuffer,
+  histograms: HistogramRow,
+  plan: InstantPlan,
+  { memory }: QueryState,
+): HistogramRow | undefined {
+  const { times, lookbackMs } = plan
+  const steps = plan.range.count
+  let row: HistogramRow | undefined
+  let next = 0
+  let at = times.first
+  for (let i = 0; i < steps; i++, at += times.step) {
+    while (next < count && ts[next]! <= at) next++
+    if (next === 0 || ts[next - 1]! <= at - lookbackMs) continue
+    const histogram = histograms[next - 1]
+    if (histogram === undefined) continue
+    row ??= new Array<undefined>(steps).fill(undefined)
+    row[i] = histogram
+    memory.hold(extraPoints(histogram))
+    memory.claim(histogramBytes(histogram))
+  }
+  return row
 }
 
 /** Sets and marks of rows whose operation drops the metric name. */

@@ -338,7 +338,8 @@ function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
       const pos = notePosition(first!)
       return { kind: 'range-call', range, expr, func, input, params, pos }
     }
-    case 'map': {
+    case 'map':
+    case 'histogram': {
       const params = expr.args.slice(1).map((arg) => build(builder, arg, range))
       return { kind: 'map-call', range, expr, func, input: build(builder, first!, range), params }
     }
@@ -411,7 +412,6 @@ function buildArgument(builder: Builder, expr: Expr, range: StepRange): Plan | s
 }
 
 function buildBinary(builder: Builder, expr: Binary, range: StepRange): Plan {
-  if (expr.op === '</' || expr.op === '>/') throw unsupported(`the ${expr.op} operator`)
   const lhs = build(builder, expr.lhs, range)
   const rhs = build(builder, expr.rhs, range)
   const left = typeOf(expr.lhs) === 'scalar'

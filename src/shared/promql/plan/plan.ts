@@ -90,7 +90,7 @@ export interface AbsentPlan extends Node {
 /** A float → float function. */
 export interface MapCallPlan extends Node {
   readonly kind: 'map-call'
-  readonly func: Extract<FunctionRow['kernel'], { form: 'map' }>
+  readonly func: Extract<FunctionRow['kernel'], { form: 'map' | 'histogram' }>
   readonly input: Plan
   readonly params: readonly Plan[]
 }
