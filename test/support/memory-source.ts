@@ -3,6 +3,7 @@
  * order in which they were added.
  */
 
+import type { FloatHistogram } from '../../src/shared/model/histogram.js'
 import { type Labels, labelsOf } from '../../src/shared/model/labels.js'
 import type { Matcher } from '../../src/shared/model/matcher.js'
 import { compileRegex } from '../../src/shared/model/regex.js'
@@ -20,8 +21,10 @@ export type Value = number | 'stale' | undefined
 
 interface Series {
   readonly labels: Labels
-  readonly ts: Float64Array
-  readonly values: Float64Array
+  ts: Float64Array
+  values: Float64Array
+  /** [samples]; undefined without histograms. */
+  histograms: (FloatHistogram | undefined)[] | undefined
 }
 
 export class MemorySource implements SeriesSource {
@@ -49,9 +52,34 @@ export class MemorySource implements SeriesSource {
     labels: Readonly<Record<string, string>>,
     ts: Float64Array,
     values: Float64Array,
+    histograms?: (FloatHistogram | undefined)[],
   ): this {
-    this.series.push({ labels: labelsOf(labels), ts, values })
+    this.series.push({ labels: labelsOf(labels), ts, values, histograms })
     return this
+  }
+
+  /** Adds samples to a series, which is made when there is none. */
+  append(
+    labels: Labels,
+    ts: Float64Array,
+    values: Float64Array,
+    histograms: (FloatHistogram | undefined)[] | undefined,
+  ): void {
+    const key = JSON.stringify(labels)
+    const known = this.series.find((series) => JSON.stringify(series.labels) === key)
+    if (known === undefined) {
+      this.series.push({ labels, ts, values, histograms })
+      return
+    }
+    if (histograms !== undefined || known.histograms !== undefined) {
+      const before = known.histograms ?? new Array<undefined>(known.ts.length).fill(undefined)
+      known.histograms = [
+        ...before,
+        ...(histograms ?? new Array<undefined>(ts.length).fill(undefined)),
+      ]
+    }
+    known.ts = joined(known.ts, ts)
+    known.values = joined(known.values, values)
   }
 
   select(request: SelectRequest, labels: LabelTable): Promise<SelectedSeries> {
@@ -69,6 +97,14 @@ export class MemorySource implements SeriesSource {
       },
     })
   }
+}
+
+/** One after the other; bits are kept, those of stale markers among them. */
+function joined(a: Float64Array, b: Float64Array): Float64Array {
+  const both = new Float64Array(a.length + b.length)
+  both.set(a)
+  both.set(b, a.length)
+  return both
 }
 
 function testOf({ name, op, value }: Matcher): (labels: Labels) => boolean {
@@ -89,6 +125,10 @@ function read(series: Series, mint: number, maxt: number, out: SampleBuffer): vo
   out.ts.set(series.ts.subarray(from, to))
   out.values.set(series.values.subarray(from, to))
   out.count = to - from
+  if (series.histograms !== undefined) {
+    const histograms = series.histograms.slice(from, to)
+    if (histograms.some((histogram) => histogram !== undefined)) out.histograms = histograms
+  }
 }
 
 function firstFrom(ts: Float64Array, at: number): number {

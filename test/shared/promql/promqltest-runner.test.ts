@@ -85,7 +85,7 @@ test('an instant eval is run as written, pinned at five times, and each as a ran
         return store.source.select(request, labels)
       },
     }
-    return { append: store.append, source }
+    return { append: (...args) => store.append(...args), source }
   })
   assert.equal(outcome?.status, 'passed')
   assert.equal(asked.length, 12)
@@ -104,18 +104,38 @@ test('an instant eval is run as written, pinned at five times, and each as a ran
   )
 })
 
-test('what needs native histograms is skipped with the reason', async () => {
-  const outcomes = await runScript(
-    'load 1m\n  h {{count:3}}x2\n  f 1\n\neval instant at 0 h\n  h {{count:3}}\n\neval instant at 0 f\n  f 1',
-    makeStore,
+test('histograms are compared as values, the hint only where one is written', async () => {
+  const data = 'load 1m\n  h {{count:3 sum:4 buckets:[1 0 2]}}x2\n\n'
+  const ask = async (expected: string): Promise<string | undefined> => {
+    const outcomes = await runScript(`${data}eval instant at 1m h\n  h ${expected}`, makeStore)
+    return outcomes[0]?.status
+  }
+  assert.equal(await ask('{{count:3 sum:4 buckets:[1 0 2]}}'), 'passed')
+  assert.equal(await ask('{{count:3 sum:4 buckets:[1 0 2 0]}}'), 'passed')
+  assert.equal(
+    await ask('{{count:3 sum:4 buckets:[1 0 2] counter_reset_hint:not_reset}}'),
+    'passed',
   )
-  assert.deepEqual(
-    outcomes.map(({ status, reason }) => [status, reason]),
-    [
-      ['skipped', 'native histograms are expected'],
-      ['passed', ''],
-    ],
-  )
+  for (const wrong of [
+    '{{count:3 sum:4 buckets:[1 0 2] counter_reset_hint:gauge}}',
+    '{{count:3 sum:4 buckets:[1 0 3]}}',
+    '{{count:3 sum:4 buckets:[1 2]}}',
+    '{{count:3 sum:4.1 buckets:[1 0 2]}}',
+    '{{count:3 sum:4 schema:1 buckets:[1 0 2]}}',
+    '{{count:3 sum:4 z_bucket_w:0.1 buckets:[1 0 2]}}',
+    '3',
+  ]) {
+    assert.equal(await ask(wrong), 'failed', wrong)
+  }
+})
+
+test('sequences of histograms are spelled out', () => {
+  const counts = (text: string): unknown[] =>
+    readItems(text).map((item) => (typeof item === 'object' ? item.histogram.count : item))
+  assert.deepEqual(counts('{{count:1 sum:2}}x1 {{}}+{{count:3}}x2'), [1, 1, 0, 3, 6])
+  assert.deepEqual(counts('{{count:5}}-{{count:1}}x2 _ stale'), [5, 4, 3, undefined, 'stale'])
+  assert.throws(() => readItems('{{count}}'), /not a histogram/)
+  assert.throws(() => readItems('{{count:x}}'), /not a number/)
 })
 
 test('sequences of values are spelled out', () => {
@@ -127,10 +147,6 @@ test('sequences of values are spelled out', () => {
     ['1-2x2', [1, -1, -3]],
     ['_ 1 _x2', [undefined, 1, undefined, undefined]],
     ['stale NaN Inf -Inf', ['stale', Number.NaN, Infinity, -Infinity]],
-    [
-      '{{a:1 b:2}}x1 {{}}+{{c:1}}x2',
-      ['histogram', 'histogram', 'histogram', 'histogram', 'histogram'],
-    ],
   ]
   for (const [text, items] of cases) assert.deepEqual(readItems(text), items, text)
 })

@@ -1,7 +1,12 @@
 /** Compares what a query gave with what a script expects; answers with a reason, or undefined. */
 import { quoteGo } from '../../../src/shared/base/go-string.js'
+import type { FloatBuckets, FloatHistogram } from '../../../src/shared/model/histogram.js'
+import { compactHistogram, sameBounds } from '../../../src/shared/model/histogram-arithmetic.js'
+import { bucketIndexes } from '../../../src/shared/model/histogram-bounds.js'
+import { printHistogram } from '../../../src/shared/model/histogram-text.js'
 import type { Labels } from '../../../src/shared/model/labels.js'
 import type { QueryResult } from '../../../src/shared/promql/index.js'
+import type { HistogramLiteral } from './histogram-literal.js'
 import type { Expected, TextMatch } from './script.js'
 import type { Item } from './series.js'
 
@@ -11,7 +16,7 @@ const MIN_NORMAL = 2 ** -1022
 /** A series of a result: its labels as text, and values by time. */
 export interface Row {
   readonly key: string
-  readonly points: ReadonlyMap<number, number>
+  readonly points: ReadonlyMap<number, number | FloatHistogram>
 }
 
 /** Labels in Prometheus' notation, as keys and for texts. */
@@ -25,17 +30,19 @@ export function rowsOf(result: QueryResult): Row[] {
   if (data.type === 'string' || data.type === 'scalar') return []
   return Array.from(data.order, (row) => {
     const key = keyOf(labels.labels(data.matrix.sets[row]!))
-    const points = new Map<number, number>()
+    const points = new Map<number, number | FloatHistogram>()
     if (data.type === 'samples') {
-      const { offsets, ts, values } = data.matrix
-      for (let k = offsets[row]!; k < offsets[row + 1]!; k++) points.set(ts[k]!, values[k]!)
+      const { offsets, ts, values, histograms } = data.matrix
+      for (let k = offsets[row]!; k < offsets[row + 1]!; k++) {
+        points.set(ts[k]!, histograms?.[k] ?? values[k]!)
+      }
       return { key, points }
     }
-    const { steps, words, values, present } = data.matrix
+    const { steps, words, values, present, histograms } = data.matrix
     for (let step = 0; step < steps; step++) {
       if (((present[row * words + (step >>> 5)]! >>> (step & 31)) & 1) === 0) continue
       const time = data.type === 'vector' ? data.atMs : data.range.start + step * data.range.step
-      points.set(time, values[row * steps + step]!)
+      points.set(time, histograms?.[row]?.[step] ?? values[row * steps + step]!)
     }
     return { key, points }
   }).filter((row) => row.points.size > 0)
@@ -75,14 +82,52 @@ function comparePoints(
     if (item === undefined) continue
     const time = times.start + index * times.step
     const value = open.get(time)
-    if (value === undefined) return `no value at ${time}, expected ${String(item)}`
+    if (value === undefined) return `no value at ${time}, expected ${show(item)}`
     open.delete(time)
-    if (item === 'histogram' || item === 'stale') return `${item} expected at ${time}`
-    if (!isClose(item, value)) return `${value} at ${time}, expected ${item}`
+    const isEqual =
+      typeof item === 'number'
+        ? typeof value === 'number' && isClose(item, value)
+        : item !== 'stale' && typeof value !== 'number' && isCloseHistogram(item, value)
+    if (!isEqual) return `${show(value)} at ${time}, expected ${show(item)}`
   }
   if (open.size > 0)
-    return `${[...open].map(([time, value]) => `${value} at ${time}`)} not expected`
+    return `${[...open].map(([time, value]) => `${show(value)} at ${time}`)} not expected`
   return undefined
+}
+
+function show(value: number | 'stale' | FloatHistogram | HistogramLiteral): string {
+  if (typeof value !== 'object') return String(value)
+  const histogram = 'histogram' in value ? value.histogram : value
+  const { schema, zeroThreshold, customValues, counterResetHint } = histogram
+  const bounds = `${zeroThreshold}, ${customValues.join(' ')}`
+  return `${printHistogram(histogram)} (${schema}, ${bounds}, ${counterResetHint})`
+}
+
+/** The rules of the language for histograms: buckets compacted, the hint only if one is written. */
+function isCloseHistogram(
+  { histogram, hasHint }: HistogramLiteral,
+  value: FloatHistogram,
+): boolean {
+  const a = compactHistogram(histogram)
+  const b = compactHistogram(value)
+  return (
+    a.schema === b.schema &&
+    isClose(a.count, b.count) &&
+    isClose(a.sum, b.sum) &&
+    isClose(a.zeroCount, b.zeroCount) &&
+    a.zeroThreshold === b.zeroThreshold &&
+    sameBounds(a.customValues, b.customValues) &&
+    closeBuckets(a.positive, b.positive) &&
+    closeBuckets(a.negative, b.negative) &&
+    (!hasHint || a.counterResetHint === b.counterResetHint)
+  )
+}
+
+function closeBuckets(a: FloatBuckets, b: FloatBuckets): boolean {
+  const left = bucketIndexes(a)
+  const right = bucketIndexes(b)
+  if (left.length !== right.length) return false
+  return left.every((index, i) => index === right[i] && isClose(a.counts[i]!, b.counts[i]!))
 }
 
 /** Prometheus util/almost with a tolerance of 1e-6. */

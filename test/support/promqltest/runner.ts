@@ -4,7 +4,7 @@
  * these as the middle step of a range query.
  */
 import { AppError } from '../../../src/shared/errors/index.js'
-import { type Labels, METRIC_NAME } from '../../../src/shared/model/labels.js'
+import type { Labels } from '../../../src/shared/model/labels.js'
 import type { Matcher } from '../../../src/shared/model/matcher.js'
 import { compileRegex } from '../../../src/shared/model/regex.js'
 import {
@@ -17,9 +17,10 @@ import {
 } from '../../../src/shared/promql/index.js'
 import { canPin, pinned, walk } from './at-times.js'
 import { compareNotes, compareRows, isClose, isMatch, keyOf, rowsOf } from './compare.js'
+import { convertClassic } from './nhcb.js'
 import { type Command, type EvalCommand, parseScript } from './script.js'
-import type { SeriesLine } from './series.js'
-import { columnOf, type Store } from './store.js'
+import type { Item, SeriesLine } from './series.js'
+import { columnsOf, type Store } from './store.js'
 
 /** How one eval of a script went. */
 export interface Outcome {
@@ -47,8 +48,6 @@ class Skip extends Error {}
 /** What of a script's data the engine cannot hold; evals that select it are skipped. */
 interface Data {
   store: Store
-  /** Series with native histograms. */
-  histograms: Labels[]
   /** Series with start timestamps. */
   started: Labels[]
 }
@@ -66,7 +65,7 @@ export async function runScript(text: string, makeStore: () => Store): Promise<O
 }
 
 function freshData(makeStore: () => Store): Data {
-  return { store: makeStore(), histograms: [], started: [] }
+  return { store: makeStore(), started: [] }
 }
 
 function load(command: Extract<Command, { kind: 'load' }>, data: Data): void {
@@ -76,30 +75,19 @@ function load(command: Extract<Command, { kind: 'load' }>, data: Data): void {
     if (line.isStart) data.started.push(line.labels)
     else lines.set(keyOf(line.labels), line)
   }
-  for (const { labels, items } of lines.values()) {
-    if (items.includes('histogram')) data.histograms.push(labels)
-    if (command.withNhcb) data.histograms.push(...convertedOf(labels))
+  const converted = command.withNhcb ? convertClassic(lines.values()) : []
+  for (const { labels, items } of [...lines.values(), ...converted]) {
     const at: number[] = []
-    const kept: (number | 'stale')[] = []
+    const kept: Exclude<Item, undefined>[] = []
     for (const [index, item] of items.entries()) {
-      if (item === undefined || item === 'histogram') continue
+      if (item === undefined) continue
       at.push(index * command.stepMs)
       kept.push(item)
     }
-    if (at.length > 0) data.store.append(labels, Float64Array.from(at), columnOf(kept))
+    if (at.length === 0) continue
+    const { values, histograms } = columnsOf(kept)
+    data.store.append(labels, Float64Array.from(at), values, histograms)
   }
-}
-
-/** The native histogram that load_with_nhcb makes of a classic one. */
-function convertedOf(labels: Labels): Labels[] {
-  const name = labels.find((label) => label.name === METRIC_NAME)?.value ?? ''
-  const base = name.replace(/_(?:bucket|count|sum)$/, '')
-  if (base === name) return []
-  return [
-    labels
-      .filter((label) => label.name !== 'le')
-      .map((label) => (label.name === METRIC_NAME ? { name: METRIC_NAME, value: base } : label)),
-  ]
 }
 
 async function evaluate(command: EvalCommand, data: Data): Promise<Outcome> {
@@ -159,7 +147,7 @@ async function runOnce(
   const { expected, isInstant, start, end, step } = command
   let result: QueryResult
   try {
-    result = await ask(query, { start, end, step: isInstant ? 0 : step }, command, data)
+    result = await ask(query, { start, end, step: isInstant ? 0 : step }, data)
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     if (expected.fail === undefined) return `failed: ${error.message}`
@@ -204,7 +192,7 @@ async function runAsRange(
   const times = { start: at - MINUTE_MS, end: at + MINUTE_MS, step: MINUTE_MS }
   let result: QueryResult
   try {
-    result = await ask(query, times, command, data)
+    result = await ask(query, times, data)
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     return `failed: ${error.message}`
@@ -218,13 +206,13 @@ async function runAsRange(
   if (expected.scalar === undefined) return compareRows(rows, expected, { start: at, step: 0 })
   const value = rows[0]?.points.get(at)
   if (value === undefined) return 'no value at the middle step'
+  if (typeof value !== 'number') return 'a histogram at the middle step'
   return isClose(expected.scalar, value) ? undefined : `${value}, expected ${expected.scalar}`
 }
 
 async function ask(
   query: string,
   times: { readonly start: number; readonly end: number; readonly step: number },
-  command: EvalCommand,
   data: Data,
 ): Promise<QueryResult> {
   const expr = parse(query, OPTIONS)
@@ -245,27 +233,21 @@ async function ask(
       data.store.source,
       new LabelTable(),
     )
-    skipUnreadable(expr, command, data)
+    skipUnreadable(expr, data)
     return result
   } catch (error) {
     if (error instanceof AppError && error.id === 'query-unsupported') {
       throw new Skip(error.message)
     }
-    skipUnreadable(expr, command, data)
+    skipUnreadable(expr, data)
     throw error
   }
 }
 
 /** Skips an eval that is about data which cannot be stored yet. */
-function skipUnreadable(expr: Expr, command: EvalCommand, data: Data): void {
-  if (command.expected.series.some(({ items }) => items.includes('histogram'))) {
-    throw new Skip('native histograms are expected')
-  }
+function skipUnreadable(expr: Expr, data: Data): void {
   walk(expr, (node) => {
     if (node.kind !== 'vector-selector') return
-    if (data.histograms.some((labels) => isSelected(labels, node.matchers))) {
-      throw new Skip('native histograms in the data')
-    }
     if (data.started.some((labels) => isSelected(labels, node.matchers))) {
       throw new Skip('start timestamps in the data')
     }

@@ -4,10 +4,15 @@
  */
 import { findGoFloat } from '../../../src/shared/base/go-float.js'
 import { unquoteGo } from '../../../src/shared/base/go-string.js'
+import {
+  addHistograms,
+  subtractHistograms,
+} from '../../../src/shared/model/histogram-arithmetic.js'
 import { type Labels, labelsOf, METRIC_NAME } from '../../../src/shared/model/labels.js'
+import { type HistogramLiteral, parseHistogram } from './histogram-literal.js'
 
-/** A value of a sequence; `undefined` is a gap. Native histograms are told, not read. */
-export type Item = number | 'stale' | 'histogram' | undefined
+/** A value of a sequence; `undefined` is a gap. */
+export type Item = number | 'stale' | HistogramLiteral | undefined
 
 /** A metric and its values, one a step. */
 export interface SeriesLine {
@@ -19,7 +24,7 @@ export interface SeriesLine {
 
 const NUMBER = String.raw`(?:inf|nan|\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)`
 const SEQUENCE = new RegExp(String.raw`^([+-]?${NUMBER})(?:([+-])([+-]?${NUMBER}))?x(\d+)$`, 'i')
-const HISTOGRAMS = /^\{\{.*?\}\}(?:[+-]\{\{.*?\}\})?(?:x(\d+))?(?=\s|$)/
+const HISTOGRAMS = /^\{\{(.*?)\}\}(?:([+-])\{\{(.*?)\}\})?(?:x(\d+))?(?=\s|$)/
 
 /** Reads a series line. */
 export function parseSeriesLine(line: string): SeriesLine {
@@ -93,10 +98,32 @@ export function readItems(text: string): Item[] {
     const histograms = HISTOGRAMS.exec(rest)
     const word = histograms?.[0] ?? /^\S+/.exec(rest)![0]
     if (histograms !== null) {
-      const times = histograms[1] === undefined ? 1 : Number(histograms[1]) + 1
-      for (let i = 0; i < times; i++) items.push('histogram')
+      const [, first, sign, step, times] = histograms
+      items.push(...expandHistograms(first!, sign, step, Number(times ?? 0)))
     } else items.push(...expand(word))
     rest = rest.slice(word.length).trim()
+  }
+  return items
+}
+
+/** A histogram, then `times` ones that each add (or take away) another to the one before. */
+function expandHistograms(
+  first: string,
+  sign: string | undefined,
+  step: string | undefined,
+  times: number,
+): HistogramLiteral[] {
+  let item = parseHistogram(first)
+  const increment = step === undefined ? undefined : parseHistogram(step).histogram
+  const items = [item]
+  for (let i = 0; i < times; i++) {
+    if (increment !== undefined) {
+      const combine = sign === '-' ? subtractHistograms : addHistograms
+      const combined = combine(item.histogram, increment)
+      if (combined === undefined) throw new Error(`no common buckets: ${first} ${step}`)
+      item = { ...item, histogram: combined.histogram }
+    }
+    items.push(item)
   }
   return items
 }

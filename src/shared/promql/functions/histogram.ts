@@ -196,7 +196,7 @@ function fill(
   }
   for (const [index, histogram] of histograms.entries()) {
     const { set, native, rows, bounds } = histogram
-    const notes = nativeNotes(context, set)
+    const notes = nativeNotes(context, set, at)
     for (let step = 0; step < steps; step++) {
       let count = 0
       for (let k = 0; k < rows.length; k++) {
@@ -227,10 +227,11 @@ function histogramAt(input: StepMatrix, row: number, step: number): FloatHistogr
 }
 
 /** Notes of one native series; without delayed removal its name is gone before anyone asks. */
-function nativeNotes({ notes, labels, delayedNameRemoval }: CallContext, set: number): WindowNotes {
+function nativeNotes(context: CallContext, set: number, at: PosRange): WindowNotes {
+  const { notes, labels, delayedNameRemoval } = context
   return {
-    warn: notes.warn,
-    info: notes.info,
+    warn: (text) => notes.warn(text, at),
+    info: (text) => notes.info(text, at),
     name: () => (delayedNameRemoval ? labels.value(set, METRIC_NAME) : ''),
   }
 }

@@ -167,9 +167,20 @@ export interface FunctionRow {
     | RangeForm
     | { readonly form: 'map'; readonly run: MapKernel; readonly keepsName?: true }
     /** A number of each native histogram; floats are left out. */
-    | { readonly form: 'histogram'; readonly of: (histogram: FloatHistogram) => number }
+    | {
+        readonly form: 'histogram'
+        readonly of: (histogram: FloatHistogram) => number
+        /** Looks at count and sum, not at buckets. */
+        readonly countsOnly?: true
+      }
     /** relabels: makes label sets of its own, so that rows may have become equal. */
-    | { readonly form: 'matrix'; readonly run: MatrixKernel; readonly relabels?: true }
+    | {
+        readonly form: 'matrix'
+        readonly run: MatrixKernel
+        readonly relabels?: true
+        /** Looks at buckets of native histograms. */
+        readonly readsBuckets?: true
+      }
     /** A number that the query's times fix: start(), end(), range(), step(). Milliseconds in, seconds out. */
     | { readonly form: 'constant'; readonly of: (times: ConstantTimes) => number }
     /** Handled by an operator of its own since it needs more than values: timestamp, absent_over_time. */

@@ -3,6 +3,7 @@
  * kernel's for floats, with the histograms taken out; the others go to the function's own way with
  * histograms, or are left to the floats in them.
  */
+import { fail } from '../../errors/index.js'
 import { METRIC_NAME } from '../../model/labels.js'
 import type { HistogramRow } from '../columns.js'
 import type { MixedWindow, Notes, RangeForm, WindowNotes, Windows } from '../functions/kernel.js'
@@ -31,6 +32,11 @@ export function runMixed(
   notes: WindowNotes,
 ): HistogramRow | undefined {
   const { values, base, present, wordBase } = target
+  if (windows.mode !== 'plain') {
+    throw fail('query-unsupported', {
+      text: `${windows.mode} selectors of native histograms are not supported yet`,
+    })
+  }
   if (func.histograms === 'alike') {
     func.run(windows, params, values, base, present, wordBase, notes)
     return undefined

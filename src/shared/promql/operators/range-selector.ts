@@ -4,13 +4,14 @@
  *
  * Hot; benchmark bench/shared/promql/execute.bench.ts. Windows are left-open, (end − range, end].
  */
+import { withHint } from '../../model/histogram-arithmetic.js'
 import type { HistogramRow, StepMatrix, StepRange } from '../columns.js'
 import type { Windows } from '../functions/kernel.js'
 import type { RangePlan } from '../plan/plan.js'
 import type { SampleBuffer } from '../source.js'
 import { findExtendedWindows } from './extended-windows.js'
 import type { QueryState } from './operator.js'
-import { dropStale, sampleBuffer } from './selector.js'
+import { detectResets, dropStale, sampleBuffer } from './selector.js'
 
 /** The series of a range vector. */
 export interface SampleRows {
@@ -29,7 +30,7 @@ export async function openRange(plan: RangePlan, state: QueryState): Promise<Sam
     const rows = subqueryRows(await state.evaluate(inner), inner.range)
     return state.release === '3.5' ? { ...rows, dropName: undefined } : rows
   }
-  const { selection, mint, maxt } = plan.input
+  const { selection, mint, maxt, detectsResets } = plan.input
   const selected = state.selected[selection]!
   state.read.series += selected.count
   return {
@@ -42,6 +43,7 @@ export async function openRange(plan: RangePlan, state: QueryState): Promise<Sam
       state.read.samples += out.count
       state.memory.worked(out.count)
       dropStale(out)
+      if (detectsResets && out.histograms !== undefined) detectResets(out.histograms)
     },
   }
 }
@@ -86,14 +88,21 @@ export function expandRow(
   return count
 }
 
-/** The histograms of a row's points, in the order of expandRow. */
+/**
+ * The histograms of a row's points, in the order of expandRow. What their hints say holds between
+ * samples, of which a subquery skips some and repeats others.
+ */
 export function expandHistograms(matrix: StepMatrix, row: number): HistogramRow | undefined {
   const histograms = matrix.histograms?.[row]
   if (histograms === undefined) return undefined
   const base = row * matrix.words
-  return histograms.filter(
-    (_, step) => ((matrix.present[base + (step >>> 5)]! >>> (step & 31)) & 1) === 1,
-  )
+  const found: HistogramRow = []
+  for (const [step, histogram] of histograms.entries()) {
+    if (((matrix.present[base + (step >>> 5)]! >>> (step & 31)) & 1) === 0) continue
+    const isGauge = histogram?.counterResetHint === 'gauge'
+    found.push(histogram === undefined || isGauge ? histogram : withHint(histogram, 'unknown'))
+  }
+  return found
 }
 
 /** Windows and the buffer that they slide over. */

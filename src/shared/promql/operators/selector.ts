@@ -6,6 +6,9 @@
  * vectorSelectorSingle: the window is left-open, (t − lookback, t].
  */
 import { fail } from '../../errors/index.js'
+import type { FloatHistogram } from '../../model/histogram.js'
+import { withHint } from '../../model/histogram-arithmetic.js'
+import { isReset } from '../../model/histogram-compare.js'
 import { isStale } from '../../model/stale.js'
 import type { HistogramRow } from '../columns.js'
 import { interpolate } from '../functions/extended-rate.js'
@@ -53,6 +56,11 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
       if (plan.keepsName && buffer.histograms !== undefined) throw notFloat(row)
       if (buffer.count === 0) return undefined
       state.memory.worked(buffer.count)
+      if (plan.isSmoothed && buffer.histograms !== undefined) {
+        throw fail('query-unsupported', {
+          text: 'smoothed selectors of native histograms are not supported yet',
+        })
+      }
       if (plan.isSmoothed) fillSmoothed(buffer, plan, values, base, present, wordBase)
       else if (asTimestamp)
         fillTimes(
@@ -82,6 +90,7 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
       state.read.samples += points
       state.memory.hold(points)
       if (buffer.histograms === undefined || asTimestamp) return undefined
+      if (plan.detectsResets) detectResets(buffer.histograms)
       return histogramsAt(buffer, buffer.histograms, plan, state)
     },
   }
@@ -130,6 +139,18 @@ export function dropStale(buffer: SampleBuffer): void {
     values[kept++] = values[i]!
   }
   buffer.count = kept
+}
+
+/** Tells of histograms with an unknown hint, but the first, whether counters were reset before. */
+export function detectResets(histograms: HistogramRow): void {
+  let previous: FloatHistogram | undefined
+  for (const [index, histogram] of histograms.entries()) {
+    if (histogram === undefined) continue
+    if (previous !== undefined && histogram.counterResetHint === 'unknown') {
+      histograms[index] = withHint(histogram, isReset(histogram, previous) ? 'reset' : 'not_reset')
+    }
+    previous = histogram
+  }
 }
 
 /** The histograms among what the steps see; stale markers are floats. */

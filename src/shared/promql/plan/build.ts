@@ -10,6 +10,7 @@
 import { fail } from '../../errors/index.js'
 import type { Matcher } from '../../model/matcher.js'
 import type { StepRange } from '../columns.js'
+import type { FunctionRow } from '../functions/kernel.js'
 import { FUNCTIONS } from '../functions/table.js'
 import type {
   Aggregate,
@@ -46,6 +47,12 @@ interface Builder {
   readonly selections: { matchers: Selection['matchers']; mint: number; maxt: number }[]
   /** Matchers as text → selections with them. */
   readonly byText: Map<string, number[]>
+  /**
+   * What selectors here do about histograms of which it is not known whether counters were reset
+   * before them: 'detect' looks, as Prometheus' HistogramStatsIterator does below functions of
+   * counts and sums; 'never' is for what lies in a subquery or needs buckets.
+   */
+  resets: 'keep' | 'detect' | 'never'
 }
 
 /** Functions whose value depends on the evaluation time beyond their arguments. */
@@ -75,7 +82,7 @@ export function buildPlan(expr: Expr, times: QueryTimes): QueryPlan {
         step: times.step,
         count: Math.max(0, Math.floor((times.end - times.start) / times.step) + 1),
       }
-  const builder: Builder = { times, selections: [], byText: new Map() }
+  const builder: Builder = { times, selections: [], byText: new Map(), resets: 'keep' }
   const type = typeOf(expr)
   if (!isInstant && (type === 'matrix' || type === 'string')) {
     const name = type === 'matrix' ? 'range vector' : 'string'
@@ -200,6 +207,7 @@ function buildInstant(
     asTimestamp,
     keepsName: false,
     isSmoothed,
+    detectsResets: builder.resets === 'detect',
   }
 }
 
@@ -264,7 +272,8 @@ function buildRange(
     const backMs = mode === 'plain' ? rangeMs : rangeMs + lookbackMs
     const window = sampleWindow(times, range, backMs, mode === 'smoothed' ? lookbackMs : 0)
     const selection = select(builder, expr.selector, window)
-    const input = { from: 'storage', selection, ...window } as const
+    const detectsResets = builder.resets === 'detect'
+    const input = { from: 'storage', selection, ...window, detectsResets } as const
     return { kind: 'range', range, expr, rangeMs, times, mode, lookbackMs, input }
   }
   const stepMs = positiveMs(builder, expr.stepExpr, expr.stepMs)
@@ -274,9 +283,18 @@ function buildRange(
     times,
     range,
   )
-  const plan = build(builder, expr.expr, inner)
+  const plan = within(builder, 'never', () => build(builder, expr.expr, inner))
   const input = { from: 'subquery', plan } as const
   return { kind: 'range', range, expr, rangeMs, times, mode: 'plain', lookbackMs: 0, input }
+}
+
+/** Builds a part below what says how resets are told; 'never' stays for all below. */
+function within<T>(builder: Builder, resets: Builder['resets'], make: () => T): T {
+  const before = builder.resets
+  if (before !== 'never') builder.resets = resets
+  const made = make()
+  builder.resets = before
+  return made
 }
 
 function positiveMs({ times }: Builder, expr: DurationExpr | undefined, fixedMs: number): number {
@@ -326,6 +344,21 @@ function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
   const row = FUNCTIONS[expr.func]
   if (row === undefined || row.kernel.form === 'missing') throw unsupported(`${expr.func}()`)
   const func = row.kernel
+  const resets =
+    func.form === 'histogram' && func.countsOnly === true
+      ? 'detect'
+      : func.form === 'matrix' && func.readsBuckets === true
+        ? 'never'
+        : builder.resets
+  return within(builder, resets, () => buildCallOf(builder, expr, func, range))
+}
+
+function buildCallOf(
+  builder: Builder,
+  expr: Call,
+  func: Exclude<FunctionRow['kernel'], { form: 'missing' }>,
+  range: StepRange,
+): Plan {
   const [first] = expr.args
   switch (func.form) {
     case 'range': {

@@ -48,6 +48,8 @@ export interface InstantPlan extends Node {
   readonly asTimestamp: boolean
   /** Whether label sets are left as they are under asTimestamp, as info() wants them. */
   readonly keepsName: boolean
+  /** Histograms of unknown hint are compared with the ones before them. */
+  readonly detectsResets: boolean
   /** Values between samples are interpolated, from those of the lookback on either side. */
   readonly isSmoothed: boolean
 }
@@ -67,6 +69,8 @@ export interface RangePlan extends Node {
         /** Milliseconds, both inclusive: samples that are looked at. */
         readonly mint: number
         readonly maxt: number
+        /** As for an instant selector. */
+        readonly detectsResets: boolean
       }
     /** The subquery's own steps are those of its plan. */
     | { readonly from: 'subquery'; readonly plan: Plan }
