@@ -75,34 +75,44 @@ export function addToSum(sum: CompensatedSum, other: FloatHistogram): Added | un
   const lost = sum.lost ?? nothingLost(histogram)
   const count = added(histogram.count, lost.count, other.count)
   const total = added(histogram.sum, lost.sum, other.sum)
-  if (usesCustomBuckets(histogram)) {
-    const { buckets, bounds, boundsReconciled } = addCustom(histogram, lost, other)
-    const shared = { schema: histogram.schema, customValues: bounds, negative: NO_BUCKETS }
-    return {
-      boundsReconciled,
-      sum: {
-        histogram: {
-          ...histogram,
-          ...shared,
-          counterResetHint: hint,
-          count: count.sum,
-          sum: total.sum,
-          positive: fasten(buckets.indexes, buckets.counts),
-        },
-        lost: {
-          ...lost,
-          ...shared,
-          count: count.lost,
-          sum: total.lost,
-          positive: fasten(buckets.indexes, buckets.lost!),
-        },
+  const { buckets, lostBuckets, boundsReconciled } = usesCustomBuckets(histogram)
+    ? addCustom(histogram, lost, other)
+    : addExponential(histogram, lost, other)
+  return {
+    boundsReconciled,
+    sum: {
+      histogram: {
+        ...histogram,
+        ...buckets,
+        counterResetHint: hint,
+        count: count.sum,
+        sum: total.sum,
       },
-    }
+      lost: { ...lost, ...lostBuckets, count: count.lost, sum: total.lost },
+    },
   }
+}
+
+/** Everything about buckets. */
+type BucketParts = Pick<
+  FloatHistogram,
+  'schema' | 'zeroThreshold' | 'zeroCount' | 'positive' | 'negative' | 'customValues'
+>
+
+interface AddedBuckets {
+  readonly buckets: BucketParts
+  readonly lostBuckets: BucketParts
+  readonly boundsReconciled: boolean
+}
+
+function addExponential(
+  histogram: FloatHistogram,
+  lost: FloatHistogram,
+  other: FloatHistogram,
+): AddedBuckets {
   const zero = reconcileZeroBuckets(histogram, lost, other)
   const left = zero.histogram
-  const zeroCount = { sum: left.zeroCount, lost: zero.lost.zeroCount }
-  addCompensated(zeroCount, zero.otherCount)
+  const zeroCount = added(left.zeroCount, zero.lost.zeroCount, zero.otherCount)
   addCompensated(zeroCount, zero.otherLost)
   const schema = Math.min(left.schema, other.schema)
   const add = (side: 'positive' | 'negative'): LooseBuckets =>
@@ -114,30 +124,53 @@ export function addToSum(sum: CompensatedSum, other: FloatHistogram): Added | un
     )
   const positive = add('positive')
   const negative = add('negative')
-  const shared = { schema, zeroThreshold: left.zeroThreshold }
+  const { zeroThreshold, customValues } = left
+  const shared = { schema, zeroThreshold, customValues }
   return {
     boundsReconciled: false,
-    sum: {
-      histogram: {
-        ...left,
-        ...shared,
-        counterResetHint: hint,
-        zeroCount: zeroCount.sum,
-        count: count.sum,
-        sum: total.sum,
-        positive: fasten(positive.indexes, positive.counts),
-        negative: fasten(negative.indexes, negative.counts),
-      },
-      lost: {
-        ...lost,
-        ...shared,
-        zeroCount: zeroCount.lost,
-        count: count.lost,
-        sum: total.lost,
-        positive: fasten(positive.indexes, positive.lost!),
-        negative: fasten(negative.indexes, negative.lost!),
-      },
+    buckets: {
+      ...shared,
+      zeroCount: zeroCount.sum,
+      positive: fasten(positive.indexes, positive.counts),
+      negative: fasten(negative.indexes, negative.counts),
     },
+    lostBuckets: {
+      ...shared,
+      zeroCount: zeroCount.lost,
+      positive: fasten(positive.indexes, positive.lost!),
+      negative: fasten(negative.indexes, negative.lost!),
+    },
+  }
+}
+
+function addCustom(
+  histogram: FloatHistogram,
+  lost: FloatHistogram,
+  other: FloatHistogram,
+): AddedBuckets {
+  const left = withLost(histogram.positive, lost.positive)
+  const { schema, customValues } = histogram
+  const isSame = sameBounds(customValues, other.customValues)
+  const bounds = isSame ? customValues : commonBounds(customValues, other.customValues)
+  const buckets = isSame
+    ? addLoose(left, withLost(other.positive, undefined), schema, 0)
+    : addAcrossBounds(
+        { buckets: left, bounds: customValues },
+        { buckets: loosen(other.positive), bounds: other.customValues },
+        bounds,
+        1,
+      )
+  const shared = {
+    schema,
+    zeroThreshold: 0,
+    zeroCount: 0,
+    negative: NO_BUCKETS,
+    customValues: bounds,
+  }
+  return {
+    boundsReconciled: !isSame,
+    buckets: { ...shared, positive: fasten(buckets.indexes, buckets.counts) },
+    lostBuckets: { ...shared, positive: fasten(buckets.indexes, buckets.lost!) },
   }
 }
 
@@ -166,29 +199,7 @@ function withLost(buckets: FloatBuckets, lost: FloatBuckets | undefined): LooseB
   return { ...loosen(buckets), lost: lost?.counts ?? new Float64Array(buckets.counts.length) }
 }
 
-function addCustom(
-  histogram: FloatHistogram,
-  lost: FloatHistogram,
-  other: FloatHistogram,
-): { buckets: LooseBuckets; bounds: Float64Array; boundsReconciled: boolean } {
-  const left = withLost(histogram.positive, lost.positive)
-  const { customValues } = histogram
-  if (sameBounds(customValues, other.customValues)) {
-    const right = withLost(other.positive, undefined)
-    const buckets = addLoose(left, right, histogram.schema, 0)
-    return { buckets, bounds: customValues, boundsReconciled: false }
-  }
-  const bounds = commonBounds(customValues, other.customValues)
-  const buckets = addAcrossBounds(
-    { buckets: left, bounds: customValues },
-    { buckets: loosen(other.positive), bounds: other.customValues },
-    bounds,
-    1,
-  )
-  return { buckets, bounds, boundsReconciled: true }
-}
-
-/** Buckets of a coarser schema; counts and losses are changed in place when there is one. */
+/** Buckets of a coarser schema, if there is one. */
 function reduceLoose(buckets: LooseBuckets, from: number, to: number): LooseBuckets {
   if (from === to) return buckets
   const { indexes } = buckets

@@ -132,6 +132,6 @@ export function columnsOf(items: readonly Exclude<Item, undefined>[]): {
     if (item === 'stale') writeStale(values, index)
     else if (typeof item === 'number') values[index] = item
   }
-  const any = histograms.some((histogram) => histogram !== undefined)
-  return { values, histograms: any ? histograms : undefined }
+  const hasHistograms = histograms.some((histogram) => histogram !== undefined)
+  return { values, histograms: hasHistograms ? histograms : undefined }
 }

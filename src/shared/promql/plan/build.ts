@@ -423,7 +423,7 @@ function buildInfo(builder: Builder, expr: Call, range: StepRange): Plan {
   const window = sampleWindow(times, range, lookbackMs)
   const selection = selectMatchers(builder, matchers, window)
   const flags = { asTimestamp: true, keepsName: true, isSmoothed: false } as const
-  const look = { selection, times, lookbackMs, ...window, ...flags }
+  const look = { selection, times, lookbackMs, ...window, ...flags, detectsResets: false }
   const info = { kind: 'instant', range, expr, ...look } as const
   return { kind: 'info', range, expr, input, info, nameMatchers, dataMatchers }
 }
