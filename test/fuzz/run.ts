@@ -1,35 +1,61 @@
 /**
- * `npm run fuzz -- data-dir [--seed N] [--count N] [--server N]`: damages data directories and starts on
- * them, in process and, `--server` of the cases, with the built server. Exits 1 when something came out
- * wrong; the seed of a case runs it again with `--count 1`.
+ * `npm run fuzz -- TARGET [--seed N] [--count N]`: runs one fuzz target, prints what came out wrong and
+ * exits 1 when anything did; the seed brings it back.
+ *
+ * - `data-dir`: damages data directories and starts on them, in process and, `--server N` of the cases,
+ *   with the built server. The seed of a case runs it again with `--count 1`.
+ * - `parser`: mutated PromQL expressions, compared with a real Prometheus where one is found.
  */
 import { parseArgs } from 'node:util'
 import { fuzzDataDir } from './data-dir.js'
+import { fuzzParser } from './parser.js'
 import { fuzzServer } from './server.js'
+
+const TARGETS: Readonly<Record<string, { readonly count: string; run(): Promise<number> }>> = {
+  'data-dir': { count: '300', run: runDataDir },
+  parser: { count: '20000', run: runParser },
+}
+/** Failures that are printed. */
+const PRINTED_MAX = 40
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    count: { type: 'string', default: '300' },
+    count: { type: 'string' },
     server: { type: 'string', default: '0' },
   },
 })
-const numbers = [values.seed, values.count, values.server].map(Number)
-if (positionals.join() !== 'data-dir' || numbers.some((value) => !Number.isInteger(value))) {
-  process.stderr.write('usage: npm run fuzz -- data-dir [--seed N] [--count N] [--server N]\n')
+const name = positionals.join()
+const target = Object.hasOwn(TARGETS, name) ? TARGETS[name] : undefined
+const numbers = [values.seed, values.count ?? target?.count ?? '1', values.server].map(Number)
+if (target === undefined || numbers.some((value) => !Number.isInteger(value) || value < 0)) {
+  const targets = Object.keys(TARGETS).join(' | ')
+  process.stderr.write(`usage: npm run fuzz -- ${targets} [--seed N] [--count N] [--server N]\n`)
   process.exit(2)
 }
 const [seed, count, server] = numbers as [number, number, number]
-const say = (line: string): void => void process.stdout.write(`${line}\n`)
-const inProcess = await fuzzDataDir(seed, count, say)
-say(
-  `fuzz data-dir: seed=${seed} cases=${count} lossy=${inProcess.lossy} wrong=${inProcess.wrong.length}`,
-)
-let wrong = inProcess.wrong.length
-if (server > 0) {
-  const whole = await fuzzServer(seed, server, say)
-  wrong += whole.wrong.length
-  say(`fuzz data-dir, server: cases=${server} lossy=${whole.lossy} wrong=${whole.wrong.length}`)
+process.exitCode = (await target.run()) === 0 ? 0 : 1
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
 }
-process.exitCode = wrong === 0 ? 0 : 1
+
+async function runDataDir(): Promise<number> {
+  const inProcess = await fuzzDataDir(seed, count, say)
+  say(
+    `fuzz data-dir: seed=${seed} cases=${count} lossy=${inProcess.lossy} wrong=${inProcess.wrong.length}`,
+  )
+  if (server === 0) return inProcess.wrong.length
+  const whole = await fuzzServer(seed, server, say)
+  say(`fuzz data-dir, server: cases=${server} lossy=${whole.lossy} wrong=${whole.wrong.length}`)
+  return inProcess.wrong.length + whole.wrong.length
+}
+
+async function runParser(): Promise<number> {
+  const { wrong, valid, compared, bothValid } = await fuzzParser(seed, count, say)
+  for (const line of wrong.slice(0, PRINTED_MAX)) say(`wrong: ${line}`)
+  const compare = `compared=${compared} valid_for_both=${bothValid}`
+  say(`fuzz parser: seed=${seed} cases=${count} valid=${valid} ${compare} wrong=${wrong.length}`)
+  return wrong.length
+}
