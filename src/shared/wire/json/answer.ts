@@ -2,6 +2,10 @@
  * What a query's answer must offer to be written as JSON: a structure of this module's own, which
  * promql's QueryResult fits as it is (wire lies below promql).
  */
+import type { FloatHistogram } from '../../model/histogram.js'
+
+/** Native histograms; undefined where there is a float or nothing. */
+export type HistogramCells = readonly (FloatHistogram | undefined)[]
 
 /** Label sets by id, their labels as pair ids sorted by name. */
 export interface LabelSource {
@@ -21,6 +25,8 @@ export interface StepColumns {
   readonly values: Float64Array
   /** [series × words]; bit s & 31 of word s >>> 5; bits past `steps` are 0. */
   readonly present: Uint32Array
+  /** [series] native histograms by step, undefined for rows of floats only. */
+  readonly histograms?: readonly (HistogramCells | undefined)[] | undefined
 }
 
 /** Samples with times of their own. */
@@ -32,6 +38,8 @@ export interface SampleColumns {
   /** Milliseconds. */
   readonly ts: Float64Array
   readonly values: Float64Array
+  /** [samples] those that are native histograms. */
+  readonly histograms?: HistogramCells | undefined
 }
 
 /** The data of an answer; `order` lists the rows to write. Times are ms. */

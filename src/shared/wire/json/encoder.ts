@@ -20,7 +20,9 @@ import {
   J_VALUES,
 } from '../../kernels/json-layout.js'
 import type { QueryAnswer, QueryData, SampleColumns, StepColumns } from './answer.js'
+import { histogramJson, timeJson } from './histogram.js'
 import { LabelCache } from './label-cache.js'
+import { hasHistograms, type MixedSamples, rangeSamples, stepSamples } from './mixed.js'
 import { cutBefore } from './pieces.js'
 import { quoteStringResult } from './quote.js'
 import { closeAnswer } from './small.js'
@@ -120,6 +122,16 @@ export class JsonEncoder {
     for (const row of order) {
       if ((matrix.present[row * matrix.words]! & 1) === 0) continue
       const set = matrix.sets[row]!
+      const histogram = matrix.histograms?.[row]?.[0]
+      if (histogram !== undefined) {
+        isFirst = this.writeRows(count, head, isFirst)
+        count = 0
+        const separator = isFirst ? '[' : ','
+        const sample = `[${timeJson(atMs)},${histogramJson(histogram)}]`
+        this.write(`${separator}{"metric":${this.labels.text(set)},"histogram":${sample}}`)
+        isFirst = false
+        continue
+      }
       let address = this.labels.find(set)
       if (address === 0) {
         // The cache is full, or the set is too long for it.
@@ -189,6 +201,12 @@ export class JsonEncoder {
     if (isOneBlock) this.kernel.calls.prepareSteps(range.start, range.step, steps)
     for (let index = 0; index < order.length; index++) {
       const row = order[index]!
+      const cells = matrix.histograms?.[row]
+      if (cells !== undefined) {
+        const samples = stepSamples(matrix, row, cells, range)
+        this.writeMixed(matrix.sets[row]!, index === 0, samples)
+        continue
+      }
       this.openSeries(matrix.sets[row]!, index === 0)
       let isFirst = true
       for (let from = 0; from < steps; from += J_BLOCK) {
@@ -211,6 +229,10 @@ export class JsonEncoder {
     for (let index = 0; index < order.length; index++) {
       const row = order[index]!
       const end = matrix.offsets[row + 1]!
+      if (hasHistograms(matrix, row)) {
+        this.writeMixed(matrix.sets[row]!, index === 0, rangeSamples(matrix, row))
+        continue
+      }
       this.openSeries(matrix.sets[row]!, index === 0)
       let isFirst = true
       for (let from = matrix.offsets[row]!; from < end; from += J_BLOCK) {
@@ -222,6 +244,26 @@ export class JsonEncoder {
       this.closeSeries(isFirst)
     }
     this.write(order.length === 0 ? '[]' : ']')
+  }
+
+  /** A series with histograms: its floats, if it has any, then the histograms. */
+  private writeMixed(set: number, isFirst: boolean, samples: MixedSamples): void {
+    const { ts, values, histograms } = samples
+    this.write(`${isFirst ? '[' : ','}{"metric":${this.labels.text(set)}`)
+    for (let from = 0; from < ts.length; from += J_BLOCK) {
+      const to = Math.min(from + J_BLOCK, ts.length)
+      this.times.set(ts.subarray(from, to))
+      this.values.set(values.subarray(from, to))
+      if (from === 0) this.write(',"values":')
+      this.writePoints(this.kernel.calls.writeSamples, to - from, from === 0)
+    }
+    if (ts.length > 0) this.write(']')
+    let separator = ',"histograms":['
+    for (const { ms, histogram } of histograms) {
+      this.write(`${separator}[${timeJson(ms)},${histogramJson(histogram)}]`)
+      separator = ','
+    }
+    this.write(histograms.length > 0 ? ']}' : '}')
   }
 
   private openSeries(set: number, isFirst: boolean): void {

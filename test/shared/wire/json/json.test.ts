@@ -4,8 +4,13 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { openJsonKernel } from '../../../../src/shared/kernels/json.js'
 import { J_BLOCK, J_OUT, J_OUT_BYTES } from '../../../../src/shared/kernels/json-layout.js'
+import {
+  CUSTOM_BUCKETS_SCHEMA,
+  EMPTY_HISTOGRAM,
+  type FloatHistogram,
+} from '../../../../src/shared/model/histogram.js'
 import { labelsOf } from '../../../../src/shared/model/labels.js'
-import type { QueryResult } from '../../../../src/shared/promql/index.js'
+import { execute, parse, type QueryResult } from '../../../../src/shared/promql/index.js'
 import { LabelTable } from '../../../../src/shared/promql/label-table.js'
 import {
   encodeData,
@@ -16,6 +21,7 @@ import {
   type QueryAnswer,
   type QueryData,
 } from '../../../../src/shared/wire/json/index.js'
+import { MemorySource } from '../../../support/memory-source.js'
 
 const kernel = openJsonKernel()
 const memory = Buffer.from(kernel.bytes.buffer)
@@ -298,4 +304,97 @@ test('writes lists, label sets, data and errors', () => {
   const pieces = encodeStrings(many)
   assert.ok(pieces.length > 1)
   assert.equal(textOf(pieces), JSON.stringify({ status: 'success', data: many }))
+})
+
+const OPTIONS = {
+  enableExperimentalFunctions: false,
+  experimentalDurationExpr: false,
+  enableExtendedRangeSelectors: false,
+  enableBinopFillModifiers: false,
+}
+
+test('writes native histograms as Prometheus does', async () => {
+  const source = new MemorySource()
+  const histogram: FloatHistogram = {
+    ...EMPTY_HISTOGRAM,
+    zeroThreshold: 0.001,
+    zeroCount: 2,
+    count: 12,
+    sum: 1e-7,
+    positive: { spans: Int32Array.of(0, 2, 1, 1), counts: Float64Array.of(1, 0, 4.5) },
+    negative: { spans: Int32Array.of(1, 1), counts: Float64Array.of(3) },
+  }
+  const custom: FloatHistogram = {
+    ...EMPTY_HISTOGRAM,
+    schema: CUSTOM_BUCKETS_SCHEMA,
+    count: 3,
+    sum: 7,
+    positive: { spans: Int32Array.of(0, 1, 1, 1), counts: Float64Array.of(1, 2) },
+    customValues: Float64Array.of(0.5, 1),
+  }
+  const times = Float64Array.of(500, 60_000)
+  const none = Float64Array.of(0, 0)
+  source.addColumns({ __name__: 'h', a: '1' }, times, none, [histogram, histogram])
+  source.addColumns({ __name__: 'h', a: '2' }, times, Float64Array.of(5, 0), [undefined, custom])
+  source.addColumns({ __name__: 'h', a: '3' }, times, Float64Array.of(5, 6))
+  const ask = async (text: string, start: number, end: number, step: number): Promise<unknown> => {
+    const limits = { samplesMax: 1e6, memoryMax: 1e8, isCanceled: () => false }
+    const expr = parse(text, OPTIONS)
+    const times = { start, end, step, lookbackMs: 300_000, delayedNameRemoval: false }
+    const result = await execute(expr, { text, ...times, ...limits }, source, new LabelTable())
+    const pieces = new JsonEncoder().encode(result)
+    const answer = JSON.parse(Buffer.concat(pieces).toString()) as { data: { result: unknown } }
+    return answer.data.result
+  }
+  const first = {
+    count: '12',
+    sum: '1e-07',
+    buckets: [
+      [1, '-2', '-1', '3'],
+      [3, '-0.001', '0.001', '2'],
+      [0, '0.5', '1', '1'],
+      [0, '4', '8', '4.5'],
+    ],
+  }
+  const second = {
+    count: '3',
+    sum: '7',
+    buckets: [
+      [3, '-Inf', '0.5', '1'],
+      [0, '1', '+Inf', '2'],
+    ],
+  }
+  const metric = (a: string) => ({ __name__: 'h', a })
+  assert.deepEqual(await ask('h', 60_500, 60_500, 0), [
+    { metric: metric('1'), histogram: [60.5, first] },
+    { metric: metric('2'), histogram: [60.5, second] },
+    { metric: metric('3'), value: [60.5, '6'] },
+  ])
+  assert.deepEqual(await ask('h', 30_000, 60_000, 30_000), [
+    {
+      metric: metric('1'),
+      histograms: [
+        [30, first],
+        [60, first],
+      ],
+    },
+    { metric: metric('2'), values: [[30, '5']], histograms: [[60, second]] },
+    {
+      metric: metric('3'),
+      values: [
+        [30, '5'],
+        [60, '6'],
+      ],
+    },
+  ])
+  assert.deepEqual(await ask('h{a!="1"}[1m]', 60_000, 60_000, 0), [
+    { metric: metric('2'), values: [[0.5, '5']], histograms: [[60, second]] },
+    {
+      metric: metric('3'),
+      values: [
+        [0.5, '5'],
+        [60, '6'],
+      ],
+    },
+  ])
 })
