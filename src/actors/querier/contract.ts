@@ -19,6 +19,8 @@ export interface QuerierConfig {
   readonly samplesMax: number
   /** Bytes one query's columns may take. */
   readonly memoryMax: number
+  /** Bytes of decoded columns that a thread keeps from query to query; 0: none. */
+  readonly cacheBytes: number
   /** `enable_delayed_name_removal`. */
   readonly delayedNameRemoval: boolean
   /** What of PromQL's experimental syntax is taken. */

@@ -15,6 +15,7 @@ import type {
   SeriesSource,
 } from '../../shared/promql/index.js'
 import type { IngesterCalls, MetricMetadata } from '../ingester/contract.js'
+import { type CachedColumns, ColumnCache, type StampedReader } from './column-cache.js'
 import { mergeSamples } from './merge.js'
 import { type PairReader, ShardLabels } from './shard-labels.js'
 
@@ -22,9 +23,8 @@ import { type PairReader, ShardLabels } from './shard-labels.js'
 export type ShardCalls = Omit<IngesterCalls, 'series'>
 
 /** Reads a shard's memory: a HeadReader. */
-export interface ShardReader extends PairReader {
+export interface ShardReader extends PairReader, StampedReader {
   readonly index: ShardIndex
-  read(ref: number, mint: number, maxt: number, out: SampleBuffer): void
 }
 
 /** Answers from a shard's memory what its calls answer; undefined when those are to be used. */
@@ -47,6 +47,8 @@ export interface TimeRange {
 }
 
 interface Shard extends ShardLink {
+  /** The reader's samples, through the cache of columns. */
+  readonly columns: CachedColumns
   labels: ShardLabels | undefined
 }
 
@@ -64,9 +66,12 @@ export class Fanout {
   private readonly env: Env
   private readonly shards: (Shard | undefined)[]
   private readonly waiting: (() => void)[] = []
+  private readonly cache: ColumnCache
 
-  constructor(env: Env, shardCount: number) {
+  /** @param cacheBytes for decoded columns */
+  constructor(env: Env, shardCount: number, cacheBytes: number) {
     this.env = env
+    this.cache = new ColumnCache(cacheBytes)
     this.shards = new Array<Shard | undefined>(shardCount).fill(undefined)
   }
 
@@ -75,12 +80,15 @@ export class Fanout {
     if (!(index >= 0 && index < this.shards.length)) {
       throw fail('internal', { text: `there is no ingester/${index}` })
     }
-    this.shards[index] = { ...link, labels: undefined }
+    this.shards[index]?.columns.dropAll()
+    const columns = this.cache.over(link.reader)
+    this.shards[index] = { ...link, columns, labels: undefined }
     for (const wake of this.waiting.splice(0)) wake()
   }
 
-  /** A tenant's series. */
+  /** A tenant's series, for one query. */
   source(tenant: string): SeriesSource {
+    this.cache.beginQuery()
     return { select: (request, labels) => this.select(tenant, request, labels) }
   }
 
@@ -189,11 +197,11 @@ function labelsOf(shard: Shard, labels: LabelTable): ShardLabels {
 function ofOneShard({ shard, refs }: ShardSelection, labels: LabelTable): SelectedSeries {
   const sets = new Uint32Array(refs.length)
   labelsOf(shard, labels).setsOf(refs, sets, 0)
-  const { reader } = shard
+  const { columns } = shard
   return {
     count: refs.length,
     sets,
-    read: (index, mint, maxt, out) => reader.read(refs[index]!, mint, maxt, out),
+    read: (index, mint, maxt, out) => columns.read(refs[index]!, mint, maxt, out),
     release: () => {},
   }
 }
@@ -227,6 +235,7 @@ function ofManyShards(parts: readonly ShardSelection[], labels: LabelTable): Sel
     sets[count] = sets[source]!
     first[count++] = source
   }
+  let sum: SampleBuffer = emptyBuffer()
   let side: SampleBuffer = emptyBuffer()
   let merged: SampleBuffer = emptyBuffer()
   const readSource = (source: number, mint: number, maxt: number, out: SampleBuffer): void =>
@@ -236,16 +245,26 @@ function ofManyShards(parts: readonly ShardSelection[], labels: LabelTable): Sel
     sets: sets.subarray(0, count),
     read: (index, mint, maxt, out) => {
       let source = first[index]!
-      readSource(source, mint, maxt, out)
+      if (next[source]! < 0) {
+        const { columns } = parts[partOf[source]!]!.shard
+        columns.read(refs[source]!, mint, maxt, out)
+        return
+      }
+      readSource(source, mint, maxt, sum)
       while (next[source]! >= 0) {
         source = next[source]!
         readSource(source, mint, maxt, side)
         if (side.count === 0) continue
-        mergeSamples(out, side, merged)
-        swap(out, merged)
+        mergeSamples(sum, side, merged)
+        swap(sum, merged)
       }
+      out.ts = sum.ts
+      out.values = sum.values
+      out.count = sum.count
+      out.histograms = sum.histograms
     },
     release: () => {
+      sum = emptyBuffer()
       side = emptyBuffer()
       merged = emptyBuffer()
     },

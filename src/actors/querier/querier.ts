@@ -54,7 +54,7 @@ export class Querier {
   constructor(env: Env, boot: QuerierBoot) {
     this.env = env
     this.boot = boot
-    this.fanout = new Fanout(env, boot.shardCount)
+    this.fanout = new Fanout(env, boot.shardCount, boot.config.cacheBytes)
   }
 
   /** Takes (another life of) a shard. */

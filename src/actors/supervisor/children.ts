@@ -120,7 +120,7 @@ export function actorTable(config: Config, counts: ActorCounts): ActorTable {
       entry: new URL('../querier/worker.js', import.meta.url),
       policy: POOL_POLICY,
       boot: {
-        config: querierConfigOf(config),
+        config: querierConfigOf(config, counts.queriers),
         shardCount,
         kernel: headKernel,
       } satisfies QuerierBoot,

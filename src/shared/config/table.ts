@@ -267,6 +267,11 @@ const INGESTER = {
 
 const QUERIER = {
   timeout: duration(2 * MINUTE, 'Longest query.', USED),
+  column_cache_bytes: size(
+    256 * MIB,
+    'Decoded samples kept for later queries, of all threads together.',
+    USED,
+  ),
   max_samples: int(50_000_000, 'Most samples that one query holds at once.', { ...USED, least: 1 }),
   lookback_delta: duration(5 * MINUTE, 'How far an instant selector looks back.', {
     ...USED,

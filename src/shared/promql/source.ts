@@ -6,7 +6,11 @@ import type { FloatHistogram } from '../model/histogram.js'
 import type { Matcher } from '../model/matcher.js'
 import type { LabelTable } from './label-table.js'
 
-/** Samples of one series, in a buffer owned by the caller and grown by the source. */
+/**
+ * Samples of one series, in a buffer owned by the caller and grown by the source. The arrays may be
+ * the source's own, and longer than `count`: only those with stale markers among the samples may be
+ * written to.
+ */
 export interface SampleBuffer {
   /** Milliseconds, ascending. */
   ts: Float64Array

@@ -8,11 +8,18 @@ import { type HeadKernel, instantiateHead } from '../../kernels/head.js'
 import {
   H_READER_SLOTS,
   H_READERS,
+  LAST_TIMES,
+  OOO_ROWS,
   READER_BYTES,
   READER_COLUMNS,
   READER_MORE,
   READER_OOO_TOTAL,
   READER_SAMPLES,
+  SERIES_DIRECTORY,
+  SERIES_SLAB_MASK,
+  SERIES_SLAB_SHIFT,
+  TILE_BYTES,
+  TILE_COUNTS,
 } from '../../kernels/head-layout.js'
 import { HeadIndex } from './head-index.js'
 import { HeadView } from './head-view.js'
@@ -113,6 +120,29 @@ export class HeadReader {
       Atomics.wait(this.pause, 0, 0, PAUSE_MS)
     }
     throw fail('overloaded', { text: 'a series could not be read: its ingester does not move' })
+  }
+
+  /**
+   * A number that changes when a series gets more samples, or those of its tile are encoded. -1 while
+   * that happens; -2 when it has samples out of order, so that more may come anywhere.
+   */
+  stamp(ref: number): number {
+    const { view } = this
+    const slab = view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
+    const lane = ref & SERIES_SLAB_MASK
+    const tile = slab + (lane >>> 3) * TILE_BYTES
+    const sequence = Atomics.load(view.u32, tile >>> 2)
+    if ((sequence & 1) !== 0) return -1
+    if (view.word(slab + OOO_ROWS + lane * 4) !== 0) return -2
+    return sequence * 32 + Atomics.load(view.bytes, tile + TILE_COUNTS + (lane & 7))
+  }
+
+  /** Time of a series' newest sample, ms. */
+  newest(ref: number): number {
+    const { view } = this
+    const slab = view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
+    const at = slab + LAST_TIMES + (ref & SERIES_SLAB_MASK) * 8
+    return (view.word(at + 4) | 0) * 2 ** 32 + view.word(at)
   }
 
   /** Pair ids of a series, in order of label names; a view of the head's memory. */

@@ -1,0 +1,320 @@
+/**
+ * Decoded columns of series, kept in a querier thread for the next query within a budget of bytes.
+ * A series' samples in order only ever grow at the end, so an entry is every sample from some time
+ * on; a reader's stamp says whether there is more to append. Not kept: series with samples out of
+ * order or native histograms, series asked for once only, ranges far from a series' end.
+ *
+ * What is given out are the cached columns themselves, which nobody may write to; columns with
+ * stale markers, which operators take out in place, are given as copies. Budget full: entries that
+ * the present query has not used make room. Hot: bench/shared/promql/execute.bench.ts.
+ */
+import { isStale } from '../../shared/model/stale.js'
+import type { SampleBuffer } from '../../shared/promql/index.js'
+
+/** What a cache reads through: a HeadReader. */
+export interface StampedReader {
+  read(ref: number, mint: number, maxt: number, out: SampleBuffer): void
+  /** Changes when the series has more samples; STAMP_BUSY, STAMP_UNORDERED. */
+  stamp(ref: number): number
+  /** Time of the newest sample, ms. */
+  newest(ref: number): number
+}
+
+/** Columns of one series. */
+interface Entry {
+  readonly owner: CachedColumns
+  readonly ref: number
+  ts: Float64Array
+  values: Float64Array
+  count: number
+  /** All samples at and after this time are in the columns. */
+  from: number
+  /** The reader's stamp when they were. */
+  stamp: number
+  hasStale: boolean
+  /** The query that used it last. */
+  usedBy: number
+  /** Its place in the list of all entries. */
+  place: number
+}
+
+/** Room for samples to come, so that a column is not copied for each of them. */
+const SPARE_SAMPLES = 32
+/** Bytes of an entry beside its samples. */
+const ENTRY_BYTES = 400
+const SAMPLE_BYTES = 16
+/** Ranges that end longer before a series' newest sample are not worth an entry, ms. */
+const BEHIND_MAX_MS = 7_200_000
+
+/** The budget, and who holds what of it. */
+export class ColumnCache {
+  private readonly bytesMax: number
+  private readonly entries: Entry[] = []
+  private bytes = 0
+  private hand = 0
+  private query = 0
+  /** The query in which everything held was in use. */
+  private fullIn = -1
+
+  /** @param bytesMax 0: nothing is kept */
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax
+  }
+
+  /** Entries of earlier queries may go from here on. */
+  beginQuery(): void {
+    this.query++
+  }
+
+  /** A reader whose columns are kept here. */
+  over(reader: StampedReader): CachedColumns {
+    return new CachedColumns(this, reader)
+  }
+
+  /** Bytes held. */
+  bytesHeld(): number {
+    return this.bytes
+  }
+
+  /** The present query. */
+  now(): number {
+    return this.query
+  }
+
+  /** Takes bytes, if need be by dropping what this query has not used; false when there is no room. */
+  claim(bytes: number): boolean {
+    if (this.bytes + bytes > this.bytesMax && this.fullIn === this.query) return false
+    for (let looked = 0; this.bytes + bytes > this.bytesMax; looked++) {
+      if (looked >= this.entries.length) {
+        this.fullIn = this.query
+        return false
+      }
+      if (this.hand >= this.entries.length) this.hand = 0
+      const entry = this.entries[this.hand]!
+      if (entry.usedBy === this.query) this.hand++
+      else {
+        entry.owner.drop(entry.ref)
+        looked = -1
+      }
+    }
+    this.bytes += bytes
+    return true
+  }
+
+  /** Gives bytes back. */
+  unclaim(bytes: number): void {
+    this.bytes -= bytes
+  }
+
+  /** Takes an entry into the list of those that may make room. */
+  list(entry: Entry): void {
+    entry.place = this.entries.length
+    this.entries.push(entry)
+  }
+
+  /** Forgets an entry and gives back its bytes. */
+  unlist(entry: Entry): void {
+    const last = this.entries.pop()!
+    if (last !== entry) {
+      this.entries[entry.place] = last
+      last.place = entry.place
+    }
+    this.bytes -= bytesOf(entry.ts.length)
+  }
+}
+
+/** One life of a shard, read through the cache. */
+export class CachedColumns {
+  private readonly cache: ColumnCache
+  private readonly reader: StampedReader
+  private readonly entries = new Map<number, Entry>()
+  /** [ref] 1 when it has been asked for. */
+  private asked = new Uint8Array(1024)
+  private readonly scratch = emptyBuffer()
+  /** Arrays of callers' buffers that are no cached columns. */
+  private readonly own = new WeakMap<SampleBuffer, SampleBuffer>()
+
+  constructor(cache: ColumnCache, reader: StampedReader) {
+    this.cache = cache
+    this.reader = reader
+  }
+
+  /** As a HeadReader's; the arrays that `out` gets are not to be written to. */
+  read(ref: number, mint: number, maxt: number, out: SampleBuffer): void {
+    let entry = this.entries.get(ref)
+    if (entry === undefined || mint < entry.from) {
+      entry = this.fill(ref, mint, maxt)
+      if (entry === undefined) {
+        this.readThrough(ref, mint, maxt, out)
+        return
+      }
+    }
+    entry.usedBy = this.cache.now()
+    const stamp = this.reader.stamp(ref)
+    if (stamp !== entry.stamp && !this.catchUp(entry, stamp)) {
+      this.readThrough(ref, mint, maxt, out)
+      return
+    }
+    this.give(entry, mint, maxt, out)
+  }
+
+  /** Forgets a series. */
+  drop(ref: number): void {
+    const entry = this.entries.get(ref)
+    if (entry === undefined) return
+    this.entries.delete(ref)
+    this.cache.unlist(entry)
+  }
+
+  /** Forgets everything: the shard has another life. */
+  dropAll(): void {
+    for (const ref of [...this.entries.keys()]) this.drop(ref)
+  }
+
+  private give(entry: Entry, mint: number, maxt: number, out: SampleBuffer): void {
+    const { ts, values, count } = entry
+    const first = mint <= ts[0]! ? 0 : lowerBound(ts, count, mint)
+    const end = ts[count - 1]! <= maxt ? count : lowerBound(ts, count, maxt + 1)
+    out.histograms = undefined
+    out.count = Math.max(0, end - first)
+    if (entry.hasStale) {
+      out.ts = ts.slice(first, end)
+      out.values = values.slice(first, end)
+      return
+    }
+    out.ts = first === 0 ? ts : ts.subarray(first)
+    out.values = first === 0 ? values : values.subarray(first)
+  }
+
+  /** An entry with all samples from `mint` on, if it is to be one. */
+  private fill(ref: number, mint: number, maxt: number): Entry | undefined {
+    const { reader } = this
+    const scratch = this.scratch
+    const known = this.entries.get(ref)
+    if (known === undefined && !this.askedBefore(ref)) return undefined
+    if (maxt < reader.newest(ref) - BEHIND_MAX_MS) return undefined
+    const stamp = reader.stamp(ref)
+    if (stamp < 0) return undefined
+    scratch.histograms = undefined
+    reader.read(ref, mint, Number.POSITIVE_INFINITY, scratch)
+    if (scratch.histograms !== undefined || scratch.count === 0) return undefined
+    if (known !== undefined) this.drop(ref)
+    const room = scratch.count + SPARE_SAMPLES
+    if (!this.cache.claim(bytesOf(room))) return undefined
+    const entry: Entry = {
+      owner: this,
+      ref,
+      ...columns(room),
+      count: 0,
+      from: mint,
+      stamp,
+      hasStale: false,
+      usedBy: this.cache.now(),
+      place: 0,
+    }
+    append(entry, scratch)
+    this.entries.set(ref, entry)
+    this.cache.list(entry)
+    return entry
+  }
+
+  /** Appends what has come since; false when the columns are not to be used now. */
+  private catchUp(entry: Entry, stamp: number): boolean {
+    const { reader, cache } = this
+    const scratch = this.scratch
+    if (stamp === STAMP_BUSY) return false
+    scratch.histograms = undefined
+    if (stamp !== STAMP_UNORDERED) {
+      reader.read(entry.ref, entry.ts[entry.count - 1]! + 1, Number.POSITIVE_INFINITY, scratch)
+    }
+    if (stamp === STAMP_UNORDERED || scratch.histograms !== undefined) {
+      this.drop(entry.ref)
+      return false
+    }
+    const needed = entry.count + scratch.count
+    if (needed > entry.ts.length) {
+      const room = needed + (needed >>> 3) + SPARE_SAMPLES
+      const more = bytesOf(room) - bytesOf(entry.ts.length)
+      if (!cache.claim(more)) {
+        this.drop(entry.ref)
+        return false
+      }
+      const { ts, values } = columns(room)
+      ts.set(entry.ts.subarray(0, entry.count))
+      values.set(entry.values.subarray(0, entry.count))
+      entry.ts = ts
+      entry.values = values
+    }
+    append(entry, scratch)
+    entry.stamp = stamp
+    return true
+  }
+
+  private askedBefore(ref: number): boolean {
+    if (ref >= this.asked.length) {
+      const larger = new Uint8Array(Math.max(ref + 1, this.asked.length * 2))
+      larger.set(this.asked)
+      this.asked = larger
+    }
+    const before = this.asked[ref] === 1
+    this.asked[ref] = 1
+    return before
+  }
+
+  /** Reads to arrays that are the caller's own: those in `out` may be an entry's. */
+  private readThrough(ref: number, mint: number, maxt: number, out: SampleBuffer): void {
+    let own = this.own.get(out)
+    if (own === undefined) {
+      own = emptyBuffer()
+      this.own.set(out, own)
+    }
+    own.histograms = undefined
+    this.reader.read(ref, mint, maxt, own)
+    out.ts = own.ts
+    out.values = own.values
+    out.count = own.count
+    out.histograms = own.histograms
+  }
+}
+
+/** Stamp of a series that is being written to right now. */
+export const STAMP_BUSY = -1
+/** Stamp of a series with samples out of order. */
+export const STAMP_UNORDERED = -2
+
+function append(entry: Entry, from: SampleBuffer): void {
+  const { ts, values } = entry
+  let at = entry.count
+  for (let i = 0; i < from.count; i++, at++) {
+    const value = from.values[i]!
+    ts[at] = from.ts[i]!
+    if (value !== value && isStale(value)) entry.hasStale = true
+  }
+  values.set(from.values.subarray(0, from.count), entry.count)
+  entry.count = at
+}
+
+function columns(room: number): { ts: Float64Array; values: Float64Array } {
+  const buffer = new ArrayBuffer(room * SAMPLE_BYTES)
+  return { ts: new Float64Array(buffer, 0, room), values: new Float64Array(buffer, room * 8, room) }
+}
+
+function bytesOf(room: number): number {
+  return room * SAMPLE_BYTES + ENTRY_BYTES
+}
+
+/** Index of the first time that is not below `time`. */
+function lowerBound(ts: Float64Array, count: number, time: number): number {
+  let low = 0
+  let high = count
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ts[middle]! < time) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function emptyBuffer(): SampleBuffer {
+  return { ts: new Float64Array(0), values: new Float64Array(0), count: 0, histograms: undefined }
+}

@@ -1,0 +1,124 @@
+/** Cached columns beside the reader they come from: equal whatever is asked, appended and evicted. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type CachedColumns, ColumnCache } from '../../../src/actors/querier/column-cache.js'
+import { SeededPrng } from '../../../src/shared/base/prng.js'
+import { labelsOf } from '../../../src/shared/model/labels.js'
+import { STALE_HIGH, STALE_LOW } from '../../../src/shared/model/stale.js'
+import type { SampleBuffer } from '../../../src/shared/promql/index.js'
+import { type Head, HeadReader } from '../../../src/shared/tsdb/index.js'
+import { createTestHead, headModule } from '../../support/head-source.js'
+
+const SERIES = 20
+
+interface Bed {
+  readonly head: Head
+  readonly reader: HeadReader
+  readonly cache: ColumnCache
+  readonly columns: CachedColumns
+}
+
+function bedOf(bytesMax: number): Bed {
+  const head = createTestHead()
+  for (let i = 0; i < SERIES; i++) {
+    assert.equal(head.getOrCreate('t', labelsOf({ __name__: 'm', i: `${i}` })), i)
+  }
+  const reader = new HeadReader(head.view.memory, headModule(), 0)
+  const cache = new ColumnCache(bytesMax)
+  return { head, reader, cache, columns: cache.over(reader) }
+}
+
+function bufferOf(): SampleBuffer {
+  return { ts: new Float64Array(0), values: new Float64Array(0), count: 0, histograms: undefined }
+}
+
+/** Times and bits, since stale markers are to keep theirs. */
+function bitsOf({ ts, values, count }: SampleBuffer): unknown {
+  return [ts.slice(0, count), new BigUint64Array(values.slice(0, count).buffer)]
+}
+
+function assertEqual(bed: Bed, ref: number, mint: number, maxt: number, out: SampleBuffer): void {
+  const expected = bufferOf()
+  bed.reader.read(ref, mint, maxt, expected)
+  bed.columns.read(ref, mint, maxt, out)
+  assert.deepEqual(bitsOf(out), bitsOf(expected), `series ${ref} from ${mint} to ${maxt}`)
+}
+
+function appendStale(head: Head, ref: number, t: number): void {
+  const value = new Float64Array(1)
+  new Uint32Array(value.buffer).set([STALE_LOW, STALE_HIGH])
+  assert.equal(head.appendColumns(ref, Float64Array.of(t), value), 'appended')
+}
+
+test('gives what the reader gives while series grow, whatever the budget', () => {
+  for (const bytesMax of [0, 6_000, 40_000, 1 << 24]) {
+    const bed = bedOf(bytesMax)
+    const prng = new SeededPrng(7)
+    const out = bufferOf()
+    const last = new Array<number>(SERIES).fill(0)
+    for (let round = 0; round < 3000; round++) {
+      if (round % 10 === 0) bed.cache.beginQuery()
+      const ref = prng.nextU32() % SERIES
+      for (let k = prng.nextU32() % 8; k > 0; k--) {
+        last[ref]! += 1 + (prng.nextU32() % 20_000)
+        if (prng.nextU32() % 40 === 0 && ref < 4) appendStale(bed.head, ref, last[ref]!)
+        else assert.equal(bed.head.appendSample(ref, last[ref]!, prng.nextU32()), 'appended')
+      }
+      const of = prng.nextU32() % SERIES
+      const mint = prng.nextU32() % (last[of]! + 1000)
+      const maxt = prng.nextU32() % 3 === 0 ? last[of]! + 1000 : mint + (prng.nextU32() % 500_000)
+      assertEqual(bed, of, mint, maxt, out)
+      assert.ok(bed.cache.bytesHeld() <= bytesMax, `${bed.cache.bytesHeld()} bytes of ${bytesMax}`)
+    }
+    assert.equal(bed.cache.bytesHeld() > 0, bytesMax > 0)
+    bed.columns.dropAll()
+    assert.equal(bed.cache.bytesHeld(), 0)
+  }
+})
+
+test('keeps a series from the second time on and does not decode it again', () => {
+  const bed = bedOf(1 << 20)
+  for (let i = 0; i < 500; i++) bed.head.appendSample(0, i * 1000, i)
+  const out = bufferOf()
+  bed.columns.read(0, 0, 1e9, out)
+  assert.equal(bed.cache.bytesHeld(), 0)
+  bed.columns.read(0, 0, 1e9, out)
+  const { ts } = out
+  bed.columns.read(0, 0, 1e9, out)
+  assert.equal(out.ts, ts)
+  bed.head.appendSample(0, 500_000, 1)
+  bed.columns.read(0, 0, 1e9, out)
+  assert.equal(out.ts, ts, 'appended to the same column')
+  assert.equal(out.count, 501)
+})
+
+test('columns that were given out are never written to', () => {
+  const bed = bedOf(1 << 20)
+  for (let i = 0; i < 300; i++) {
+    bed.head.appendSample(0, i * 1000, i)
+    bed.head.appendSample(1, i * 1000, -i)
+  }
+  const out = bufferOf()
+  for (let i = 0; i < 3; i++) bed.columns.read(0, 0, 1e9, out)
+  // Not kept yet: read through the same buffer.
+  bed.columns.read(1, 0, 1e9, out)
+  assertEqual(bed, 0, 0, 1e9, bufferOf())
+})
+
+test('series with samples out of order are read each time', () => {
+  const bed = bedOf(1 << 20)
+  const { head } = bed
+  for (let i = 0; i < 50; i++) head.appendSample(0, i * 1000, i)
+  const out = bufferOf()
+  for (let i = 0; i < 3; i++) assertEqual(bed, 0, 0, 1e9, out)
+  assert.ok(bed.cache.bytesHeld() > 0)
+  head.refs[0] = 0
+  head.times[0] = 10_500
+  head.values[0] = 77
+  head.kernel.clearCounts()
+  head.kernel.check(0, 1, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY)
+  head.kernel.appendOutOfOrder(0, head.outOfOrderCount())
+  for (let i = 0; i < 3; i++) assertEqual(bed, 0, 0, 1e9, out)
+  assert.equal(out.count, 51)
+  assert.equal(bed.cache.bytesHeld(), 0)
+})
