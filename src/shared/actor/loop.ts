@@ -18,15 +18,28 @@ export async function runLoop(
   timers: Timers,
   isStopped: () => boolean,
 ): Promise<void> {
-  while (!isStopped()) {
-    if (turn()) {
-      await timers.yieldNow()
-      continue
+  const alarm = ringEvery(IDLE_TURN_MS, doorbell, timers)
+  try {
+    while (!isStopped()) {
+      if (turn()) {
+        await timers.yieldNow()
+        continue
+      }
+      // Frames that no turn takes (a reader that should be paused): do not go deaf over them.
+      if (doorbell.isReady()) await timers.yieldNow()
+      await doorbell.wait()
     }
-    // Frames that no turn takes (a reader that should be paused): do not go deaf over them.
-    if (doorbell.isReady()) await timers.yieldNow()
-    const alarm = timers.after(IDLE_TURN_MS, () => doorbell.poke())
-    await doorbell.wait()
+  } finally {
     alarm.cancel()
   }
+}
+
+/** One alarm for the loop's life: a busy one sleeps a thousand times a second. */
+function ringEvery(ms: number, doorbell: Doorbell, timers: Timers): { cancel(): void } {
+  let timer = timers.after(ms, ring)
+  function ring(): void {
+    doorbell.poke()
+    timer = timers.after(ms, ring)
+  }
+  return { cancel: () => timer.cancel() }
 }
