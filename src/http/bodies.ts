@@ -66,11 +66,15 @@ export function readBody(incoming: IncomingMessage, bounds: BodyBounds): Promise
       }
       pieces.push(piece)
     }
+    let isWhole = false
     const onEnd = (): void => {
-      settle()
+      // Nothing more will come but 'close': taking every listener off again costs more than it.
+      isWhole = true
+      timer.cancel()
       resolve({ pieces, length })
     }
     const onLost = (): void => {
+      if (isWhole) return
       settle()
       reject(fail('body-incomplete'))
     }

@@ -63,7 +63,7 @@ export class BodyInHand {
     this.metadata = new MetadataSender(bench, request, this.tenant)
     this.counts = {
       samples: 0,
-      discarded: new Uint32Array(32),
+      discarded: bench.counters.discarded,
       exemplars: 0,
       histograms: 0,
       duplicates: 0,

@@ -53,6 +53,9 @@ export class DistributorClient {
   private waiting: WaitingPush[] = []
   private isClosed = false
   private isRetrySet = false
+  /** The tenant of the last push, and its bytes: senders come again. */
+  private lastTenant = ''
+  private lastTenantBytes: Uint8Array = new Uint8Array()
 
   /** @param count of distributors, linked or not yet */
   constructor(env: Env, count: number) {
@@ -97,7 +100,7 @@ export class DistributorClient {
   ): Promise<PushAnswer> {
     return new Promise((resolve, reject) => {
       const untilMs = this.env.clock.monotonic() + WAIT_MS
-      const push = { tenant: Buffer.from(tenant), pieces, bytes, flags, untilMs, resolve, reject }
+      const push = { tenant: this.bytesOf(tenant), pieces, bytes, flags, untilMs, resolve, reject }
       if (this.isClosed) reject(fail('shutting-down'))
       else if (this.waiting.length >= WAITING_MAX) reject(overloaded())
       else if (!this.place(push)) {
@@ -159,7 +162,7 @@ export class DistributorClient {
   /** Writes a push to its tenant's distributor, or the next whose ring is at most half full. */
   private place(push: WaitingPush): boolean {
     const { distributors } = this
-    const first = fnv1(push.tenant) % distributors.length
+    const first = distributors.length === 1 ? 0 : fnv1(push.tenant) % distributors.length
     let fuller: Distributor | undefined
     for (let i = 0; i < distributors.length; i++) {
       const distributor = distributors[(first + i) % distributors.length]
@@ -171,6 +174,14 @@ export class DistributorClient {
       } else fuller ??= distributor
     }
     return fuller !== undefined && send(fuller, push)
+  }
+
+  private bytesOf(tenant: string): Uint8Array {
+    if (tenant !== this.lastTenant) {
+      this.lastTenant = tenant
+      this.lastTenantBytes = Buffer.from(tenant)
+    }
+    return this.lastTenantBytes
   }
 
   private retrySoon(): void {
@@ -190,7 +201,7 @@ function send(distributor: Distributor, push: WaitingPush): boolean {
   const frame = bodyFrameBytes(tenant.length, bytes)
   if (frame > link.writer.data.length / 4) {
     const body = joined(pieces, bytes)
-    const message: OversizeBody = { requestId, tenant: tenant.toString(), flags, body }
+    const message: OversizeBody = { requestId, tenant: Buffer.from(tenant).toString(), flags, body }
     link.port.postMessage(message, [body])
   } else {
     const offset = link.writer.reserve(FRAME_BODY, frame)

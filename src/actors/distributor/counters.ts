@@ -31,6 +31,8 @@ interface TenantCells {
 
 /** Counts bodies into metric cells. */
 export class Counters {
+  /** Where a body's discards are put together for `count`, by reason. */
+  readonly discarded = new Uint32Array(32)
   private readonly metrics: Metrics
   private readonly tenants = new Map<string, TenantCells>()
   private readonly compressed: Cell

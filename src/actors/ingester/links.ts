@@ -8,6 +8,7 @@ import {
   ACK_HEADER_BYTES,
   ACK_OK,
   ACK_REJECTED,
+  cutText,
   DISCARD_REASONS,
   FRAME_ACK,
 } from '../../shared/wire/frames/index.js'
@@ -28,19 +29,20 @@ const IDS_MAX = 1 << 26
 /** What a body is answered with, gathered over its frames. */
 export interface BodyAck {
   status: number
-  /** [reason] samples discarded, by the codes of DISCARD_REASONS. */
-  readonly counts: Uint32Array
+  /** [reason] samples discarded, by the codes of DISCARD_REASONS; absent while there are none. */
+  counts: Uint32Array | undefined
   /** The first error; '' without. */
   text: string
 }
 
 /** A fresh answer: everything is fine so far. */
 export function newAck(): BodyAck {
-  return { status: ACK_OK, counts: new Uint32Array(DISCARD_REASONS.length), text: '' }
+  return { status: ACK_OK, counts: undefined, text: '' }
 }
 
 /** Notes discarded samples. */
 export function reject(ack: BodyAck, reason: number, count: number): void {
+  ack.counts ??= new Uint32Array(DISCARD_REASONS.length)
   ack.counts[reason]! += count
   if (ack.status === ACK_OK) ack.status = ACK_REJECTED
 }
@@ -97,9 +99,12 @@ export class DistributorLink {
 
   private trySend(requestId: number, ack: BodyAck): boolean {
     const reasons: number[] = []
-    for (const [reason, count] of ack.counts.entries()) if (count > 0) reasons.push(reason)
+    const { counts } = ack
+    counts?.forEach((count, reason) => {
+      if (count > 0) reasons.push(reason)
+    })
     const textRoom = ACK_BYTES_MAX - ACK_HEADER_BYTES - reasons.length * 8
-    const text = cutUtf8(ack.text, textRoom)
+    const text = cutText(ack.text, textRoom)
     const length = ACK_HEADER_BYTES + reasons.length * 8 + text.length
     const { writer } = this.ends
     const at = writer.reserve(FRAME_ACK, length)
@@ -109,21 +114,12 @@ export class DistributorLink {
     view.setUint32(4, ack.status, true)
     view.setUint32(8, reasons.length, true)
     view.setUint32(12, text.length, true)
-    for (const [i, reason] of reasons.entries()) {
-      view.setUint32(ACK_HEADER_BYTES + i * 8, reason, true)
-      view.setUint32(ACK_HEADER_BYTES + i * 8 + 4, ack.counts[reason]!, true)
+    for (let i = 0; i < reasons.length; i++) {
+      view.setUint32(ACK_HEADER_BYTES + i * 8, reasons[i]!, true)
+      view.setUint32(ACK_HEADER_BYTES + i * 8 + 4, counts![reasons[i]!]!, true)
     }
-    writer.data.set(text, at + length - text.length)
+    if (text.length > 0) writer.data.set(text, at + length - text.length)
     writer.commit()
     return true
   }
-}
-
-/** The UTF-8 bytes of a text, cut to a bound between two characters. */
-function cutUtf8(text: string, bytesMax: number): Uint8Array {
-  const bytes = Buffer.from(text)
-  if (bytes.length <= bytesMax) return bytes
-  let end = bytesMax
-  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--
-  return bytes.subarray(0, end)
 }

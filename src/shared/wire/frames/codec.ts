@@ -17,6 +17,9 @@ import {
   WRITE_HEADER_BYTES,
 } from './write.js'
 
+/** Most answers and acks say nothing. */
+const NO_BYTES = new Uint8Array()
+
 /** Where the parts of a BODY are. */
 export interface BodyFrame {
   readonly requestId: number
@@ -86,7 +89,11 @@ export function encodeBody(
   pieces: readonly Uint8Array[],
 ): void {
   const { tenant } = head
-  setWords(data, at, [head.requestId, head.flags, tenant.length, head.bodyBytes])
+  const view = viewAt(data, at)
+  view.setUint32(0, head.requestId, true)
+  view.setUint32(4, head.flags, true)
+  view.setUint32(8, tenant.length, true)
+  view.setUint32(12, head.bodyBytes, true)
   data.set(tenant, at + BODY_HEADER_BYTES)
   let to = at + BODY_HEADER_BYTES + padTo8(tenant.length)
   for (const piece of pieces) {
@@ -120,8 +127,12 @@ export function encodeAnswer(
   answer: { requestId: number; status: number; retryable: boolean },
   text: Uint8Array,
 ): void {
-  setWords(data, at, [answer.requestId, answer.status, text.length, answer.retryable ? 1 : 0])
-  data.set(text, at + ANSWER_HEADER_BYTES)
+  const view = viewAt(data, at)
+  view.setUint32(0, answer.requestId, true)
+  view.setUint32(4, answer.status, true)
+  view.setUint32(8, text.length, true)
+  view.setUint32(12, answer.retryable ? 1 : 0, true)
+  if (text.length > 0) data.set(text, at + ANSWER_HEADER_BYTES)
 }
 
 /** Reads an ANSWER. */
@@ -246,6 +257,7 @@ export function decodeWrite(data: Uint8Array, at: number): WriteFrame {
 
 /** Encodes a text in at most `bytesMax` bytes, cut at a character. */
 export function cutText(text: string, bytesMax: number): Uint8Array {
+  if (text === '') return NO_BYTES
   const bytes = Buffer.from(text)
   if (bytes.length <= bytesMax) return bytes
   let end = bytesMax
@@ -282,5 +294,6 @@ function setWords(data: Uint8Array, at: number, words: readonly number[]): void 
 
 /** Text out of shared memory too, which TextDecoder refuses in places. */
 function textAt(data: Uint8Array, at: number, length: number): string {
+  if (length === 0) return ''
   return Buffer.from(data.buffer, data.byteOffset + at, length).toString('utf8')
 }
