@@ -24,6 +24,16 @@ const FORMAT = {
   handler: query.formatQuery,
   doc: 'A PromQL expression, formatted.',
 }
+const PARSE = {
+  path: '/api/v1/parse_query',
+  handler: query.parseQuery,
+  doc: 'A PromQL expression as a tree.',
+}
+const EXEMPLARS = {
+  path: '/api/v1/query_exemplars',
+  handler: query.queryExemplars,
+  doc: 'Exemplars of the selected series; none are stored yet.',
+}
 const BUILD = {
   path: '/api/v1/status/buildinfo',
   handler: admin.buildInfo,
@@ -75,6 +85,10 @@ export const ENDPOINTS: readonly Endpoint[] = [
   },
   { ...GET_API, ...FORMAT },
   { ...POST_API, ...FORMAT },
+  { ...GET_API, ...PARSE },
+  { ...POST_API, ...PARSE },
+  { ...GET_API, ...EXEMPLARS },
+  { ...POST_API, ...EXEMPLARS },
   { ...STATUS, prefix: 'prometheus', ...BUILD },
   { ...STATUS, prefix: 'prometheus', ...STATUS_CONFIG },
   { ...STATUS, prefix: 'prometheus', ...STATUS_FLAGS },

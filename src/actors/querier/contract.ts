@@ -100,6 +100,8 @@ export type QuerierQuery =
       readonly limitPerMetric: number
     }
   | { readonly kind: 'format-query'; readonly text: string }
+  | { readonly kind: 'parse-query'; readonly text: string }
+  | { readonly kind: 'exemplars'; readonly text: string }
 
 /** The queries of one kind. */
 export type QueryOf<Kind extends QuerierQuery['kind']> = Extract<QuerierQuery, { kind: Kind }>

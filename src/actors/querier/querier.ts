@@ -14,6 +14,7 @@ import {
   parse,
   type Query,
   type QueryResult,
+  treeOf,
 } from '../../shared/promql/index.js'
 import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
 import {
@@ -107,11 +108,18 @@ export class Querier {
       case 'metadata':
         return answerMetadata(context, query)
       case 'format-query':
-        return listOutcome(
-          encodeData(formatExpr(parseQuery(query.text, this.boot.config.syntax))),
-          0,
-        )
+        return listOutcome(encodeData(formatExpr(this.parse(query.text))), 0)
+      case 'parse-query':
+        return listOutcome(encodeData(treeOf(this.parse(query.text))), 0)
+      case 'exemplars':
+        // None are stored; the query is looked at all the same, without a word of the parameter.
+        parse(query.text, this.boot.config.syntax)
+        return listOutcome(encodeData([]), 0)
     }
+  }
+
+  private parse(text: string): Expr {
+    return parseQuery(text, this.boot.config.syntax)
   }
 
   private async evaluate(
@@ -120,7 +128,7 @@ export class Querier {
     isCanceled: () => boolean,
   ): Promise<Outcome> {
     const { config } = this.boot
-    const expr = parseQuery(query.text, config.syntax)
+    const expr = this.parse(query.text)
     const isInstant = query.kind === 'query'
     const request: Query = {
       text: query.text,

@@ -100,6 +100,23 @@ export async function formatQuery(request: HttpRequest, front: Front): Promise<R
   return run(request, front, { kind: 'format-query', text: params.get('query') })
 }
 
+/** GET, POST /api/v1/parse_query */
+export async function parseQuery(request: HttpRequest, front: Front): Promise<Reply> {
+  const params = await paramsOf(request, front)
+  return run(request, front, { kind: 'parse-query', text: params.get('query') })
+}
+
+/** GET, POST /api/v1/query_exemplars */
+export async function queryExemplars(request: HttpRequest, front: Front): Promise<Reply> {
+  const params = await paramsOf(request, front)
+  const startMs = timeParam(params, 'start', MIN_TIME_MS)
+  const endMs = timeParam(params, 'end', MAX_TIME_MS)
+  if (endMs < startMs) {
+    throw fail('bad-data', { text: 'end timestamp must not be before start timestamp' })
+  }
+  return run(request, front, { kind: 'exemplars', text: params.get('query') })
+}
+
 /** URL parameters and, of a POST, the form in its body. */
 async function paramsOf(request: HttpRequest, front: Front): Promise<Params> {
   const { incoming } = request
