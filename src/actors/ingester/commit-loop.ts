@@ -43,6 +43,8 @@ const TURN_LOG_BYTES_MAX = 4 << 20
 const MEMORY_FREE_MIN = 1 << 20
 
 const MEMORY_FULL = 'has no memory left'
+const NO_NEW_SERIES =
+  'no new series are taken, since the memory limit of this server is reached; series that are known go on (memory_limit)'
 const OUT_OF_ORDER = DISCARD_REASONS.indexOf('sample_out_of_order')
 const DUPLICATE = DISCARD_REASONS.indexOf('sample_duplicate_timestamp')
 const TOO_OLD = DISCARD_REASONS.indexOf('sample_timestamp_too_old')
@@ -268,8 +270,9 @@ export class CommitLoop {
     }
     const bad = end - kept - full
     if (full > 0) {
+      // Rejected, not to be sent again: or the sender would never come to newer samples of known series.
       this.discard(tenant, ack, MEMORY_LIMIT, full)
-      worsen(ack, ACK_RETRY, this.retryText(MEMORY_FULL))
+      if (ack.text === '') ack.text = this.retryText(`user=${tenant.name}: ${NO_NEW_SERIES}`)
     }
     if (bad > 0) this.discard(tenant, ack, LABEL_INVALID, bad)
     return kept - this.used

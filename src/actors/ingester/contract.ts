@@ -48,6 +48,8 @@ export interface IngesterBoot {
   readonly config: IngesterConfig
   /** A zeroed memory (createHeadMemory), a new one for each life of the shard. */
   readonly memory: WebAssembly.Memory
+  /** Claims of all threads (createBudget); without it there is no limit. */
+  readonly budget?: SharedArrayBuffer
   /** The compiled head kernel (compileHeadKernel). */
   readonly kernel: WebAssembly.Module
 }

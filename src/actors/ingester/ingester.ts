@@ -9,6 +9,7 @@ import { CommitLoop } from './commit-loop.js'
 import type { IngesterBoot, IngesterCalls, LinkEnds } from './contract.js'
 import { DistributorLink } from './links.js'
 import { LogKeeper } from './log-keeper.js'
+import { MemoryPressure } from './memory-pressure.js'
 import { Recovery, shardFolder } from './recovery.js'
 import { createCalls } from './select.js'
 import { Snapshotter } from './snapshotter.js'
@@ -42,6 +43,7 @@ export class Ingester {
   private readonly loop: CommitLoop
   private readonly links = new Map<number, DistributorLink>()
   private readonly gauges: { series: Cell; users: Cell; memory: Cell; replayed: Cell }
+  private readonly pressure: MemoryPressure
   private seriesShown = -1
   private sweptAt = 0
 
@@ -83,6 +85,9 @@ export class Ingester {
       head,
       tenants,
       replayedPercent: () => recovery.percent(),
+    })
+    this.pressure = new MemoryPressure(env, boot, head, () => {
+      for (const link of this.links.values()) link.forgetFull()
     })
     const { metrics } = env
     this.gauges = {
@@ -127,6 +132,7 @@ export class Ingester {
       if (this.recovery.step()) this.takeReplayed()
       this.gauges.replayed.set(this.recovery.percent() / 100)
     }
+    if (this.recovery.isDone()) this.pressure.look()
     if (this.loop.turn([...this.links.values()])) isBusy = true
     this.log.tick()
     if (this.recovery.isDone()) isBusy = this.tickSnapshots() || isBusy

@@ -79,6 +79,13 @@ export class DistributorLink {
     return true
   }
 
+  /** Makes ids of series that were refused for want of memory unknown: they are defined anew. */
+  forgetFull(): void {
+    for (let id = 0; id < this.refs.length; id++) {
+      if (this.refs[id] === REF_FULL) this.refs[id] = REF_UNBOUND
+    }
+  }
+
   /** Sends an ack, now or as soon as there is room (the distributor sees to it that there is). */
   send(requestId: number, ack: BodyAck): void {
     if (this.unsent.length > 0 || !this.trySend(requestId, ack)) {

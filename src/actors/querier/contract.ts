@@ -31,6 +31,8 @@ export interface QuerierConfig {
 export interface QuerierBoot {
   readonly config: QuerierConfig
   readonly shardCount: number
+  /** Claims of all threads (createBudget); without it there is no limit but the query's own. */
+  readonly budget?: SharedArrayBuffer
   /** The compiled head kernel, by which shards' memories are read. */
   readonly kernel: WebAssembly.Module
 }

@@ -16,6 +16,7 @@ import {
   type QueryResult,
   treeOf,
 } from '../../shared/promql/index.js'
+import { MemoryBudget } from '../../shared/slab/index.js'
 import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
 import {
   CANCEL_NONE,
@@ -41,6 +42,9 @@ import { TRUNCATED } from './texts.js'
 const SETS_MAX = 300_000
 const PAIRS_MAX = 500_000
 
+/** The first of the queriers' cells for their caches. */
+const CACHE_CLAIMANTS = 32
+
 /** Of each kind in one answer, as in Prometheus' API. */
 const NOTES_MAX = 10
 
@@ -51,10 +55,18 @@ export class Querier {
   private readonly fanout: Fanout
   private readonly json = new JsonEncoder()
   private labels = new LabelTable()
+  private readonly seat: number
+  private readonly budget: MemoryBudget | undefined
 
-  constructor(env: Env, boot: QuerierBoot) {
+  /** @param seat this one's alone in the pool, while it lives */
+  constructor(env: Env, boot: QuerierBoot, seat = 0) {
     this.env = env
     this.boot = boot
+    this.seat = seat
+    this.budget = boot.budget === undefined ? undefined : new MemoryBudget(boot.budget)
+    this.budget?.set('queries', seat, 0)
+    // Claimed at once, as large as it may become. Distributors are the claimants before these.
+    this.budget?.set('caches', CACHE_CLAIMANTS + seat, boot.config.cacheBytes)
     this.fanout = new Fanout(env, boot.shardCount, boot.config.cacheBytes)
   }
 
@@ -140,6 +152,7 @@ export class Querier {
       delayedNameRemoval: config.delayedNameRemoval,
       samplesMax: config.samplesMax,
       memoryMax: config.memoryMax,
+      reserve: (bytes) => this.budget?.tryRaise('queries', this.seat, bytes) ?? true,
       isCanceled,
     }
     const source = this.fanout.source(tenant)
@@ -148,6 +161,8 @@ export class Querier {
       result = await execute(expr, request, source, this.labels)
     } catch (error) {
       throw isInvalidRange(error) ? invalidQuery(error) : error
+    } finally {
+      this.budget?.set('queries', this.seat, 0)
     }
     const pieces = this.json.encode(withFewNotes(limited(result, query.limit)))
     return { pieces, samplesRead: result.samplesRead, seriesRead: result.seriesRead }

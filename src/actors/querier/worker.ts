@@ -8,7 +8,7 @@ import { Querier } from './querier.js'
 /** The pool's task. */
 export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>(
   (env, boot, seat) => {
-    const querier = new Querier(env, boot)
+    const querier = new Querier(env, boot, seat)
     const clients = new Map<number, IngesterClient>()
     return {
       run: (task) => querier.run(task),

@@ -70,7 +70,11 @@ export function actorCounts(config: Config, cores: number): ActorCounts {
 }
 
 /** Makes the table. Compiles the kernels: once, here; threads only instantiate them. */
-export function actorTable(config: Config, counts: ActorCounts): ActorTable {
+export function actorTable(
+  config: Config,
+  counts: ActorCounts,
+  budget: SharedArrayBuffer,
+): ActorTable {
   const headKernel = compileHeadKernel()
   const pushKernel = compileKernel('write-request')
   // Of the present life of each shard; a new life gets a new memory, since a crash may have left
@@ -89,7 +93,8 @@ export function actorTable(config: Config, counts: ActorCounts): ActorTable {
         boot: (index): IngesterBoot => {
           const memory = createHeadMemory()
           memories[index] = memory
-          return { index, shardCount, config: ingesterConfigOf(config), memory, kernel: headKernel }
+          const common = { index, shardCount, config: ingesterConfigOf(config), budget }
+          return { ...common, memory, kernel: headKernel }
         },
       },
       {
@@ -122,6 +127,7 @@ export function actorTable(config: Config, counts: ActorCounts): ActorTable {
       boot: {
         config: querierConfigOf(config, counts.queriers),
         shardCount,
+        budget,
         kernel: headKernel,
       } satisfies QuerierBoot,
       heapMbMax: QUERIER_HEAP_MB,

@@ -17,6 +17,7 @@ import type { QuerierPool } from '../querier/client.js'
 import type { QuerierAnswer, QuerierMessage, QuerierTask } from '../querier/contract.js'
 import { actorCounts, actorTable } from './children.js'
 import type { SystemStatus } from './contract.js'
+import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
 import { Supervisor } from './supervisor.js'
 
 /** Main's own Env, and the registry that its metrics and all others' are in. */
@@ -71,8 +72,9 @@ export async function startSupervisor(
   const { env, registry } = main
   const counts = actorCounts(config, options.cores ?? availableParallelism())
   const distributors = new DistributorClient(env, counts.distributors)
+  const memory = startMemoryWatch(config, env, counts.distributors)
   const supervisor = new Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>({
-    ...actorTable(config, counts),
+    ...actorTable(config, counts, memory.cells),
     env,
     registry,
     logLevel: config['server.log_level'],
@@ -90,6 +92,7 @@ export async function startSupervisor(
   })
   return systemOf(supervisor, distributors, counts.queriers, {
     env,
+    memory,
     drainMs: config['server.graceful_shutdown_timeout'],
   })
 }
@@ -98,7 +101,7 @@ function systemOf(
   supervisor: Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>,
   distributors: DistributorClient,
   queriers: number,
-  options: { readonly env: Env; readonly drainMs: number },
+  options: { readonly env: Env; readonly drainMs: number; readonly memory: MemoryWatch },
 ): System {
   return {
     distributors,
@@ -107,7 +110,10 @@ function systemOf(
       const port = supervisor.openPort('ingester', shard)
       return port === undefined ? undefined : connectIngester(port, shard)
     },
-    metricsText: () => supervisor.metrics(),
+    metricsText: () => {
+      options.memory.show()
+      return supervisor.metrics()
+    },
     status: () => supervisor.status(),
     kill: (actor) => supervisor.kill(actor),
     beginDrain: () => supervisor.beginDrain(),
@@ -115,6 +121,7 @@ function systemOf(
       supervisor.beginDrain()
       await settlePushes(distributors, options)
       distributors.close()
+      options.memory.stop()
       return supervisor.drain()
     },
   }

@@ -52,6 +52,11 @@ const OWN = {
     ...USED,
     most: 256,
   }),
+  memory_limit: size(
+    0,
+    "Memory that head, caches and queries may take; 0 = 75 % of the smaller of RAM and the control group's limit.",
+    USED,
+  ),
   'wal.fsync': choice(
     ['interval', 'always', 'never'],
     'interval',

@@ -99,6 +99,8 @@ export const H_OOO_COUNT = 1420
 export const H_INDEX_SEQUENCE = 1984
 /** u32, atomic: 1 once the log is replayed, from when on readers may select for themselves. */
 export const H_SERVING = 1988
+/** u32: not 0 while no new series are to be made. */
+export const H_NO_NEW_SERIES = 1424
 export const H_KEY = 2048
 export const KEY_BYTES = 1088
 

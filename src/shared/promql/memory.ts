@@ -17,7 +17,12 @@ export interface QueryLimits {
   /** Bytes of columns held at once. */
   readonly memoryMax: number
   isCanceled(): boolean
+  /** Raises what the query holds of the process' memory; false when that is full. */
+  readonly reserve?: (bytes: number) => boolean
 }
+
+/** Bytes that are reserved at a time. */
+const RESERVE_STEP = 1 << 20
 
 /** A level to settle to: what was in use when an operator started. */
 export interface Level {
@@ -36,6 +41,8 @@ const WORK_PER_YIELD = 2_000_000
 export class QueryMemory {
   private bytes = 0
   private samples = 0
+  /** Of the process' memory. */
+  private reserved = 0
   private unchecked = 0
   private unyielded = 0
   /** The highest level of bytes so far. */
@@ -55,6 +62,17 @@ export class QueryMemory {
     if (this.bytes > this.limits.memoryMax) {
       throw fail('query-memory', { limit: this.limits.memoryMax })
     }
+    if (this.bytes > this.reserved) this.reserve()
+  }
+
+  private reserve(): void {
+    const wanted = Math.ceil(this.bytes / RESERVE_STEP) * RESERVE_STEP
+    if (this.limits.reserve?.(wanted) === false) {
+      throw fail('overloaded', {
+        text: 'the memory limit of this server is reached; try again later',
+      })
+    }
+    this.reserved = wanted
   }
 
   /** A zeroed column of floats. */

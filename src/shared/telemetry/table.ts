@@ -113,6 +113,26 @@ export const METRICS = {
     help: 'Bytes handed out of the memory of a shard.',
     labels: ['ingester'],
   },
+  nilo_ingester_refuses_new_series: {
+    type: 'gauge',
+    help: '1 while a shard takes no new series, since the memory limit is near.',
+    labels: ['ingester'],
+  },
+  nilo_memory_limit_bytes: {
+    type: 'gauge',
+    help: 'The memory limit, memory_limit or its default.',
+    labels: [],
+  },
+  nilo_memory_claimed_bytes: {
+    type: 'gauge',
+    help: 'Memory that the threads have claimed, by purpose.',
+    labels: ['purpose'],
+  },
+  process_resident_memory_bytes: {
+    type: 'gauge',
+    help: 'Resident memory of the process.',
+    labels: [],
+  },
   nilo_ingester_damage_total: {
     type: 'counter',
     help: 'Damaged or missing parts of its data that a shard met at its start; /debug/damage lists them.',

@@ -37,6 +37,7 @@ export interface ShardOptions {
   readonly pages?: number
   readonly ringBytes?: number
   readonly ackBytes?: number
+  readonly budget?: SharedArrayBuffer
   /** Leaves the replay to the test's own turns. */
   readonly isReplayLeft?: boolean
 }
@@ -65,6 +66,7 @@ export class Shard {
       shardCount: options.shardCount ?? 1,
       config: { ...INGESTER_DEFAULTS, dataDir: 'data', ...options.config },
       memory: this.memory,
+      ...(options.budget === undefined ? {} : { budget: options.budget }),
       kernel: headModule(),
     })
     const ends = this.link()

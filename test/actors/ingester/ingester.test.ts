@@ -324,7 +324,7 @@ test('wherever the disk fails for good, acknowledged samples come back and no ot
   assert.ok(failures > 50)
 })
 
-test('a full memory makes pushes retry and is counted', async () => {
+test('a full memory rejects new series, which is counted, and known ones go on', async () => {
   const env = createFakeEnv()
   const shard = new Shard(env, { pages: 1760, ringBytes: 1 << 22 })
   let last = shard.push('t', [['first', START, 1]])
@@ -335,8 +335,8 @@ test('a full memory makes pushes retry and is counted', async () => {
     )
     last = shard.push('t', samples)
   }
-  assert.equal(last.status, ACK_RETRY)
-  assert.equal(last.text, 'ingester-0 has no memory left')
+  assert.equal(last.status, ACK_REJECTED)
+  assert.match(last.text, /^ingester-0 user=t: no new series are taken/)
   assert.ok(last.counts['memory_limit']! > 0)
   assert.ok(env.metrics.value('cortex_discarded_samples_total', 'memory_limit', 't') > 0)
   assert.equal(shard.push('t', [['first', START + 1, 1]]).status, ACK_OK, 'known series go on')

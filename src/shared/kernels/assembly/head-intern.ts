@@ -17,6 +17,7 @@ import {
   H_INDEX_SEQUENCE,
   H_NAME_COUNT,
   H_NAME_TABLE,
+  H_NO_NEW_SERIES,
   H_PAIR_COUNT,
   H_PAIR_TABLE,
   H_SCRATCH,
@@ -307,7 +308,7 @@ export function define(tenant: u32, p: u32, length: u32, count: u32): i32 {
   if (tenant >= load<u32>(H_TENANT_COUNT) || !wellFormed(p, length, count)) return DEFINE_MALFORMED
   // The most that a new series can take: bytes, a postings block and a row per label, slabs, row.
   const worst = u64(length) * 2 + u64(count + 1) * (POSTINGS_MAX + 32) * 4
-  const hasRoom = free() > worst + SERIES_SLAB_BYTES + (1 << 20)
+  const hasRoom = load<u32>(H_NO_NEW_SERIES) == 0 && free() > worst + SERIES_SLAB_BYTES + (1 << 20)
   const list = load<u32>(H_SCRATCH)
   const end = p + length
   for (let i: u32 = 0; i < count; i++) {

@@ -32,6 +32,7 @@ import {
   H_MAXT,
   H_MINT,
   H_NEW_COUNT,
+  H_NO_NEW_SERIES,
   H_OOO_COUNT,
   H_OOO_TIMES,
   H_OUT_OF_ORDER,
@@ -111,6 +112,7 @@ export class Head implements SelectContext {
   readonly capacity: number
   private readonly tenants = new Map<string, number>()
   private readonly tenantCache: string[] = []
+  private readonly fixedBytes: number
 
   constructor(env: { prng: { fill(bytes: Uint8Array): void } }, options: HeadOptions) {
     const { memory, module } = options
@@ -127,6 +129,7 @@ export class Head implements SelectContext {
       options.readerSlots ?? READER_SLOTS_DEFAULT,
     )
     if (isReady === 0) throw fail('internal', { text: 'the memory of a head is too small' })
+    this.fixedBytes = this.u64(H_BUMP)
     this.capacity = this.view.word(H_COLUMN_CAP)
     this.refs = this.columnView(Uint32Array, H_REFS)
     this.times = this.columnView(Float64Array, H_TIMES)
@@ -157,6 +160,16 @@ export class Head implements SelectContext {
   forgetLogged(): void {
     const count = this.seriesCount()
     for (let ref = 0; ref < count; ref++) this.kernel.setLogRef(ref, 0)
+  }
+
+  /** Whether series that are not there yet may be made. */
+  allowNewSeries(isAllowed: boolean): void {
+    this.view.u32[H_NO_NEW_SERIES >>> 2] = isAllowed ? 0 : 1
+  }
+
+  /** Bytes that series and samples take: all that was handed out since the head is there. */
+  dataBytes(): number {
+    return this.u64(H_BUMP) - this.fixedBytes
   }
 
   /** Bytes handed out and bytes left. */
