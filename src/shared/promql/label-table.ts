@@ -11,6 +11,27 @@ const METADATA_LABELS: ReadonlySet<string> = new Set([METRIC_NAME, '__type__', '
 /** Set id of the empty label set. */
 export const EMPTY_SET = 0
 
+/** Numbers by set id, 0 where none was set. */
+export class SetMap {
+  private numbers = new Uint32Array(0)
+
+  get(set: number): number {
+    return set < this.numbers.length ? this.numbers[set]! : 0
+  }
+
+  set(set: number, number: number): void {
+    if (set >= this.numbers.length) {
+      const larger = new Uint32Array(Math.max(set + 1, this.numbers.length * 2, 256))
+      larger.set(this.numbers)
+      this.numbers = larger
+    }
+    this.numbers[set] = number
+  }
+}
+
+/** Projections remembered at a time; each takes four bytes a set at most. */
+const PROJECTIONS_MAX = 32
+
 /** Interns label pairs and label sets of one query. */
 export class LabelTable {
   private readonly nameIds = new Map<string, number>()
@@ -24,6 +45,7 @@ export class LabelTable {
   private readonly setsByHash = new Map<number, number[]>()
   /** [set] the set without its metric name, plus one; 0: not asked for yet. */
   private readonly nameless: number[] = []
+  private readonly projections = new Map<string, SetMap>()
 
   constructor() {
     this.internSet(new Uint32Array(0))
@@ -123,6 +145,20 @@ export class LabelTable {
     while (this.nameless.length <= set) this.nameless.push(0)
     this.nameless[set] = id + 1
     return id
+  }
+
+  /**
+   * What a projection, told by its key, has made of sets so far: set id → projected set + 1. Kept
+   * from query to query, as sets are.
+   */
+  projected(key: string): SetMap {
+    let map = this.projections.get(key)
+    if (map === undefined) {
+      if (this.projections.size >= PROJECTIONS_MAX) this.projections.clear()
+      map = new SetMap()
+      this.projections.set(key, map)
+    }
+    return map
   }
 
   /** Orders two sets by their labels: name, value, name, value; the shorter first. */

@@ -3,8 +3,7 @@
  * labels of a binary operation's result.
  */
 import { METRIC_NAME } from '../../model/labels.js'
-import type { LabelTable } from '../label-table.js'
-import { EMPTY_SET } from '../label-table.js'
+import { EMPTY_SET, type LabelTable, type SetMap } from '../label-table.js'
 import type { VectorMatching } from '../syntax/ast.js'
 
 /** Sets reduced to some labels, or to all but some. */
@@ -12,26 +11,28 @@ export class Projection {
   private readonly labels: LabelTable
   private readonly nameIds: ReadonlySet<number>
   private readonly keeps: boolean
-  private readonly known = new Map<number, number>()
+  private readonly known: SetMap
 
   /** @param options.names labels to keep, or with `keeps` false to leave out */
   constructor(labels: LabelTable, options: { names: readonly string[]; keeps: boolean }) {
     this.labels = labels
     this.nameIds = new Set(options.names.map((name) => labels.nameId(name)))
     this.keeps = options.keeps
+    const ids = [...this.nameIds].sort((a, b) => a - b)
+    this.known = labels.projected(`${options.keeps ? 'by' : 'without'} ${ids.join(' ')}`)
   }
 
   /** The projected set. */
   of(set: number): number {
     if (this.keeps && this.nameIds.size === 0) return EMPTY_SET
     const known = this.known.get(set)
-    if (known !== undefined) return known
+    if (known !== 0) return known - 1
     const { nameIds, keeps } = this
     const labels = this.labels
     const pairs = labels.pairs(set)
     const kept = pairs.filter((pair) => nameIds.has(labels.pairNameId(pair)) === keeps)
     const projected = kept.length === pairs.length ? set : labels.internSet(kept)
-    this.known.set(set, projected)
+    this.known.set(set, projected + 1)
     return projected
   }
 }
