@@ -3,13 +3,13 @@
  * `readBody`, which gathers Node's chunks as they come and copies nothing (the one copy is the one
  * into the ring buffer).
  *
- * A body is admitted by its Content-Length before the first byte of it is read, or as it grows when
- * it comes chunked, so that the bytes in flight are bounded whatever clients do.
+ * A body is admitted by its Content-Length before the first byte of it is read, and holds room as it
+ * grows, so that the bytes in flight are bounded whatever clients do.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Writable } from 'node:stream'
 import { createGzip, constants as zlib } from 'node:zlib'
-import type { Timers } from '../shared/env/index.js'
+import type { Clock, Timers } from '../shared/env/index.js'
 import { type AppError, fail } from '../shared/errors/index.js'
 import type { Cell } from '../shared/telemetry/index.js'
 import type { Reply } from './handler.js'
@@ -27,13 +27,26 @@ export interface BodyBounds {
   readonly timers: Timers
   /** The error of a body over `bytesMax`. */
   tooLarge(): AppError
-  /** Claims bytes before they are read; throws when there is no room. */
+  readonly admission?: BodyAdmission
+}
+
+/** Where a body that is being read counts. */
+export interface BodyAdmission {
+  /** Whether there is room for a body of a declared length. @throws AppError when there is none */
+  admit(bytes: number): void
+  /** Takes room for bytes that have come. @throws AppError when there is none */
   claim(bytes: number): void
+  /** The body begins to come; `cut` ends that with an error. */
+  coming(cut: (error: AppError) => void): void
+  /** The body is there, or given up. */
+  hasCome(): void
 }
 
 /** Bytes of an unread body that are thrown away to keep the connection; past it, it is cut. */
 const DISCARD_BYTES_MAX = 16 * 1024 * 1024
 const DISCARD_MS = 5_000
+/** A body that takes longer is cut off when there is no room for others. */
+const SLOW_BODY_MS = 2_000
 /** Below this an answer is not worth compressing. */
 const GZIP_BYTES_MIN = 1024
 
@@ -44,12 +57,12 @@ const GZIP_BYTES_MIN = 1024
  * @throws AppError the bounds' own, `body-timeout`, `body-incomplete`
  */
 export function readBody(incoming: IncomingMessage, bounds: BodyBounds): Promise<Body> {
+  const { admission } = bounds
   const declared = incoming.headers['content-length']
-  const isChunked = declared === undefined
-  if (!isChunked) {
+  if (declared !== undefined) {
     const length = Number(declared)
     if (length > bounds.bytesMax) return Promise.reject(bounds.tooLarge())
-    bounds.claim(length)
+    admission?.admit(length)
   }
   return new Promise((resolve, reject) => {
     const pieces: Uint8Array[] = []
@@ -58,10 +71,9 @@ export function readBody(incoming: IncomingMessage, bounds: BodyBounds): Promise
       length += piece.length
       try {
         if (length > bounds.bytesMax) throw bounds.tooLarge()
-        if (isChunked) bounds.claim(piece.length)
+        admission?.claim(piece.length)
       } catch (error) {
-        settle()
-        reject(error)
+        giveUp(error)
         return
       }
       pieces.push(piece)
@@ -71,24 +83,27 @@ export function readBody(incoming: IncomingMessage, bounds: BodyBounds): Promise
       // Nothing more will come but 'close': taking every listener off again costs more than it.
       isWhole = true
       timer.cancel()
+      admission?.hasCome()
       resolve({ pieces, length })
     }
-    const onLost = (): void => {
+    const giveUp = (error: unknown): void => {
       if (isWhole) return
       settle()
-      reject(fail('body-incomplete'))
+      reject(error)
     }
-    const timer = bounds.timers.after(bounds.timeoutMs, () => {
-      settle()
-      reject(fail('body-timeout', { timeoutMs: bounds.timeoutMs }))
-    })
+    const onLost = (): void => giveUp(fail('body-incomplete'))
+    const timer = bounds.timers.after(bounds.timeoutMs, () =>
+      giveUp(fail('body-timeout', { timeoutMs: bounds.timeoutMs })),
+    )
     const settle = (): void => {
       timer.cancel()
+      admission?.hasCome()
       incoming.off('data', onData).off('end', onEnd).off('close', onLost)
       // A listener stays: an 'error' without one would end the process.
       incoming.off('error', onLost).on('error', ignore)
       incoming.pause()
     }
+    admission?.coming(giveUp)
     incoming.on('data', onData).on('end', onEnd).on('error', onLost).on('close', onLost)
   })
 }
@@ -119,26 +134,30 @@ export function discardRest(incoming: IncomingMessage, timers: Timers): void {
   incoming.resume()
 }
 
-/** Bounds on the pushes in flight: their number and the bytes that their bodies take. */
+/** What bounds the pushes in flight; maxima of 0 are no bounds. */
+export interface AdmissionBounds {
+  readonly requestsMax: number
+  readonly bytesMax: number
+  readonly clock: Clock
+  /** Show what is in flight. */
+  readonly requestsCell: Cell
+  readonly bytesCell: Cell
+}
+
+/**
+ * Bounds on the pushes in flight: their number and the bytes that have come of their bodies. What a
+ * body only promises holds no room; when there is none left, bodies that have been coming for long
+ * are cut off, so that slow senders do not keep the others out.
+ */
 export class Admission {
+  private readonly bounds: AdmissionBounds
   private requests = 0
   private bytes = 0
-  private readonly requestsMax: number
-  private readonly bytesMax: number
-  private readonly requestsCell: Cell
-  private readonly bytesCell: Cell
+  /** Bodies that have not come whole, the oldest first. */
+  private readonly coming = new Set<Admitted>()
 
-  /** Maxima of 0 are no bounds; the cells show what is in flight. */
-  constructor(bounds: {
-    requestsMax: number
-    bytesMax: number
-    requestsCell: Cell
-    bytesCell: Cell
-  }) {
-    this.requestsMax = bounds.requestsMax
-    this.bytesMax = bounds.bytesMax
-    this.requestsCell = bounds.requestsCell
-    this.bytesCell = bounds.bytesCell
+  constructor(bounds: AdmissionBounds) {
+    this.bounds = bounds
   }
 
   /**
@@ -147,37 +166,79 @@ export class Admission {
    * @throws AppError `err-mimir-distributor-max-inflight-push-requests`
    */
   enter(): Ticket {
-    if (this.requestsMax > 0 && this.requests >= this.requestsMax) {
-      throw fail('err-mimir-distributor-max-inflight-push-requests', { max: this.requestsMax })
+    const { requestsMax, clock } = this.bounds
+    while (requestsMax > 0 && this.requests >= requestsMax) {
+      if (this.cutSlowest()) continue
+      throw fail('err-mimir-distributor-max-inflight-push-requests', { max: requestsMax })
     }
+    const admitted: Admitted = { since: clock.monotonic(), bytes: 0, cut: undefined, isIn: true }
     this.requests++
-    this.requestsCell.set(this.requests)
-    let held = 0
+    this.show()
     return {
+      admit: (bytes) => this.makeRoom(bytes, admitted),
       claim: (bytes) => {
-        if (this.bytesMax > 0 && this.bytes + bytes > this.bytesMax) {
-          const id = 'err-mimir-distributor-max-inflight-push-requests-bytes'
-          throw fail(id, { max: this.bytesMax })
-        }
-        held += bytes
+        this.makeRoom(bytes, admitted)
+        admitted.bytes += bytes
         this.bytes += bytes
-        this.bytesCell.set(this.bytes)
+        this.bounds.bytesCell.set(this.bytes)
       },
-      leave: () => {
-        this.requests--
-        this.bytes -= held
-        held = 0
-        this.requestsCell.set(this.requests)
-        this.bytesCell.set(this.bytes)
+      coming: (cut) => {
+        admitted.cut = cut
+        this.coming.add(admitted)
       },
+      hasCome: () => void this.coming.delete(admitted),
+      leave: () => this.release(admitted),
     }
+  }
+
+  /** @throws AppError when there is no room for so many bytes */
+  private makeRoom(bytes: number, asker: Admitted): void {
+    const { bytesMax } = this.bounds
+    while (bytesMax > 0 && this.bytes + bytes > bytesMax) {
+      if (this.cutSlowest(asker)) continue
+      throw fail('err-mimir-distributor-max-inflight-push-requests-bytes', { max: bytesMax })
+    }
+  }
+
+  /** Cuts off the body that has been coming for the longest time; false when none is slow. */
+  private cutSlowest(asker?: Admitted): boolean {
+    const slowSince = this.bounds.clock.monotonic() - SLOW_BODY_MS
+    for (const admitted of this.coming) {
+      if (admitted.since > slowSince) return false
+      if (admitted === asker) continue
+      this.release(admitted)
+      const text = `no room for a body that takes longer than ${SLOW_BODY_MS} ms to come`
+      admitted.cut?.(fail('overloaded', { text }))
+      return true
+    }
+    return false
+  }
+
+  private release(admitted: Admitted): void {
+    if (!admitted.isIn) return
+    admitted.isIn = false
+    this.coming.delete(admitted)
+    this.requests--
+    this.bytes -= admitted.bytes
+    this.show()
+  }
+
+  private show(): void {
+    this.bounds.requestsCell.set(this.requests)
+    this.bounds.bytesCell.set(this.bytes)
   }
 }
 
+/** What is held by one request. */
+interface Admitted {
+  readonly since: number
+  bytes: number
+  cut: ((error: AppError) => void) | undefined
+  isIn: boolean
+}
+
 /** One admitted request. */
-export interface Ticket {
-  /** @throws AppError `err-mimir-distributor-max-inflight-push-requests-bytes` */
-  claim(bytes: number): void
+export interface Ticket extends BodyAdmission {
   leave(): void
 }
 

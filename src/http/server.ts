@@ -65,6 +65,7 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     admission: new Admission({
       requestsMax: config.inflightPushesMax,
       bytesMax: config.inflightPushBytesMax,
+      clock: env.clock,
       requestsCell: env.metrics.cell('cortex_distributor_inflight_push_requests'),
       bytesCell: env.metrics.cell('cortex_distributor_inflight_push_requests_bytes'),
     }),

@@ -148,7 +148,7 @@ describe('slow and broken pushes', () => {
     const { metrics } = front.env
     const requests = 'cortex_distributor_inflight_push_requests'
     await until(() => metrics.value(requests) === 1)
-    assert.equal(metrics.value(`${requests}_bytes`), 100)
+    assert.equal(metrics.value(`${requests}_bytes`), 4)
     socket.destroy()
     await until(() => metrics.value(requests) === 0)
     assert.equal(metrics.value(`${requests}_bytes`), 0)
@@ -184,6 +184,45 @@ describe('slow and broken pushes', () => {
     await until(() => front.pushes.length === 3)
     release.at(-1)?.()
     assert.equal((await again).status, 200)
+  })
+
+  test('slow bodies hold no room that they only promise, and make way when there is none', async (t) => {
+    const front = await startFront({ inflightPushesMax: 2, inflightPushBytesMax: 1000 })
+    const sockets: ReturnType<typeof connect>[] = []
+    t.after(() => {
+      for (const socket of sockets) socket.destroy()
+      return front.server.drain()
+    })
+    const { metrics, timers } = front.env
+    const requests = 'cortex_distributor_inflight_push_requests'
+    const slow = (): (() => string) => {
+      const socket = connect(front.port, '127.0.0.1')
+      sockets.push(socket)
+      let received = ''
+      socket.on('error', () => {})
+      socket.on('data', (piece) => {
+        received += piece.toString()
+      })
+      socket.write('POST /api/v1/push HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\nhalf')
+      return () => received
+    }
+    const push = (length: number) =>
+      ask(front.port, '/api/v1/push', { method: 'POST', body: Buffer.alloc(length) })
+    const first = slow()
+    await until(() => metrics.value(requests) === 1)
+    assert.equal((await push(900)).status, 200)
+    await timers.advance(1000)
+    const second = slow()
+    await until(() => metrics.value(requests) === 2)
+    // Neither has taken two seconds so far.
+    assert.equal((await push(1)).status, 503)
+    await timers.advance(1000)
+    assert.equal((await push(1)).status, 200)
+    await until(() => first().includes('HTTP/1.1 503'))
+    assert.match(first(), /no room for a body that takes longer than 2000 ms/)
+    assert.match(first(), /retry-after: \d+/i)
+    assert.equal(second(), '')
+    assert.equal(metrics.value(requests), 1)
   })
 
   test('a body that never ends is cut off after its refusal', async (t) => {

@@ -103,7 +103,8 @@ export class DistributorClient {
       const push = { tenant: this.bytesOf(tenant), pieces, bytes, flags, untilMs, resolve, reject }
       if (this.isClosed) reject(fail('shutting-down'))
       else if (this.waiting.length >= WAITING_MAX) reject(overloaded())
-      else if (!this.place(push)) {
+      else if (this.waiting.length > 0 || !this.place(push)) {
+        // Behind those that wait already: who came later does not take the room from them.
         this.waiting.push(push)
         this.retrySoon()
       }
@@ -149,8 +150,13 @@ export class DistributorClient {
     const now = this.env.clock.monotonic()
     const before = this.waiting.length
     const isUp = this.distributors.some((distributor) => distributor !== undefined)
+    // Where one found no room a larger one finds none.
+    let bytesFailed = Number.POSITIVE_INFINITY
     this.waiting = this.waiting.filter((push) => {
-      if (this.place(push)) return false
+      if (push.bytes < bytesFailed) {
+        if (this.place(push)) return false
+        bytesFailed = push.bytes
+      }
       if (now < push.untilMs) return true
       push.reject(isUp ? overloaded() : fail('actor-down', { actor: 'distributor' }))
       return false

@@ -24,7 +24,7 @@ export async function push(request: HttpRequest, front: Front): Promise<Reply> {
       timers: env.timers,
       tooLarge: () =>
         fail('err-mimir-distributor-max-write-message-size', { max: config.pushBytesMax }),
-      claim: ticket.claim,
+      admission: ticket,
     })
     const answer = await front.backend.distributors.push(tenant, body.pieces, body.length)
     if (answer.status === 200) return STORED

@@ -127,7 +127,6 @@ async function paramsOf(request: HttpRequest, front: Front): Promise<Params> {
     timeoutMs: config.readTimeoutMs,
     timers: env.timers,
     tooLarge: () => fail('body-too-large', { max: config.formBytesMax }),
-    claim: () => {},
   })
   const type = incoming.headers['content-type'] ?? ''
   if (!/^\s*application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
