@@ -228,8 +228,9 @@ function histogramAt(input: StepMatrix, row: number, step: number): FloatHistogr
 
 /** Notes of one native series; without delayed removal its name is gone before anyone asks. */
 function nativeNotes(context: CallContext, set: number, at: PosRange): WindowNotes {
-  const { notes, labels, delayedNameRemoval } = context
+  const { notes, labels, delayedNameRemoval, release } = context
   return {
+    release,
     warn: (text) => notes.warn(text, at),
     info: (text) => notes.info(text, at),
     name: () => (delayedNameRemoval ? labels.value(set, METRIC_NAME) : ''),

@@ -80,6 +80,7 @@ export type WindowKernel = (
 export interface WindowNotes extends Notes {
   /** The series' metric name, '' without one. */
   name(): string
+  readonly release: PrometheusRelease
 }
 
 /** A float → float function, step by step. In and out may be the same array. */

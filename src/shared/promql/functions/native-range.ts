@@ -71,7 +71,9 @@ function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): Window
     const threshold = average * 1.1
     if (toStart >= threshold) toStart = average / 2
     const firstCount = histograms[from]!.count
-    if (isCounter && difference.count > 0 && firstCount >= 0) {
+    // Prometheus 3.5 extrapolates histograms below zero.
+    const isBounded = isCounter && notes.release !== '3.5'
+    if (isBounded && difference.count > 0 && firstCount >= 0) {
       const toZero = sampled * (firstCount / difference.count)
       if (toZero < toStart) toStart = toZero
     }

@@ -80,11 +80,13 @@ export function runMixed(
 }
 
 /** Notes of one series: texts name its metric. */
-export function seriesNotes(notes: Notes, set: number, { labels }: QueryState): WindowNotes {
+export function seriesNotes(notes: Notes, set: number, state: QueryState): WindowNotes {
+  const { labels, release } = state
   return {
     warn: notes.warn,
     info: notes.info,
     name: () => labels.value(set, METRIC_NAME),
+    release,
   }
 }
 
