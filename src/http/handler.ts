@@ -6,6 +6,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { PushAnswer } from '../actors/distributor/contract.js'
 import type { QueryFrontend } from '../actors/query-frontend/query-frontend.js'
+import type { StopSignal } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
 import type { Admission } from './bodies.js'
 
@@ -112,7 +113,7 @@ export interface HttpRequest {
   /** Parameters of the URL. */
   search(): URLSearchParams
   /** Aborted when the client goes away before it has the answer. */
-  signal(): AbortSignal
+  signal(): StopSignal
 }
 
 /** An answer. */

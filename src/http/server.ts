@@ -15,6 +15,7 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
+import { StopSource } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
 import { fail } from '../shared/errors/index.js'
 import { Admission, discardRest, sendReply } from './bodies.js'
@@ -212,7 +213,7 @@ function requestOf(
   config: HttpConfig,
 ): HttpRequest {
   let search: URLSearchParams | undefined
-  let gone: AbortController | undefined
+  let gone: StopSource | undefined
   return {
     incoming,
     tenant: endpoint.auth ? tenantOf(incoming, config) : '',
@@ -222,14 +223,14 @@ function requestOf(
       return search
     },
     signal: () => {
-      if (gone !== undefined) return gone.signal
-      const controller = new AbortController()
+      if (gone !== undefined) return gone
+      const controller = new StopSource()
       gone = controller
       if (outgoing.destroyed) controller.abort()
       outgoing.once('close', () => {
         if (!outgoing.writableFinished) controller.abort()
       })
-      return controller.signal
+      return controller
     },
   }
 }

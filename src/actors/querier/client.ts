@@ -2,6 +2,7 @@
  * What the query-frontend holds of the querier threads: a pool that runs one task per thread.
  * Supervision (slots, ports, restarts) is behind it.
  */
+import type { StopSignal } from '../../shared/base/stop-signal.js'
 import type { Config } from '../../shared/config/index.js'
 import type { QuerierAnswer, QuerierConfig, QuerierTask } from './contract.js'
 
@@ -14,7 +15,7 @@ export interface QuerierPool {
    * first.
    * @throws AppError, those of contract.ts; `actor-down` when the thread died under the task
    */
-  run(task: QuerierTask, signal: AbortSignal): Promise<QuerierAnswer>
+  run(task: QuerierTask, signal: StopSignal): Promise<QuerierAnswer>
 }
 
 /** Bytes that one query's columns may take when Mimir's limit leaves it open (0): a gigabyte. */

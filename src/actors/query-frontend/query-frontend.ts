@@ -6,6 +6,7 @@
  * A query that is not wanted any more gets its cancel cell set, which the engine looks at; when its
  * thread has not answered 5 s later the thread is ended (architecture: rules between actors).
  */
+import { type StopSignal, StopSource } from '../../shared/base/stop-signal.js'
 import type { Config } from '../../shared/config/index.js'
 import type { Env, Timer } from '../../shared/env/index.js'
 import { AppError, type ErrorId, fail } from '../../shared/errors/index.js'
@@ -35,7 +36,7 @@ export interface QueryFrontendConfig {
 /** What a request says about its query beside the query itself. */
 export interface RunOptions {
   /** Aborted when the client has gone. */
-  readonly signal?: AbortSignal
+  readonly signal?: StopSignal
   /** The request's own timeout; the configured one is the upper bound. */
   readonly timeoutMs?: number
 }
@@ -59,7 +60,7 @@ interface Entry {
   /** Index of the cancel cell while it runs, -1 while it waits. */
   cell: number
   /** Ends the thread; of the present try. */
-  abort: AbortController | undefined
+  abort: StopSource | undefined
   /** Why it is not wanted any more. */
   stopped: 'query-canceled' | 'query-timeout' | 'shutting-down' | undefined
   deadline: Timer | undefined
@@ -201,13 +202,13 @@ export class QueryFrontend {
   private async attempt(entry: Entry): Promise<QuerierAnswer> {
     for (let tries = 1; ; tries++) {
       if (entry.stopped !== undefined) throw fail(entry.stopped)
-      const abort = new AbortController()
+      const abort = new StopSource()
       entry.abort = abort
       Atomics.store(this.cancel, entry.cell, CANCEL_NONE)
       const cancel = { cells: this.cancelCells, index: entry.cell }
       const task = { tenant: entry.tenant, query: entry.query, cancel }
       try {
-        return await this.pool.run(task, abort.signal)
+        return await this.pool.run(task, abort)
       } catch (error) {
         if (entry.stopped !== undefined) throw fail(entry.stopped, {}, error)
         const waitMs = RETRY_BASE_MS * 2 ** (tries - 1)

@@ -12,6 +12,7 @@ import {
   startThread,
   type ThreadExit,
 } from '../../shared/actor/index.js'
+import type { StopSignal } from '../../shared/base/stop-signal.js'
 import type { Env } from '../../shared/env/index.js'
 import {
   createMetricBlock,
@@ -120,7 +121,7 @@ export class Supervisor<Task, Answer, Message> {
   }
 
   /** Runs a task on a pool thread; see Pool.run. */
-  runTask(task: Task, signal: AbortSignal): Promise<Answer> {
+  runTask(task: Task, signal: StopSignal): Promise<Answer> {
     if (this.pool === undefined) throw new Error('this system has no pool')
     return this.pool.run(task, signal)
   }

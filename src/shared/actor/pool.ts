@@ -5,6 +5,7 @@
  */
 import { postMessageToThread, type Transferable, type Worker } from 'node:worker_threads'
 import { Piscina } from 'piscina'
+import type { StopSignal } from '../base/stop-signal.js'
 import type { Env } from '../env/index.js'
 import { type AppError, fail } from '../errors/index.js'
 import { createMetricBlock, type LogLevel } from '../telemetry/index.js'
@@ -57,7 +58,7 @@ export interface Pool<Task, Answer, Message> {
    * @throws AppError what the task threw; `actor-down` when its thread died or was ended;
    *   `query-memory` when it outgrew the thread's heap
    */
-  run(task: Task, signal: AbortSignal): Promise<Answer>
+  run(task: Task, signal: StopSignal): Promise<Answer>
   /** The threads that sit now. */
   seats(): PoolSeat<Message>[]
   /** Ends one thread as a crash would; for tests and operators. */
@@ -98,14 +99,19 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
     this.piscina = this.startPiscina()
   }
 
-  async run(task: Task, signal: AbortSignal): Promise<Answer> {
+  async run(task: Task, signal: StopSignal): Promise<Answer> {
     if (this.isClosed) throw this.down()
-    const before = new Set(this.piscina.threads)
+    let before: Set<Worker> | undefined
+    // Heard before piscina hears it, and ends the thread.
+    const onAbort = (): void => {
+      before = new Set(this.piscina.threads)
+    }
+    signal.addEventListener('abort', onAbort)
     let outcome: PoolOutcome<Answer>
     try {
       outcome = await this.piscina.run(task, { signal, name: 'run' })
     } catch (error) {
-      if (signal.aborted) this.noteEnded(before)
+      if (before !== undefined) this.noteEnded(before)
       throw this.poolError(error)
     }
     if (outcome.ok) return outcome.answer
