@@ -67,6 +67,8 @@ export interface SupervisorOptions<Message> {
 const CALL_MS = 5_000
 /** An actor that does not answer a status call within this is shown as silent. */
 const STATUS_MS = 1_000
+/** An actor that has not answered for so long takes no writes: a disk that stands still blocks it. */
+const SILENT_MS = 3_000
 
 interface Child {
   readonly spec: ChildSpec
@@ -78,6 +80,8 @@ interface Child {
   restarts: number
   lastExit: string
   lastStatus: ActorStatus | undefined
+  /** When it first left a question for its status unanswered; undefined since it answered. */
+  silentSince: number | undefined
 }
 
 /** The running system. */
@@ -225,6 +229,7 @@ export class Supervisor<Task, Answer, Message> {
     const wasStarted = child.state !== 'starting' || child.restarts > 0
     child.thread = undefined
     child.lastStatus = undefined
+    child.silentSince = undefined
     child.lastExit = exit.reason === '' ? `code ${exit.code}` : `code ${exit.code}: ${exit.reason}`
     this.options.registry.retire(child.actor)
     this.wiring.down({ peer: child.spec.kind, index: child.index })
@@ -307,9 +312,14 @@ export class Supervisor<Task, Answer, Message> {
     let status: ActorStatus | undefined
     if (thread !== undefined && child.state === 'running') {
       status = await within(this.options.env, STATUS_MS, thread.status())
-      // Busy is not dead: what it said last stands until it says something else.
+      const now = this.options.env.clock.monotonic()
+      child.silentSince = status === undefined ? (child.silentSince ?? now) : undefined
+      // Busy is not dead: what it said last stands for a while.
       child.lastStatus = status ?? child.lastStatus
       status = child.lastStatus
+      if (status !== undefined && now - (child.silentSince ?? now) >= SILENT_MS) {
+        status = { ...status, isServing: false }
+      }
     }
     return { actor, state: child.state, restarts: child.restarts, lastExit: child.lastExit, status }
   }
@@ -384,6 +394,7 @@ function newChild(spec: ChildSpec, index: number): Child {
     restarts: 0,
     lastExit: '',
     lastStatus: undefined,
+    silentSince: undefined,
   }
 }
 
