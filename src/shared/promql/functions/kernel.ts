@@ -66,6 +66,7 @@ export interface MixedWindow {
   /** How many of them are histograms. */
   histogramCount: number
   readonly rangeMs: number
+  readonly mode: SelectorMode
   /** End of the window (ms). */
   end: number
 }

@@ -24,6 +24,7 @@ import {
   finishSum,
   multiplySum,
 } from '../../model/histogram-sum.js'
+import { extendedHistograms } from './extended-histograms.js'
 import type { MixedWindow, WindowKernel, WindowNotes } from './kernel.js'
 import {
   boundsReconciled,
@@ -57,6 +58,10 @@ function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): Window
   const { isCounter, isRate } = kind
   return (window, notes) => {
     if (!isPure(window, notes)) return undefined
+    if (window.mode !== 'plain') {
+      const seconds = isRate ? rangeSeconds(window.rangeMs) : 1
+      return extendedHistograms(window, { isCounter, seconds }, notes)
+    }
     const { ts, histograms, from, to, rangeMs, end } = window
     const gaps = to - from - 1
     if (gaps < 1) return undefined

@@ -19,10 +19,10 @@ import type { HistogramRow, StepMatrix } from '../columns.js'
 import { ignoredInAggregation } from '../functions/native-texts.js'
 import type { AggregatePlan } from '../plan/plan.js'
 import type { PosRange } from '../syntax/ast.js'
-import { notesAt } from './call.js'
 import { type Groups, groupRows } from './groups.js'
 import { keepFloats } from './histogram-cells.js'
 import { limitRatio, limitRows } from './limit.js'
+import { notesAt } from './notes.js'
 import {
   MatrixBuilder,
   materialise,

@@ -9,8 +9,9 @@ import { fail } from '../../errors/index.js'
 import type { StepMatrix } from '../columns.js'
 import type { ScalarBinaryPlan } from '../plan/plan.js'
 import { compareBool, compareRows, compute, isArithmetic } from './arithmetic.js'
-import { notesAt, renamed } from './call.js'
+import { renamed } from './call.js'
 import { isTrim, operate, StepNotes, takeCells } from './histogram-binary.js'
+import { notesAt } from './notes.js'
 import type { QueryState, RowStream } from './operator.js'
 
 /** Two scalars. */

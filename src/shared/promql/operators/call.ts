@@ -8,7 +8,7 @@ import type { FloatHistogram } from '../../model/histogram.js'
 import { METRIC_NAME } from '../../model/labels.js'
 import type { HistogramRow, StepMatrix } from '../columns.js'
 import { absentLabels } from '../functions/absent.js'
-import type { Argument, CallContext, Notes } from '../functions/kernel.js'
+import type { Argument, CallContext } from '../functions/kernel.js'
 import { countBits, type QueryMemory } from '../memory.js'
 import type {
   AbsentPlan,
@@ -20,7 +20,8 @@ import type {
 } from '../plan/plan.js'
 import type { PosRange } from '../syntax/ast.js'
 import { eachHistogram, extraPoints, histogramBytes, keepFloats } from './histogram-cells.js'
-import { runMixed, seriesNotes } from './mixed-range.js'
+import { runMixed } from './mixed-range.js'
+import { notesAt, seriesNotes } from './notes.js'
 import {
   materialise,
   type QueryState,
@@ -262,14 +263,6 @@ export async function evaluateMatrixCall(
   if (!hasRepeats(result.sets, result.series)) return result
   if (state.release === '3.5') throw sameLabelset()
   return mergeRows(result)
-}
-
-/** Notes that stand at a position unless told otherwise. */
-export function notesAt(state: QueryState, pos: PosRange): Notes {
-  return {
-    warn: (text, at) => state.annotations.warn(text, at ?? pos),
-    info: (text, at) => state.annotations.info(text, at ?? pos),
-  }
 }
 
 /** Scalar arguments as columns, one value a step. */

@@ -1,14 +1,6 @@
-/**
- * A function of a range vector whose series has native histograms: windows of floats only are the
- * kernel's for floats, with the histograms taken out; the others go to the function's own way with
- * histograms, or are left to the floats in them.
- */
-import { fail } from '../../errors/index.js'
-import { METRIC_NAME } from '../../model/labels.js'
 import type { HistogramRow } from '../columns.js'
-import type { MixedWindow, Notes, RangeForm, WindowNotes, Windows } from '../functions/kernel.js'
+import type { MixedWindow, RangeForm, WindowNotes, Windows } from '../functions/kernel.js'
 import { ignoredInRange } from '../functions/native-texts.js'
-import type { QueryState } from './operator.js'
 
 /** What a call writes its row to. */
 export interface RowTarget {
@@ -32,11 +24,6 @@ export function runMixed(
   notes: WindowNotes,
 ): HistogramRow | undefined {
   const { values, base, present, wordBase } = target
-  if (windows.mode !== 'plain') {
-    throw fail('query-unsupported', {
-      text: `${windows.mode} selectors of native histograms are not supported yet`,
-    })
-  }
   if (func.histograms === 'alike') {
     func.run(windows, params, values, base, present, wordBase, notes)
     return undefined
@@ -58,6 +45,7 @@ export function runMixed(
     to: 0,
     histogramCount: 0,
     rangeMs: windows.rangeMs,
+    mode: windows.mode,
     end: 0,
   }
   for (let i = 0; i < windows.steps; i++) {
@@ -77,17 +65,6 @@ export function runMixed(
     }
   }
   return row
-}
-
-/** Notes of one series: texts name its metric. */
-export function seriesNotes(notes: Notes, set: number, state: QueryState): WindowNotes {
-  const { labels, release } = state
-  return {
-    warn: notes.warn,
-    info: notes.info,
-    name: () => labels.value(set, METRIC_NAME),
-    release,
-  }
 }
 
 /** [samples + 1] histograms before each sample. */

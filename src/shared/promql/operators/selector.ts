@@ -17,7 +17,9 @@ import type { InstantPlan } from '../plan/plan.js'
 import type { SampleBuffer } from '../source.js'
 import { printSet } from '../text.js'
 import { extraPoints, histogramBytes } from './histogram-cells.js'
+import { notesAt, seriesNotes } from './notes.js'
 import type { QueryState, RowStream } from './operator.js'
+import { fillSmoothedMixed } from './smoothed-histograms.js'
 
 /** A buffer for a source to fill. */
 export function sampleBuffer(): SampleBuffer {
@@ -57,9 +59,12 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
       if (buffer.count === 0) return undefined
       state.memory.worked(buffer.count)
       if (plan.isSmoothed && buffer.histograms !== undefined) {
-        throw fail('query-unsupported', {
-          text: 'smoothed selectors of native histograms are not supported yet',
-        })
+        const { histograms } = buffer
+        dropStale(buffer)
+        if (plan.detectsResets) detectResets(histograms)
+        const notes = seriesNotes(notesAt(state, plan.expr.pos), selected.sets[row]!, state)
+        const target = { values, base, present, wordBase }
+        return fillSmoothedMixed(buffer, histograms, plan, target, notes)
       }
       if (plan.isSmoothed) fillSmoothed(buffer, plan, values, base, present, wordBase)
       else if (asTimestamp)
