@@ -177,6 +177,7 @@ export class CachedColumns {
     const end = ts[count - 1]! <= maxt ? count : lowerBound(ts, count, maxt + 1)
     out.histograms = undefined
     out.count = Math.max(0, end - first)
+    out.hasNoStale = !entry.hasStale
     if (entry.hasStale) {
       out.ts = ts.slice(first, end)
       out.values = values.slice(first, end)
@@ -274,6 +275,7 @@ export class CachedColumns {
     out.values = own.values
     out.count = own.count
     out.histograms = own.histograms
+    out.hasNoStale = false
   }
 }
 

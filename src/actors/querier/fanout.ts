@@ -262,6 +262,7 @@ function ofManyShards(parts: readonly ShardSelection[], labels: LabelTable): Sel
       out.values = sum.values
       out.count = sum.count
       out.histograms = sum.histograms
+      out.hasNoStale = false
     },
     release: () => {
       sum = emptyBuffer()

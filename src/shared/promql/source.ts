@@ -18,6 +18,8 @@ export interface SampleBuffer {
   values: Float64Array
   /** Samples in the buffer. */
   count: number
+  /** A source may say that there is no stale marker among them, which saves looking for one. */
+  hasNoStale?: boolean
   /**
    * [count] native histograms: undefined where a sample is a float, undefined altogether when all
    * are, to which the engine sets it before each read. The

@@ -58,6 +58,12 @@ function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): RangeK
       }
       const firstTs = ts[first]!
       const lastTs = ts[last]!
+      if (result === 0 && lastTs !== firstTs) {
+        // Whatever the factor, it is a positive number.
+        values[base + i] = result
+        present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
+        continue
+      }
       const end = end0 + i * stepMs
       let toStart = (firstTs - (end - rangeMs)) / 1000
       let toEnd = (end - lastTs) / 1000
@@ -66,8 +72,14 @@ function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): RangeK
       // Where a sample is missing near a boundary the series is taken to start or end there.
       const threshold = average * 1.1
       if (toStart >= threshold) toStart = average / 2
-      if (isCounter && result > 0 && firstValue >= 0) {
-        // A counter is not extrapolated below zero.
+      if (
+        isCounter &&
+        result > 0 &&
+        firstValue >= 0 &&
+        !(firstValue >= result && toStart <= sampled)
+      ) {
+        // A counter is not extrapolated below zero. (One that has not even doubled reaches zero no
+        // later than it was sampled for: that is told without dividing.)
         const toZero = sampled * (firstValue / result)
         if (toZero < toStart) toStart = toZero
       }

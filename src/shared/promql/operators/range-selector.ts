@@ -173,11 +173,21 @@ function findWindows(
   let from = 0
   let to = 0
   let fullest = 0
+  // Samples from one step to the next: both ends most likely move by as many as the last time.
+  let stride = 0
   let end = end0
   for (let i = 0; i < steps; i++, end += step) {
     const start = end - range
-    while (to < count && ts[to]! <= end) to++
-    while (from < to && ts[from]! <= start) from++
+    const likely = to + stride
+    if (stride > 1 && likely < count && ts[likely - 1]! <= end && ts[likely]! > end) to = likely
+    else {
+      const before = to
+      while (to < count && ts[to]! <= end) to++
+      stride = to - before
+    }
+    const first = from + stride
+    if (stride > 1 && first < to && ts[first - 1]! <= start && ts[first]! > start) from = first
+    else while (from < to && ts[from]! <= start) from++
     froms[i] = from
     tos[i] = to
     if (to - from > fullest) fullest = to - from

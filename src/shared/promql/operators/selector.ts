@@ -27,6 +27,7 @@ export function sampleBuffer(): SampleBuffer {
     ts: new Float64Array(256),
     values: new Float64Array(256),
     count: 0,
+    hasNoStale: false,
     histograms: undefined,
   }
 }
@@ -132,6 +133,7 @@ function fillSmoothed(
 
 /** Takes stale markers out: they are not samples of a range. */
 export function dropStale(buffer: SampleBuffer): void {
+  if (buffer.hasNoStale === true) return
   const { ts, values, histograms, count } = buffer
   let i = 0
   while (i < count && (values[i] === values[i] || !isStale(values[i]!))) i++
@@ -210,9 +212,17 @@ function fillValues(
 ): void {
   const { ts, values: samples, count } = buffer
   let next = 0
+  // Samples from one step to the next, most likely as many as the last time.
+  let stride = 0
   let at = first
   for (let i = 0; i < steps; i++, at += step) {
-    while (next < count && ts[next]! <= at) next++
+    const likely = next + stride
+    if (stride > 1 && likely < count && ts[likely - 1]! <= at && ts[likely]! > at) next = likely
+    else {
+      const before = next
+      while (next < count && ts[next]! <= at) next++
+      stride = next - before
+    }
     if (next === 0 || ts[next - 1]! <= at - lookback) continue
     const value = samples[next - 1]!
     if (value !== value && isStale(value)) continue
