@@ -69,7 +69,10 @@ export class Ingester {
       folder: shardFolder(boot, shard),
       logBytesMax: boot.config.snapshotLogBytes,
       createdMs,
-      onTaken: () => this.log.trust(),
+      onTaken: (segment) => {
+        this.log.trust()
+        this.recovery.noteSnapshot(segment)
+      },
     })
     this.loop = new CommitLoop({
       env,

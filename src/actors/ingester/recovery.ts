@@ -1,7 +1,7 @@
 /**
  * What a shard reads back at start: its own log, and those of shards that are no more. With another
  * shard count, shard i takes the folders j ≥ count with j mod count = i (architecture §8.18); they
- * are replayed at every start and never deleted.
+ * are replayed until the shard's own snapshots have what is in them, and never deleted.
  */
 import type { Env } from '../../shared/env/index.js'
 import {
@@ -11,6 +11,7 @@ import {
   type ReplayProgress,
   replaySteps,
 } from '../../shared/tsdb/index.js'
+import { notAbsorbed, noteAbsorbed } from './absorbed.js'
 import type { IngesterBoot } from './contract.js'
 
 /** Longest time of one replay slice between two turns, ms. */
@@ -42,6 +43,9 @@ export class Recovery {
   private readonly startedAt: number
   private progress: ReplayProgress | undefined
   private readonly walFolders: readonly string[]
+  private readonly own: string
+  /** Folders of former shards that were read. */
+  private former: readonly string[]
   private damageLines = 0
   private readonly listed: Readonly<Record<string, string | number>>[] = []
   private isOver = false
@@ -54,11 +58,14 @@ export class Recovery {
     this.index = boot.index
     this.startedAt = env.clock.monotonic()
     noteShardCount(env, boot)
-    const logs = foldersOf(env, boot).map((folder) => ({
+    const own = shardFolder(boot, boot.index)
+    this.own = own
+    this.former = notAbsorbed(env.disk, own, formerFolders(env, boot))
+    const logs = [own, ...this.former].map((folder) => ({
       folder: `${folder}/wal`,
       snapshotFolder: folder,
       damagedFolder: `${folder}/damaged`,
-      isOwn: folder === shardFolder(boot, boot.index),
+      isOwn: folder === own,
     }))
     this.walFolders = logs.map(({ folder }) => folder)
     this.steps = replaySteps({
@@ -183,6 +190,17 @@ export class Recovery {
     else this.env.log.error('data are damaged: set aside', fields)
   }
 
+  /** Notes that a snapshot of the shard's own has what folders of former shards held. */
+  noteSnapshot(segment: number): void {
+    if (this.former.length === 0) return
+    try {
+      noteAbsorbed(this.env.disk, this.own, this.former, segment)
+      this.former = []
+    } catch (error) {
+      this.env.log.warn('former shards will be read again', { err: String(error) })
+    }
+  }
+
   /** What could not be read, as `/debug/damage` shows it. */
   damage(): readonly Readonly<Record<string, string | number>>[] {
     return this.listed
@@ -216,9 +234,9 @@ export function shardFolder(boot: IngesterBoot, index: number): string {
   return `${boot.config.dataDir}/ingester-${index}`
 }
 
-/** The shard's own folder and those that it takes over. */
-function foldersOf(env: Env, boot: IngesterBoot): string[] {
-  const folders = [shardFolder(boot, boot.index)]
+/** The folders that a shard takes over. */
+function formerFolders(env: Env, boot: IngesterBoot): string[] {
+  const folders: string[] = []
   for (const name of env.disk.list(boot.config.dataDir)) {
     const match = /^ingester-(\d+)$/.exec(name)
     const index = match === null ? -1 : Number(match[1])

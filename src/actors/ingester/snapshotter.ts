@@ -45,8 +45,8 @@ export interface SnapshotterParts {
   readonly logBytesMax: number
   /** Later than every segment and snapshot so far. */
   readonly createdMs: () => number
-  /** Told when a snapshot is on disk. */
-  readonly onTaken: () => void
+  /** Told when a snapshot is on disk, with its number. */
+  readonly onTaken: (segment: number) => void
 }
 
 /** Takes snapshots of a shard's head. */
@@ -60,6 +60,8 @@ export class Snapshotter {
   private syncing: Promise<void> | undefined
   private synced: { error: unknown } | undefined
   private startedAt = 0
+  /** Number of the snapshot that is being taken. */
+  private segment = 0
   private retryAt = 0
   private isWanted = false
   /** Log bytes that no snapshot has, from before this life. */
@@ -143,6 +145,7 @@ export class Snapshotter {
       const { env, wal, folder, head, createdMs } = this.parts
       this.startedAt = env.clock.monotonic()
       const segment = wal.rotate()
+      this.segment = segment
       this.nextMark = wal.bytesAppended()
       const options = { disk: env.disk, folder, head, segment, createdMs: createdMs() }
       this.writer = new SnapshotWriter(options)
@@ -185,7 +188,7 @@ export class Snapshotter {
     this.lastBytes = writer.bytesWritten()
     this.taken.add(1)
     this.bytes.set(this.lastBytes)
-    this.parts.onTaken()
+    this.parts.onTaken(this.segment)
     const took = Math.round(env.clock.monotonic() - this.startedAt)
     env.log.info('snapshot taken', { took_ms: took, size_bytes: this.lastBytes })
     try {

@@ -12,7 +12,7 @@ export {
   seriesSteps,
   type TimeRange,
 } from './head/select.js'
-export { oldestNeeded, removeOldSnapshots } from './snapshot/list.js'
+export { oldestNeeded, removeOldSnapshots, snapshotNumbers } from './snapshot/list.js'
 export { SnapshotWriter } from './snapshot/writer.js'
 export {
   type DamageReason,

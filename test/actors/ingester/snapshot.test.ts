@@ -183,7 +183,17 @@ test('a shard that takes over another one has its snapshots too', async () => {
   assert.equal((await only.read('even', 'moved')).length, 51)
   await fill(only, env, 100, 120)
   await only.ingester.drain()
-  await assertHolds(new Shard(env, OFTEN), 120)
+  const next = new Shard(env, OFTEN)
+  await assertHolds(next, 120)
+  // Its own two snapshots have all that the other one had, which is not read again.
+  const line = env.log.lines.findLast(({ msg }) => msg === 'log replayed')
+  assert.equal(line?.fields['snapshots'], 1)
+  // Unless something was written there since. A snapshot's time of creation tells which came first.
+  await env.timers.advance(60_000)
+  const again = new Shard(env, { ...OFTEN, shardCount: 2, index: 1 })
+  await fill(again, env, 120, 124)
+  const last = new Shard(env, OFTEN)
+  await assertHolds(last, 124)
 })
 
 test('a snapshot that the disk refuses costs nothing, and is taken later', async () => {

@@ -57,9 +57,14 @@ export function removeOldSnapshots(disk: Disk, folder: string, isStarting: boole
   for (const name of [...old, ...unfinished]) disk.remove(`${folder}/${name}`)
 }
 
+/** Numbers of the snapshots in a folder, ascending. */
+export function snapshotNumbers(disk: Disk, folder: string): number[] {
+  const numbers = disk.list(folder).map(findSnapshotNumber)
+  return numbers.filter((number) => number !== undefined)
+}
+
 /** The number of the second newest snapshot: nothing before its segment is needed. */
 export function oldestNeeded(disk: Disk, folder: string): number {
-  const numbers = disk.list(folder).map(findSnapshotNumber)
-  const known = numbers.filter((number) => number !== undefined)
+  const known = snapshotNumbers(disk, folder)
   return known.length < 2 ? 0 : known.at(-2)!
 }
