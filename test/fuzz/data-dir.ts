@@ -33,7 +33,10 @@ interface Pristine {
   readonly disk: FakeDisk
   readonly content: Content
   readonly bodies: number
+  readonly seed: number
 }
+
+const CASES_PER_DIRECTORY = 25
 
 /** The sample of a series in a body. */
 function valueAt(series: number, body: number): number {
@@ -65,8 +68,9 @@ export async function fuzzDataDir(
   let lossy = 0
   let pristine: Pristine | undefined
   for (let at = 0; at < count; at++) {
-    // A directory serves for some cases.
-    if (pristine === undefined || at % 25 === 0) pristine = await writeDirectory(seed + at)
+    // A directory serves for some cases; which one follows from the case's seed alone.
+    const directory = seed + at - ((seed + at) % CASES_PER_DIRECTORY)
+    if (pristine?.seed !== directory) pristine = await writeDirectory(directory)
     const found = await runCase(pristine, seed + at)
     lossy += found.lost > 0 ? 1 : 0
     for (const line of found.wrong) wrong.push(`seed ${seed + at}: ${line}`)
@@ -94,7 +98,7 @@ async function writeDirectory(seed: number): Promise<Pristine> {
     shard = new Shard(env, OPTIONS)
   }
   if (prng.below(4) === 0) await shard.ingester.drain()
-  return { disk: env.disk, content, bodies }
+  return { disk: env.disk, content, bodies, seed }
 }
 
 interface CaseResult {

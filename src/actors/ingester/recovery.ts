@@ -30,7 +30,8 @@ const WHAT_IS_LOST: Record<DamageReason, string> = {
   malformed: 'a batch with a good CRC that cannot be read: the samples in it',
   torn: 'nothing that was acknowledged, if the process was killed in a write; else what a cut of this file took',
   cut: 'the end of the file: the samples of all tenants that were in it',
-  missing: 'the files: the samples of all tenants that were in them',
+  missing:
+    'the files: the samples of all tenants that were in them; `newest` is a note only, without which the end of the log may have gone unseen',
   snapshot:
     'nothing, if the other snapshot and the log before this one are whole; else series of all tenants, up to the time of this snapshot',
 }

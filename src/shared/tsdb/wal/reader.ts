@@ -36,7 +36,7 @@ export interface Segment {
 }
 
 /** Beside a log's segments: the number of the newest one, so that its loss is noticed. */
-const NEWEST_FILE = 'newest'
+export const NEWEST_FILE = 'newest'
 
 /** What a segment consists of. */
 export type SegmentPart =

@@ -30,7 +30,14 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentName,
 } from './format.js'
-import { findNewest, listSegments, readSegment, type Segment, type SegmentPart } from './reader.js'
+import {
+  findNewest,
+  listSegments,
+  NEWEST_FILE,
+  readSegment,
+  type Segment,
+  type SegmentPart,
+} from './reader.js'
 
 /** A log to replay. */
 export interface ReplayLog {
@@ -264,6 +271,12 @@ function reportGaps(options: ReplayOptions, log: LogState): void {
     findNewest(options.disk, log.folder),
     log.snapshots[0]?.segment.number ?? 0,
   )
+  const hasLog = log.segments.some(({ size }) => size > SEGMENT_HEADER_BYTES)
+  if (hasLog && findNewest(options.disk, log.folder) === 0) {
+    // Whether segments after the last one are missing cannot be told.
+    const path = `${log.folder}/${NEWEST_FILE}`
+    options.onDamage({ path, position: 0, length: 0, reason: 'missing', ...NOTHING_KNOWN })
+  }
   const numbers = log.segments.map(({ number }) => number).filter((number) => number >= next)
   for (const number of [...numbers, newest + 1]) {
     if (number > next) reportMissing(options, log, next, number - 1)
