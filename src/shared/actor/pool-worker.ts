@@ -4,10 +4,10 @@
  * (ports, metrics); tasks wait until then.
  */
 import { parentPort, threadId, workerData } from 'node:worker_threads'
-import { Piscina } from 'piscina'
 import { createNodeEnv, type Env } from '../env/index.js'
 import { type LogLevel, openMetrics } from '../telemetry/index.js'
 import { toWireError, type WireError } from './errors.js'
+import { loadPiscina } from './piscina.js'
 
 /** What one thread of a pool does. */
 export interface PoolParts<Task, Answer, Message> {
@@ -92,6 +92,7 @@ async function outcomeOf<Task, Answer, Message>(
     const outcome: PoolOutcome<Answer> = { ok: true, answer }
     const moved = parts.transfers(answer)
     if (moved.length === 0) return outcome
+    const { Piscina } = loadPiscina()
     const movable = {
       [Piscina.transferableSymbol]: moved,
       [Piscina.valueSymbol]: outcome,

@@ -4,12 +4,13 @@
  * before it was ready). It has no queue worth the name: its caller starts a task when one is free.
  */
 import { postMessageToThread, type Transferable, type Worker } from 'node:worker_threads'
-import { Piscina } from 'piscina'
+import type { Piscina } from 'piscina'
 import type { StopSignal } from '../base/stop-signal.js'
 import type { Env } from '../env/index.js'
 import { type AppError, fail } from '../errors/index.js'
 import { createMetricBlock, type LogLevel } from '../telemetry/index.js'
 import { fromWireError } from './errors.js'
+import { loadPiscina } from './piscina.js'
 import type {
   PoolHello,
   PoolMetricBlock,
@@ -139,6 +140,7 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       logLevel: options.logLevel,
       seats: this.cells.buffer as SharedArrayBuffer,
     }
+    const { Piscina } = loadPiscina()
     const piscina = new Piscina<Task, PoolOutcome<Answer>>({
       filename: options.entry.href,
       name: 'run',
