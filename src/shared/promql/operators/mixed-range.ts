@@ -1,3 +1,8 @@
+/**
+ * A function of a range vector whose series has native histograms: windows of floats only are the
+ * kernel's for floats, with the histograms taken out; the others go to the function's own way with
+ * histograms, or are left to the floats in them.
+ */
 import type { HistogramRow } from '../columns.js'
 import type { MixedWindow, RangeForm, WindowNotes, Windows } from '../functions/kernel.js'
 import { ignoredInRange } from '../functions/native-texts.js'
