@@ -25,6 +25,8 @@ interface Series {
   values: Float64Array
   /** [samples]; undefined without histograms. */
   histograms: (FloatHistogram | undefined)[] | undefined
+  /** [samples] start timestamps (ms), 0 where not known; undefined without any. */
+  starts: Float64Array | undefined
 }
 
 export class MemorySource implements SeriesSource {
@@ -54,7 +56,7 @@ export class MemorySource implements SeriesSource {
     values: Float64Array,
     histograms?: (FloatHistogram | undefined)[],
   ): this {
-    this.series.push({ labels: labelsOf(labels), ts, values, histograms })
+    this.series.push({ labels: labelsOf(labels), ts, values, histograms, starts: undefined })
     return this
   }
 
@@ -64,11 +66,12 @@ export class MemorySource implements SeriesSource {
     ts: Float64Array,
     values: Float64Array,
     histograms: (FloatHistogram | undefined)[] | undefined,
+    starts?: Float64Array,
   ): void {
     const key = JSON.stringify(labels)
     const known = this.series.find((series) => JSON.stringify(series.labels) === key)
     if (known === undefined) {
-      this.series.push({ labels, ts, values, histograms })
+      this.series.push({ labels, ts, values, histograms, starts })
       return
     }
     if (histograms !== undefined || known.histograms !== undefined) {
@@ -77,6 +80,10 @@ export class MemorySource implements SeriesSource {
         ...before,
         ...(histograms ?? new Array<undefined>(ts.length).fill(undefined)),
       ]
+    }
+    if (starts !== undefined || known.starts !== undefined) {
+      const before = known.starts ?? new Float64Array(known.ts.length)
+      known.starts = joined(before, starts ?? new Float64Array(ts.length))
     }
     known.ts = joined(known.ts, ts)
     known.values = joined(known.values, values)
@@ -125,6 +132,7 @@ function read(series: Series, mint: number, maxt: number, out: SampleBuffer): vo
   out.ts.set(series.ts.subarray(from, to))
   out.values.set(series.values.subarray(from, to))
   out.count = to - from
+  if (series.starts !== undefined) out.starts = series.starts.slice(from, to)
   if (series.histograms !== undefined) {
     const histograms = series.histograms.slice(from, to)
     if (histograms.some((histogram) => histogram !== undefined)) out.histograms = histograms

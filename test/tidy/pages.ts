@@ -118,7 +118,7 @@ function promqlPage(): string {
   const functions = Object.entries<FunctionRow>(FUNCTIONS).map(([name, row]) => [
     code(`${name}(${signatureOf(row)})`),
     code(row.returns),
-    row.kernel.form === 'missing' ? 'not yet' : 'yes',
+    row.experimental === true ? 'experimental' : '',
     row.doc,
   ])
   const aggregations = Object.entries<AggregationRow>(AGGREGATIONS).map(([name, row]) => [
@@ -127,12 +127,12 @@ function promqlPage(): string {
     row.doc,
   ])
   const intro = `
-The whole language is parsed; a query that uses what is marked "not yet" is answered with
-\`query-unsupported\`.`
+All of Prometheus' functions and aggregations. Experimental ones are taken where a tenant's limits name them
+(\`enabled_promql_experimental_functions\`).`
   return page('PromQL', 'the tables of src/shared/promql', intro, [
     '## Functions',
     '',
-    ...tableOf(['function', 'gives', 'runs', 'what'], functions),
+    ...tableOf(['function', 'gives', '', 'what'], functions),
     '',
     '## Aggregations',
     '',

@@ -153,6 +153,9 @@ async function evaluate(plan: Plan, state: QueryState): Promise<StepMatrix> {
       return evaluateMatrixCall(plan, state)
     case 'aggregate':
       return evaluateAggregate(plan, state)
+    case 'nothing':
+      await state.evaluate(plan.input)
+      return state.memory.matrix(0, plan.range.count)
     case 'info':
       return evaluateInfo(plan, state)
     case 'vector-binary':

@@ -27,6 +27,11 @@ export interface SampleBuffer {
    * anything but a stale marker; a histogram that is a stale marker is given as a float that is one.
    */
   histograms: (FloatHistogram | undefined)[] | undefined
+  /**
+   * [count] when the counting of each sample began (ms), 0 where that is not known; left undefined,
+   * to which the engine sets it before each read, when it is known of none.
+   */
+  starts?: Float64Array | undefined
 }
 
 /** The series of one selector, in no particular order. */

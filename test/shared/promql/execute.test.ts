@@ -247,17 +247,6 @@ test('a canceled query ends between batches of series, and lets messages through
   assert.equal(source.open, 0)
 })
 
-test('what is parsed but not run yet is refused by name, before storage is asked', async () => {
-  const cases: [string, RegExp][] = [
-    ['x + start_timestamp(x)', /^start_timestamp\(\) is not supported yet$/],
-  ]
-  for (const [text, message] of cases) {
-    const source = requests()
-    await assert.rejects(run(source, text), failsWith('query-unsupported', message), text)
-    assert.equal(source.requests.length, 0)
-  }
-})
-
 test('a range query is a scalar or an instant vector', async () => {
   const range = { start: 0, end: 60_000, step: 60_000 }
   for (const [text, type] of [

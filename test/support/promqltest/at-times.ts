@@ -21,7 +21,7 @@ const TIMED: ReadonlySet<string> = new Set([
 ])
 
 /** Calls `see` with every node, parents first. */
-export function walk(expr: Expr, see: (node: Expr) => void): void {
+function walk(expr: Expr, see: (node: Expr) => void): void {
   see(expr)
   for (const child of childrenOf(expr)) walk(child, see)
 }

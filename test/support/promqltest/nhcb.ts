@@ -62,7 +62,7 @@ function convert({ labels, buckets, counts, sums }: Classic): SeriesLine {
     const isThere = present.length > 0 || typeof count === 'number' || typeof sum === 'number'
     items.push(isThere ? nativeOf(present, count, sum) : undefined)
   }
-  return { labels, items, isStart: false }
+  return { labels, items, starts: undefined }
 }
 
 function nativeOf(

@@ -4,9 +4,6 @@
  * these as the middle step of a range query.
  */
 import { AppError } from '../../../src/shared/errors/index.js'
-import type { Labels } from '../../../src/shared/model/labels.js'
-import type { Matcher } from '../../../src/shared/model/matcher.js'
-import { compileRegex } from '../../../src/shared/model/regex.js'
 import {
   type Expr,
   execute,
@@ -15,7 +12,7 @@ import {
   printExpr,
   type QueryResult,
 } from '../../../src/shared/promql/index.js'
-import { canPin, pinned, walk } from './at-times.js'
+import { canPin, pinned } from './at-times.js'
 import { compareNotes, compareRows, isClose, isMatch, keyOf, rowsOf } from './compare.js'
 import { convertClassic } from './nhcb.js'
 import { type Command, type EvalCommand, parseScript } from './script.js'
@@ -48,8 +45,6 @@ class Skip extends Error {}
 /** What of a script's data the engine cannot hold; evals that select it are skipped. */
 interface Data {
   store: Store
-  /** Series with start timestamps. */
-  started: Labels[]
 }
 
 /** Runs all commands of a script. */
@@ -65,14 +60,15 @@ export async function runScript(text: string, makeStore: () => Store): Promise<O
 }
 
 function freshData(makeStore: () => Store): Data {
-  return { store: makeStore(), started: [] }
+  return { store: makeStore() }
 }
 
 function load(command: Extract<Command, { kind: 'load' }>, data: Data): void {
   // Of two lines of a block with the same metric the last one counts.
   const lines = new Map<string, SeriesLine>()
+  const startsOf = new Map<string, SeriesLine['starts']>()
   for (const line of command.series) {
-    if (line.isStart) data.started.push(line.labels)
+    if (line.starts !== undefined) startsOf.set(keyOf(line.labels), line.starts)
     else lines.set(keyOf(line.labels), line)
   }
   const converted = command.withNhcb ? convertClassic(lines.values()) : []
@@ -86,7 +82,16 @@ function load(command: Extract<Command, { kind: 'load' }>, data: Data): void {
     }
     if (at.length === 0) continue
     const { values, histograms } = columnsOf(kept)
-    data.store.append(labels, Float64Array.from(at), values, histograms)
+    const ts = Float64Array.from(at)
+    const offsets = startsOf.get(keyOf(labels))
+    if (offsets === undefined) data.store.append(labels, ts, values, histograms)
+    else {
+      const starts = ts.map((time) => {
+        const offset = offsets[time / command.stepMs]
+        return offset === undefined ? 0 : time + offset
+      })
+      data.store.append(labels, ts, values, histograms, starts)
+    }
   }
 }
 
@@ -217,7 +222,7 @@ async function ask(
 ): Promise<QueryResult> {
   const expr = parse(query, OPTIONS)
   try {
-    const result = await execute(
+    return await execute(
       expr,
       {
         text: query,
@@ -233,32 +238,10 @@ async function ask(
       data.store.source,
       new LabelTable(),
     )
-    skipUnreadable(expr, data)
-    return result
   } catch (error) {
     if (error instanceof AppError && error.id === 'query-unsupported') {
       throw new Skip(error.message)
     }
-    skipUnreadable(expr, data)
     throw error
   }
-}
-
-/** Skips an eval that is about data which cannot be stored yet. */
-function skipUnreadable(expr: Expr, data: Data): void {
-  walk(expr, (node) => {
-    if (node.kind !== 'vector-selector') return
-    if (data.started.some((labels) => isSelected(labels, node.matchers))) {
-      throw new Skip('start timestamps in the data')
-    }
-  })
-}
-
-function isSelected(labels: Labels, matchers: readonly Matcher[]): boolean {
-  return matchers.every(({ name, op, value }) => {
-    const found = labels.find((label) => label.name === name)?.value ?? ''
-    if (op === '=') return found === value
-    if (op === '!=') return found !== value
-    return compileRegex(value).test(found) === (op === '=~')
-  })
 }

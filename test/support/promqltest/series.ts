@@ -2,6 +2,7 @@
  * Series lines of PromQL test scripts: `name{label="value"} 1 2+1x3 _ stale {{count:3}}`. Metric,
  * then values; both the loaded series and the expected ones are written so.
  */
+import { parseDuration } from '../../../src/shared/base/duration.js'
 import { findGoFloat } from '../../../src/shared/base/go-float.js'
 import { unquoteGo } from '../../../src/shared/base/go-string.js'
 import {
@@ -18,8 +19,11 @@ export type Item = number | 'stale' | HistogramLiteral | undefined
 export interface SeriesLine {
   readonly labels: Labels
   readonly items: readonly Item[]
-  /** Start timestamps of the values (`metric@st …`), not values. */
-  readonly isStart: boolean
+  /**
+   * Of a line `metric@st …`, which has no values: start timestamps of those of the line below, as
+   * ms from their own times; `undefined` is not known.
+   */
+  readonly starts: readonly (number | undefined)[] | undefined
 }
 
 const NUMBER = String.raw`(?:inf|nan|\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)`
@@ -30,9 +34,35 @@ const HISTOGRAMS = /^\{\{(.*?)\}\}(?:([+-])\{\{(.*?)\}\})?(?:x(\d+))?(?=\s|$)/
 export function parseSeriesLine(line: string): SeriesLine {
   const reader = { line, at: 0 }
   const labels = readMetric(reader)
-  const isStart = line.startsWith('@st', reader.at)
-  if (isStart) return { labels, items: [], isStart }
-  return { labels, items: readItems(line.slice(reader.at)), isStart }
+  if (line.startsWith('@st', reader.at)) {
+    return { labels, items: [], starts: readStarts(line.slice(reader.at + '@st'.length)) }
+  }
+  return { labels, items: readItems(line.slice(reader.at)), starts: undefined }
+}
+
+const SPAN = String.raw`(?:(?:\d+(?:ms|[smhdwy]))+|0)`
+const STARTS = new RegExp(String.raw`^([+-]?)(${SPAN})(?:([+-])(${SPAN}))?(?:x(\d+))?$`)
+
+/** Offsets of start timestamps: `-30s-1mx2 _ _x3 1ms`. */
+function readStarts(text: string): (number | undefined)[] {
+  const starts: (number | undefined)[] = []
+  for (const word of text.trim().split(/\s+/)) {
+    const gaps = /^_(?:x(\d+))?$/.exec(word)
+    if (gaps !== null) {
+      starts.push(...new Array<undefined>(Number(gaps[1] ?? 1)).fill(undefined))
+      continue
+    }
+    const found = STARTS.exec(word)
+    if (found === null) throw new Error(`not a start timestamp: ${word}`)
+    const [, sign, first, stepSign, step, times] = found
+    let value = (sign === '-' ? -1 : 1) * parseDuration(first!)
+    const increment = (stepSign === '-' ? -1 : 1) * (step === undefined ? 0 : parseDuration(step))
+    for (let i = 0; i <= Number(times ?? 0); i++) {
+      starts.push(value)
+      value += increment
+    }
+  }
+  return starts
 }
 
 interface Reader {

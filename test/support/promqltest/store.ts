@@ -22,13 +22,14 @@ export interface Store {
     ts: Float64Array,
     values: Float64Array,
     histograms: Histograms | undefined,
+    starts?: Float64Array,
   ): void
   readonly source: SeriesSource
 }
 
 /**
  * Makes stores that are tenants of one head, whose memory is dear to reserve. Series with native
- * histograms are read from memory: they are there besides.
+ * histograms or start timestamps are read from memory: they are there besides.
  */
 export function headStores(): () => Store {
   const head = createTestHead()
@@ -55,15 +56,17 @@ class ScriptStore implements Store, SeriesSource {
     ts: Float64Array,
     values: Float64Array,
     histograms: Histograms | undefined,
+    starts?: Float64Array,
   ): void {
     const key = JSON.stringify(labels)
-    if (histograms !== undefined || this.last.has(key)) {
+    if (histograms !== undefined || starts !== undefined || this.last.has(key)) {
+      if (!this.last.has(key)) this.last.set(key, undefined)
       const hinted = (histograms ?? []).map((histogram) => {
         const stored = histogram && withHint(histogram, storedHint(histogram, this.last.get(key)))
         this.last.set(key, stored)
         return stored
       })
-      this.memory.append(labels, ts, values, hinted)
+      this.memory.append(labels, ts, values, histograms && hinted, starts)
       return
     }
     this.head.appendColumns(labels, ts, values)

@@ -54,12 +54,25 @@ export type RangeKernel = (
   notes: Notes,
 ) => void
 
+/** The same of samples with start timestamps: [count] ms, 0 where one is not known. */
+export type StartedKernel = (
+  windows: Windows,
+  starts: Float64Array,
+  values: Float64Array,
+  base: number,
+  present: Uint32Array,
+  wordBase: number,
+  notes: WindowNotes,
+) => void
+
 /** A window of samples of which at least one is a histogram; reused from window to window. */
 export interface MixedWindow {
   readonly ts: Float64Array
   /** Unspecified where there is a histogram. */
   readonly values: Float64Array
   readonly histograms: HistogramRow
+  /** Start timestamps, as StartedKernel has them; undefined when none is known. */
+  readonly starts: Float64Array | undefined
   /** First sample of the window, one past the last. */
   from: number
   to: number
@@ -144,6 +157,8 @@ export interface RangeForm {
    * the kernel does not look at values, so that they do not matter.
    */
   readonly histograms?: WindowKernel | 'alike'
+  /** For samples with start timestamps, where they matter. */
+  readonly started?: StartedKernel
   readonly keepsName?: true
   readonly expectsCounter?: true
   /** Modes of selectors besides the plain one that the function can take. */
@@ -161,7 +176,6 @@ export interface FunctionRow {
   readonly returns: ValueType
   readonly experimental?: true
   readonly doc: string
-  /** `missing`: parsed and type-checked, but a query that uses it says that it is not supported. */
   readonly kernel: /**
    * keepsName: last_over_time and the like. expectsCounter: rate and increase, which note it
    * when a metric's name is not a counter's (the call operator does).
@@ -186,6 +200,8 @@ export interface FunctionRow {
     /** A number that the query's times fix: start(), end(), range(), step(). Milliseconds in, seconds out. */
     | { readonly form: 'constant'; readonly of: (times: ConstantTimes) => number }
     /** Handled by an operator of its own since it needs more than values: timestamp, absent_over_time. */
-    | { readonly form: 'operator'; readonly operator: 'timestamp' | 'absent_over_time' | 'info' }
-    | { readonly form: 'missing' }
+    | {
+        readonly form: 'operator'
+        readonly operator: 'timestamp' | 'start_timestamp' | 'absent_over_time' | 'info'
+      }
 }

@@ -35,6 +35,7 @@ import {
   resetsCollide,
 } from './native-texts.js'
 import { rangeSeconds } from './rate.js'
+import { beginsInside, isStartReset, startedFactor, warnOfOverlap } from './start-times.js'
 
 /** rate */
 export const histogramsRate: WindowKernel = makeExtrapolated({ isCounter: true, isRate: true })
@@ -64,9 +65,17 @@ function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): Window
     }
     const { ts, histograms, from, to, rangeMs, end } = window
     const gaps = to - from - 1
-    if (gaps < 1) return undefined
-    const difference = differenceOf(window, isCounter, notes)
+    const { starts } = window
+    const isInside =
+      isCounter && starts !== undefined && beginsInside(starts, ts, from, end - rangeMs)
+    if (gaps < 1 && !isInside) return undefined
+    const difference = differenceOf(window, isCounter, isInside, notes)
     if (difference === undefined) return undefined
+    if (isInside) {
+      const begin = starts[from]!
+      const factor = startedFactor({ ts, first: from, last: to - 1, end, rangeMs, begin }, NaN)
+      return multiplyHistogram(difference, isRate ? factor / rangeSeconds(rangeMs) : factor)
+    }
     const firstTs = ts[from]!
     const lastTs = ts[to - 1]!
     let toStart = (firstTs - (end - rangeMs)) / 1000
@@ -94,19 +103,23 @@ function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): Window
  * exponential and custom buckets do not go together.
  */
 function differenceOf(
-  { histograms, from, to }: MixedWindow,
+  { histograms, starts, ts, from, to }: MixedWindow,
   isCounter: boolean,
+  fromZero: boolean,
   notes: WindowNotes,
 ): FloatHistogram | undefined {
+  const hasReset = (k: number, previous: FloatHistogram): boolean =>
+    (starts !== undefined && isStartReset(starts, ts, k)) || isReset(histograms[k]!, previous)
   const first = histograms[from]!
   const last = histograms[to - 1]!
   if (isCounter && (first.counterResetHint === 'gauge' || last.counterResetHint === 'gauge')) {
     notes.warn(notCounter(notes.name()))
   }
   let previous = first
-  const second = histograms[from + 1]!
+  const second = histograms[from + 1] ?? first
   // After a reset the first sample does not matter, nor do its buckets.
-  if (isCounter && isReset(second, first)) {
+  const isFirstReset = isCounter && to - from > 1 && hasReset(from + 1, first)
+  if (isFirstReset || fromZero) {
     previous = { ...EMPTY_HISTOGRAM, schema: second.schema, customValues: second.customValues }
   }
   const schema = commonSchema({ histograms, from, to }, previous, isCounter, notes)
@@ -123,9 +136,12 @@ function differenceOf(
       notes.warn(notGauge(notes.name()))
     }
   } else {
+    // What began at zero within the window counts with its first sample, reset or not.
+    if (fromZero) previous = first
     for (let k = from + 1; k < to; k++) {
       const current = histograms[k]!
-      if (isReset(current, previous)) {
+      if (starts !== undefined) warnOfOverlap(starts, ts, k, notes)
+      if (hasReset(k, previous)) {
         const sum = addHistograms(difference, previous)
         if (sum === undefined) return mixed()
         if (sum.boundsReconciled) notes.info(boundsReconciled('addition'))
@@ -166,7 +182,7 @@ function commonSchema(
 
 function makeInstant(isRate: boolean): WindowKernel {
   return (window, notes) => {
-    const { ts, values, histograms, from, to } = window
+    const { ts, values, histograms, starts, from, to } = window
     const at = to - 1
     if (at - from < 1) return undefined
     const interval = ts[at]! - ts[at - 1]!
@@ -175,7 +191,8 @@ function makeInstant(isRate: boolean): WindowKernel {
     const previous = histograms[at - 1]
     if (last === undefined && previous === undefined) {
       const value = values[at]!
-      const result = isRate && value < values[at - 1]! ? value : value - values[at - 1]!
+      const isAnew = starts !== undefined && isStartReset(starts, ts, at)
+      const result = isRate && (isAnew || value < values[at - 1]!) ? value : value - values[at - 1]!
       return isRate ? result / (interval / 1000) : result
     }
     if (last === undefined || previous === undefined) {
@@ -186,7 +203,8 @@ function makeInstant(isRate: boolean): WindowKernel {
     if (isRate && hints.includes('gauge')) notes.warn(notCounter(notes.name()))
     if (!isRate && hints.some((hint) => hint !== 'gauge')) notes.warn(notGauge(notes.name()))
     let result = last
-    if (!isRate || !isReset(last, previous)) {
+    const isAnew = starts !== undefined && isStartReset(starts, ts, at)
+    if (!isRate || !(isAnew || isReset(last, previous))) {
       const combined = subtractHistograms(last, previous)
       if (combined === undefined) {
         notes.warn(mixedSchemas(notes.name()))
@@ -204,21 +222,28 @@ function makeInstant(isRate: boolean): WindowKernel {
 export const histogramsResets: WindowKernel = countPairs(
   (a, b) => b < a,
   (a, b) => isReset(b, a),
+  isStartReset,
 )
 
 /** changes: so is it here. */
 export const histogramsChanges: WindowKernel = countPairs(
   (a, b) => b !== a && (a === a || b === b),
   (a, b) => !equalHistograms(b, a),
+  undefined,
 )
 
 function countPairs(
   ofFloats: (a: number, b: number) => boolean,
   ofHistograms: (a: FloatHistogram, b: FloatHistogram) => boolean,
+  ofStarts: typeof isStartReset | undefined,
 ): WindowKernel {
-  return ({ values, histograms, from, to }) => {
+  return ({ ts, values, histograms, starts, from, to }) => {
     let count = 0
     for (let k = from + 1; k < to; k++) {
+      if (starts !== undefined && ofStarts?.(starts, ts, k) === true) {
+        count++
+        continue
+      }
       const previous = histograms[k - 1]
       const current = histograms[k]
       if (previous !== undefined && current !== undefined) {

@@ -72,6 +72,7 @@ import {
 } from './over-time.js'
 import { changes, delta, idelta, increase, irate, rate, resets } from './rate.js'
 import { sort, sortByLabel, sortByLabelDesc, sortDesc } from './sort.js'
+import { startedIncrease, startedIrate, startedRate, startedResets } from './start-times.js'
 import {
   dayOfMonth,
   dayOfWeek,
@@ -88,9 +89,6 @@ import {
   year,
 } from './time.js'
 import { deriv, doubleExponentialSmoothing, predictLinear } from './trend.js'
-
-/** A function that parses and type-checks, yet is not there to be run. */
-const MISSING = { form: 'missing' } as const
 
 /** Selectors that functions can take besides plain ones. */
 const ANCHORED = ['anchored'] as const
@@ -389,6 +387,7 @@ const ROWS = {
     kernel: {
       form: 'range',
       run: increase,
+      started: startedIncrease,
       histograms: histogramsIncrease,
       expectsCounter: true,
       modes: EXTENDED,
@@ -407,7 +406,7 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'The per-second increase between the last two samples of the range.',
-    kernel: { form: 'range', run: irate, histograms: histogramsIrate },
+    kernel: { form: 'range', run: irate, started: startedIrate, histograms: histogramsIrate },
   },
   label_join: {
     args: ['vector', 'string', 'string', 'string'],
@@ -554,6 +553,7 @@ const ROWS = {
     kernel: {
       form: 'range',
       run: rate,
+      started: startedRate,
       histograms: histogramsRate,
       expectsCounter: true,
       modes: EXTENDED,
@@ -564,7 +564,13 @@ const ROWS = {
     variadic: 0,
     returns: 'vector',
     doc: 'How often the value decreased within the range.',
-    kernel: { form: 'range', run: resets, histograms: histogramsResets, modes: ANCHORED },
+    kernel: {
+      form: 'range',
+      run: resets,
+      started: startedResets,
+      histograms: histogramsResets,
+      modes: ANCHORED,
+    },
   },
   round: {
     args: ['vector', 'scalar'],
@@ -652,7 +658,7 @@ const ROWS = {
     returns: 'vector',
     experimental: true,
     doc: 'When the counting of each sample began, in seconds.',
-    kernel: MISSING,
+    kernel: { form: 'operator', operator: 'start_timestamp' },
   },
   stddev_over_time: {
     args: ['matrix'],

@@ -75,11 +75,17 @@ function rangeStream(
       memory.touch(slide(windows))
       let histograms: HistogramRow | undefined
       if (buffer.histograms === undefined) {
-        run(windows, params, values, base, present, wordBase, notes)
+        const { starts } = buffer
+        if (starts === undefined || func.started === undefined || windows.mode !== 'plain') {
+          run(windows, params, values, base, present, wordBase, notes)
+        } else {
+          const about = seriesNotes(notes, rows.sets[row]!, state)
+          func.started(windows, starts, values, base, present, wordBase, about)
+        }
       } else {
         const target = { values, base, present, wordBase }
         const about = seriesNotes(notes, rows.sets[row]!, state)
-        histograms = runMixed(func, windows, buffer.histograms, params, target, about)
+        histograms = runMixed(func, windows, buffer, params, target, about)
       }
       const points = countBits(present, wordBase, wordBase + words)
       if (points === 0) return undefined

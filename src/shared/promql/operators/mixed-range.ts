@@ -6,6 +6,7 @@
 import type { HistogramRow } from '../columns.js'
 import type { MixedWindow, RangeForm, WindowNotes, Windows } from '../functions/kernel.js'
 import { ignoredInRange } from '../functions/native-texts.js'
+import type { SampleBuffer } from '../source.js'
 
 /** What a call writes its row to. */
 export interface RowTarget {
@@ -17,18 +18,21 @@ export interface RowTarget {
 
 /**
  * Runs a function over a series with histograms.
- * @param histograms [samples] as in the windows' buffer
+ * @param samples histograms (there are some) and start timestamps, as in the windows' buffer
  * @returns the row's histograms
  */
 export function runMixed(
   func: RangeForm,
   windows: Windows,
-  histograms: HistogramRow,
+  samples: Pick<SampleBuffer, 'histograms' | 'starts'>,
   params: readonly Float64Array[],
   target: RowTarget,
   notes: WindowNotes,
 ): HistogramRow | undefined {
   const { values, base, present, wordBase } = target
+  const histograms = samples.histograms ?? []
+  // Start timestamps matter to plain windows only.
+  const starts = windows.mode === 'plain' ? samples.starts : undefined
   if (func.histograms === 'alike') {
     func.run(windows, params, values, base, present, wordBase, notes)
     return undefined
@@ -36,7 +40,10 @@ export function runMixed(
   const before = countHistograms(histograms, windows.count)
   const kernel = func.histograms
   const floats = floatWindows(windows, histograms, before, kernel !== undefined)
-  if (floats.count > 0) func.run(floats, params, values, base, present, wordBase, notes)
+  if (floats.count > 0 && starts !== undefined && func.started !== undefined) {
+    const ofFloats = starts.filter((_, k) => k < windows.count && histograms[k] === undefined)
+    func.started(floats, ofFloats, values, base, present, wordBase, notes)
+  } else if (floats.count > 0) func.run(floats, params, values, base, present, wordBase, notes)
   if (kernel === undefined) {
     noteIgnored(windows, before, notes)
     return undefined
@@ -46,6 +53,7 @@ export function runMixed(
     ts: windows.ts,
     values: windows.values,
     histograms,
+    starts,
     from: 0,
     to: 0,
     histogramCount: 0,

@@ -39,6 +39,7 @@ export async function openRange(plan: RangePlan, state: QueryState): Promise<Sam
     dropName: undefined,
     read(row, out) {
       out.histograms = undefined
+      out.starts = undefined
       selected.read(row, mint, maxt, out)
       state.read.samples += out.count
       state.memory.worked(out.count)
@@ -54,6 +55,7 @@ function subqueryRows(matrix: StepMatrix, range: StepRange): SampleRows {
     sets: matrix.sets,
     dropName: matrix.dropName,
     read(row, out) {
+      out.starts = undefined
       if (out.ts.length < matrix.steps) {
         out.ts = new Float64Array(matrix.steps)
         out.values = new Float64Array(matrix.steps)

@@ -55,6 +55,7 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
     cost: steps + 64,
     into(row, values, base, present, wordBase) {
       buffer.histograms = undefined
+      buffer.starts = undefined
       selected.read(row, mint, maxt, buffer)
       if (plan.keepsName && buffer.histograms !== undefined) throw notFloat(row)
       if (buffer.count === 0) return undefined
@@ -68,6 +69,7 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
         return fillSmoothedMixed(buffer, histograms, plan, target, notes)
       }
       if (plan.isSmoothed) fillSmoothed(buffer, plan, values, base, present, wordBase)
+      else if (plan.asStart) fillStarts(buffer, plan, values, base, present, wordBase)
       else if (asTimestamp)
         fillTimes(
           buffer,
@@ -131,10 +133,31 @@ function fillSmoothed(
   }
 }
 
+/** When the counting of the newest sample began: 0 where that is not known. */
+function fillStarts(
+  buffer: SampleBuffer,
+  plan: InstantPlan,
+  values: Float64Array,
+  base: number,
+  present: Uint32Array,
+  wordBase: number,
+): void {
+  const { ts, values: samples, starts, count } = buffer
+  const { times, lookbackMs } = plan
+  let next = 0
+  for (let i = 0; i < plan.range.count; i++) {
+    const at = times.first + i * times.step
+    while (next < count && ts[next]! <= at) next++
+    if (next === 0 || ts[next - 1]! <= at - lookbackMs || isStale(samples[next - 1]!)) continue
+    values[base + i] = (starts?.[next - 1] ?? 0) / 1000
+    present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
+  }
+}
+
 /** Takes stale markers out: they are not samples of a range. */
 export function dropStale(buffer: SampleBuffer): void {
   if (buffer.hasNoStale === true) return
-  const { ts, values, histograms, count } = buffer
+  const { ts, values, histograms, starts, count } = buffer
   let i = 0
   while (i < count && (values[i] === values[i] || !isStale(values[i]!))) i++
   if (i === count) return
@@ -142,6 +165,7 @@ export function dropStale(buffer: SampleBuffer): void {
   for (; i < count; i++) {
     if (isStale(values[i]!)) continue
     if (histograms !== undefined) histograms[kept] = histograms[i]
+    if (starts !== undefined) starts[kept] = starts[i]!
     ts[kept] = ts[i]!
     values[kept++] = values[i]!
   }

@@ -1,8 +1,7 @@
 /**
  * Makes the plan of a query: resolves `start()`, `end()`, `@` and offsets against the steps at
  * which each part is evaluated, lays out subqueries, takes step-invariant parts out of the steps,
- * and collects what is asked of storage, equal selectors once. Everything that is parsed but not
- * run yet is refused here, by name, before storage is asked.
+ * and collects what is asked of storage, equal selectors once.
  *
  * Follows Prometheus promql/engine.go: PreprocessExpr, setOffsetForAtModifier, the subquery case
  * of eval.
@@ -28,7 +27,7 @@ import type {
 import { typeOf } from '../syntax/check.js'
 import { evaluateDuration } from './durations.js'
 import { infoSelector, referenceModifiers } from './info.js'
-import type { LookTimes, Plan, QueryPlan, RangePlan, Selection } from './plan.js'
+import type { InstantPlan, LookTimes, Plan, QueryPlan, RangePlan, Selection } from './plan.js'
 
 /** The times of a query. */
 export interface QueryTimes {
@@ -56,7 +55,12 @@ interface Builder {
 }
 
 /** Functions whose value depends on the evaluation time beyond their arguments. */
-const TIME_READERS: ReadonlySet<string> = new Set(['time', 'timestamp', 'predict_linear'])
+const TIME_READERS: ReadonlySet<string> = new Set([
+  'time',
+  'timestamp',
+  'start_timestamp',
+  'predict_linear',
+])
 /** Those that read it when called without an argument. */
 const CLOCK_DEFAULTS: ReadonlySet<string> = new Set([
   'days_in_month',
@@ -70,8 +74,8 @@ const CLOCK_DEFAULTS: ReadonlySet<string> = new Set([
 ])
 
 /**
- * @throws AppError `bad-data` for a range query of the wrong type, `query-unsupported` for syntax
- *   that is not run yet
+ * @throws AppError `bad-data` for a range query of the wrong type, `query-execution` for a selector
+ *   that its function cannot take
  */
 export function buildPlan(expr: Expr, times: QueryTimes): QueryPlan {
   const isInstant = times.step === 0
@@ -185,7 +189,7 @@ function buildInstant(
   selector: VectorSelector,
   range: StepRange,
   asTimestamp: boolean,
-): Plan {
+): InstantPlan {
   const times = lookTimes(builder, selector, range)
   const { lookbackMs } = builder.times
   // timestamp() looks at samples as they are.
@@ -206,6 +210,7 @@ function buildInstant(
     ...window,
     asTimestamp,
     keepsName: false,
+    asStart: false,
     isSmoothed,
     detectsResets: builder.resets === 'detect',
   }
@@ -341,9 +346,7 @@ function notePosition(first: Expr): PosRange {
 }
 
 function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
-  const row = FUNCTIONS[expr.func]
-  if (row === undefined || row.kernel.form === 'missing') throw unsupported(`${expr.func}()`)
-  const func = row.kernel
+  const func = FUNCTIONS[expr.func]!.kernel
   const resets =
     func.form === 'histogram' && func.countsOnly === true
       ? 'detect'
@@ -356,7 +359,7 @@ function buildCall(builder: Builder, expr: Call, range: StepRange): Plan {
 function buildCallOf(
   builder: Builder,
   expr: Call,
-  func: Exclude<FunctionRow['kernel'], { form: 'missing' }>,
+  func: FunctionRow['kernel'],
   range: StepRange,
 ): Plan {
   const [first] = expr.args
@@ -394,6 +397,7 @@ function buildCallOf(
         return { kind: 'absent', range, expr, input: buildRange(builder, asRange(first!), range) }
       }
       if (func.operator === 'info') return buildInfo(builder, expr, range)
+      if (func.operator === 'start_timestamp') return buildStartTimestamp(builder, expr, range)
       return buildTimestamp(builder, expr, range)
   }
 }
@@ -422,7 +426,7 @@ function buildInfo(builder: Builder, expr: Call, range: StepRange): Plan {
   const { lookbackMs } = builder.times
   const window = sampleWindow(times, range, lookbackMs)
   const selection = selectMatchers(builder, matchers, window)
-  const flags = { asTimestamp: true, keepsName: true, isSmoothed: false } as const
+  const flags = { asTimestamp: true, asStart: false, keepsName: true, isSmoothed: false } as const
   const look = { selection, times, lookbackMs, ...window, ...flags, detectsResets: false }
   const info = { kind: 'instant', range, expr, ...look } as const
   return { kind: 'info', range, expr, input, info, nameMatchers, dataMatchers }
@@ -432,6 +436,14 @@ function buildTimestamp(builder: Builder, expr: Call, range: StepRange): Plan {
   const arg = unwrap(expr.args[0]!)
   if (arg.kind === 'vector-selector') return buildInstant(builder, arg, range, true)
   return { kind: 'timestamp', range, expr, input: build(builder, arg, range) }
+}
+
+function buildStartTimestamp(builder: Builder, expr: Call, range: StepRange): Plan {
+  const arg = unwrap(expr.args[0]!)
+  if (arg.kind !== 'vector-selector') {
+    return { kind: 'nothing', range, expr, input: build(builder, arg, range) }
+  }
+  return { ...buildInstant(builder, arg, range, true), asStart: true }
 }
 
 function argumentType(expr: Expr): 'string' | 'scalar' | 'vector' {
@@ -452,8 +464,4 @@ function buildBinary(builder: Builder, expr: Binary, range: StepRange): Plan {
   if (!left && !right) return { kind: 'vector-binary', range, expr, binary: expr, lhs, rhs }
   const sides = left && right ? 'both' : left ? 'left' : 'right'
   return { kind: 'scalar-binary', range, expr, binary: expr, lhs, rhs, sides }
-}
-
-function unsupported(what: string): Error {
-  return fail('query-unsupported', { text: `${what} is not supported yet` })
 }

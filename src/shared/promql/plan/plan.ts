@@ -46,6 +46,8 @@ export interface InstantPlan extends Node {
   readonly mint: number
   readonly maxt: number
   readonly asTimestamp: boolean
+  /** Of those times, when counting began: start_timestamp(). */
+  readonly asStart: boolean
   /** Whether label sets are left as they are under asTimestamp, as info() wants them. */
   readonly keepsName: boolean
   /** Histograms of unknown hint are compared with the ones before them. */
@@ -149,6 +151,12 @@ export interface VectorBinaryPlan extends Node {
   readonly rhs: Plan
 }
 
+/** No series, whatever the input is: start_timestamp() of computed samples. */
+export interface NothingPlan extends Node {
+  readonly kind: 'nothing'
+  readonly input: Plan
+}
+
 /** info(). */
 export interface InfoPlan extends Node {
   readonly kind: 'info'
@@ -181,6 +189,7 @@ export type Plan =
   | ScalarBinaryPlan
   | VectorBinaryPlan
   | InfoPlan
+  | NothingPlan
   | InvariantPlan
 
 /** A whole query. */
