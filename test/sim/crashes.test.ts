@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SeededPrng } from '../../src/shared/base/prng.js'
-import type { DiskCall, DiskFault } from '../support/fake-disk.js'
+import type { DiskFile } from '../../src/shared/env/index.js'
+import { type DiskCall, type DiskFault, FakeDisk } from '../support/fake-disk.js'
 import { type PushedSeries, remoteWriteBody } from '../support/remote-write.js'
 import { World, type WorldOptions } from './world.js'
 
@@ -169,3 +170,31 @@ for (const walFsync of ['always', 'interval'] as const) {
       run(seed, { ingester }, weather))
   }
 }
+
+/** A planted bug: the log goes as soon as a snapshot is begun, not when it is on disk. */
+class HastyDisk extends FakeDisk {
+  override open(path: string, mode: 'read' | 'append' | 'create' | 'update'): DiskFile {
+    const match = /^(.*)\/snapshot\.(\d{8})\.tmp$/.exec(path)
+    if (mode === 'create' && match !== null) {
+      const [, folder, number] = match
+      for (const name of this.list(`${folder}/wal`)) {
+        if (/^\d{8}$/.test(name) && name < number!) this.remove(`${folder}/wal/${name}`)
+      }
+    }
+    return super.open(path, mode)
+  }
+}
+
+test('a snapshot that deletes its log too early is found', async () => {
+  const ingester = { walFsync: 'always', walSegmentBytesMax: 2000, snapshotLogBytes: 600 } as const
+  const weather = { hasPowerLoss: true, unsyncedMs: 0 }
+  for (let seed = 1; seed <= 1000; seed++) {
+    try {
+      await run(seed, { ingester, disk: new HastyDisk() }, weather)
+    } catch (error) {
+      assert.match(String(error), /was acknowledged and is not there/)
+      return
+    }
+  }
+  assert.fail('not found within 1,000 seeds')
+})

@@ -22,12 +22,14 @@ import { createHeadMemory } from '../../src/shared/kernels/head.js'
 import { compileKernel } from '../../src/shared/kernels/load.js'
 import { type RingStats, ringStats } from '../../src/shared/ringbuf/index.js'
 import { HeadReader } from '../../src/shared/tsdb/index.js'
+import type { FakeDisk } from '../support/fake-disk.js'
 import { createFakeEnv, type FakeEnv } from '../support/fake-env.js'
 import { headModule } from '../support/head-source.js'
 import { taskOf, textOf } from '../support/querier.js'
 
 /** How a world is made. */
 export interface WorldOptions {
+  readonly disk?: FakeDisk
   readonly distributors?: number
   readonly shards?: number
   readonly seed?: number
@@ -64,7 +66,10 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     this.options = options
-    this.env = createFakeEnv({ seed: options.seed ?? 1 })
+    this.env = createFakeEnv({
+      seed: options.seed ?? 1,
+      ...(options.disk === undefined ? {} : { disk: options.disk }),
+    })
     const { distributors = 1, shards = 1 } = options
     this.client = new DistributorClient(this.env, distributors)
     const config = querierConfigOf(defaultConfig())
