@@ -23,8 +23,8 @@ import { columnsOf, type Store } from './store.js'
 export interface Outcome {
   readonly line: number
   readonly query: string
-  readonly status: 'passed' | 'failed' | 'skipped'
-  /** Why it failed or was skipped. */
+  readonly status: 'passed' | 'failed'
+  /** Why it failed. */
   readonly reason: string
 }
 
@@ -39,10 +39,7 @@ const SAMPLES_MAX = 10_000
 const MEMORY_MAX = 1 << 30
 const MINUTE_MS = 60_000
 
-/** Raised for what the eval needs and we do not have. */
-class Skip extends Error {}
-
-/** What of a script's data the engine cannot hold; evals that select it are skipped. */
+/** What a script has loaded. */
 interface Data {
   store: Store
 }
@@ -103,7 +100,6 @@ async function evaluate(command: EvalCommand, data: Data): Promise<Outcome> {
       : await runOnce(command, data, query)
     return { line, query, status: reason === undefined ? 'passed' : 'failed', reason: reason ?? '' }
   } catch (error) {
-    if (error instanceof Skip) return { line, query, status: 'skipped', reason: error.message }
     return { line, query, status: 'failed', reason: String((error as Error).stack) }
   }
 }
@@ -221,27 +217,20 @@ async function ask(
   data: Data,
 ): Promise<QueryResult> {
   const expr = parse(query, OPTIONS)
-  try {
-    return await execute(
-      expr,
-      {
-        text: query,
-        ...times,
-        lookbackMs: LOOKBACK_MS,
-        delayedNameRemoval: true,
-        // The scripts are of a later Prometheus than the one that servers are compared with.
-        release: 'main',
-        samplesMax: SAMPLES_MAX,
-        memoryMax: MEMORY_MAX,
-        isCanceled: () => false,
-      },
-      data.store.source,
-      new LabelTable(),
-    )
-  } catch (error) {
-    if (error instanceof AppError && error.id === 'query-unsupported') {
-      throw new Skip(error.message)
-    }
-    throw error
-  }
+  return await execute(
+    expr,
+    {
+      text: query,
+      ...times,
+      lookbackMs: LOOKBACK_MS,
+      delayedNameRemoval: true,
+      // The scripts are of a later Prometheus than the one that servers are compared with.
+      release: 'main',
+      samplesMax: SAMPLES_MAX,
+      memoryMax: MEMORY_MAX,
+      isCanceled: () => false,
+    },
+    data.store.source,
+    new LabelTable(),
+  )
 }
