@@ -1,6 +1,6 @@
 /**
  * The head: append, ns/sample (burst and publishing included); create, ns/series; decode and read,
- * ns/sample; log encoding, ns/sample. Run: node dist/bench/shared/tsdb/head.bench.js [series]
+ * ns/sample; log encoding, ns/sample; samples out of order: check, insertion, reading. Run: node dist/bench/shared/tsdb/head.bench.js [series]
  *
  * Plain loops over whole rounds, the best of several: a single append is too short for a harness.
  */
@@ -126,3 +126,38 @@ for (let round = 0; round < 5; round++) {
 }
 if (out.count !== SCRAPES) throw new Error(`read ${out.count} samples of ${SCRAPES}`)
 report('read whole series', best, 'ns/sample')
+
+// Out of order: to each series, between its samples, from the newest backwards and forth.
+const LATE = 48
+const late: number[] = []
+for (let round = 0; round < LATE; round++) {
+  const t = 1_700_000_000_000 + ((round * 37) % (SCRAPES - 1)) * 15_000 + 7_000
+  for (let from = 0; from < SERIES; from += BODY) {
+    const count = Math.min(BODY, SERIES - from)
+    head.times.fill(t, 0, count)
+    head.refs.set(refs.subarray(from, from + count))
+    head.values.set(values.subarray(from, from + count))
+    const took = seconds(() => {
+      head.kernel.truncateOutOfOrder(0)
+      head.kernel.check(0, count, Number.NEGATIVE_INFINITY, 0)
+      if (head.kernel.appendOutOfOrder(0, count) !== count) throw new Error('memory is full')
+    })
+    late.push((took / count) * 1e9)
+  }
+}
+late.sort((a, b) => a - b)
+report('out of order, median body', late[late.length >> 1]!, 'ns/sample, check included')
+report('  mean', late.reduce((sum, one) => sum + one, 0) / late.length, 'ns/sample, chunks closed')
+best = Infinity
+for (let round = 0; round < 5; round++) {
+  let read = 0
+  const took = seconds(() => {
+    for (let ref = 0; ref < Math.min(SERIES, 10_000); ref++) {
+      reader.read(ref, -Infinity, Infinity, out)
+      read += out.count
+    }
+  })
+  best = Math.min(best, (took / read) * 1e9)
+}
+if (out.count !== SCRAPES + LATE) throw new Error(`read ${out.count} of ${SCRAPES + LATE}`)
+report('read, a sixth out of order', best, 'ns/sample')
