@@ -9,6 +9,7 @@
  */
 import { fail } from '../errors/index.js'
 import type { StepMatrix } from './columns.js'
+import { eachHistogram, extraPoints, histogramBytes } from './operators/histogram-cells.js'
 
 /** Limits of one query and how it learns that nobody wants its answer any more. */
 export interface QueryLimits {
@@ -127,11 +128,12 @@ export class QueryMemory {
 
   /** Gives everything back that was taken since `level` but the matrix and its points. */
   settle(level: Level, kept: StepMatrix): void {
-    const points = countPoints(kept)
+    const histograms = weighHistograms(kept)
+    const points = countPoints(kept) + histograms.extraPoints
     // Arguments and result are held together for a moment.
     this.touch(0)
     this.samples = level.samples + points
-    this.bytes = level.bytes + matrixBytes(kept)
+    this.bytes = level.bytes + matrixBytes(kept) + histograms.bytes
   }
 
   /** Notes work done, cheaply; `true` when it is time to call `breathe`. */
@@ -184,6 +186,21 @@ export function countBits(words: Uint32Array, from: number, to: number): number 
     count += Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
   }
   return count
+}
+
+/** What the histograms of a matrix weigh: bytes, and points beyond one each. */
+function weighHistograms(matrix: StepMatrix): { bytes: number; extraPoints: number } {
+  const weight = { bytes: 0, extraPoints: 0 }
+  const { histograms, present, words } = matrix
+  for (let row = 0; histograms !== undefined && row < matrix.series; row++) {
+    const cells = histograms[row]
+    if (cells === undefined) continue
+    eachHistogram(cells, present, row * words, (histogram) => {
+      weight.bytes += histogramBytes(histogram)
+      weight.extraPoints += extraPoints(histogram)
+    })
+  }
+  return weight
 }
 
 function matrixBytes(matrix: StepMatrix): number {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AppError } from '../../../src/shared/errors/index.js'
+import { EMPTY_HISTOGRAM, type FloatHistogram } from '../../../src/shared/model/histogram.js'
 import {
   execute,
   LabelTable,
@@ -291,4 +292,24 @@ test('a comparison counts what it leaves out as a match, since after release 3.5
     run(source, 'm > on () o', { ...at, release: 'main' }),
     failsWith('query-execution', /multiple matches for labels: many-to-one/),
   )
+})
+
+test('histograms count for as many samples as they are large, and for their bytes', async () => {
+  const histogram: FloatHistogram = {
+    ...EMPTY_HISTOGRAM,
+    count: 40,
+    positive: { spans: Int32Array.of(0, 40), counts: new Float64Array(40).fill(1) },
+  }
+  const ts = Float64Array.of(540_000, 600_000)
+  const source = new MemorySource().addColumns({ __name__: 'h' }, ts, new Float64Array(2), [
+    histogram,
+    histogram,
+  ])
+  // 168 bytes, a span of 8, 40 counts of 8 and 8 for the time, in units of 16 bytes.
+  const needed = 31
+  const result = await run(source, 'h', { samplesMax: needed })
+  assert.ok(result.data.type === 'vector')
+  assert.equal(result.data.matrix.histograms?.[0]?.[0], histogram)
+  await assert.rejects(run(source, 'h', { samplesMax: needed - 1 }), /too many samples/)
+  await assert.rejects(run(source, 'sum(h) + sum(h)', { memoryMax: 500 }), { id: 'query-memory' })
 })
