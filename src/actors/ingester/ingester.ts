@@ -146,8 +146,7 @@ export class Ingester {
 
   private takeReplayed(): void {
     this.tenants.takeReplayed()
-    const { logBytes, isWhole } = this.recovery.replayed()
-    this.snapshots.begin(logBytes, isWhole)
+    this.snapshots.begin(this.recovery.replayed())
     this.head.serve()
   }
 

@@ -93,10 +93,10 @@ export class Recovery {
     return this.progress?.createdMax ?? 0
   }
 
-  /** Bytes of log that no snapshot has, and whether all of it found room in memory. */
-  replayed(): { logBytes: number; isWhole: boolean } {
-    const { logBytes = 0, samplesWithoutRoom = 0 } = this.progress ?? {}
-    return { logBytes, isWhole: samplesWithoutRoom === 0 }
+  /** Of the log that no snapshot has: bytes, kinds of records as bits, whether all found room in memory. */
+  replayed(): { logBytes: number; kinds: number; isWhole: boolean } {
+    const { logBytes = 0, kinds = 0, samplesWithoutRoom = 0 } = this.progress ?? {}
+    return { logBytes, kinds, isWhole: samplesWithoutRoom === 0 }
   }
 
   /** Whether nothing can be done until some time has passed. */

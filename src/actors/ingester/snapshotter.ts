@@ -33,6 +33,8 @@ const SNAPSHOT_KINDS: readonly number[] = [
   RECORD_OUT_OF_ORDER,
 ]
 
+const KINDS_MASK = SNAPSHOT_KINDS.reduce((mask, kind) => mask | (1 << kind), 0)
+
 /** What snapshots are made of, and how often. */
 export interface SnapshotterParts {
   readonly env: Env
@@ -66,6 +68,7 @@ export class Snapshotter {
   private isWanted = false
   /** Log bytes that no snapshot has, from before this life. */
   private replayedBytes = 0
+  private replayedKinds = 0
   /** Of the log's own count: what it was when the last snapshot on disk began, and the next one. */
   private mark = 0
   private nextMark = 0
@@ -84,11 +87,12 @@ export class Snapshotter {
 
   /**
    * After replay: removes what interrupted snapshots left, notes how long the log is.
-   * @param isWhole false when the log has what the head has no memory for: it must stay
+   * @param replayed isWhole false: the log has what the head has no memory for, and must stay
    */
-  begin(replayedBytes: number, isWhole: boolean): void {
-    this.replayedBytes = replayedBytes
-    if (!isWhole) this.stop('the log has more than the memory of the head')
+  begin(replayed: { logBytes: number; kinds: number; isWhole: boolean }): void {
+    this.replayedBytes = replayed.logBytes
+    this.replayedKinds = replayed.kinds
+    if (!replayed.isWhole) this.stop('the log has more than the memory of the head')
     try {
       removeOldSnapshots(this.parts.env.disk, this.parts.folder, true)
     } catch (error) {
@@ -128,7 +132,8 @@ export class Snapshotter {
 
   /** Whether a snapshot may stand for the log: it must have all that is in there. */
   private isAllowed(): boolean {
-    if (this.obstacle === '' && this.parts.wal.hasOtherKinds(SNAPSHOT_KINDS)) {
+    const kinds = this.replayedKinds | this.parts.wal.kindsAppended()
+    if (this.obstacle === '' && (kinds & ~KINDS_MASK) !== 0) {
       this.stop('the log has records that a snapshot cannot hold')
     }
     return this.obstacle === ''

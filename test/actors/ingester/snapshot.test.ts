@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { WalWriter } from '../../../src/shared/tsdb/index.js'
+import { BATCH_HEADER_BYTES } from '../../../src/shared/tsdb/wal/format.js'
 import type { FakeDisk } from '../../support/fake-disk.js'
 import { createFakeEnv, type FakeEnv } from '../../support/fake-env.js'
 import { type Sample, Shard } from './harness.js'
@@ -230,6 +232,22 @@ test('after a failed sync pushes wait for a snapshot', async () => {
   env.disk.crash()
   const next = new Shard(env)
   assert.equal((await next.read('even', 's0'))[5]?.[0], START + 10_000)
+})
+
+test('a log with records that a snapshot cannot hold is kept, in this life and the next', async () => {
+  const env = createFakeEnv()
+  const shard = new Shard(env, OFTEN)
+  await fill(shard, env, 0, 5)
+  const writer = new WalWriter({ disk: env.disk, folder: `${FOLDER}/wal`, createdMs: () => 9e12 })
+  const batch = Buffer.alloc(BATCH_HEADER_BYTES + 8)
+  batch.writeUInt32LE(15, BATCH_HEADER_BYTES)
+  writer.append(batch, { sampleCount: 0, mint: 0, maxt: 0 })
+  assert.equal(writer.kindsAppended(), 1 << 15)
+  const next = new Shard(env, OFTEN)
+  await fill(next, env, 5, 60)
+  await next.ingester.drain()
+  assert.deepEqual(snapshotsOf(env.disk), [])
+  await assertHolds(new Shard(env, OFTEN), 60)
 })
 
 function copyOf(env: FakeEnv): FakeDisk {

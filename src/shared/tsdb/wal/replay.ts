@@ -73,6 +73,8 @@ export interface ReplayProgress {
   /** Series and samples that came from snapshots. */
   snapshotSeries: number
   snapshotSamples: number
+  /** Bit per kind of record in the segments. */
+  kinds: number
   /** Bytes of segments, which the next snapshot would spare. */
   logBytes: number
 }
@@ -315,6 +317,7 @@ function newProgress(bytesTotal: number): ReplayProgress {
     snapshots: 0,
     snapshotSeries: 0,
     snapshotSamples: 0,
+    kinds: 0,
     logBytes: 0,
   }
 }
@@ -396,6 +399,7 @@ function replayBatch(
     const length = window.readUInt32LE(at + 4)
     const payload = at + RECORD_HEADER_BYTES
     if (kind === 0) break // padding
+    progress.kinds |= 1 << kind
     if (length > end - payload) return 'malformed'
     if (kind === RECORD_SERIES) {
       if (!replaySeries(head, log, window.subarray(payload, payload + length), progress)) {

@@ -104,9 +104,9 @@ export class WalWriter implements FrameLog {
     }
   }
 
-  /** Whether records of kinds other than these were appended. */
-  hasOtherKinds(kinds: readonly number[]): boolean {
-    return (this.kinds & ~kinds.reduce((mask, kind) => mask | (1 << kind), 0)) !== 0
+  /** Bit per kind of record that was appended. */
+  kindsAppended(): number {
+    return this.kinds
   }
 
   private cutBack(file: DiskFile): void {
