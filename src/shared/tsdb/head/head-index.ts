@@ -3,7 +3,7 @@
  * the thread that asks. Tenants, pairs and postings change under a sequence number
  * (kernels/assembly/head-intern.ts): an answer counts only if the number was even before and is the
  * same afterwards. While a shard replays its log, or creates series faster than they can be looked
- * up, there is no answer, and its owner is to be asked. Decision: docs/decisions/0007.
+ * up, there is no answer, and its owner is to be asked. Decision: docs/decisions/0009.
  */
 import type { HeadKernel } from '../../kernels/head.js'
 import { H_INDEX_SEQUENCE, H_SERVING, H_TENANT_COUNT } from '../../kernels/head-layout.js'
