@@ -50,6 +50,12 @@ const STATUS_FLAGS = {
   doc: "Shaped as Prometheus', empty.",
 }
 
+const STATUS_RUNTIME = {
+  path: '/api/v1/status/runtimeinfo',
+  handler: admin.runtimeInfo,
+  doc: 'When the process started.',
+}
+
 /** Every endpoint; docs/reference/endpoints.md follows from it. */
 export const ENDPOINTS: readonly Endpoint[] = [
   // Write
@@ -92,6 +98,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { ...STATUS, prefix: 'prometheus', ...BUILD },
   { ...STATUS, prefix: 'prometheus', ...STATUS_CONFIG },
   { ...STATUS, prefix: 'prometheus', ...STATUS_FLAGS },
+  { ...STATUS, prefix: 'prometheus', ...STATUS_RUNTIME },
   // Administration
   { ...PAGE, path: '/', handler: admin.index, doc: 'This page.' },
   {
@@ -121,4 +128,5 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { ...STATUS, ...BUILD },
   { ...STATUS, ...STATUS_CONFIG },
   { ...STATUS, ...STATUS_FLAGS },
+  { ...STATUS, ...STATUS_RUNTIME },
 ]

@@ -50,6 +50,16 @@ describe('the front', () => {
     }
   })
 
+  test('says when it started', async () => {
+    for (const prefix of ['', '/prometheus']) {
+      const answer = await ask(front.port, `${prefix}/api/v1/status/runtimeinfo`)
+      const { status, data } = JSON.parse(answer.body)
+      assert.equal(status, 'success')
+      assert.equal(data.reloadConfigSuccess, true)
+      assert.ok(Date.parse(data.startTime) <= Date.parse(data.serverTime))
+    }
+  })
+
   test('lists every endpoint on its index page', async () => {
     const { status, headers, body } = await ask(front.port, '/')
     assert.equal(status, 200)

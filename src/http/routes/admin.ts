@@ -110,3 +110,19 @@ export function statusConfig(): Reply {
 export function statusFlags(): Reply {
   return jsonReply(200, { status: 'success', data: {} })
 }
+
+/**
+ * GET /api/v1/status/runtimeinfo: of Prometheus' fields those that mean something here. The
+ * monotonic clock begins with the process, and the configuration is read then.
+ */
+export function runtimeInfo(_request: HttpRequest, { env }: Front): Reply {
+  const now = env.clock.now()
+  const startTime = new Date(now - env.clock.monotonic()).toISOString()
+  const data = {
+    startTime,
+    serverTime: new Date(now).toISOString(),
+    reloadConfigSuccess: true,
+    lastConfigTime: startTime,
+  }
+  return jsonReply(200, { status: 'success', data })
+}
