@@ -7,6 +7,7 @@ import { createNodeEnv, type Env } from '../env/index.js'
 import { Doorbell } from '../ringbuf/index.js'
 import { type LogLevel, openMetrics } from '../telemetry/index.js'
 import { expose } from './calls.js'
+import { countYoungGcs } from './gc-meter.js'
 import { type Link, type LinkEnd, openLink } from './link.js'
 import { runLoop } from './loop.js'
 
@@ -85,6 +86,7 @@ export function runActor<Boot>(
   const data = workerData as ActorWorkerData
   const metrics = openMetrics(data.metricBlock, (block) => tell({ note: 'metric-block', block }))
   const env = createNodeEnv({ actor: data.actor, logLevel: data.logLevel, metrics })
+  countYoungGcs(data.actor, metrics)
   const crash = (error: unknown): void => {
     const stack = error instanceof Error ? error.stack : undefined
     env.log.error('actor crashed', { err: String(error), stack })

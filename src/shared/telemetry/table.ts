@@ -189,6 +189,11 @@ export const METRICS = {
     help: 'Doorbell messages posted to sleeping readers, by link.',
     labels: ['link'],
   },
+  nilo_actor_young_gcs_total: {
+    type: 'counter',
+    help: 'Collections of the new space of an actor thread.',
+    labels: ['actor'],
+  },
   cortex_request_duration_seconds: {
     type: 'histogram',
     help: 'Time (in seconds) spent serving HTTP requests.',
