@@ -58,7 +58,12 @@ export interface PushSink {
    * @param pieces the body in order, `length` bytes in all; not changed until the promise settles
    * @throws AppError `overloaded`, `actor-down`, `shutting-down`
    */
-  push(tenant: string, pieces: readonly Uint8Array[], length: number): Promise<PushAnswer>
+  push(
+    tenant: string,
+    pieces: readonly Uint8Array[],
+    length: number,
+    flags?: number,
+  ): Promise<PushAnswer>
 }
 
 /** The running system at a moment, as the supervisor tells it. */

@@ -40,13 +40,13 @@ describe('POST /api/v1/push', () => {
   const types = [
     { type: `${PROTOBUF};proto=prometheus.WriteRequest`, status: 200, text: /^$/ },
     { type: `${PROTOBUF}; proto="prometheus.WriteRequest"`, status: 200, text: /^$/ },
-    { type: 'text/plain', status: 200, text: /^$/ },
+    { type: 'text/plain', status: 415, text: /got content type text.plain/ },
     {
       type: `${PROTOBUF};proto=io.prometheus.write.v2.Request`,
-      status: 415,
-      text: /^remote write 2\.0 \(proto=io\.prometheus\.write\.v2\.Request\) is not supported/,
+      status: 200,
+      text: /^$/,
     },
-    { type: `${PROTOBUF};proto=other.Message`, status: 400, text: /other\.Message/ },
+    { type: `${PROTOBUF};proto=other.Message`, status: 415, text: /other\.Message/ },
     { type: `${PROTOBUF};proto`, status: 400, text: /^malformed content type/ },
   ]
   for (const { type, status, text } of types) {
@@ -58,10 +58,23 @@ describe('POST /api/v1/push', () => {
     })
   }
 
+  test('tells a sender of remote write 2.0 what was written', async () => {
+    const before = front.pushAnswer
+    const written = { samples: 4, histograms: 2, exemplars: 1 }
+    front.pushAnswer = async () => ({ status: 400, text: 'no', retryable: false, written })
+    const headers = { 'content-type': `${PROTOBUF};proto=io.prometheus.write.v2.Request` }
+    const answer = await ask(front.port, '/api/v1/push', { method: 'POST', headers, body: 'x' })
+    front.pushAnswer = before
+    assert.equal(answer.status, 400)
+    assert.equal(answer.headers['x-prometheus-remote-write-samples-written'], '4')
+    assert.equal(answer.headers['x-prometheus-remote-write-histograms-written'], '2')
+    assert.equal(answer.headers['x-prometheus-remote-write-exemplars-written'], '1')
+  })
+
   test('refuses another content encoding', async () => {
     const options = { method: 'POST', headers: { 'content-encoding': 'gzip' }, body: 'x' }
     const answer = await ask(front.port, '/api/v1/push', options)
-    assert.equal(answer.status, 400)
+    assert.equal(answer.status, 415)
     assert.match(answer.body, /content encoding gzip\n$/)
   })
 

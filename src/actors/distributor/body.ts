@@ -15,7 +15,8 @@ import {
 } from '../../shared/kernels/write-request.js'
 import type { DistributorConfig } from './contract.js'
 import type { BodyCounts, Counters } from './counters.js'
-import { MetadataSender } from './metadata.js'
+import { Extras } from './extras.js'
+import { MetadataSender, metadataEpoch } from './metadata.js'
 import { readOffender } from './offender.js'
 import type { PushRequest } from './request.js'
 import type { ShardRoute } from './route.js'
@@ -54,13 +55,16 @@ export class BodyInHand {
   private isVerified = false
   private isRefused = false
   private mustEvict = false
+  private readonly isV2: boolean
+  private readonly extras: Extras
 
-  constructor(bench: Workbench, request: PushRequest, tenantName: string) {
+  constructor(bench: Workbench, request: PushRequest, tenantName: string, isV2 = false) {
+    this.isV2 = isV2
     this.bench = bench
     this.request = request
     this.tenant = bench.cache.open(tenantName)
     this.partial = new Uint8Array(bench.shards.length)
-    this.metadata = new MetadataSender(bench, request, this.tenant)
+    this.metadata = new MetadataSender(bench, request, this.tenant, isV2)
     this.counts = {
       samples: 0,
       discarded: bench.counters.discarded,
@@ -72,6 +76,9 @@ export class BodyInHand {
       compressedBytes: 0,
       bytes: 0,
     }
+    bench.counters.discarded.fill(0)
+    const { tenant, counts } = this
+    this.extras = new Extras(bench, { request, tenant, counts, isV2 })
   }
 
   /** Decompresses. `source` is not needed after this call. */
@@ -90,7 +97,8 @@ export class BodyInHand {
       return
     }
     if (!isHere || claimed > BODY_BYTES_USUAL) {
-      this.openApart(source, claimed)
+      if (this.isV2) this.openWhole(source, claimed)
+      else this.openApart(source, claimed)
       return
     }
     const { source: from, body } = kernel
@@ -134,6 +142,18 @@ export class BodyInHand {
     this.giveUp()
   }
 
+  /** A large remote write 2.0 body: its symbols are needed all the time, so it is not cut. */
+  private openWhole(source: Uint8Array, claimed: number): void {
+    const { kernel } = this.bench
+    const apart = kernel.decompressApart(source, claimed, false)
+    if (apart === undefined) {
+      this.refuse('snappy: corrupt input')
+      return
+    }
+    kernel.bytes.set(apart.bytes.subarray(apart.at, apart.end), kernel.body)
+    this.begin(apart.end - apart.at)
+  }
+
   private openApart(source: Uint8Array, claimed: number): void {
     const apart = this.bench.kernel.decompressApart(source, claimed)
     if (apart === undefined) {
@@ -171,6 +191,9 @@ export class BodyInHand {
     kernel.setTimeMax(this.bench.now() + config.creationGracePeriodMs)
     cache.tick(this.tenant)
     this.counts.bytes = length
+    if (!this.isV2) return
+    kernel.set(layout.METADATA_EPOCH, metadataEpoch(this.bench.now()))
+    if (kernel.exports.symbols(kernel.context) !== layout.WALK_DONE) this.refuseMalformed()
   }
 
   private runChunk(): void {
@@ -182,7 +205,7 @@ export class BodyInHand {
       return
     }
     if (code !== layout.WALK_DONE && !this.isVerified) {
-      if (kernel.exports.verify(kernel.get(layout.POS), kernel.get(layout.END)) !== 0) {
+      if (!this.verify()) {
         this.refuseMalformed()
         return
       }
@@ -190,14 +213,17 @@ export class BodyInHand {
     }
     kernel.exports.attend(kernel.context)
     const defined = kernel.exports.defineRows(kernel.context)
-    if (defined < 0 || !this.metadata.take(kernel)) {
+    if (defined < 0 || !this.metadata.take(kernel) || !this.extras.take(kernel)) {
       this.refuseMalformed()
       return
     }
     this.counts.newSeries += defined
     kernel.exports.scatter(kernel.context)
     this.noteOffender()
-    for (const shard of this.bench.shards) this.counts.samples += shard.sampleCount()
+    for (const shard of this.bench.shards) {
+      this.counts.samples += shard.sampleCount()
+      this.request.written.samples += shard.sampleCount()
+    }
     if (code !== layout.WALK_DONE) return
     if (this.apart !== undefined && this.apartAt < this.apart.end) {
       kernel.continueBody(this.copyWindow())
@@ -206,15 +232,23 @@ export class BodyInHand {
     }
   }
 
+  private verify(): boolean {
+    const { exports, context } = this.bench.kernel
+    const at = this.bench.kernel.get(layout.POS)
+    const end = this.bench.kernel.get(layout.END)
+    return (this.isV2 ? exports.verifyV2(context, at, end) : exports.verify(at, end)) === 0
+  }
+
   private walk(): number {
     const { kernel, cache } = this.bench
-    let code = kernel.exports.walk(kernel.context)
+    const walk = this.isV2 ? kernel.exports.walkV2 : kernel.exports.walk
+    let code = walk(kernel.context)
     while (code === layout.WALK_ROOM) {
       if (!cache.makeRoom(this.tenant)) {
         this.mustEvict = true
         break
       }
-      code = kernel.exports.walk(kernel.context)
+      code = walk(kernel.context)
     }
     return code
   }
@@ -235,7 +269,10 @@ export class BodyInHand {
       if (!shard.hasOpenFrame() && !(this.isLast && isPartial)) continue
       const { request } = this
       const result = shard.commit(request.id, this.tenant.nameBytes, this.isLast)
-      if (result === 'full') return false
+      if (result === 'full') {
+        if (shard.hasSentPart) this.partial[shard.index] = 1
+        return false
+      }
       if (result === 'down') {
         shard.discard()
         this.partial[shard.index] = 0
@@ -266,9 +303,11 @@ export class BodyInHand {
     const { kernel, counters } = this.bench
     const { counts } = this
     const from = (kernel.context + layout.COUNTS) >>> 2
-    counts.discarded.set(kernel.words.subarray(from, from + counts.discarded.length))
+    for (let reason = 0; reason < counts.discarded.length; reason++) {
+      const count = kernel.words[from + reason]!
+      if (count > 0) counts.discarded[reason] = counts.discarded[reason]! + count
+    }
     counts.exemplars = kernel.get(layout.EXEMPLARS)
-    counts.histograms = kernel.get(layout.HISTOGRAMS)
     counts.duplicates = kernel.get(layout.DUPLICATES)
     counts.metadata = this.metadata.count
     counters.count(this.tenant.name, counts)

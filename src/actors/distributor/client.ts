@@ -237,10 +237,10 @@ function readAnswers(distributor: Distributor): boolean {
   while (reader.next()) {
     taken++
     if (reader.kind !== FRAME_ANSWER) continue
-    const { requestId, status, text, retryable } = decodeAnswer(reader.data, reader.offset)
+    const { requestId, ...answer } = decodeAnswer(reader.data, reader.offset)
     const resolve = distributor.inFlight.get(requestId)
     distributor.inFlight.delete(requestId)
-    resolve?.({ status, text, retryable })
+    resolve?.(answer)
   }
   if (taken > 0) reader.release()
   return taken > 0

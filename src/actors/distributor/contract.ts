@@ -4,6 +4,7 @@
  * buffer per shard, acks come back through another (shared/wire/frames).
  */
 import type { RingReader, RingWriter } from '../../shared/ringbuf/index.js'
+import type { WrittenCounts } from '../../shared/wire/frames/index.js'
 
 /** Both directions of a link as this thread holds them. */
 export interface LinkEnds {
@@ -25,6 +26,9 @@ export interface DistributorConfig {
   readonly nameValidationScheme: 'legacy' | 'utf8'
   readonly maxMetadataLength: number
   readonly enforceMetadataMetricName: boolean
+  readonly nativeHistogramsEnabled: boolean
+  /** `max_global_exemplars_per_user`: 0 keeps none. */
+  readonly exemplarsMax: number
   /** Budget of label bytes kept for the predictor, in bytes, all tenants. */
   readonly predictorBytesMax: number
   /** Series ids at once, all tenants; beyond it the least recently used tenant starts anew. */
@@ -43,6 +47,8 @@ export const DISTRIBUTOR_DEFAULTS: DistributorConfig = {
   nameValidationScheme: 'legacy',
   maxMetadataLength: 1024,
   enforceMetadataMetricName: true,
+  nativeHistogramsEnabled: true,
+  exemplarsMax: 0,
   predictorBytesMax: 64 << 20,
   seriesIdsMax: 4 << 20,
 }
@@ -86,4 +92,6 @@ export interface PushAnswer {
   readonly text: string
   /** Whether the sender may send the same again with hope: 5xx and 429. */
   readonly retryable: boolean
+  /** What of it was stored; nothing when undefined. */
+  readonly written?: WrittenCounts
 }

@@ -16,7 +16,6 @@ export interface BodyCounts {
   bytes: number
 }
 
-const HISTOGRAMS_REASON = DISCARD_REASONS.indexOf('native_histograms_disabled')
 const DUPLICATES_REASON = DISCARD_REASONS.indexOf('sample_duplicate_timestamp')
 
 interface TenantCells {
@@ -32,7 +31,7 @@ interface TenantCells {
 /** Counts bodies into metric cells. */
 export class Counters {
   /** Where a body's discards are put together for `count`, by reason. */
-  readonly discarded = new Uint32Array(32)
+  readonly discarded = new Uint32Array(DISCARD_REASONS.length)
   private readonly metrics: Metrics
   private readonly tenants = new Map<string, TenantCells>()
   private readonly compressed: Cell
@@ -50,9 +49,9 @@ export class Counters {
   count(tenant: string, counts: BodyCounts): void {
     const cells = this.cellsOf(tenant)
     const discarded = counts.discarded
-    discarded[HISTOGRAMS_REASON] = discarded[HISTOGRAMS_REASON]! + counts.histograms
     discarded[DUPLICATES_REASON] = discarded[DUPLICATES_REASON]! + counts.duplicates
-    let all = counts.samples
+    const stored = counts.samples + counts.histograms
+    let all = stored
     for (let reason = 1; reason < DISCARD_REASONS.length; reason++) {
       const count = discarded[reason]!
       if (count === 0) continue
@@ -65,13 +64,18 @@ export class Counters {
     cells.samplesIn.add(all)
     if (counts.exemplars > 0) cells.exemplarsIn.add(counts.exemplars)
     if (counts.metadata > 0) cells.metadataIn.add(counts.metadata)
-    if (counts.samples > 0) {
+    if (stored > 0) {
       cells.requests.add(1)
-      cells.samples.add(counts.samples)
+      cells.samples.add(stored)
     }
     this.newSeries.add(counts.newSeries)
     this.compressed.add(counts.compressedBytes)
     this.decompressed.add(counts.bytes)
+  }
+
+  /** Counts an exemplar that was refused. */
+  discardExemplar(tenant: string, reason: string): void {
+    this.metrics.cell('cortex_discarded_exemplars_total', reason, tenant).add(1)
   }
 
   /** Counts metadata records that were refused. */

@@ -6,13 +6,19 @@ import { fnv1 } from '../../shared/base/fnv.js'
 import { memberOf } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
+import { METRIC_NAME } from '../../shared/model/labels.js'
 import {
   encodeMetadata,
   METADATA_RECORD_HEADER_BYTES,
   type MetadataRecord,
 } from '../../shared/wire/frames/index.js'
-import { decodeMetadata, type WriteMetadata } from '../../shared/wire/remote-write/index.js'
+import {
+  decodeMetadata,
+  decodeMetadataV2,
+  type WriteMetadata,
+} from '../../shared/wire/remote-write/index.js'
 import type { Workbench } from './body.js'
+import { labelsOfRefs } from './offender.js'
 import type { PushRequest } from './request.js'
 import type { TenantSeries } from './series-cache.js'
 import { checkMetadata } from './validate.js'
@@ -34,7 +40,10 @@ export class MetadataSender {
   private readonly tenant: TenantSeries
   private waiting: WaitingFrame[] = []
 
-  constructor(bench: Workbench, request: PushRequest, tenant: TenantSeries) {
+  private readonly isV2: boolean
+
+  constructor(bench: Workbench, request: PushRequest, tenant: TenantSeries, isV2: boolean) {
+    this.isV2 = isV2
     this.bench = bench
     this.request = request
     this.tenant = tenant
@@ -45,12 +54,13 @@ export class MetadataSender {
     const count = kernel.get(layout.METADATA_COUNT)
     if (count === 0) return true
     const perShard: MetadataRecord[][] = this.bench.shards.map(() => [])
+    // Series of one metric say the same.
+    let last: WriteMetadata | undefined
     for (let i = 0; i < count; i++) {
-      const at = kernel.words[(kernel.metadata >>> 2) + i * 2]!
-      const length = kernel.words[(kernel.metadata >>> 2) + i * 2 + 1]!
-      const record = decodeRecord(kernel.bytes.subarray(at, at + length))
+      const record = this.isV2 ? recordOfSeries(kernel, i) : recordOf(kernel, i)
       if (record === undefined) return false
-      this.check(record, perShard)
+      if (last === undefined || !this.isV2 || !isSame(record, last)) this.check(record, perShard)
+      last = record
     }
     this.count += count
     for (const [shard, records] of perShard.entries()) this.queue(shard, records)
@@ -105,6 +115,42 @@ export class MetadataSender {
     }
     send()
   }
+}
+
+/** Words of a noted record: message and its length, labels and their number. */
+function entryOf(kernel: WriteRequestKernel, index: number): Uint32Array {
+  const at = (kernel.metadata + index * layout.METADATA_BYTES) >>> 2
+  return kernel.words.subarray(at, at + layout.METADATA_BYTES / 4)
+}
+
+function recordOf(kernel: WriteRequestKernel, index: number): WriteMetadata | undefined {
+  const [at, length] = entryOf(kernel, index)
+  return decodeRecord(kernel.bytes.subarray(at!, at! + length!))
+}
+
+/** The metadata of a series of remote write 2.0, which the kernel has checked. */
+function recordOfSeries(kernel: WriteRequestKernel, index: number): WriteMetadata {
+  const [at, length, labels, refs] = entryOf(kernel, index)
+  const { type, help, unit } = decodeMetadataV2(kernel.bytes.subarray(at!, at! + length!))
+  const found = labelsOfRefs(kernel, labels!, refs! ^ layout.REFS_FLAG)
+  return {
+    type,
+    metric: found.find((label) => label.name === METRIC_NAME)?.value ?? '',
+    help: kernel.findSymbol(help) ?? '',
+    unit: kernel.findSymbol(unit) ?? '',
+  }
+}
+
+function isSame(a: WriteMetadata, b: WriteMetadata): boolean {
+  return a.metric === b.metric && a.type === b.type && a.help === b.help && a.unit === b.unit
+}
+
+/** How long the metadata of a series is not sent on again when it stays the same. */
+const EPOCH_MS = 240_000
+
+/** Changes every now and then, so that ingesters hear of metadata before they forget it. */
+export function metadataEpoch(nowMs: number): number {
+  return Math.imul(Math.floor(nowMs / EPOCH_MS), 0x9e3779b1) >>> 0
 }
 
 /** A record, or undefined when its message is malformed. */

@@ -6,6 +6,7 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import {
+  ACK_HISTOGRAMS,
   ACK_REJECTED,
   ACK_RETRY,
   ACK_UNBOUND,
@@ -13,6 +14,7 @@ import {
   ANSWER_BYTES_MAX,
   ANSWER_HEADER_BYTES,
   answerFrameBytes,
+  BODY_V2,
   cutText,
   decodeAck,
   decodeBody,
@@ -23,7 +25,7 @@ import {
 } from '../../shared/wire/frames/index.js'
 import { BodyInHand, type Workbench } from './body.js'
 import type { DistributorBoot, LinkEnds, OversizeBody, PushAnswer } from './contract.js'
-import { answerOf, createRequest, isSettled, type PushRequest } from './request.js'
+import { answerOf, createRequest, isSettled, NOTHING_WRITTEN, type PushRequest } from './request.js'
 import type { ShardRoute } from './route.js'
 
 /** Bodies of one turn, so that acks are read and messages let in between. */
@@ -159,6 +161,7 @@ export class PushLoop {
       request.retryText ||= ack.text || `ingester ${shard.index} cannot take writes now`
     } else if (ack.status === ACK_REJECTED) {
       request.shardText ||= ack.text || `ingester ${shard.index} refused samples`
+      takeBack(request, ack)
     }
     this.settle(request)
   }
@@ -193,7 +196,7 @@ export class PushLoop {
   private takeBody(): boolean {
     const large = this.oversize.shift()
     if (large !== undefined) {
-      this.begin(large.requestId, large.tenant, new Uint8Array(large.body))
+      this.begin(large, new Uint8Array(large.body))
       return true
     }
     const reader = this.main?.reader
@@ -202,17 +205,21 @@ export class PushLoop {
       const { data } = reader
       const body = decodeBody(data, reader.offset)
       const source = data.subarray(body.bodyAt, body.bodyAt + body.bodyLength)
-      this.begin(body.requestId, body.tenant, source)
+      this.begin(body, source)
     }
     reader.release()
     return true
   }
 
-  private begin(requestId: number, tenant: string, source: Uint8Array): void {
+  private begin(
+    head: { requestId: number; tenant: string; flags: number },
+    source: Uint8Array,
+  ): void {
+    const { requestId, tenant } = head
     const deadlineMs = this.env.clock.monotonic() + this.bench.config.remoteTimeoutMs
     const request = createRequest(requestId, deadlineMs, this.bench.shards.length)
     this.requests.set(requestId, request)
-    this.hand = new BodyInHand(this.bench, request, tenant)
+    this.hand = new BodyInHand(this.bench, request, tenant, (head.flags & BODY_V2) !== 0)
     this.hand.open(source)
   }
 
@@ -234,7 +241,8 @@ export class PushLoop {
       const text = cutText(answer.text, ANSWER_BYTES_MAX - ANSWER_HEADER_BYTES)
       const offset = writer.reserve(FRAME_ANSWER, answerFrameBytes(text))
       if (offset < 0) break
-      encodeAnswer(writer.data, offset, { requestId, ...answer }, text)
+      const written = answer.written ?? NOTHING_WRITTEN
+      encodeAnswer(writer.data, offset, { requestId, ...answer, written }, text)
       writer.commit()
       sent++
     }
@@ -249,5 +257,16 @@ export class PushLoop {
       this.isRetrySet = false
       this.boot.poke()
     })
+  }
+}
+
+/** Takes what a shard refused off what was written. */
+function takeBack(request: PushRequest, ack: AckFrame): void {
+  const { written } = request
+  for (const [reason, count] of ack.reasons) {
+    if (reason === ACK_HISTOGRAMS) {
+      written.histograms -= count
+      written.samples += count
+    } else written.samples -= count
   }
 }

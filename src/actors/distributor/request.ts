@@ -18,7 +18,12 @@ export interface PushRequest {
   shardText: string
   /** What the distributor itself refused first. */
   ownText: string
+  /** What was sent to shards less what they refused. */
+  readonly written: { samples: number; histograms: number; exemplars: number }
 }
+
+/** Of a push that the sender is to send again. */
+export const NOTHING_WRITTEN = { samples: 0, histograms: 0, exemplars: 0 }
 
 /** Makes a request that nothing has been sent for. */
 export function createRequest(id: number, deadlineMs: number, shardCount: number): PushRequest {
@@ -32,6 +37,7 @@ export function createRequest(id: number, deadlineMs: number, shardCount: number
     retryText: '',
     shardText: '',
     ownText: '',
+    written: { samples: 0, histograms: 0, exemplars: 0 },
   }
 }
 
@@ -45,7 +51,10 @@ export function isSettled(request: PushRequest): boolean {
  * → 400, else 200. What an ingester said goes before what validation said, as in Mimir.
  */
 export function answerOf(request: PushRequest): PushAnswer {
-  if (request.retryText !== '') return { status: 503, text: request.retryText, retryable: true }
+  if (request.retryText !== '') {
+    return { status: 503, text: request.retryText, retryable: true }
+  }
   const text = request.shardText !== '' ? request.shardText : request.ownText
-  return { status: text === '' ? 200 : 400, text, retryable: false }
+  const { written } = request
+  return { status: text === '' ? 200 : 400, text, retryable: false, written }
 }

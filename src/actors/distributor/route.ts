@@ -8,9 +8,12 @@ import { framesFitting } from '../../shared/ringbuf/index.js'
 import {
   ACK_BYTES_MAX,
   DEFINE_HEADER_BYTES,
+  encodeRecords,
   FRAME_METADATA,
+  FRAME_RECORDS,
   FRAME_WRITE,
   padTo8,
+  recordsFrameBytes,
   WRITE_HEADER_BYTES,
   WRITE_LAST,
 } from '../../shared/wire/frames/index.js'
@@ -19,6 +22,9 @@ import { Dictionary } from './dictionary.js'
 
 /** What `commit` came to. */
 export type CommitResult = 'committed' | 'full' | 'down'
+
+/** A tenant's name at most; Mimir allows 150 bytes. */
+const TENANT_BYTES_MAX = 256
 
 /** A shard: link, open frame, dictionary. */
 export class ShardRoute {
@@ -31,6 +37,11 @@ export class ShardRoute {
   private readonly countWord: number
   private acksDue = 0
   private acksMax = 0
+  /** Histograms and exemplars that wait for frames of their own, after the open frame. */
+  private records: Uint8Array[] = []
+  private recordBytes = 0
+  /** A frame of the body in hand went out, and the last call of `commit` did not send all. */
+  hasSentPart = false
 
   constructor(kernel: WriteRequestKernel, index: number) {
     this.kernel = kernel
@@ -55,7 +66,23 @@ export class ShardRoute {
   }
 
   hasOpenFrame(): boolean {
+    return this.hasColumns() || this.records.length > 0
+  }
+
+  private hasColumns(): boolean {
     return this.word(layout.SHARD_DEFINE_COUNT) > 0 || this.sampleCount() > 0
+  }
+
+  /** Queues a record; false when it is larger than any frame. */
+  addRecord(record: Uint8Array): boolean {
+    if (this.ends !== undefined && record.length > this.roomForRecords()) return false
+    this.records.push(record)
+    this.recordBytes += record.length
+    return true
+  }
+
+  private roomForRecords(): number {
+    return this.ends!.writer.frameBytesMax - recordsFrameBytes(TENANT_BYTES_MAX, 0) - 64
   }
 
   /** Gives the open frame up: its defines never happened. */
@@ -66,6 +93,8 @@ export class ShardRoute {
       this.dictionary.remove(words[at >>> 2]!)
       at += padTo8(DEFINE_HEADER_BYTES + words[(at >>> 2) + 2]!)
     }
+    this.records = []
+    this.recordBytes = 0
     this.empty()
   }
 
@@ -76,16 +105,53 @@ export class ShardRoute {
    */
   commit(requestId: number, tenant: Uint8Array, isLast: boolean): CommitResult {
     const { ends } = this
+    this.hasSentPart = false
     if (ends === undefined) return 'down'
     if (isLast && this.acksDue >= this.acksMax) return 'full'
+    while (this.records.length > 0) {
+      const isFinal = isLast && !this.hasColumns() && this.recordBytes <= this.roomForRecords()
+      if (this.hasColumns()) {
+        if (!this.commitColumns(requestId, tenant, false)) return 'full'
+        this.hasSentPart = true
+        continue
+      }
+      if (!this.commitRecords(requestId, tenant, isFinal)) return 'full'
+      if (this.records.length === 0) return 'committed'
+      this.hasSentPart = true
+    }
+    return this.commitColumns(requestId, tenant, isLast) ? 'committed' : 'full'
+  }
+
+  /** Sends as many records as one frame takes; false when the ring has no room. */
+  private commitRecords(requestId: number, tenant: Uint8Array, isLast: boolean): boolean {
+    const { writer } = this.ends!
+    const room = this.roomForRecords()
+    let count = 0
+    let bytes = 0
+    while (count < this.records.length && bytes + this.records[count]!.length <= room) {
+      bytes += this.records[count++]!.length
+    }
+    const offset = writer.reserve(FRAME_RECORDS, recordsFrameBytes(tenant.length, bytes))
+    if (offset < 0) return false
+    const head = { requestId, flags: isLast ? WRITE_LAST : 0, tenant }
+    encodeRecords(writer.data, offset, head, this.records.slice(0, count))
+    writer.commit()
+    this.records.splice(0, count)
+    this.recordBytes -= bytes
+    if (isLast) this.acksDue++
+    return true
+  }
+
+  /** Sends the columns and defines of the chunk; false when the ring has no room. */
+  private commitColumns(requestId: number, tenant: Uint8Array, isLast: boolean): boolean {
     const samples = this.sampleCount()
     const definesAt = WRITE_HEADER_BYTES + padTo8(tenant.length)
     const defineBytes = this.word(layout.SHARD_DEFINE_SIZE)
     const idsAt = definesAt + defineBytes
     const timesAt = idsAt + padTo8(samples * 4)
-    const { writer } = ends
+    const { writer } = this.ends!
     const offset = writer.reserve(FRAME_WRITE, timesAt + samples * 16)
-    if (offset < 0) return 'full'
+    if (offset < 0) return false
     const { data } = writer
     const header = new Uint32Array(data.buffer, data.byteOffset + offset, WRITE_HEADER_BYTES / 4)
     header[0] = requestId
@@ -105,7 +171,7 @@ export class ShardRoute {
     writer.commit()
     if (isLast) this.acksDue++
     this.empty()
-    return 'committed'
+    return true
   }
 
   /** Sends a METADATA frame. */

@@ -14,8 +14,11 @@ import {
   ACK_UNBOUND,
   DISCARD_REASONS,
   FRAME_METADATA,
+  FRAME_RECORDS,
   FRAME_WRITE,
+  findRecords,
   padTo8,
+  type RecordsFrame,
   WRITE_HEADER_BYTES,
   WRITE_LAST,
 } from '../../shared/wire/frames/index.js'
@@ -32,6 +35,7 @@ import {
 } from './links.js'
 import type { LogKeeper } from './log-keeper.js'
 import { findMetadata } from './metadata.js'
+import { RecordIntake } from './record-intake.js'
 import { printRejection } from './rejection-text.js'
 import type { TenantState, Tenants } from './tenants.js'
 
@@ -109,9 +113,11 @@ export class CommitLoop {
   private malformed = 0
 
   private readonly unbound: Cell
+  private readonly records: RecordIntake
 
   constructor(parts: CommitParts) {
     this.parts = parts
+    this.records = new RecordIntake(parts)
     this.unbound = parts.env.metrics.cell('nilo_ingester_unbound_frames_total')
   }
 
@@ -120,6 +126,7 @@ export class CommitLoop {
     const { head } = this.parts
     this.used = 0
     this.usedLate = 0
+    this.records.clear()
     head.kernel.truncateOutOfOrder(0)
     this.mint = Number.POSITIVE_INFINITY
     this.maxt = Number.NEGATIVE_INFINITY
@@ -131,7 +138,7 @@ export class CommitLoop {
       link.flush()
       taken += this.drainLink(link, share)
     }
-    if (this.frames.length > 0) this.commit()
+    if (this.frames.length + this.records.size() > 0) this.commit()
     for (const { link, requestId, ack } of this.due) link.send(requestId, ack)
     this.frames.length = 0
     this.due.length = 0
@@ -143,6 +150,7 @@ export class CommitLoop {
     let taken = 0
     while (taken < framesMax && this.hasRoom() && reader.next()) {
       if (reader.kind === FRAME_WRITE) this.takeWrite(link)
+      else if (reader.kind === FRAME_RECORDS) this.takeRecords(link)
       else if (reader.kind === FRAME_METADATA) this.takeMetadata(link)
       else this.noteMalformed(`frame of kind ${reader.kind}`)
       taken++
@@ -153,7 +161,7 @@ export class CommitLoop {
 
   private hasRoom(): boolean {
     return (
-      this.used + this.usedLate < TURN_SAMPLES_MAX &&
+      this.used + this.usedLate + this.records.size() < TURN_SAMPLES_MAX &&
       this.parts.head.logBytes() < TURN_LOG_BYTES_MAX
     )
   }
@@ -183,6 +191,44 @@ export class CommitLoop {
       link.open.delete(frame.requestId)
       this.due.push({ link, requestId: frame.requestId, ack })
     } else link.open.set(frame.requestId, ack)
+  }
+
+  private takeRecords(link: DistributorLink): void {
+    const { data, offset, length } = link.ends.reader
+    const frame = findRecords(data, offset, length)
+    if (frame === undefined) {
+      this.noteMalformed(`records frame of ${length} bytes`)
+      return
+    }
+    const { requestId } = frame
+    const ack = link.open.get(requestId) ?? newAck()
+    this.storeRecords(link, frame, ack)
+    if ((frame.flags & WRITE_LAST) !== 0) {
+      link.open.delete(requestId)
+      this.due.push({ link, requestId, ack })
+    } else link.open.set(requestId, ack)
+  }
+
+  private storeRecords(link: DistributorLink, frame: RecordsFrame, ack: BodyAck): void {
+    const { head, tenants } = this.parts
+    const tenant = tenants.get(frame.tenant)
+    if (tenant === undefined) {
+      worsen(ack, ACK_RETRY, this.retryText('has no memory for further tenants'))
+    } else if (!this.parts.isOpen()) {
+      worsen(ack, ACK_RETRY, this.retryText('replays its log'))
+    } else if (head.memoryUse().free < MEMORY_FREE_MIN) {
+      this.discard(tenant, ack, MEMORY_LIMIT, frame.recordCount)
+      worsen(ack, ACK_RETRY, this.retryText(MEMORY_FULL))
+    } else {
+      const result = this.records.take({ link, frame, tenant, ack }, this.used)
+      if (result === 'malformed') this.noteMalformed('records section')
+      if (result === 'full') {
+        worsen(ack, ACK_RETRY, this.retryText('was sent more than its log buffer holds'))
+      } else if (result === 'unbound') {
+        this.unbound.add(1)
+        worsen(ack, ACK_UNBOUND, this.retryText('was sent a series id that it does not know'))
+      }
+    }
   }
 
   private storeFrame(link: DistributorLink, frame: WriteFrame, ack: BodyAck): void {
@@ -335,17 +381,22 @@ export class CommitLoop {
   private commit(): void {
     const { head, log } = this.parts
     const { kernel } = head
-    const sampleCount = this.used + this.usedLate
-    if (!log.write(head.logBatch(), { sampleCount, mint: this.mint, maxt: this.maxt })) {
+    const { records } = this
+    const sampleCount = this.used + this.usedLate + records.sampleCount()
+    const mint = Math.min(this.mint, records.mint)
+    const maxt = Math.max(this.maxt, records.maxt)
+    if (!log.write(head.logBatch(), { sampleCount, mint, maxt })) {
       kernel.rollback(0, this.used)
       kernel.logForget()
       const text = this.retryText('cannot write its log')
       for (const { ack } of this.frames) worsen(ack, ACK_RETRY, text)
+      records.rollback(text)
       return
     }
     const appended = kernel.append(0, this.used)
     kernel.publish(0, appended)
     if (appended < this.used) kernel.rollback(appended, this.used - appended)
+    records.commit()
     for (const frame of this.frames) {
       const stored = Math.max(0, Math.min(frame.count, appended - frame.from))
       if (stored > 0) frame.tenant.maxt = Math.max(frame.tenant.maxt, frame.maxt)

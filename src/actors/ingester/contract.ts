@@ -27,6 +27,8 @@ export interface IngesterConfig {
   readonly snapshotLogBytes: number
   /** `ingester.metadata_retain_period`, ms: how long metadata stays after its last push. */
   readonly metadataRetainMs: number
+  /** `max_global_exemplars_per_user`: kept per tenant; 0 keeps none. */
+  readonly exemplarsMax: number
   /** `limits.out_of_order_time_window`, ms: how far behind a tenant's newest sample; 0 = not at all. */
   readonly outOfOrderTimeWindowMs: number
 }
@@ -38,6 +40,7 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   walSegmentBytesMax: 128 << 20,
   snapshotLogBytes: 256 << 20,
   metadataRetainMs: 600_000,
+  exemplarsMax: 0,
   outOfOrderTimeWindowMs: 0,
 }
 

@@ -51,6 +51,7 @@ export class Ingester {
     this.env = env
     this.boot = boot
     this.head = new Head(env, { memory: boot.memory, module: boot.kernel })
+    this.head.exemplars.limit = boot.config.exemplarsMax
     this.tenants = new Tenants(env, this.head, boot.config)
     this.recovery = new Recovery(env, boot, this.head)
     const shard = boot.index

@@ -277,13 +277,15 @@ function emptyBuffer(): SampleBuffer {
 }
 
 function swap(a: SampleBuffer, b: SampleBuffer): void {
-  const { ts, values, count } = a
+  const { ts, values, count, histograms } = a
+  a.histograms = b.histograms
   a.ts = b.ts
   a.values = b.values
   a.count = b.count
   b.ts = ts
   b.values = values
   b.count = count
+  b.histograms = histograms
 }
 
 function sortedUnion(lists: readonly string[][]): string[] {

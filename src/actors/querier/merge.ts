@@ -14,6 +14,8 @@ export function mergeSamples(a: SampleBuffer, b: SampleBuffer, out: SampleBuffer
     out.ts = new Float64Array(room)
     out.values = new Float64Array(room)
   }
+  const hasHistograms = a.histograms !== undefined || b.histograms !== undefined
+  out.histograms = hasHistograms ? [] : undefined
   let i = 0
   let j = 0
   let count = 0
@@ -22,6 +24,7 @@ export function mergeSamples(a: SampleBuffer, b: SampleBuffer, out: SampleBuffer
     if (a.ts[i] === b.ts[j]) j++
     const from = isFirst ? a : b
     const at = isFirst ? i++ : j++
+    if (out.histograms !== undefined) out.histograms[count] = from.histograms?.[at]
     out.ts[count] = from.ts[at]!
     out.values[count++] = from.values[at]!
   }
@@ -32,5 +35,8 @@ export function mergeSamples(a: SampleBuffer, b: SampleBuffer, out: SampleBuffer
 function appendRest(from: SampleBuffer, at: number, out: SampleBuffer, count: number): number {
   out.ts.set(from.ts.subarray(at, from.count), count)
   out.values.set(from.values.subarray(at, from.count), count)
+  if (out.histograms !== undefined) {
+    for (let i = at; i < from.count; i++) out.histograms[count + i - at] = from.histograms?.[i]
+  }
   return count + from.count - at
 }

@@ -147,6 +147,7 @@ function ingesterConfigOf(config: Config): IngesterConfig {
     walFsyncIntervalMs: config['wal.fsync_interval'],
     snapshotLogBytes: config['wal.snapshot_bytes'],
     metadataRetainMs: config['ingester.metadata_retain_period'],
+    exemplarsMax: config['limits.max_global_exemplars_per_user'],
     outOfOrderTimeWindowMs: config['limits.out_of_order_time_window'],
   }
 }
@@ -164,5 +165,7 @@ function distributorConfigOf(config: Config): DistributorConfig {
     nameValidationScheme: config['limits.name_validation_scheme'],
     maxMetadataLength: config['limits.max_metadata_length'],
     enforceMetadataMetricName: config['limits.enforce_metadata_metric_name'],
+    nativeHistogramsEnabled: config['limits.native_histograms_ingestion_enabled'],
+    exemplarsMax: config['limits.max_global_exemplars_per_user'],
   }
 }

@@ -3,18 +3,21 @@
  * handed to a distributor as it came; nothing here looks inside it.
  */
 import { fail } from '../../shared/errors/index.js'
+import { BODY_V2, type WrittenCounts } from '../../shared/wire/frames/index.js'
 import { readBody } from '../bodies.js'
 import { textReply } from '../errors.js'
 import type { Front, HttpRequest, Reply } from '../handler.js'
 
+const PROTOBUF = 'application/x-protobuf'
 const PROTO_V1 = 'prometheus.WriteRequest'
 const PROTO_V2 = 'io.prometheus.write.v2.Request'
 const STORED: Reply = { status: 200 }
 
-/** Stores one remote write 1.0 body; answers once it is in the log. */
+/** Stores one remote write body, 1.0 or 2.0; answers once it is in the log. */
 export async function push(request: HttpRequest, front: Front): Promise<Reply> {
   const { incoming, tenant } = request
-  checkContent(incoming.headers['content-type'], incoming.headers['content-encoding'])
+  const headers = incoming.headers
+  const isV2 = checkContent(headers['content-type'], headers['content-encoding'])
   const { config, env } = front
   const ticket = front.admission.enter()
   try {
@@ -26,35 +29,58 @@ export async function push(request: HttpRequest, front: Front): Promise<Reply> {
         fail('err-mimir-distributor-max-write-message-size', { max: config.pushBytesMax }),
       admission: ticket,
     })
-    const answer = await front.backend.distributors.push(tenant, body.pieces, body.length)
-    if (answer.status === 200) return STORED
-    return textReply(answer.status, answer.text === '' ? '' : `${answer.text}\n`)
+    const { distributors } = front.backend
+    const answer = await distributors.push(tenant, body.pieces, body.length, isV2 ? BODY_V2 : 0)
+    if (!isV2 && answer.status === 200) return STORED
+    const reply =
+      answer.status === 200
+        ? STORED
+        : textReply(answer.status, answer.text === '' ? '' : `${answer.text}\n`)
+    return isV2 ? withWritten(reply, answer.written) : reply
   } finally {
     ticket.leave()
   }
 }
 
+/** Remote write 2.0 tells the sender what was stored, whatever the answer. */
+function withWritten(reply: Reply, written: WrittenCounts | undefined): Reply {
+  return {
+    ...reply,
+    headers: {
+      ...reply.headers,
+      'X-Prometheus-Remote-Write-Samples-Written': String(written?.samples ?? 0),
+      'X-Prometheus-Remote-Write-Histograms-Written': String(written?.histograms ?? 0),
+      'X-Prometheus-Remote-Write-Exemplars-Written': String(written?.exemplars ?? 0),
+    },
+  }
+}
+
 /**
- * Which protocol a push speaks: no type or any other media type is remote write 1.0, as in Mimir;
- * a `proto` parameter must name it.
+ * Whether a push speaks remote write 2.0. No type, or one without a `proto` parameter, is 1.0;
+ * everything else is refused with 415, as the specification asks (Mimir answers 400, or takes it).
  */
-function checkContent(type: string | undefined, encoding: string | undefined): void {
+function checkContent(type: string | undefined, encoding: string | undefined): boolean {
   if (encoding !== undefined && encoding !== 'snappy' && !/^\s*(snappy\s*)?$/i.test(encoding)) {
     const text = `remote write bodies are snappy-compressed, got content encoding ${encoding}`
-    throw fail('bad-data', { text })
+    throw fail('content-type-unsupported', { text })
   }
-  // The two usual ones first.
-  if (type === undefined || type === 'application/x-protobuf') return
+  // The usual one first.
+  if (type === undefined || type === PROTOBUF) return false
   const [media, ...params] = type.split(';')
-  if (media?.trim().toLowerCase() !== 'application/x-protobuf') return
+  if (media?.trim().toLowerCase() !== PROTOBUF) {
+    const text = `remote write bodies are ${PROTOBUF}, got content type ${type}`
+    throw fail('content-type-unsupported', { text })
+  }
+  let isV2 = false
   for (const param of params) {
     const match = /^\s*([\w-]+)\s*=\s*"?([^"]*?)"?\s*$/.exec(param)
     if (match === null) throw fail('bad-data', { text: `malformed content type ${type}` })
     if (match[1]!.toLowerCase() !== 'proto' || match[2] === PROTO_V1) continue
-    if (match[2] === PROTO_V2) {
-      const text = `remote write 2.0 (proto=${PROTO_V2}) is not supported; send ${PROTO_V1}`
+    if (match[2] !== PROTO_V2) {
+      const text = `unknown remote write message type ${match[2]}`
       throw fail('content-type-unsupported', { text })
     }
-    throw fail('bad-data', { text: `unknown remote write message type ${match[2]}` })
+    isV2 = true
   }
+  return isV2
 }

@@ -240,7 +240,7 @@ const INGEST = {
   max_global_exemplars_per_user: int(
     0,
     'Exemplars; 0 = none are kept.',
-    named('ingester.max-global-exemplars-per-user'),
+    used('ingester.max-global-exemplars-per-user'),
   ),
   ignore_ooo_exemplars: bool(
     false,
@@ -249,8 +249,8 @@ const INGEST = {
   ),
   native_histograms_ingestion_enabled: bool(
     true,
-    'Take native histograms; so far they are always dropped and counted.',
-    named('ingester.native-histograms-ingestion-enabled'),
+    'Take native histograms; otherwise they are dropped and counted.',
+    used('ingester.native-histograms-ingestion-enabled'),
   ),
   out_of_order_time_window: duration(
     0,

@@ -12,7 +12,7 @@
  *
  * Series slab, 4096 series, struct of arrays:
  *   tiles 512 × 1600 B | records 4096 × 64 B | last time i64 | last value u64 | first time i64
- *   | lane base i64 | log ref u32 | fill u8 | limit u8 | out-of-order row u32
+ *   | lane base i64 | log ref u32 | fill u8 | limit u8 | out-of-order row u32 | histogram row u32
  * Tile, eight neighbouring series ("lanes"):
  *   0 sequence u32 | 8 published count u8[8] | 64 time u32[16][8], ms since the lane's base
  *   | 576 value u64[16][8]
@@ -26,6 +26,10 @@
  *   0 newest closed chunk u32 | 4 buffer u32 | 8 samples in it u16 | 10 slot class of the buffer u8
  *   | 16 least time i64 | 24 greatest time i64, of buffer and chunks
  *   Buffer: time i64, value u64 by time; closed chunks are as those in order, but may overlap.
+ * Histogram row (likewise): 0 open chunk u32 | 4 slot class u8 | 8 its bytes u32 | 12 encoding u32
+ *   | 16 samples u32 | 20 newest closed chunk u32 | 24 its first time i64 | 32 newest time i64
+ * Closed histogram chunk: 0 previous chunk u32 | 4 length u32 | 8 samples u32 | 12 encoding u32
+ *   | 16 mint i64 | 24 maxt i64 | 32 data
  * Pair row, 32 B: 0 bytes u32 | 4 length u16 | 6 name length u16 | 8 name id u32 | 12 next pair of
  *   the name u32 | 16 postings count u32 | 20 the only ref, or first block u32 | 24 last block u32
  *   | 28 write position in it u32
@@ -91,6 +95,8 @@ export const H_MAXT = 1216
 export const H_PUBLISHED = 1280
 export const H_FREE_SLOTS = 1344
 /** Columns of a turn for samples out of order, as those above; how many `check` has put there. */
+/** u32 per slot class of histograms: free slots. */
+export const H_HISTOGRAM_SLOTS = 1536
 export const H_OOO_REFS = 1408
 export const H_OOO_TIMES = 1412
 export const H_OOO_VALUES = 1416
@@ -137,7 +143,29 @@ export const FILLS = 1228800
 /** Samples at which a lane is encoded: spread over the lanes at first, then LANE_SAMPLES. */
 export const LIMITS = 1232896
 export const OOO_ROWS = 1236992
-export const SERIES_SLAB_BYTES = 1253376
+export const HISTOGRAM_ROWS = 1253376
+export const SERIES_SLAB_BYTES = 1269760
+
+export const HISTOGRAM_ROW_BYTES = 40
+export const HR_OPEN = 0
+export const HR_CLASS = 4
+export const HR_BYTES = 8
+export const HR_ENCODING = 12
+export const HR_COUNT = 16
+export const HR_CLOSED = 20
+export const HR_MINT = 24
+export const HR_MAXT = 32
+/** Slots of open chunks have 2^class bytes. */
+export const HISTOGRAM_CLASS_MIN = 8
+export const HISTOGRAM_CLASS_MAX = 19
+
+export const HC_PREVIOUS = 0
+export const HC_LENGTH = 4
+export const HC_COUNT = 8
+export const HC_ENCODING = 12
+export const HC_MINT = 16
+export const HC_MAXT = 24
+export const HISTOGRAM_CHUNK_HEADER_BYTES = 32
 
 export const R_TIME = 0
 export const R_VALUE = 8
@@ -222,6 +250,8 @@ export const RECORD_HEADER_BYTES = 8
 export const RECORD_SERIES = 1
 export const RECORD_SAMPLES = 2
 export const RECORD_METADATA = 3
+export const RECORD_HISTOGRAMS = 4
+export const RECORD_EXEMPLARS = 5
 /** As RECORD_SAMPLES, of samples that went to the out-of-order buffers. */
 export const RECORD_OUT_OF_ORDER = 8
 
@@ -230,6 +260,7 @@ export const RECORD_TENANTS = 16
 export const RECORD_PAIRS = 17
 export const RECORD_STATES = 18
 export const RECORD_SNAPSHOT_END = 19
+export const RECORD_HISTOGRAM_CHUNKS = 20
 /** A saved pair: id u32, tenant u32, length u16, name length u16, bytes. */
 export const SAVED_PAIR_HEADER_BYTES = 12
 /**

@@ -30,6 +30,21 @@ export interface HeadKernel {
   publish(from: number, count: number): void
   rollback(from: number, count: number): void
   settle(ref: number): number
+  closeFloats(ref: number): number
+  histogramRow(ref: number): number
+  histogramPut(
+    ref: number,
+    at: number,
+    length: number,
+    encoding: number,
+    count: number,
+    mint: number,
+    maxt: number,
+  ): number
+  histogramClose(ref: number): number
+  histogramRead(slot: number, ref: number): number
+  lastTime(ref: number): number
+  noteHistogram(ref: number, t: number): void
   overlaps(ref: number, mint: number, maxt: number): number
   overlapsNow(ref: number, mint: number, maxt: number): number
   readBegin(slot: number, ref: number, mint: number, maxt: number): number
@@ -41,6 +56,7 @@ export interface HeadKernel {
   setLogRef(ref: number, number: number): void
   logSamples(tenant: number, from: number, count: number): number
   logFrame(tenant: number, from: number, count: number, lateFrom: number, lateCount: number): number
+  logSeries(tenant: number, from: number, count: number): number
   logForget(): void
   addPair(tenant: number, at: number, length: number): number
   defineByPairs(tenant: number, count: number): number

@@ -23,6 +23,12 @@ export interface WriteRequestExports {
   readonly snappyDecompress: (source: number, length: number, to: number, max: number) => number
   /** Walks on in the body until it ends or a bound is met: a WALK code. */
   readonly walk: (context: number) => number
+  /** Reads the symbols of a remote write 2.0 body: 0 or WALK_MALFORMED. */
+  readonly symbols: (context: number) => number
+  /** As `walk`, for remote write 2.0, once its symbols were read. */
+  readonly walkV2: (context: number) => number
+  /** As `verify`, for remote write 2.0, once its symbols were read. */
+  readonly verifyV2: (context: number, at: number, end: number) => number
   /** Checks framing in [at, end): 0 or WALK_MALFORMED. */
   readonly verify: (at: number, end: number) => number
   /** End of the last whole field at or below `most`, else of the first field; 0 when malformed. */
@@ -71,6 +77,10 @@ export interface LabelLimits {
 const LABEL_LENGTH_MAX = 256 << 10
 const ROWS_MAX = 65_536
 const METADATA_MAX = 4_096
+/** Symbols of a remote write 2.0 body; one with more is refused. */
+const SYMBOLS_MAX = 1 << 20
+/** Room of the key of references: REFS_MAX blocks, and the words for lengths. */
+const REFS_KEY_BYTES = layout.REFS_MAX * 16 + 64
 const PAGE_BYTES = 65_536
 const PAGES_MAX = 65_535
 
@@ -107,6 +117,8 @@ export class WriteRequestKernel {
   readonly attention: number
   readonly rows: number
   readonly metadata: number
+  readonly extras: number
+  readonly symbols: number
   readonly labelTable: number
   /** Where `labelSet` puts a canonical label set before its shard is known. */
   readonly stage: number
@@ -145,7 +157,12 @@ export class WriteRequestKernel {
     this.set(layout.COLUMN_VALUES, this.take(sizes.samplesMax * 8))
     this.rows = this.take(ROWS_MAX * layout.ROW_BYTES)
     this.attention = this.take(ROWS_MAX * 4)
-    this.metadata = this.take(METADATA_MAX * 8)
+    this.metadata = this.take(METADATA_MAX * layout.METADATA_BYTES)
+    this.extras = this.take(ROWS_MAX * layout.EXTRA_BYTES)
+    this.symbols = this.take(SYMBOLS_MAX * layout.SYMBOL_BYTES)
+    const refsKey = this.take(REFS_KEY_BYTES)
+    fillRandom(this.bytes.subarray(refsKey, refsKey + REFS_KEY_BYTES))
+    this.set(layout.REFS_KEY, refsKey)
     this.labelTable = this.take((layout.LABELS_MAX + 1) * 16)
     this.stage = this.take(LABEL_LENGTH_MAX)
     this.set(layout.STAGE, this.stage)
@@ -162,6 +179,9 @@ export class WriteRequestKernel {
     this.set(layout.ROW_CAP, ROWS_MAX)
     this.set(layout.ATTENTION, this.attention)
     this.set(layout.METADATA, this.metadata)
+    this.set(layout.EXTRAS, this.extras)
+    this.set(layout.SYMBOLS, this.symbols)
+    this.set(layout.SYMBOL_CAP, SYMBOLS_MAX)
     this.set(layout.METADATA_CAP, METADATA_MAX)
     this.set(layout.LABEL_TABLE, this.labelTable)
     this.setChunkBounds(sizes.samplesMax, sizes.defineBytesMax)
@@ -225,6 +245,8 @@ export class WriteRequestKernel {
     this.set(layout.ROW_COUNT, 0)
     this.set(layout.LABEL_BYTES, 0)
     this.set(layout.METADATA_COUNT, 0)
+    this.set(layout.EXTRA_COUNT, 0)
+    this.set(layout.EXTRA_SIZE, 0)
     for (const shard of this.shards) this.words[(shard.record + layout.SHARD_COUNT) >>> 2] = 0
   }
 
@@ -245,19 +267,32 @@ export class WriteRequestKernel {
     return this.rows + row * layout.ROW_BYTES
   }
 
-  /** A row's label fields as sent; valid until the next body. */
+  /** A row's label fields as sent in remote write 1.0; valid until the next body. */
   rowLabels(row: number): Uint8Array {
     const at = this.rowAt(row) >>> 2
     const labels = this.words[at + layout.ROW_LABELS / 4]!
     return this.bytes.subarray(labels, labels + this.words[at + layout.ROW_LENGTH / 4]!)
   }
 
+  /** A symbol of the body at hand; undefined when there is none of this number. */
+  findSymbol(index: number): string | undefined {
+    if (!(index < this.get(layout.SYMBOL_COUNT))) return undefined
+    const row = (this.symbols + index * layout.SYMBOL_BYTES) >>> 2
+    const at = this.words[row + layout.SYMBOL_AT / 4]!
+    return Buffer.from(
+      this.bytes.buffer,
+      at,
+      this.words[row + layout.SYMBOL_LENGTH / 4]!,
+    ).toString()
+  }
+
   /**
    * Decompresses in a second, short-lived instance: what is touched here stays resident for good.
    *
-   * @returns the body, checked for framing; or undefined when it is corrupt
+   * @param isChecked as remote write 1.0, for framing
+   * @returns the body; or undefined when it is corrupt
    */
-  decompressApart(source: Uint8Array, claimed: number): ApartBody | undefined {
+  decompressApart(source: Uint8Array, claimed: number, isChecked = true): ApartBody | undefined {
     const from = PAGE_BYTES
     const to = align(from + source.length + layout.SLACK_BYTES)
     const pages = Math.ceil((to + claimed + layout.SLACK_BYTES) / PAGE_BYTES)
@@ -267,7 +302,7 @@ export class WriteRequestKernel {
     bytes.set(source, from)
     const length = exports.snappyDecompress(from, source.length, to, claimed)
     if (length < 0) return undefined
-    const isSound = exports.verify(to, to + length) === 0
+    const isSound = !isChecked || exports.verify(to, to + length) === 0
     return { exports, bytes, at: to, end: to + length, isSound }
   }
 
@@ -319,6 +354,7 @@ export class WriteRequestKernel {
     this.set(layout.ID_LENGTH, this.take(ids * 4))
     this.set(layout.ID_KEY, this.take(ids * 4))
     this.set(layout.ID_FINGERPRINT, this.take(ids * 16))
+    this.set(layout.ID_METADATA, this.take(ids * 4))
     const routes = this.take(ids)
     this.set(layout.ID_ROUTE, routes)
     return routes
@@ -353,7 +389,10 @@ function bytesOf(sizes: WriteRequestSizes): number {
     2 * PAGE_BYTES +
     2 * LABEL_LENGTH_MAX +
     ROWS_MAX * (layout.ROW_BYTES + 4) +
-    METADATA_MAX * 8 +
+    METADATA_MAX * layout.METADATA_BYTES +
+    ROWS_MAX * layout.EXTRA_BYTES +
+    SYMBOLS_MAX * layout.SYMBOL_BYTES +
+    REFS_KEY_BYTES +
     layout.LABELS_MAX * 16 +
     layout.PENDING_MAX * layout.PENDING_BYTES
   const perShard = sizes.samplesMax * 20 + sizes.defineBytesMax + sizes.seriesIdsMax / 8 + 1024
@@ -362,7 +401,7 @@ function bytesOf(sizes: WriteRequestSizes): number {
     8192 +
     sizes.samplesMax * 20 +
     sizes.shardCount * perShard +
-    sizes.seriesIdsMax * 29 +
+    sizes.seriesIdsMax * 33 +
     sizes.sourceBytesMax +
     2 * sizes.bodyBytesMax +
     sizes.heapBytes

@@ -43,6 +43,11 @@ export const METRICS = {
     help: 'Metadata records that came in, before validation.',
     labels: ['user'],
   },
+  cortex_discarded_exemplars_total: {
+    type: 'counter',
+    help: 'Exemplars that were discarded, by reason.',
+    labels: ['reason', 'user'],
+  },
   cortex_discarded_metadata_total: {
     type: 'counter',
     help: 'Metadata records that were discarded, by reason.',

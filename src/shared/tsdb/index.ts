@@ -3,8 +3,11 @@
  * reads them from other threads; a reader never sees half a sample or half a chunk. `WalWriter`
  * makes what a head takes durable, `replaySteps` brings it back; damage costs what is damaged.
  */
+
+export type { StoredExemplar } from './head/exemplars.js'
 export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'
 export { HeadReader, type ReadBuffer } from './head/head-reader.js'
+export type { HistogramOutcome } from './head/histograms.js'
 export {
   labelNamesSteps,
   labelValuesSteps,
@@ -14,6 +17,7 @@ export {
 } from './head/select.js'
 export { oldestNeeded, removeOldSnapshots, snapshotNumbers } from './snapshot/list.js'
 export { SnapshotWriter } from './snapshot/writer.js'
+export { RECORD_EXEMPLARS, RECORD_HISTOGRAMS } from './wal/format.js'
 export {
   type DamageReason,
   type ReplayDamage,

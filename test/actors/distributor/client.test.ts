@@ -51,7 +51,7 @@ class FakeDistributor {
     const bytes = Buffer.from(text)
     const offset = this.writer.reserve(FRAME_ANSWER, answerFrameBytes(bytes))
     assert.ok(offset >= 0, 'main left room for the answer')
-    const answer = { requestId, status, retryable: status >= 500 }
+    const answer = { requestId, status, retryable: status >= 500, written: WRITTEN }
     encodeAnswer(this.writer.data, offset, answer, bytes)
     this.writer.commit()
   }
@@ -67,6 +67,8 @@ function clientOf(count: number): {
 
 const pieces = (text: string): [Uint8Array[], number] => [[Buffer.from(text)], text.length]
 
+const WRITTEN = { samples: 3, histograms: 2, exemplars: 1 }
+
 test('gives each push its own answer', async () => {
   const { client } = clientOf(1)
   const distributor = new FakeDistributor(0)
@@ -78,8 +80,8 @@ test('gives each push its own answer', async () => {
   distributor.answer(2, 400, 'no')
   distributor.answer(1)
   assert.equal(client.turn(), true)
-  assert.deepEqual(await second, { status: 400, text: 'no', retryable: false })
-  assert.deepEqual(await first, { status: 200, text: '', retryable: false })
+  assert.deepEqual(await second, { status: 400, text: 'no', retryable: false, written: WRITTEN })
+  assert.deepEqual(await first, { status: 200, text: '', retryable: false, written: WRITTEN })
   assert.equal(client.inFlight(), 0)
 })
 

@@ -119,8 +119,8 @@ test('answers 200 to an empty request', () => {
   assert.equal(fixture.shards[0]!.frames.length, 0)
 })
 
-test('drops native histograms with 200 and counts them, and skips exemplars', () => {
-  const fixture = new Fixture()
+test('drops native histograms with 200 when they are off, and skips exemplars', () => {
+  const fixture = new Fixture({ config: { nativeHistogramsEnabled: false } })
   const name = labelField('__name__', 'h')
   const histogram = field(4, Buffer.from('anything'))
   const exemplar = field(3, Buffer.from('anything'))

@@ -18,14 +18,18 @@ import {
   decodeAnswer,
   decodeMetadataFrame,
   decodeWrite,
+  eachRecord,
   encodeAck,
   encodeBody,
   FRAME_ACK,
   FRAME_ANSWER,
   FRAME_BODY,
   FRAME_METADATA,
+  FRAME_RECORDS,
   FRAME_WRITE,
+  findRecords,
   type MetadataRecord,
+  type RecordView,
   WRITE_LAST,
   type WriteFrame,
 } from '../../../src/shared/wire/frames/index.js'
@@ -52,6 +56,8 @@ export class FakeIngester {
   readonly defineCounts = new Map<number, number>()
   /** Samples by `tenant|labels`: `time:bits`. */
   readonly samples = new Map<string, string[]>()
+  /** Histograms and exemplars. */
+  readonly records: RecordView[] = []
   private readonly reader: RingReader
   private readonly writer: RingWriter
 
@@ -71,6 +77,20 @@ export class FakeIngester {
       const { data, offset, kind } = this.reader
       if (kind === FRAME_METADATA) {
         this.metadata.push(...decodeMetadataFrame(data, offset).records)
+        continue
+      }
+      if (kind === FRAME_RECORDS) {
+        const found = findRecords(data, offset, this.reader.length)
+        assert.ok(found !== undefined)
+        const isWhole = eachRecord(found.records, found.recordCount, (record) => {
+          assert.ok(this.bound.has(record.series), `id ${record.series} is not defined`)
+          this.records.push({ ...record, payload: Uint8Array.from(record.payload) })
+        })
+        assert.ok(isWhole)
+        const empty = { ids: new Uint32Array(), times: new Float64Array() }
+        const { requestId, flags, tenant } = found
+        const values = new BigUint64Array()
+        taken.push({ requestId, flags, tenant, defines: [], ...empty, values })
         continue
       }
       assert.equal(kind, FRAME_WRITE)
@@ -161,12 +181,12 @@ export class Fixture {
   }
 
   /** Puts a body into the ring; its request id, or −1 when the ring is full. */
-  send(body: Uint8Array, tenant = 'acme'): number {
+  send(body: Uint8Array, tenant = 'acme', flags = 0): number {
     const name = Buffer.from(tenant)
     const offset = this.toDistributor.reserve(FRAME_BODY, bodyFrameBytes(name.length, body.length))
     if (offset < 0) return -1
     const requestId = this.nextId++
-    const head = { requestId, flags: 0, tenant: name, bodyBytes: body.length }
+    const head = { requestId, flags, tenant: name, bodyBytes: body.length }
     encodeBody(this.toDistributor.data, offset, head, [body])
     this.toDistributor.commit()
     return requestId
@@ -180,8 +200,8 @@ export class Fixture {
   }
 
   /** Sends, serves all sides until nothing moves, gives the answer. */
-  push(body: Uint8Array, tenant = 'acme'): AnswerFrame {
-    const requestId = this.send(body, tenant)
+  push(body: Uint8Array, tenant = 'acme', flags = 0): AnswerFrame {
+    const requestId = this.send(body, tenant, flags)
     assert.ok(requestId > 0)
     this.settle()
     return this.answer(requestId)

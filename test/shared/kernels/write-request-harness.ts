@@ -116,6 +116,8 @@ export class Harness {
         ? 0
         : kernel.exports.labelSet(kernel.context, labels!, length!, kernel.stage)
       if (code < 0) return false
+      // A mark stands for a series with histograms or exemplars only.
+      if (times[first!] === Number.POSITIVE_INFINITY) continue
       series.push({
         id: ids[first!]!,
         labels: decodeLabels(fields),
@@ -129,7 +131,7 @@ export class Harness {
   private readMetadata(): boolean {
     const { kernel } = this
     for (let i = 0; i < kernel.get(layout.METADATA_COUNT); i++) {
-      const [at, length] = kernel.words.subarray((kernel.metadata >>> 2) + i * 2)
+      const [at, length] = kernel.words.subarray((kernel.metadata >>> 2) + i * 4)
       try {
         decodeMetadata(kernel.bytes.slice(at!, at! + length!))
       } catch {

@@ -71,6 +71,7 @@ import {
   TILE_TIMES,
   TILE_VALUES,
 } from '../head-layout'
+import { histogramMaxTime, noteHistogram } from './head-histogram'
 import { allocate, allocateSlot, free, freeSlot, slotBytes } from './head-memory'
 import { oooHolds } from './head-ooo-read'
 import { bigEndian, decodeXor } from './xor'
@@ -220,6 +221,8 @@ export function rollback(from: u32, n: u32): void {
     }
     store<i64>(slab + LAST_TIMES + (s << 3), t)
     store<u64>(slab + LAST_VALUES + (s << 3), v)
+    const histogram = histogramMaxTime(slab, s)
+    if (histogram > t) noteHistogram(ref, f64(histogram))
   }
 }
 
@@ -292,6 +295,31 @@ export function settle(ref: u32): bool {
   const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
   const s = ref & SERIES_SLAB_MASK
   return u32(load<u8>(slab + FILLS + s)) == 0 || burst(slab, s)
+}
+
+/**
+ * Encodes the tail and closes the open chunk: histograms follow.
+ * @returns 1 when there were floats since the last time, 0 when not, -1 without memory
+ */
+export function closeFloats(ref: u32): i32 {
+  const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+  const s = ref & SERIES_SLAB_MASK
+  const record = slab + RECORDS + (s << 6)
+  if (!settle(ref) || free() < BURST_BYTES_MAX) return -1
+  const count = u32(load<u16>(record, R_COUNT))
+  if (count == 0) return 0
+  const lane = slab + (s >> 3) * TILE_BYTES
+  const sequence = load<u32>(lane)
+  atomic.store<u32>(lane, sequence + 1)
+  atomic.fence()
+  const length = u32(load<u16>(record, R_BYTES)) + u32(load<u8>(record, R_BITS) != 0)
+  closeChunk(record, load<u32>(record, R_OPEN), length, count, load<i64>(record, R_TIME))
+  store<u16>(record, 0, R_COUNT)
+  store<u16>(record, 0, R_BYTES)
+  store<u8>(record, 0, R_BITS)
+  atomic.fence()
+  atomic.store<u32>(lane, sequence + 2)
+  return 1
 }
 
 /** End of the chunk range that a time lies in. */

@@ -87,6 +87,16 @@ export function logFrame(tenant: u32, from: u32, n: u32, lateFrom: u32, lateN: u
   return false
 }
 
+/** Adds the series of columns [from, from + n) that the log does not know; false without room. */
+export function logSeries(tenant: u32, from: u32, n: u32): bool {
+  const mark = load<u32>(H_LOG_AT)
+  const before = load<u32>(H_NEW_COUNT)
+  useInOrder()
+  if (addSeries(tenant, from, n)) return true
+  takeBack(mark, before)
+  return false
+}
+
 // The columns in use.
 let refsAt: u32 = 0
 let timesAt: u32 = 0

@@ -50,6 +50,7 @@ import {
   TILE_TIMES,
   TILE_VALUES,
 } from '../head-layout'
+import { histogramOverlaps } from './head-histogram'
 import { copyOutOfOrder, countOutOfOrder, oooOverlaps, oooTouches } from './head-ooo-read'
 import { decodeXor } from './xor'
 
@@ -191,7 +192,11 @@ function trim(state: u32, from: u32, to: u32): u32 {
 export function overlaps(ref: u32, mint: f64, maxt: f64): bool {
   const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
   const s = ref & SERIES_SLAB_MASK
-  return overlapsInOrder(slab, s, mint, maxt) || oooOverlaps(slab, s, mint, maxt)
+  return (
+    overlapsInOrder(slab, s, mint, maxt) ||
+    oooOverlaps(slab, s, mint, maxt) ||
+    histogramOverlaps(ref, mint, maxt)
+  )
 }
 
 /**
@@ -205,7 +210,10 @@ export function overlapsNow(ref: u32, mint: f64, maxt: f64): bool {
   for (let tries: u32 = 0; tries < TRIES; tries++) {
     const sequence = atomic.load<u32>(lane)
     if ((sequence & 1) != 0) continue
-    const found = overlapsInOrder(slab, s, mint, maxt) || oooTouches(slab, s, mint, maxt)
+    const found =
+      overlapsInOrder(slab, s, mint, maxt) ||
+      oooTouches(slab, s, mint, maxt) ||
+      histogramOverlaps(ref, mint, maxt)
     atomic.fence()
     if (atomic.load<u32>(lane) == sequence) return found
   }

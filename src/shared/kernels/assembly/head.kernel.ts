@@ -42,7 +42,24 @@ import {
 } from '../head-layout'
 import { allocateRegion, createTable } from './head-memory'
 
-export { append, check, clearCounts, clearRange, publish, rollback, settle } from './head-append'
+export {
+  append,
+  check,
+  clearCounts,
+  clearRange,
+  closeFloats,
+  publish,
+  rollback,
+  settle,
+} from './head-append'
+export {
+  histogramClose,
+  histogramPut,
+  histogramRead,
+  histogramRow,
+  lastTime,
+  noteHistogram,
+} from './head-histogram'
 export { addPair, addTenant, define, defineByPairs, lookupPair } from './head-intern'
 export {
   logBegin,
@@ -52,6 +69,7 @@ export {
   logFrame,
   logRef,
   logSamples,
+  logSeries,
   setLogRef,
 } from './head-log'
 export { appendOutOfOrder, oooAppended, truncateOutOfOrder } from './head-ooo'

@@ -6,15 +6,26 @@
  * of one length collide with a chance of 2^-64, whatever a sender knows but the key; lengths are
  * compared too. (xxHash-like lanes can be made to collide without knowing the seed.)
  */
+import { readAt, readVarint } from './proto'
 import {
   HASH_KEY,
   ID_FINGERPRINT,
   ID_KEY,
   ID_LENGTH,
+  ID_METADATA,
   ID_NEXT,
   ID_ROUTE,
   KEY_LENGTH_MAX,
+  LABEL_LENGTH_MAX,
+  REFS_KEY,
+  REFS_MAX,
   ROUTE_NEW,
+  SYMBOL_AT,
+  SYMBOL_BYTES,
+  SYMBOL_COUNT,
+  SYMBOL_HASH,
+  SYMBOL_LENGTH,
+  SYMBOLS,
   TENANT_COUNT,
   TENANT_ID_NEXT,
   TENANT_KEEPS_KEYS,
@@ -74,6 +85,66 @@ export function hashLabels(c: usize, p: usize, n: u32): void {
   }
   hashLow = <u64>(i64x2.extract_lane(low, 0) + i64x2.extract_lane(low, 1))
   hashHigh = <u64>(i64x2.extract_lane(high, 0) + i64x2.extract_lane(high, 1))
+}
+
+/** What the symbols that `hashRefs` looked at take as a label set, in bytes, at most; how many. */
+export let refBytes: u32 = 0
+export let refCount: u32 = 0
+
+/**
+ * Hashes a symbol of remote write 2.0 into its row. The length is hashed too, by words of the key
+ * that no other input meets, since NH promises nothing for inputs of different lengths.
+ */
+export function hashSymbol(c: usize, row: usize, p: usize, length: u32): void {
+  // Longer ones never get into a label set, and what they are otherwise does not matter.
+  hashLabels(c, p, min(length, <u32>load<u32>(c, LABEL_LENGTH_MAX)))
+  const key: usize = load<u32>(c, REFS_KEY) + (REFS_MAX << 4)
+  store<u64>(row, hashLow + load<u64>(key, 16) * <u64>length + load<u64>(key), SYMBOL_HASH)
+  store<u64>(row, hashHigh + load<u64>(key, 24) * <u64>length + load<u64>(key, 8), SYMBOL_HASH + 8)
+  store<u32>(row, p, SYMBOL_AT)
+  store<u32>(row, length, SYMBOL_LENGTH)
+}
+
+/**
+ * Hashes label references [p, end), at most `most` of them, over the hashes of their symbols: the
+ * same for the same label set in every body.
+ *
+ * @returns false when a reference is malformed, out of range, or without its other half
+ */
+export function hashRefs(c: usize, p: usize, end: usize, most: u32): bool {
+  const symbols: usize = load<u32>(c, SYMBOLS)
+  const symbolCount = load<u32>(c, SYMBOL_COUNT)
+  const key: usize = load<u32>(c, REFS_KEY)
+  let low = i64x2.splat(0)
+  let high = i64x2.splat(0)
+  let count: u32 = 0
+  let bytes: u32 = 0
+  while (p < end && count < most) {
+    let ref: u64 = load<u8>(p)
+    if (ref < 0x80) p++
+    else if (<u32>(end - p) > 1 && load<u8>(p, 1) < 0x80) {
+      ref = (ref & 0x7f) | ((<u64>load<u8>(p, 1)) << 7)
+      p += 2
+    } else {
+      ref = readVarint(p, end)
+      p = readAt
+      if (p == 0) return false
+    }
+    if (ref >= <u64>symbolCount) return false
+    const row = symbols + <usize>ref * SYMBOL_BYTES
+    if (count < <u32>REFS_MAX) {
+      const m = v128.load(row)
+      low = i64x2.add(low, product(i32x4.add(m, v128.load(key + (count << 4)))))
+      high = i64x2.add(high, product(i32x4.add(m, v128.load(key + (count << 4), 16))))
+      bytes += min(load<u32>(row, SYMBOL_LENGTH), <u32>load<u32>(c, LABEL_LENGTH_MAX)) + 4
+    } else bytes = u32.MAX_VALUE >> 1
+    count++
+  }
+  hashLow = <u64>(i64x2.extract_lane(low, 0) + i64x2.extract_lane(low, 1))
+  hashHigh = <u64>(i64x2.extract_lane(high, 0) + i64x2.extract_lane(high, 1))
+  refBytes = bytes
+  refCount = count
+  return (count & 1) == 0
 }
 
 /** Word 0 × word 2 and word 1 × word 3, each 64 bits. */
@@ -161,6 +232,7 @@ export function createSeries(
   store<u64>(fingerprint, high, 8)
   store<u32>(load<u32>(c, ID_LENGTH) + (id << 2), length)
   store<u32>(load<u32>(c, ID_NEXT) + (id << 2), 0)
+  store<u32>(load<u32>(c, ID_METADATA) + (id << 2), 0)
   store<u8>(load<u32>(c, ID_ROUTE) + id, ROUTE_NEW)
   store<u32>(load<u32>(c, ID_KEY) + (id << 2), keepKey(tenant, labels, length))
   const entry = ((<u64>id) << 32) | <u64>tag

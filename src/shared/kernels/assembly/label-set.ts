@@ -21,10 +21,15 @@ import {
   REASON_NAME_INVALID,
   REASON_VALUE_INVALID,
   REASON_VALUE_LONG,
+  REFS_FLAG,
   SET_COUNT,
   SET_HASH,
   SET_LENGTH,
   SET_OFFENDER,
+  SYMBOL_AT,
+  SYMBOL_BYTES,
+  SYMBOL_LENGTH,
+  SYMBOLS,
   TENANT_HASH,
 } from './write-request-layout'
 
@@ -46,14 +51,15 @@ const PLACE_PRIME: u64 = 0x9e3779b97f4a7c15
 /**
  * Checks a label set and writes it in canonical form.
  *
- * @param p its label fields, as sent
+ * @param p its label fields, as sent, or (with REFS_FLAG and their number as n) its references
  * @param out room for n + 16 bytes
  * @returns 0, a reason (then nothing is written), or −1 when a label is malformed. Sets SET_LENGTH
  *   (bytes written), SET_COUNT, SET_HASH (of tenant, names and values) and SET_OFFENDER
  */
 export function labelSet(c: usize, p: usize, n: u32, out: usize): i32 {
   const table: usize = load<u32>(c, LABEL_TABLE)
-  const count = readLabels(p, p + n, table)
+  const isRefs = (n & REFS_FLAG) != 0
+  const count = isRefs ? readRefs(c, p, n ^ REFS_FLAG, table) : readLabels(p, p + n, table)
   if (count < 0) return -1
   store<u32>(c, count, SET_COUNT)
   store<u32>(c, 0, SET_OFFENDER)
@@ -79,6 +85,23 @@ function readLabels(p: usize, end: usize, table: usize): i32 {
     if (!readLabel(p, p + length, row)) return -1
     if (load<u32>(row, VALUE_LENGTH) != 0) count++
     p += length
+  }
+  return count
+}
+
+/** The same from references to symbols, which have been checked. */
+function readRefs(c: usize, p: usize, n: u32, table: usize): i32 {
+  const symbols: usize = load<u32>(c, SYMBOLS)
+  let count: i32 = 0
+  for (let i: u32 = 0; i < n; i += 2) {
+    const row = table + ((<usize>min(count, LABELS_MAX)) << 4)
+    for (let part: usize = 0; part < 16; part += 8) {
+      const symbol = symbols + <usize>readVarint(p, p + 10) * SYMBOL_BYTES
+      p = readAt
+      store<u32>(row + part, load<u32>(symbol, SYMBOL_AT))
+      store<u32>(row + part, load<u32>(symbol, SYMBOL_LENGTH), 4)
+    }
+    if (load<u32>(row, VALUE_LENGTH) != 0) count++
   }
   return count
 }

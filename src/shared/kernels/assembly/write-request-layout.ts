@@ -33,7 +33,7 @@ export const LABEL_LENGTH_MAX = 64
 export const PENDING = 68
 export const PENDING_COUNT = 72
 export const PENDING_KEYS = 76
-/** Metadata records of the chunk, (pointer, length) each: pointer, capacity, count. */
+/** Metadata records of the chunk, METADATA_BYTES each: pointer, capacity, count. */
 export const METADATA = 80
 export const METADATA_CAP = 84
 export const METADATA_COUNT = 88
@@ -80,6 +80,19 @@ export const SET_LENGTH = 324
 export const SET_COUNT = 328
 export const SET_HASH = 332
 export const SET_OFFENDER = 336
+/** Series of the chunk with histograms or exemplars, EXTRA_BYTES each: pointer, count, their size. */
+export const EXTRAS = 340
+export const EXTRA_COUNT = 344
+export const EXTRA_SIZE = 348
+/** Remote write 2.0: the symbols of the body, SYMBOL_BYTES each: pointer, capacity, count. */
+export const SYMBOLS = 352
+export const SYMBOL_CAP = 356
+export const SYMBOL_COUNT = 360
+/** The key of the hash over symbols' hashes: REFS_MAX * 16 + 64 random bytes. */
+export const REFS_KEY = 364
+/** Per id u32: what metadata was given to the host for it; and what makes it be given again. */
+export const ID_METADATA = 368
+export const METADATA_EPOCH = 372
 /** The ring of shards: tokens u32, owners u16, how many (0: all belongs to shard 0). */
 export const RING_TOKENS = 480
 export const RING_OWNERS = 484
@@ -127,6 +140,32 @@ export const ROW_LENGTH = 4
 export const ROW_FIRST = 8
 export const ROW_SAMPLES = 12
 export const ROW_BYTES = 16
+
+/** In ROW_LENGTH: the labels are references to symbols, the other bits their number. */
+export const REFS_FLAG = 0x40000000
+
+// An extra: index in the columns of a sample of its series (or of its mark), the series' fields.
+export const EXTRA_COLUMN = 0
+export const EXTRA_AT = 4
+export const EXTRA_END = 8
+export const EXTRA_BYTES = 16
+/** A chunk takes no further series when those with extras are as large as this. */
+export const EXTRA_SIZE_MAX = 1 << 20
+
+// A metadata record: its message; in 2.0 the series' labels.
+export const METADATA_AT = 0
+export const METADATA_LENGTH = 4
+export const METADATA_LABELS = 8
+export const METADATA_LABELS_LENGTH = 12
+export const METADATA_BYTES = 16
+
+// A symbol: hash u64 × 2, pointer, length.
+export const SYMBOL_HASH = 0
+export const SYMBOL_AT = 16
+export const SYMBOL_LENGTH = 20
+export const SYMBOL_BYTES = 32
+/** References of one series that are looked at; a series with more is over any limit. */
+export const REFS_MAX = 8192
 
 // A pending series: hash u64 × 2, tag, row, id, zero.
 export const PENDING_HASH = 0

@@ -12,18 +12,29 @@
  *                        repeated Exemplar exemplars = 3; repeated Histogram histograms = 4 }
  *   message Sample { double value = 1; int64 timestamp = 2 }
  */
-import {
-  createSeries,
-  equalBytes,
-  findSeries,
-  hashHigh,
-  hashLabels,
-  hashLow,
-  isSeries,
-  keyBytes,
-  tagOf,
-} from './label-hash'
+import { equalBytes } from './label-hash'
 import { readAt, readLength, readVarint, skipValue } from './proto'
+import {
+  addExtra,
+  addMark,
+  addRow,
+  addSample,
+  addSamples,
+  count,
+  fitsLabels,
+  flush,
+  follow,
+  isFull,
+  labelsAt,
+  labelsLength,
+  leave,
+  pendingMax,
+  readSample,
+  resolve,
+  resume,
+  setLabels,
+  usualSample,
+} from './request-rows'
 import {
   ATTENTION,
   ATTENTION_COUNT,
@@ -31,8 +42,6 @@ import {
   COLUMN_TIMES,
   COLUMN_VALUES,
   COUNTS,
-  DEFINE_OVERHEAD,
-  DUPLICATES,
   END,
   EXEMPLARS,
   HISTOGRAMS,
@@ -40,41 +49,24 @@ import {
   ID_LENGTH,
   ID_NEXT,
   ID_ROUTE,
-  LABEL_BYTES,
   LABEL_LENGTH_MAX,
-  LABEL_ROOM,
   METADATA,
-  METADATA_CAP,
+  METADATA_AT,
+  METADATA_BYTES,
   METADATA_COUNT,
+  METADATA_LENGTH,
   OFFENDER,
   OFFENDER_REASON,
-  PENDING,
-  PENDING_BYTES,
   PENDING_COUNT,
-  PENDING_HASH,
-  PENDING_HASH2,
-  PENDING_ID,
-  PENDING_KEYS,
-  PENDING_MAX,
-  PENDING_ROW,
-  PENDING_TAG,
   POS,
   REASON_FUTURE,
   RESUME_AT,
-  RESUME_END,
-  RESUME_LABELS,
-  RESUME_LENGTH,
   ROUTE_NEW,
   ROUTE_REJECTED,
   ROW_BYTES,
-  ROW_CAP,
   ROW_COUNT,
   ROW_FIRST,
-  ROW_LABELS,
-  ROW_LENGTH,
-  ROW_SAMPLES,
   ROWS,
-  SAMPLE_CAP,
   SAMPLE_COUNT,
   SCRATCH_AT,
   SHARD_BYTES,
@@ -85,14 +77,6 @@ import {
   SHARD_VALUES,
   SHARDS,
   TENANT,
-  TENANT_COUNT,
-  TENANT_ID_END,
-  TENANT_ID_NEXT,
-  TENANT_KEEPS_KEYS,
-  TENANT_KEY_AT,
-  TENANT_KEY_END,
-  TENANT_MASK,
-  TENANT_MISSES,
   TENANT_PREVIOUS,
   TIME_MAX,
   WALK_DONE,
@@ -105,19 +89,9 @@ export { defineRows, memberOf } from './define-rows'
 export { moveSlots } from './label-hash'
 export { labelSet } from './label-set'
 export { snappyDecompress, snappyLength } from './snappy'
-
-/** Misses in a row after which lookups are gathered: the sender's order is not the last one's. */
-const MISSES_SINGLE: u32 = 8
-/** How far back a series' samples are searched for one of the same time. */
-const DUPLICATE_WINDOW: u32 = 64
-
-// The sample read last.
-let sampleTime: f64 = 0
-let sampleValue: u64 = 0
+export { symbols, verifyV2, walkV2 } from './write-request-v2'
 
 // What `scanSeries` found.
-let labelsAt: usize = 0
-let labelsLength: u32 = 0
 let labelsApart: bool = false
 let sampleTotal: u32 = 0
 let histogramTotal: u32 = 0
@@ -160,28 +134,6 @@ export function walk(c: usize): i32 {
   return leave(c, tenant, p, WALK_DONE)
 }
 
-function isFull(c: usize): bool {
-  return (
-    load<u32>(c, SAMPLE_COUNT) >= load<u32>(c, SAMPLE_CAP) ||
-    load<u32>(c, ROW_COUNT) >= load<u32>(c, ROW_CAP) ||
-    load<u32>(c, METADATA_COUNT) >= load<u32>(c, METADATA_CAP)
-  )
-}
-
-/** Whether a series of this size may still be defined in this chunk's frames. */
-function fitsLabels(c: usize, length: u32): bool {
-  const most = min(length, load<u32>(c, LABEL_LENGTH_MAX)) + DEFINE_OVERHEAD
-  return (
-    load<u32>(c, ROW_COUNT) == 0 || most <= load<u32>(c, LABEL_ROOM) - load<u32>(c, LABEL_BYTES)
-  )
-}
-
-function leave(c: usize, tenant: usize, p: usize, code: i32): i32 {
-  store<u32>(c, p, POS)
-  flush(c, tenant)
-  return code
-}
-
 /** A field of the request that is no series: metadata is noted, the rest skipped. */
 function skipTop(c: usize, tag: u64, p: usize, end: usize): usize {
   if (tag >> 3 == 1 || (tag >> 3 == 3 && tag != 26)) return 0
@@ -189,9 +141,9 @@ function skipTop(c: usize, tag: u64, p: usize, end: usize): usize {
   if (tag == 26 && readAt != 0) {
     const length = readLength(p, end)
     const count = load<u32>(c, METADATA_COUNT)
-    const at: usize = load<u32>(c, METADATA) + (count << 3)
-    store<u32>(at, readAt)
-    store<u32>(at, length, 4)
+    const at: usize = load<u32>(c, METADATA) + count * METADATA_BYTES
+    store<u32>(at, readAt, METADATA_AT)
+    store<u32>(at, length, METADATA_LENGTH)
     store<u32>(c, count + 1, METADATA_COUNT)
     return readAt + length
   }
@@ -212,7 +164,7 @@ function series(c: usize, tenant: usize, p: usize, e: usize): i32 {
         usualSample(p + length, e) &&
         equalBytes(p, key, length)
       ) {
-        addRow(c, p, length, 1)
+        addRow(c, p, length, length, 1)
         addSample(c, guess)
         follow(tenant, guess)
         return WALK_DONE
@@ -224,20 +176,21 @@ function series(c: usize, tenant: usize, p: usize, e: usize): i32 {
 
 /** A series that is not as predicted, or of another shape than labels and one sample. */
 function otherSeries(c: usize, tenant: usize, p: usize, e: usize, guess: u32): i32 {
-  labelsAt = p
   let q = p
   while (q < e && load<u8>(q) == 10) {
     const length = readLength(q + 1, e)
     if (readAt == 0) return WALK_MALFORMED
     q = readAt + length
   }
-  labelsLength = <u32>(q - p)
+  setLabels(p, <u32>(q - p), <u32>(q - p))
   const isUsual = q > p && q < e && usualSample(q, e)
+  let isEmpty = false
   if (!isUsual) {
     if (!scanSeries(p, e)) return WALK_MALFORMED
-    if (sampleTotal != 0 && labelsApart) gatherLabels(c, p, e)
+    isEmpty = sampleTotal + histogramTotal + exemplarTotal == 0
+    if (!isEmpty && labelsApart) gatherLabels(c, p, e)
     // Labels that nobody will look at again.
-    if (sampleTotal == 0 && !verifyLabels(p, e)) return WALK_MALFORMED
+    if (isEmpty && !verifyLabels(p, e)) return WALK_MALFORMED
   }
   if (
     labelsLength > load<u32>(c, LABEL_LENGTH_MAX) &&
@@ -245,285 +198,29 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize, guess: u32): i
   ) {
     return WALK_MALFORMED
   }
-  const isKnown = resolve(c, tenant, guess, isUsual || sampleTotal != 0)
+  const isKnown = resolve(c, tenant, guess, !isEmpty)
   if (isKnown < 0) return WALK_ROOM
   if (isUsual) {
-    addRow(c, labelsAt, labelsLength, 1)
+    addRow(c, labelsAt, labelsLength, labelsLength, 1)
     addSample(c, isKnown)
   } else {
+    if (isEmpty) return WALK_DONE
     count(c, HISTOGRAMS, histogramTotal)
     count(c, EXEMPLARS, exemplarTotal)
-    if (sampleTotal == 0) return WALK_DONE
     if (labelsApart) store<u32>(c, labelsAt + labelsLength, SCRATCH_AT)
-    addRow(c, labelsAt, labelsLength, 0)
-    if (!addSamples(c, isKnown, p, e)) return WALK_MORE
+    addRow(c, labelsAt, labelsLength, labelsLength, sampleTotal == 0 ? 1 : 0)
+    if (histogramTotal + exemplarTotal != 0) addExtra(c, p, e)
+    if (sampleTotal == 0) addMark(c, isKnown)
+    else if (!addSamples(c, isKnown, p, e)) return WALK_MORE
   }
   if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
   return WALK_DONE
 }
 
-/**
- * Finds the id of the labels at hand, or queues them for the table (the row to come is theirs).
- *
- * @returns the id; 0 when queued, or when the label set is too long for an id; −1 without room
- */
-function resolve(c: usize, tenant: usize, guess: u32, hasSamples: bool): i32 {
-  if (!hasSamples || labelsLength > load<u32>(c, LABEL_LENGTH_MAX)) return 0
-  hashLabels(c, labelsAt, labelsLength)
-  if (guess != 0 && isSeries(c, guess, hashLow, hashHigh, labelsLength)) {
-    follow(tenant, guess)
-    return guess
-  }
-  if (!hasRoom(c, tenant)) return -1
-  const pending = load<u32>(c, PENDING_COUNT)
-  const at: usize = load<u32>(c, PENDING) + pending * PENDING_BYTES
-  store<u64>(at, hashLow, PENDING_HASH)
-  store<u64>(at, hashHigh, PENDING_HASH2)
-  store<u32>(at, tagOf(hashLow, hashHigh), PENDING_TAG)
-  store<u32>(at, load<u32>(c, ROW_COUNT), PENDING_ROW)
-  store<u32>(c, pending + 1, PENDING_COUNT)
-  count(c, PENDING_KEYS, keyBytes(labelsLength))
-  store<u32>(tenant, load<u32>(tenant, TENANT_MISSES) + 1, TENANT_MISSES)
-  return 0
-}
-
-/** Whether one more new series than those pending would find an id, a slot and room for its key. */
-function hasRoom(c: usize, tenant: usize): bool {
-  const pending = load<u32>(c, PENDING_COUNT)
-  if (load<u32>(tenant, TENANT_ID_END) - load<u32>(tenant, TENANT_ID_NEXT) <= pending) return false
-  const used = load<u32>(tenant, TENANT_COUNT) + pending + 1
-  if (used > (load<u32>(tenant, TENANT_MASK) + 1) >> 1) return false
-  if (load<u32>(tenant, TENANT_KEEPS_KEYS) == 0) return true
-  const keys = load<u32>(c, PENDING_KEYS) + keyBytes(labelsLength)
-  return keys <= load<u32>(tenant, TENANT_KEY_END) - load<u32>(tenant, TENANT_KEY_AT)
-}
-
-function pendingMax(tenant: usize): u32 {
-  return load<u32>(tenant, TENANT_MISSES) <= MISSES_SINGLE ? 1 : PENDING_MAX
-}
-
-/** The prediction held. */
-function follow(tenant: usize, id: u32): void {
-  store<u32>(tenant, id, TENANT_PREVIOUS)
-  store<u32>(tenant, 0, TENANT_MISSES)
-}
-
-/** Looks all pending series up, creates the new ones, and puts the ids into the columns. */
-function flush(c: usize, tenant: usize): void {
-  const pending = load<u32>(c, PENDING_COUNT)
-  if (pending == 0) return
-  const first: usize = load<u32>(c, PENDING)
-  // All probes before anything else: their cache misses overlap (~100 ns less per series).
-  for (let i: u32 = 0; i < pending; i++) {
-    const at = first + i * PENDING_BYTES
-    store<u32>(at, findPending(c, tenant, at), PENDING_ID)
-  }
-  const next: usize = load<u32>(c, ID_NEXT)
-  let previous = load<u32>(tenant, TENANT_PREVIOUS)
-  for (let i: u32 = 0; i < pending; i++) {
-    const at = first + i * PENDING_BYTES
-    let id = load<u32>(at, PENDING_ID)
-    // Two equal new ones may wait together.
-    if (id == 0) id = findPending(c, tenant, at)
-    if (id == 0) id = createPending(c, tenant, at)
-    nameRow(c, load<u32>(at, PENDING_ROW), id)
-    if (previous != 0) store<u32>(next + (previous << 2), id)
-    previous = id
-  }
-  store<u32>(tenant, previous, TENANT_PREVIOUS)
-  store<u32>(c, 0, PENDING_COUNT)
-  store<u32>(c, 0, PENDING_KEYS)
-}
-
-function findPending(c: usize, tenant: usize, at: usize): u32 {
-  const length = load<u32>(rowAt(c, load<u32>(at, PENDING_ROW)), ROW_LENGTH)
-  return findSeries(
-    c,
-    tenant,
-    load<u32>(at, PENDING_TAG),
-    load<u64>(at, PENDING_HASH),
-    load<u64>(at, PENDING_HASH2),
-    length,
-  )
-}
-
-function createPending(c: usize, tenant: usize, at: usize): u32 {
-  const row = rowAt(c, load<u32>(at, PENDING_ROW))
-  return createSeries(
-    c,
-    tenant,
-    load<u32>(at, PENDING_TAG),
-    load<u64>(at, PENDING_HASH),
-    load<u64>(at, PENDING_HASH2),
-    load<u32>(row, ROW_LABELS),
-    load<u32>(row, ROW_LENGTH),
-  )
-}
-
-function rowAt(c: usize, index: u32): usize {
-  return load<u32>(c, ROWS) + index * ROW_BYTES
-}
-
-/** Gives a row's samples their id. */
-function nameRow(c: usize, index: u32, id: u32): void {
-  const row = rowAt(c, index)
-  let at: usize = load<u32>(c, COLUMN_IDS) + (load<u32>(row, ROW_FIRST) << 2)
-  const end = at + (load<u32>(row, ROW_SAMPLES) << 2)
-  while (at < end) {
-    store<u32>(at, id)
-    at += 4
-  }
-}
-
-function count(c: usize, field: usize, more: u32): void {
-  store<u32>(c + field, load<u32>(c + field) + more)
-}
-
-function addRow(c: usize, labels: usize, length: u32, samples: u32): void {
-  const index = load<u32>(c, ROW_COUNT)
-  const row = rowAt(c, index)
-  store<u32>(row, labels, ROW_LABELS)
-  store<u32>(row, length, ROW_LENGTH)
-  store<u32>(row, load<u32>(c, SAMPLE_COUNT), ROW_FIRST)
-  store<u32>(row, samples, ROW_SAMPLES)
-  store<u32>(c, index + 1, ROW_COUNT)
-  if (length <= load<u32>(c, LABEL_LENGTH_MAX)) count(c, LABEL_BYTES, length + DEFINE_OVERHEAD)
-}
-
-/** Appends the sample at hand to the columns. */
-function addSample(c: usize, id: u32): void {
-  const index = load<u32>(c, SAMPLE_COUNT)
-  store<u32>(load<u32>(c, COLUMN_IDS) + (index << 2), id)
-  store<f64>(load<u32>(c, COLUMN_TIMES) + (index << 3), sampleTime)
-  store<u64>(load<u32>(c, COLUMN_VALUES) + (index << 3), sampleValue)
-  store<u32>(c, index + 1, SAMPLE_COUNT)
-}
-
-/**
- * Appends all samples among the fields [q, e), already checked, to the last row. A sample of a time
- * that the series had shortly before in this request is dropped, as Mimir does.
- *
- * @returns false when the columns filled up first; RESUME_AT says where to go on
- */
-function addSamples(c: usize, id: u32, q: usize, e: usize): bool {
-  const row = rowAt(c, load<u32>(c, ROW_COUNT) - 1)
-  const first = load<u32>(row, ROW_FIRST)
-  while (q < e) {
-    const start = q
-    const tag = readVarint(q, e)
-    if (tag != 18) {
-      skipValue(tag, readAt, e)
-      q = readAt
-      continue
-    }
-    if (load<u32>(c, SAMPLE_COUNT) >= load<u32>(c, SAMPLE_CAP)) {
-      store<u32>(c, start, RESUME_AT)
-      store<u32>(c, e, RESUME_END)
-      store<u32>(c, labelsAt, RESUME_LABELS)
-      store<u32>(c, labelsLength, RESUME_LENGTH)
-      return false
-    }
-    const length = readLength(readAt, e)
-    q = readAt + length
-    readSample(readAt, q)
-    if (isRepeated(c, first)) {
-      count(c, DUPLICATES, 1)
-    } else {
-      addSample(c, id)
-      store<u32>(row, load<u32>(row, ROW_SAMPLES) + 1, ROW_SAMPLES)
-    }
-  }
-  return true
-}
-
-/** Whether the series has the time at hand among its newest samples of this chunk. */
-function isRepeated(c: usize, first: u32): bool {
-  const times: usize = load<u32>(c, COLUMN_TIMES)
-  let index = load<u32>(c, SAMPLE_COUNT)
-  const last = index > first + DUPLICATE_WINDOW ? index - DUPLICATE_WINDOW : first
-  if (index > first && sampleTime > load<f64>(times + ((index - 1) << 3))) return false
-  while (index > last) {
-    index--
-    if (load<f64>(times + (index << 3)) == sampleTime) return true
-  }
-  return false
-}
-
-/** Goes on with the series whose samples filled the columns. */
-function resume(c: usize, tenant: usize): i32 {
-  labelsAt = load<u32>(c, RESUME_LABELS)
-  labelsLength = load<u32>(c, RESUME_LENGTH)
-  const id = resolve(c, tenant, 0, true)
-  if (id < 0) return WALK_ROOM
-  const at: usize = load<u32>(c, RESUME_AT)
-  store<u32>(c, 0, RESUME_AT)
-  addRow(c, labelsAt, labelsLength, 0)
-  const isWhole = addSamples(c, id, at, load<u32>(c, RESUME_END))
-  flush(c, tenant)
-  return isWhole ? WALK_DONE : WALK_MORE
-}
-
-/**
- * The sample field [q, e) when it has the usual shape: the last field, value and time (or time
- * alone: a value of 0 is not sent), the time in six bytes.
- */
-function usualSample(q: usize, e: usize): bool {
-  const size = <u32>(e - q)
-  let time: usize
-  if (size == 18) {
-    if (load<u16>(q) != 0x1012 || load<u8>(q, 2) != 9 || load<u8>(q, 11) != 16) return false
-    sampleValue = load<u64>(q, 3)
-    time = q + 12
-  } else if (size == 9) {
-    if (load<u16>(q) != 0x0712 || load<u8>(q, 2) != 16) return false
-    sampleValue = 0
-    time = q + 3
-  } else {
-    return false
-  }
-  const w = load<u64>(time)
-  if ((w & 0x808080808080) != 0x008080808080) return false
-  const bits: u64 =
-    (w & 0x7f) |
-    ((w >> 1) & 0x3f80) |
-    ((w >> 2) & 0x1fc000) |
-    ((w >> 3) & 0xfe00000) |
-    ((w >> 4) & 0x7f0000000) |
-    ((w >> 5) & 0x3f800000000)
-  sampleTime = <f64>bits
-  return true
-}
-
-/** Reads a sample message of any shape. */
-function readSample(p: usize, e: usize): bool {
-  sampleTime = 0
-  sampleValue = 0
-  while (p < e) {
-    const tag = readVarint(p, e)
-    if (readAt == 0) return false
-    p = readAt
-    if (tag == 9) {
-      if (<u32>(e - p) < 8) return false
-      sampleValue = load<u64>(p)
-      p += 8
-    } else if (tag == 16) {
-      sampleTime = <f64>(<i64>readVarint(p, e))
-      if (readAt == 0) return false
-      p = readAt
-    } else {
-      if (tag >> 3 == 1 || tag >> 3 == 2) return false
-      skipValue(tag, p, e)
-      if (readAt == 0) return false
-      p = readAt
-    }
-  }
-  return true
-}
-
 /** Reads a series of any shape: where its labels are, how many of what it has. False: malformed. */
 function scanSeries(p: usize, e: usize): bool {
-  labelsAt = p
-  labelsLength = 0
+  let labels = p
+  let length: u32 = 0
   labelsApart = false
   sampleTotal = 0
   histogramTotal = 0
@@ -535,13 +232,13 @@ function scanSeries(p: usize, e: usize): bool {
     const field = tag >> 3
     if (field >= 1 && field <= 4) {
       if ((tag & 7) != 2) return false
-      const length = readLength(readAt, e)
+      const size = readLength(readAt, e)
       if (readAt == 0) return false
-      p = readAt + length
+      p = readAt + size
       if (field == 1) {
-        if (labelsLength == 0) labelsAt = start
-        else if (labelsAt + labelsLength != start) labelsApart = true
-        labelsLength += <u32>(p - start)
+        if (length == 0) labels = start
+        else if (labels + length != start) labelsApart = true
+        length += <u32>(p - start)
       } else if (field == 2) {
         if (!readSample(readAt, p)) return false
         sampleTotal++
@@ -553,6 +250,7 @@ function scanSeries(p: usize, e: usize): bool {
       p = readAt
     }
   }
+  setLabels(labels, length, length)
   return true
 }
 
@@ -570,8 +268,7 @@ function gatherLabels(c: usize, p: usize, e: usize): void {
       at += p - start
     }
   }
-  labelsAt = to
-  labelsLength = <u32>(at - to)
+  setLabels(to, <u32>(at - to), <u32>(at - to))
 }
 
 /**
@@ -690,7 +387,10 @@ export function scatter(c: usize): void {
 }
 
 function refuse(c: usize, index: u32, reason: u32): void {
-  count(c, COUNTS + (reason << 2), 1)
+  const isMark = load<f64>(load<u32>(c, COLUMN_TIMES) + (index << 3)) == f64.POSITIVE_INFINITY
+  // What belongs to a mark's series is counted by the host, with the series' route.
+  if (isMark && reason == REASON_FUTURE) return
+  if (!isMark) count(c, COUNTS + (reason << 2), 1)
   if (load<u32>(c, OFFENDER) != 0xffffffff) return
   store<u32>(c, index, OFFENDER)
   store<u32>(c, reason, OFFENDER_REASON)

@@ -23,6 +23,7 @@ import {
 } from '../../kernels/head-layout.js'
 import { HeadIndex } from './head-index.js'
 import { HeadView } from './head-view.js'
+import { mergeHistograms } from './histogram-reader.js'
 import { LateSamples } from './late-samples.js'
 import type { ReadBuffer } from './read-buffer.js'
 
@@ -95,6 +96,11 @@ export class HeadReader {
     }
     const late = this.view.word(this.state + READER_OOO_TOTAL)
     if (late > 0) this.mergeLate(ref, { mint, maxt, most: late }, out)
+    out.histograms = undefined
+    if (this.kernel.histogramRow(ref) !== 0) {
+      const { view, kernel, slot, state } = this
+      mergeHistograms({ view, kernel, slot, state }, ref, { mint, maxt }, out)
+    }
   }
 
   private mergeLate(
@@ -124,9 +130,11 @@ export class HeadReader {
 
   /**
    * A number that changes when a series gets more samples, or those of its tile are encoded. -1 while
-   * that happens; -2 when it has samples out of order, so that more may come anywhere.
+   * that happens; -2 when it has samples out of order, so that more may come anywhere, or
+   * histograms.
    */
   stamp(ref: number): number {
+    if (this.kernel.histogramRow(ref) !== 0) return -2
     const { view } = this
     const slab = view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
     const lane = ref & SERIES_SLAB_MASK

@@ -110,6 +110,11 @@ export class HeadView {
     return refs
   }
 
+  /** The tenant of a series. */
+  tenantOf(ref: number): number {
+    return this.word(this.nameRow(this.pairNameId(this.pairs(ref)[0]!)) + 8)
+  }
+
   private nameRow(name: number): number {
     const slab = this.word(NAME_DIRECTORY + (name >>> NAME_SLAB_SHIFT) * 4)
     return slab + (name & ((1 << NAME_SLAB_SHIFT) - 1)) * NAME_ROW_BYTES

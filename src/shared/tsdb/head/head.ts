@@ -44,13 +44,16 @@ import {
   H_TOO_OLD,
   H_VALUES,
   LAST_TIMES,
+  RECORD_HEADER_BYTES,
   SERIES_DIRECTORY,
   SERIES_SLAB_MASK,
   SERIES_SLAB_SHIFT,
 } from '../../kernels/head-layout.js'
 import type { Labels } from '../../model/labels.js'
 import type { Matcher } from '../../model/matcher.js'
+import { HeadExemplars } from './exemplars.js'
 import { HeadView } from './head-view.js'
+import { HeadHistograms } from './histograms.js'
 import { encodeLabels } from './label-bytes.js'
 import {
   labelNamesSteps,
@@ -105,6 +108,8 @@ export const READER_SLOTS_DEFAULT = 64
 export class Head implements SelectContext {
   readonly view: HeadView
   readonly kernel: HeadKernel
+  readonly histograms: HeadHistograms
+  readonly exemplars = new HeadExemplars()
   /** Columns of a turn, [capacity]. */
   readonly refs: Uint32Array
   readonly times: Float64Array
@@ -118,6 +123,7 @@ export class Head implements SelectContext {
     const { memory, module } = options
     this.view = new HeadView(memory)
     this.kernel = instantiateHead(module, memory)
+    this.histograms = new HeadHistograms(this.view, this.kernel)
     const key = new Uint8Array(HEAD_KEY_BYTES)
     env.prng.fill(key)
     this.view.bytes.set(key, H_KEY)
@@ -369,6 +375,36 @@ export class Head implements SelectContext {
   /** Bytes of records in the log buffer. */
   logBytes(): number {
     return this.view.word(H_LOG_AT) - BATCH_HEADER_BYTES
+  }
+
+  /** Where the log buffer ends, for `logCut`. */
+  logMark(): number {
+    return this.view.word(H_LOG_AT)
+  }
+
+  /** Takes back the records since a mark. */
+  logCut(mark: number): void {
+    this.kernel.logForget()
+    this.view.u32[H_LOG_AT >>> 2] = mark
+  }
+
+  /**
+   * Adds a record to the log buffer: header, count u32, zero u32, then the parts.
+   * @returns false, and nothing added, when the buffer is full
+   */
+  logRecord(kind: number, parts: readonly Uint8Array[]): boolean {
+    const { view } = this
+    const used = view.word(H_LOG_AT)
+    const length = parts.reduce((sum, part) => sum + part.length, 8)
+    if (used + RECORD_HEADER_BYTES + length > view.word(H_LOG_BYTES)) return false
+    let at = view.word(H_LOG) + used
+    for (const word of [kind, length, parts.length, 0]) at = view.bytes.writeUInt32LE(word, at)
+    for (const part of parts) {
+      view.bytes.set(part, at)
+      at += part.length
+    }
+    view.u32[H_LOG_AT >>> 2] = used + RECORD_HEADER_BYTES + length
+    return true
   }
 
   /** Address and size of the log buffer, which replay reads segments to. */

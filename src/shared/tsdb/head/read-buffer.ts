@@ -1,4 +1,5 @@
 /** What a series is read to. */
+import type { FloatHistogram } from '../../model/histogram.js'
 
 /** Samples of one series, in arrays that are replaced by larger ones when they do not suffice. */
 export interface ReadBuffer {
@@ -7,4 +8,9 @@ export interface ReadBuffer {
   /** Stale markers keep their bits. */
   values: Float64Array
   count: number
+  /**
+   * [count] native histograms: undefined where a sample is a float, undefined altogether when all
+   * are; a reader sets it only when there is one.
+   */
+  histograms?: (FloatHistogram | undefined)[] | undefined
 }

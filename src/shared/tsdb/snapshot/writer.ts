@@ -12,12 +12,16 @@ import {
   H_NEXT_LOG_REF,
   H_PAIR_COUNT,
   H_SERIES_COUNT,
+  RECORD_EXEMPLARS,
   RECORD_HEADER_BYTES,
+  RECORD_HISTOGRAM_CHUNKS,
   RECORD_SNAPSHOT_END,
   RECORD_TENANTS,
 } from '../../kernels/head-layout.js'
+import { encodeExemplarRecord, setRecordSeries } from '../../wire/frames/index.js'
 import type { Head } from '../head/head.js'
 import { sealBatch } from '../wal/format.js'
+import { CHUNK_HEAD_BYTES } from '../wal/replay-records.js'
 import { encodeSnapshotHeader, snapshotName } from './format.js'
 
 /** Bytes of a slice: a turn waits for one. */
@@ -45,8 +49,10 @@ export class SnapshotWriter {
   private readonly pairEnd: number
   private readonly seriesEnd: number
   private size = 0
-  private stage: 'tenants' | 'pairs' | 'states' | 'end' | 'done' = 'tenants'
+  private stage: 'tenants' | 'pairs' | 'states' | 'histograms' | 'exemplars' | 'end' | 'done' =
+    'tenants'
   private next = 1
+  private histogramRefs: number[] | undefined
 
   /** Creates the file. @throws AppError `disk-failed` */
   constructor(options: SnapshotOptions) {
@@ -76,11 +82,15 @@ export class SnapshotWriter {
     if (this.stage === 'tenants') this.addTenants()
     else if (this.stage === 'pairs') this.addPairs()
     else if (this.stage === 'states') samples = this.addStates()
+    else if (this.stage === 'histograms') this.addHistograms()
+    else if (this.stage === 'exemplars') this.addExemplars()
     else this.addEnd()
     const range = samples > 0 ? head.acceptedRange() : { mint: 0, maxt: 0 }
     const batch = head.logBatch()
     sealBatch(batch, { sampleCount: samples, ...range })
     this.write(batch)
+    // Numbers given for a slice hold in the snapshot only.
+    head.kernel.logForget()
     head.kernel.logBegin()
     return this.hasMore()
   }
@@ -117,11 +127,66 @@ export class SnapshotWriter {
     const { kernel } = this.options.head
     const from = this.next
     this.next = kernel.saveStates(from, this.seriesEnd, this.sliceBytes) >>> 0
-    if (this.next === this.seriesEnd) this.stage = 'end'
+    if (this.next === this.seriesEnd) this.stage = 'histograms'
     else if (this.next === from) {
       throw fail('internal', { text: `series ${from} is too large for a snapshot` })
     }
     return kernel.savedSampleCount() >>> 0
+  }
+
+  /** Payload: count u32, zero u32, then per chunk number, encoding, length, zero u32, bytes. */
+  private addHistograms(): void {
+    const { head } = this.options
+    this.histogramRefs ??= [...head.histograms.refs()]
+    const parts: Uint8Array[] = []
+    let bytes = 0
+    while (bytes < this.sliceBytes && this.histogramRefs.length > 0) {
+      const ref = this.histogramRefs.pop()!
+      const number = this.numberOf(ref)
+      for (const chunk of head.histograms.chunks(ref)) {
+        const part = Buffer.alloc(CHUNK_HEAD_BYTES + chunk.bytes.length)
+        part.writeUInt32LE(number, 0)
+        part.writeUInt32LE(chunk.encoding, 4)
+        part.writeUInt32LE(chunk.bytes.length, 8)
+        part.set(chunk.bytes, CHUNK_HEAD_BYTES)
+        parts.push(part)
+        bytes += part.length
+      }
+    }
+    if (this.histogramRefs.length === 0) this.stage = 'exemplars'
+    this.addParts(RECORD_HISTOGRAM_CHUNKS, parts)
+  }
+
+  /** The log's number of a series; one that the log is to get anew has a record in the slice. */
+  private numberOf(ref: number): number {
+    const { kernel, refs, view } = this.options.head
+    if (kernel.logRef(ref) === 0) {
+      refs[0] = ref
+      if (kernel.logSeries(view.tenantOf(ref), 0, 1) === 0) {
+        throw fail('internal', { text: 'a slice of histograms is too large for a snapshot' })
+      }
+    }
+    return kernel.logRef(ref) >>> 0
+  }
+
+  /** All tenants' exemplars, as in the log. */
+  private addExemplars(): void {
+    const { head } = this.options
+    const parts: Uint8Array[] = []
+    for (const index of head.tenantNames().keys()) {
+      for (const { ref, t, value, labels } of head.exemplars.list(index)) {
+        const record = encodeExemplarRecord(t, value, labels)
+        setRecordSeries(record, this.numberOf(ref))
+        parts.push(record)
+      }
+    }
+    this.addParts(RECORD_EXEMPLARS, parts)
+    this.stage = 'end'
+  }
+
+  private addParts(kind: number, parts: readonly Uint8Array[]): void {
+    if (parts.length === 0 || this.options.head.logRecord(kind, parts)) return
+    throw fail('internal', { text: 'a slice of histograms is too large for a snapshot' })
   }
 
   /** Payload: series u32, next series number u32. */

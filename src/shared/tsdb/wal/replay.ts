@@ -22,7 +22,10 @@ import { listSnapshots, type Snapshot } from '../snapshot/list.js'
 import { raiseNextNumber, SnapshotLoad } from '../snapshot/load.js'
 import {
   BATCH_HEADER_BYTES,
+  RECORD_EXEMPLARS,
   RECORD_HEADER_BYTES,
+  RECORD_HISTOGRAM_CHUNKS,
+  RECORD_HISTOGRAMS,
   RECORD_METADATA,
   RECORD_OUT_OF_ORDER,
   RECORD_SAMPLES,
@@ -38,6 +41,7 @@ import {
   type Segment,
   type SegmentPart,
 } from './reader.js'
+import { loadHistogramChunks, NO_ROOM, replayRecords, UNKNOWN } from './replay-records.js'
 
 /** A log to replay. */
 export interface ReplayLog {
@@ -114,10 +118,6 @@ export interface ReplayOptions {
   readonly logs: readonly ReplayLog[]
   readonly onDamage: (damage: ReplayDamage) => void
 }
-
-/** Marks in the map of series numbers. */
-const UNKNOWN = 0xffffffff
-const NO_ROOM = 0xfffffffe
 
 /** Copies of damaged batches kept per log. */
 const DAMAGED_FILES_MAX = 64
@@ -352,7 +352,15 @@ function takePart(
   const reason =
     load === undefined
       ? replayBatch(options.head, log, part, window, progress)
-      : loadBatch(load, part, window)
+      : loadBatch(load, part, window, (kind, payload) => {
+          if (kind === RECORD_SERIES) {
+            return replaySeries(options.head, log, payload, progress)
+          }
+          const { refs } = log.numbers
+          return kind === RECORD_HISTOGRAM_CHUNKS
+            ? loadHistogramChunks(options.head, refs, payload, progress)
+            : replayRecords(options.head, refs, payload, progress)
+        })
   if (reason === undefined) return
   progress.damagedBatches++
   progress.damagedBytes += part.header.length
@@ -363,11 +371,17 @@ function takePart(
   options.onDamage({ path, position: part.position, length, reason, mint, maxt, samples })
 }
 
+/** Whether a snapshot's record is read as one of the log. */
+function isOfLog(kind: number): boolean {
+  return kind === RECORD_SERIES || kind === RECORD_HISTOGRAM_CHUNKS || kind === RECORD_EXEMPLARS
+}
+
 /** Takes a batch of a snapshot; says why when not all of it could be. */
 function loadBatch(
   load: SnapshotLoad,
   part: SegmentPart & { kind: 'batch' },
   window: Buffer,
+  takeOther: (kind: number, payload: Buffer) => boolean,
 ): 'unknown-series' | 'malformed' | undefined {
   const end = part.at + part.header.length
   for (let at = part.at + BATCH_HEADER_BYTES; end - at >= RECORD_HEADER_BYTES; ) {
@@ -376,6 +390,11 @@ function loadBatch(
     const payload = at + RECORD_HEADER_BYTES
     if (kind === 0) break // padding
     if (length > end - payload) return 'malformed'
+    if (isOfLog(kind)) {
+      if (!takeOther(kind, window.subarray(payload, payload + length))) return 'malformed'
+      at = payload + length
+      continue
+    }
     const outcome = load.take(kind, window, payload, length)
     if (outcome !== 'loaded') return outcome
     at = payload + length
@@ -394,6 +413,7 @@ function replayBatch(
   const end = part.at + part.header.length
   let count = 0
   let lateCount = 0
+  const later: Uint8Array[] = []
   for (let at = part.at + BATCH_HEADER_BYTES; end - at >= RECORD_HEADER_BYTES; ) {
     const kind = window.readUInt32LE(at)
     const length = window.readUInt32LE(at + 4)
@@ -417,12 +437,17 @@ function replayBatch(
       if (decoded < 0) return 'malformed'
       lateCount += decoded
       mapNumbers(lateColumns(head).refs, log.numbers, lateCount - decoded, decoded)
+    } else if (kind === RECORD_HISTOGRAMS || kind === RECORD_EXEMPLARS) {
+      later.push(window.subarray(payload, payload + length))
     } else if (kind !== RECORD_METADATA) return 'malformed'
     at = payload + length
   }
   const unknownBefore = progress.samplesUnknown
   appendColumns(head, dropMarked(head, count, progress), progress)
   appendLate(head, dropMarked(lateColumns(head), lateCount, progress), progress)
+  for (const payload of later) {
+    if (!replayRecords(head, log.numbers.refs, payload, progress)) return 'malformed'
+  }
   return progress.samplesUnknown > unknownBefore ? 'unknown-series' : undefined
 }
 

@@ -35,6 +35,14 @@ export interface AnswerFrame {
   readonly status: number
   readonly retryable: boolean
   readonly text: string
+  readonly written: WrittenCounts
+}
+
+/** What of a push was stored. */
+export interface WrittenCounts {
+  readonly samples: number
+  readonly histograms: number
+  readonly exemplars: number
 }
 
 /** An ACK. */
@@ -124,7 +132,7 @@ export function answerFrameBytes(text: Uint8Array): number {
 export function encodeAnswer(
   data: Uint8Array,
   at: number,
-  answer: { requestId: number; status: number; retryable: boolean },
+  answer: Omit<AnswerFrame, 'text'>,
   text: Uint8Array,
 ): void {
   const view = viewAt(data, at)
@@ -132,6 +140,10 @@ export function encodeAnswer(
   view.setUint32(4, answer.status, true)
   view.setUint32(8, text.length, true)
   view.setUint32(12, answer.retryable ? 1 : 0, true)
+  view.setUint32(16, answer.written.samples, true)
+  view.setUint32(20, answer.written.histograms, true)
+  view.setUint32(24, answer.written.exemplars, true)
+  view.setUint32(28, 0, true)
   if (text.length > 0) data.set(text, at + ANSWER_HEADER_BYTES)
 }
 
@@ -142,6 +154,11 @@ export function decodeAnswer(data: Uint8Array, at: number): AnswerFrame {
     requestId: view.getUint32(0, true),
     status: view.getUint32(4, true),
     retryable: view.getUint32(12, true) === 1,
+    written: {
+      samples: view.getUint32(16, true),
+      histograms: view.getUint32(20, true),
+      exemplars: view.getUint32(24, true),
+    },
     text: textAt(data, at + ANSWER_HEADER_BYTES, view.getUint32(8, true)),
   }
 }

@@ -5,8 +5,11 @@
  * BODY, main → distributor: one remote write request as it came
  *   0 requestId u32 | 4 flags u32 | 8 tenantLength u32 | 12 bodyLength u32 | tenant | body
  *
+ *   Flags: BODY_V2, a remote write 2.0 request.
+ *
  * ANSWER, distributor → main
- *   0 requestId u32 | 4 httpStatus u32 | 8 textLength u32 | 12 retryable u32 | text (UTF-8)
+ *   0 requestId u32 | 4 httpStatus u32 | 8 textLength u32 | 12 retryable u32
+ *   | 16 samples u32 | 20 histograms u32 | 24 exemplars u32: written | 28 zero u32 | text (UTF-8)
  *
  * WRITE, distributor → ingester: what one body has for one shard; several frames when it is large
  *   0 requestId u32 | 4 flags u32 (LAST) | 8 tenantLength u32 | 12 defineCount u32
@@ -28,6 +31,11 @@
  *   A record: type u32 (index of METADATA_TYPES) | metricLength u32 | helpLength u32
  *   | unitLength u32 | metric help unit (UTF-8), then padding to 8.
  *
+ * RECORDS, distributor → ingester: histograms and exemplars of one body for one shard; acked as
+ *   WRITE is, which they follow
+ *   0 requestId u32 | 4 flags u32 (LAST) | 8 tenantLength u32 | 12 recordCount u32
+ *   16 recordBytes u32 (whole section) | 20 zero u32 | 24 zero u64 | tenant | records (records.ts)
+ *
  * The rules for ids, acks and generations are in docs/architecture.md, "Rules between actors".
  */
 
@@ -37,13 +45,17 @@ export const FRAME_ANSWER = 2
 export const FRAME_WRITE = 3
 export const FRAME_ACK = 4
 export const FRAME_METADATA = 5
+export const FRAME_RECORDS = 6
 
-/** Flag of WRITE: the last frame of this body for this shard; it is the one that is acked. */
+/** Flag of BODY: remote write 2.0. */
+export const BODY_V2 = 1
+
+/** Flag of WRITE and RECORDS: the last frame of this body for this shard; it is the one that is acked. */
 export const WRITE_LAST = 1
 
 /** Bytes before the body in a BODY frame. */
 export const BODY_HEADER_BYTES = 16
-export const ANSWER_HEADER_BYTES = 16
+export const ANSWER_HEADER_BYTES = 32
 export const WRITE_HEADER_BYTES = 32
 export const DEFINE_HEADER_BYTES = 16
 export const ACK_HEADER_BYTES = 16
@@ -97,7 +109,23 @@ export const DISCARD_REASONS = [
   'native_histograms_disabled',
   'memory_limit',
   'max_label_names_per_info_series',
+  'invalid_native_histogram_schema',
+  'max_native_histogram_buckets',
+  'native_histogram_count_mismatch',
+  'native_histogram_count_not_big_enough',
+  'native_histogram_negative_bucket_count',
+  'native_histogram_span_negative_offset',
+  'native_histogram_spans_buckets_mismatch',
+  'native_histogram_custom_buckets_mismatch',
+  'native_histogram_custom_buckets_invalid',
+  'native_histogram_custom_buckets_infinite',
 ] as const
+
+/**
+ * In an ACK, in place of a reason: how many of the samples that it counts were histograms. They are
+ * in their own reason's count too.
+ */
+export const ACK_HISTOGRAMS = 0
 
 /** Rounds a section's length up to the next multiple of 8. */
 export function padTo8(length: number): number {

@@ -34,7 +34,7 @@ export interface WriteRequest {
 }
 
 /** Reads fields one by one. */
-interface Cursor {
+export interface Cursor {
   readonly bytes: Uint8Array
   at: number
 }
@@ -104,7 +104,8 @@ function decodeSeries(bytes: Uint8Array): WriteSeries {
   return { labels, times, values: BigUint64Array.from(values), exemplarCount, histogramCount }
 }
 
-function decodeLabel(bytes: Uint8Array): Label {
+/** Decodes a Label message. */
+export function decodeLabel(bytes: Uint8Array): Label {
   let name = ''
   let value = ''
   eachField(bytes, (tag, cursor) => {
@@ -131,7 +132,8 @@ function decodeSample(bytes: Uint8Array): [number, bigint] {
   return [time, value]
 }
 
-function eachField(bytes: Uint8Array, visit: (tag: bigint, cursor: Cursor) => void): void {
+/** Visits the fields of a message; the visitor reads each value. */
+export function eachField(bytes: Uint8Array, visit: (tag: bigint, cursor: Cursor) => void): void {
   const cursor: Cursor = { bytes, at: 0 }
   while (cursor.at < bytes.length) {
     const tag = readVarint(cursor)
@@ -147,7 +149,8 @@ function isField(tag: bigint, field: number, name: string): boolean {
   return true
 }
 
-function skip(tag: bigint, cursor: Cursor): void {
+/** Skips a field's value. */
+export function skip(tag: bigint, cursor: Cursor): void {
   const type = Number(tag & 7n)
   if (type === 0) readVarint(cursor)
   else if (type === 1) take(cursor, 8)
@@ -156,7 +159,8 @@ function skip(tag: bigint, cursor: Cursor): void {
   else throw malformed(`wire type ${type}`)
 }
 
-function readVarint(cursor: Cursor): bigint {
+/** Reads a varint, 64 bits. */
+export function readVarint(cursor: Cursor): bigint {
   let value = 0n
   for (let shift = 0n; shift < 70n; shift += 7n) {
     const byte = cursor.bytes[take(cursor, 1)]!
@@ -166,11 +170,18 @@ function readVarint(cursor: Cursor): bigint {
   throw malformed('varint of more than ten bytes')
 }
 
-function readBytes(cursor: Cursor): Uint8Array {
+/** Reads a length and so many bytes; a view. */
+export function readBytes(cursor: Cursor): Uint8Array {
   const length = readVarint(cursor)
   if (length > BigInt(cursor.bytes.length)) throw malformed('unexpected end')
   const start = take(cursor, Number(length))
   return cursor.bytes.subarray(start, start + Number(length))
+}
+
+/** Reads eight bytes as a float, its bits kept as far as a number keeps them. */
+export function readFloat(cursor: Cursor): number {
+  const at = take(cursor, 8)
+  return new DataView(cursor.bytes.buffer, cursor.bytes.byteOffset + at, 8).getFloat64(0, true)
 }
 
 function readText(cursor: Cursor): string {
@@ -184,6 +195,7 @@ function take(cursor: Cursor, count: number): number {
   return start
 }
 
-function malformed(why: string): Error {
+/** The error of a message that cannot be read. */
+export function malformed(why: string): Error {
   return fail('bad-data', { text: `malformed write request: ${why}` })
 }

@@ -7,3 +7,12 @@ export {
   type WriteRequest,
   type WriteSeries,
 } from './decode.js'
+export {
+  decodeExemplar,
+  decodeHistogram,
+  decodeMetadataV2,
+  eachExtra,
+  readRefs,
+  type WriteExemplar,
+  type WriteHistogram,
+} from './histogram.js'

@@ -36,10 +36,11 @@ for (const memory of ['ordinary', 'shared'] as const) {
 
   test(`an answer, ${memory} memory`, () => {
     const text = Buffer.from('zu spät')
-    const answer = { requestId: 0xffffffff, status: 503, retryable: true }
+    const written = { samples: 5, histograms: 6, exemplars: 7 }
+    const answer = { requestId: 0xffffffff, status: 503, retryable: true, written }
     encodeAnswer(data, AT, answer, text)
     assert.deepEqual(decodeAnswer(data, AT), { ...answer, text: 'zu spät' })
-    assert.equal(answerFrameBytes(text), 16 + 8)
+    assert.equal(answerFrameBytes(text), 32 + 8)
   })
 
   test(`an ack, ${memory} memory`, () => {

@@ -1,0 +1,200 @@
+/**
+ * Histograms and exemplars of the body in hand: decoded, checked, and queued as records for the
+ * shard that their series is on. Plain TypeScript: a histogram carries many values, so the cost of
+ * one is spread over its buckets.
+ */
+import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
+import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
+import { compareUtf8, type Label, type Labels } from '../../shared/model/labels.js'
+import {
+  DISCARD_REASONS,
+  encodeExemplarRecord,
+  encodeHistogramRecord,
+  setRecordSeries,
+} from '../../shared/wire/frames/index.js'
+import { decodeExemplar, decodeHistogram, eachExtra } from '../../shared/wire/remote-write/index.js'
+import type { Workbench } from './body.js'
+import type { BodyCounts } from './counters.js'
+import { labelsOfRow } from './offender.js'
+import type { PushRequest } from './request.js'
+import type { TenantSeries } from './series-cache.js'
+import { describeOffender } from './validate.js'
+import { describeFault, findFault, type HistogramFault } from './validate-histogram.js'
+
+/** Mimir's bound: names and values of one exemplar, in characters. */
+const EXEMPLAR_CHARACTERS_MAX = 128
+const DISABLED = DISCARD_REASONS.indexOf('native_histograms_disabled')
+const FUTURE = DISCARD_REASONS.indexOf('too_far_in_future')
+const TOO_LARGE = DISCARD_REASONS.indexOf('max_native_histogram_buckets')
+
+/** A series with extras. */
+interface Place {
+  readonly id: number
+  /** A shard, or ROUTE_REJECTED and a reason. */
+  readonly route: number
+  readonly column: number
+}
+
+/** Takes the extras of one body. */
+export class Extras {
+  private readonly bench: Workbench
+  private readonly request: PushRequest
+  private readonly tenant: TenantSeries
+  private readonly counts: BodyCounts
+  private readonly isV2: boolean
+  private readonly timeMax: number
+
+  constructor(
+    bench: Workbench,
+    body: { request: PushRequest; tenant: TenantSeries; counts: BodyCounts; isV2: boolean },
+  ) {
+    this.bench = bench
+    this.request = body.request
+    this.tenant = body.tenant
+    this.counts = body.counts
+    this.isV2 = body.isV2
+    this.timeMax = bench.now() + bench.config.creationGracePeriodMs
+  }
+
+  /** Takes what the walk noted in this chunk, once routes are known; false when one is malformed. */
+  take(kernel: WriteRequestKernel): boolean {
+    const count = kernel.get(layout.EXTRA_COUNT)
+    const { words, bytes, routes } = kernel
+    const ids = kernel.get(layout.COLUMN_IDS) >>> 2
+    for (let i = 0; i < count; i++) {
+      const at = (kernel.extras + i * layout.EXTRA_BYTES) >>> 2
+      const column = words[at + layout.EXTRA_COLUMN / 4]!
+      const id = words[ids + column]!
+      const from = words[at + layout.EXTRA_AT / 4]!
+      const fields = bytes.subarray(from, words[at + layout.EXTRA_END / 4]!)
+      try {
+        this.takeSeries(fields, { id, route: bytes[routes + id]!, column })
+      } catch {
+        return false
+      }
+    }
+    return true
+  }
+
+  private takeSeries(fields: Uint8Array, place: Place): void {
+    const reason = place.route >= layout.ROUTE_REJECTED ? place.route & 31 : 0
+    eachExtra(fields, this.isV2, {
+      histogram: (bytes) => {
+        if (reason === 0) this.takeHistogram(bytes, place)
+        else this.discard(reason)
+      },
+      exemplar: (bytes) => {
+        if (reason === 0) this.takeExemplar(bytes, place)
+      },
+    })
+  }
+
+  private takeHistogram(bytes: Uint8Array, place: Place): void {
+    if (!this.bench.config.nativeHistogramsEnabled) {
+      this.discard(DISABLED)
+      return
+    }
+    const { t, startMs, histogram } = decodeHistogram(bytes)
+    const labels = (): Labels => labelsOfRow(this.bench.kernel, place.column)
+    if (t > this.timeMax) {
+      this.discard(FUTURE)
+      const offender = { reason: FUTURE, labels: labels(), label: NO_LABEL, timeMs: t }
+      this.request.ownText ||= describeOffender(offender, this.bench.config)
+      return
+    }
+    let fault: HistogramFault | undefined = findFault(histogram)
+    const record = fault === undefined ? encodeHistogramRecord(t, histogram, startMs) : undefined
+    if (record !== undefined && !this.send(record, place)) fault = 'max_native_histogram_buckets'
+    if (fault === undefined) {
+      this.counts.histograms++
+      this.request.written.histograms++
+      return
+    }
+    const reason = DISCARD_REASONS.indexOf(fault)
+    this.discard(reason < 0 ? TOO_LARGE : reason)
+    this.request.ownText ||= describeFault(fault, t, labels())
+  }
+
+  private discard(reason: number): void {
+    const { discarded } = this.counts
+    discarded[reason] = discarded[reason]! + 1
+  }
+
+  /** Exemplars count as written also when none are kept, as in Mimir. */
+  private takeExemplar(bytes: Uint8Array, place: Place): void {
+    const { kernel, config, counters } = this.bench
+    this.request.written.exemplars++
+    if (config.exemplarsMax === 0) return
+    const { t, value, labels, refs } = decodeExemplar(bytes, this.isV2)
+    const found = this.isV2 ? labelsOfRefs(kernel, refs) : labels
+    if (found === undefined) throw new RangeError('exemplar: reference out of range')
+    const kept = found
+      .filter((label) => label.value !== '')
+      .sort((a, b) => compareUtf8(a.name, b.name))
+    const fault = findExemplarFault(found, kept, t)
+    if (fault === undefined && t <= this.timeMax) {
+      this.send(encodeExemplarRecord(t, value, encodeExemplarLabels(kept)), place)
+      return
+    }
+    this.request.written.exemplars--
+    const reason = fault?.reason ?? 'exemplar_too_far_in_future'
+    counters.discardExemplar(this.tenant.name, reason)
+    if (fault !== undefined && fault.text !== '') this.request.ownText ||= fault.text
+  }
+
+  private send(record: Uint8Array, place: Place): boolean {
+    setRecordSeries(record, place.id)
+    return this.bench.shards[place.route]!.addRecord(record)
+  }
+}
+
+const NO_LABEL: Label = { name: '', value: '' }
+
+/** Why an exemplar is dropped, and what the sender is told; no text: nothing. */
+function findExemplarFault(
+  sent: Labels,
+  kept: Labels,
+  t: number,
+): { reason: string; text: string } | undefined {
+  const told = `timestamp: ${t}`
+  if (sent.length === 0) {
+    const text = `received an exemplar with no valid labels, ${told} (err-mimir-exemplar-labels-missing)`
+    return { reason: 'exemplar_labels_missing', text }
+  }
+  if (t === 0) {
+    const text = `received an exemplar with no timestamp, ${told} (err-mimir-exemplar-timestamp-invalid)`
+    return { reason: 'exemplar_timestamp_invalid', text }
+  }
+  if (kept.length === 0) return { reason: 'exemplar_labels_blank', text: '' }
+  const characters = sent.reduce((sum, { name, value }) => sum + [...name, ...value].length, 0)
+  if (characters <= EXEMPLAR_CHARACTERS_MAX) return undefined
+  const text = `received an exemplar where the size of its combined labels exceeds the limit of ${EXEMPLAR_CHARACTERS_MAX} characters, ${told} (err-mimir-exemplar-labels-too-long)`
+  return { reason: 'exemplar_labels_too_long', text }
+}
+
+/** Label bytes as in a define: uvarint length, name, uvarint length, value. */
+function encodeExemplarLabels(labels: Labels): Uint8Array {
+  const parts = labels.flatMap(({ name, value }) => [Buffer.from(name), Buffer.from(value)])
+  const bytes: number[] = []
+  for (const part of parts) {
+    let length = part.length
+    while (length > 127) {
+      bytes.push((length & 127) | 128)
+      length >>>= 7
+    }
+    bytes.push(length, ...part)
+  }
+  return Uint8Array.from(bytes)
+}
+
+/** Labels by references; undefined when one is out of range or without its other half. */
+function labelsOfRefs(kernel: WriteRequestKernel, refs: readonly number[]): Label[] | undefined {
+  const labels: Label[] = []
+  for (let i = 0; i < refs.length; i += 2) {
+    const name = kernel.findSymbol(refs[i]!)
+    const value = kernel.findSymbol(refs[i + 1] ?? Number.NaN)
+    if (name === undefined || value === undefined) return undefined
+    labels.push({ name, value })
+  }
+  return labels
+}

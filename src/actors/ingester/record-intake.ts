@@ -1,0 +1,252 @@
+/**
+ * Histograms and exemplars of a turn: checked as they come, logged with its batch, and put into the
+ * head when that is written. Rare beside floats, so these are objects.
+ */
+import {
+  CHECK_DUPLICATE,
+  CHECK_OUT_OF_ORDER,
+  CHECK_TOO_OLD,
+} from '../../shared/kernels/head-layout.js'
+import {
+  type Head,
+  type HistogramOutcome,
+  RECORD_EXEMPLARS,
+  RECORD_HISTOGRAMS,
+  type StoredExemplar,
+} from '../../shared/tsdb/index.js'
+import {
+  ACK_HISTOGRAMS,
+  ACK_RETRY,
+  type AnyHistogram,
+  DISCARD_REASONS,
+  eachRecord,
+  encodeExemplarRecord,
+  encodeHistogramRecord,
+  findHistogram,
+  RECORD_EXEMPLAR,
+  type RecordsFrame,
+  type RecordView,
+  setRecordSeries,
+} from '../../shared/wire/frames/index.js'
+import {
+  type BodyAck,
+  type DistributorLink,
+  REF_FULL,
+  REF_UNBOUND,
+  REFS_END,
+  reject,
+  worsen,
+} from './links.js'
+import { printRejection } from './rejection-text.js'
+import type { TenantState, Tenants } from './tenants.js'
+
+const OUT_OF_ORDER = DISCARD_REASONS.indexOf('sample_out_of_order')
+const DUPLICATE = DISCARD_REASONS.indexOf('sample_duplicate_timestamp')
+const TOO_OLD = DISCARD_REASONS.indexOf('sample_timestamp_too_old')
+const LABEL_INVALID = DISCARD_REASONS.indexOf('label_invalid')
+const MEMORY_LIMIT = DISCARD_REASONS.indexOf('memory_limit')
+
+/** Reason and code of a check that failed. */
+const FAILURES: Record<
+  Exclude<HistogramOutcome, 'accepted' | 'repeated'>,
+  readonly [number, number]
+> = {
+  duplicate: [DUPLICATE, CHECK_DUPLICATE],
+  'out-of-order': [OUT_OF_ORDER, CHECK_OUT_OF_ORDER],
+  'too-old': [TOO_OLD, CHECK_TOO_OLD],
+}
+
+interface PendingHistogram {
+  readonly tenant: TenantState
+  readonly ack: BodyAck
+  readonly ref: number
+  readonly t: number
+  readonly histogram: AnyHistogram
+}
+
+interface PendingExemplar {
+  readonly tenant: TenantState
+  readonly exemplar: StoredExemplar
+}
+
+/** What the intake works with. */
+export interface IntakeParts {
+  readonly shard: number
+  readonly head: Head
+  readonly tenants: Tenants
+}
+
+/** A RECORDS frame and what it belongs to. */
+export interface TakenRecords {
+  readonly link: DistributorLink
+  readonly frame: RecordsFrame
+  readonly tenant: TenantState
+  readonly ack: BodyAck
+}
+
+/** What became of a frame. */
+export type IntakeResult = 'taken' | 'malformed' | 'unbound' | 'full'
+
+/** Takes the records of a turn. */
+export class RecordIntake {
+  private readonly parts: IntakeParts
+  private histograms: PendingHistogram[] = []
+  private exemplars: PendingExemplar[] = []
+  mint = Number.POSITIVE_INFINITY
+  maxt = Number.NEGATIVE_INFINITY
+
+  constructor(parts: IntakeParts) {
+    this.parts = parts
+  }
+
+  /** Histograms and exemplars that wait for the log. */
+  size(): number {
+    return this.histograms.length + this.exemplars.length
+  }
+
+  /** Samples among them. */
+  sampleCount(): number {
+    return this.histograms.length
+  }
+
+  /** Forgets what an earlier turn had. */
+  clear(): void {
+    this.histograms = []
+    this.exemplars = []
+    this.mint = Number.POSITIVE_INFINITY
+    this.maxt = Number.NEGATIVE_INFINITY
+  }
+
+  /** Takes a frame: what is accepted stands in the log buffer; `from` is the first free column. */
+  take(taken: TakenRecords, from: number): IntakeResult {
+    const { frame, link } = taken
+    const views: RecordView[] = []
+    if (!eachRecord(frame.records, frame.recordCount, (view) => views.push(view))) {
+      return 'malformed'
+    }
+    const refOf = (id: number): number => link.refs[id] ?? REF_UNBOUND
+    if (views.some(({ series }) => refOf(series) === REF_UNBOUND)) return 'unbound'
+    const histograms: PendingHistogram[] = []
+    const exemplars: PendingExemplar[] = []
+    for (const view of views) {
+      const ref = refOf(view.series)
+      if (view.kind === RECORD_EXEMPLAR) {
+        const { tenant } = taken
+        const exemplar = exemplarOf(ref, view)
+        const isNew = ref < REFS_END && this.parts.head.exemplars.isNew(tenant.index, exemplar)
+        if (isNew) exemplars.push({ tenant, exemplar })
+        continue
+      }
+      const pending = this.checkHistogram(taken, ref, view)
+      if (pending !== undefined) histograms.push(pending)
+    }
+    if (histograms.length + exemplars.length === 0) return 'taken'
+    if (!this.log(taken.tenant, from, histograms, exemplars)) {
+      this.takeBack(histograms, from)
+      return 'full'
+    }
+    this.histograms.push(...histograms)
+    this.exemplars.push(...exemplars)
+    return 'taken'
+  }
+
+  private checkHistogram(
+    taken: TakenRecords,
+    ref: number,
+    view: RecordView,
+  ): PendingHistogram | undefined {
+    const { head, tenants, shard } = this.parts
+    const { tenant, ack } = taken
+    if (ref >= REFS_END) {
+      this.discard(taken, ref === REF_FULL ? MEMORY_LIMIT : LABEL_INVALID)
+      if (ref === REF_FULL) worsen(ack, ACK_RETRY, `ingester-${shard} has no memory left`)
+      return undefined
+    }
+    const found = findHistogram(view.kind, view.payload)
+    if (found === undefined) return undefined
+    const { histogram } = found
+    const outcome = head.histograms.check(ref, view.t, histogram, tenants.oldestOf(tenant))
+    if (outcome === 'repeated') return undefined
+    if (outcome !== 'accepted') {
+      const [reason, code] = FAILURES[outcome]
+      this.discard(taken, reason)
+      const labels = head.view.labels(ref)
+      ack.text ||= printRejection(shard, tenant.name, { code, t: view.t, labels })
+      return undefined
+    }
+    this.mint = Math.min(this.mint, view.t)
+    this.maxt = Math.max(this.maxt, view.t)
+    return { tenant, ack, ref, t: view.t, histogram }
+  }
+
+  private discard({ ack, tenant }: TakenRecords, reason: number): void {
+    reject(ack, reason, 1)
+    ack.counts![ACK_HISTOGRAMS]! += 1
+    this.parts.tenants.discard(tenant, reason, 1)
+  }
+
+  private log(
+    tenant: TenantState,
+    from: number,
+    histograms: readonly PendingHistogram[],
+    exemplars: readonly PendingExemplar[],
+  ): boolean {
+    const { head } = this.parts
+    const refs = [...histograms.map(({ ref }) => ref), ...exemplars.map((e) => e.exemplar.ref)]
+    if (refs.length > head.capacity - from) return false
+    head.refs.set(refs, from)
+    const mark = head.logMark()
+    if (head.kernel.logSeries(tenant.index, from, refs.length) === 0) return false
+    const numbered = (record: Uint8Array, ref: number): Uint8Array => {
+      setRecordSeries(record, head.kernel.logRef(ref) >>> 0)
+      return record
+    }
+    const samples = histograms.map(({ ref, t, histogram }) =>
+      numbered(encodeHistogramRecord(t, histogram, 0), ref),
+    )
+    const others = exemplars.map(({ exemplar: { ref, t, value, labels } }) =>
+      numbered(encodeExemplarRecord(t, value, labels), ref),
+    )
+    const isLogged =
+      (samples.length === 0 || head.logRecord(RECORD_HISTOGRAMS, samples)) &&
+      (others.length === 0 || head.logRecord(RECORD_EXEMPLARS, others))
+    // The series' records may stay: they are good without samples.
+    if (!isLogged) head.logCut(mark)
+    return isLogged
+  }
+
+  /** The batch was written: puts everything into the head. */
+  commit(): void {
+    const { head, tenants, shard } = this.parts
+    for (const { tenant, ack, ref, t, histogram } of this.histograms) {
+      if (head.histograms.append(ref, t, histogram)) {
+        tenant.maxt = Math.max(tenant.maxt, t)
+        tenant.ingested.add(1)
+        continue
+      }
+      // In the log but not in memory: the sender sends it again, and a replay brings it anyway.
+      reject(ack, MEMORY_LIMIT, 1)
+      tenants.discard(tenant, MEMORY_LIMIT, 1)
+      worsen(ack, ACK_RETRY, `ingester-${shard} has no memory left`)
+    }
+    for (const { tenant, exemplar } of this.exemplars) head.exemplars.add(tenant.index, exemplar)
+  }
+
+  /** The batch could not be written: everything is as before. */
+  rollback(text: string): void {
+    for (const { ack } of this.histograms) worsen(ack, ACK_RETRY, text)
+    this.takeBack(this.histograms, 0)
+  }
+
+  private takeBack(histograms: readonly PendingHistogram[], from: number): void {
+    const { head } = this.parts
+    for (const [i, { ref }] of histograms.entries()) head.refs[from + i] = ref
+    head.kernel.rollback(from, histograms.length)
+  }
+}
+
+function exemplarOf(ref: number, view: RecordView): StoredExemplar {
+  const bytes = new Uint8Array(view.payload)
+  const value = new DataView(bytes.buffer).getFloat64(0, true)
+  return { ref, t: view.t, value, labels: bytes.subarray(8) }
+}

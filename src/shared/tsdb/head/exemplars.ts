@@ -1,0 +1,77 @@
+/**
+ * Exemplars of a head: the newest of each tenant up to a bound, oldest ones dropped first. Plain
+ * objects: they are few by nature and off unless a limit is set.
+ */
+
+/** An exemplar of a series. */
+export interface StoredExemplar {
+  readonly ref: number
+  /** ms. */
+  readonly t: number
+  readonly value: number
+  /** Label bytes, as in a define. */
+  readonly labels: Uint8Array
+}
+
+interface TenantExemplars {
+  /** A circle once it is full. */
+  readonly list: StoredExemplar[]
+  /** The place of the oldest one. */
+  next: number
+  /** The newest one per series. */
+  readonly newest: Map<number, StoredExemplar>
+}
+
+/** Exemplars by tenant. */
+export class HeadExemplars {
+  /** Per tenant; 0 keeps none. */
+  limit = 0
+  private readonly tenants = new Map<number, TenantExemplars>()
+
+  /**
+   * Whether an exemplar is to be kept: newer than the series' newest one. What is equal to that one
+   * or late is dropped in silence, as Prometheus does.
+   */
+  isNew(tenant: number, exemplar: StoredExemplar): boolean {
+    if (this.limit === 0) return false
+    const newest = this.tenants.get(tenant)?.newest.get(exemplar.ref)
+    return newest === undefined || exemplar.t > newest.t
+  }
+
+  /** Keeps an exemplar. */
+  add(tenant: number, exemplar: StoredExemplar): void {
+    if (!this.isNew(tenant, exemplar)) return
+    let found = this.tenants.get(tenant)
+    if (found === undefined) {
+      found = { list: [], next: 0, newest: new Map() }
+      this.tenants.set(tenant, found)
+    }
+    found.newest.set(exemplar.ref, exemplar)
+    if (found.list.length < this.limit) {
+      found.list.push(exemplar)
+      return
+    }
+    const gone = found.list[found.next]!
+    if (found.newest.get(gone.ref) === gone) found.newest.delete(gone.ref)
+    found.list[found.next] = exemplar
+    found.next = (found.next + 1) % found.list.length
+  }
+
+  /** Exemplars of some series in [mint, maxt], in the order in which they came. */
+  select(
+    tenant: number,
+    refs: ReadonlySet<number>,
+    range: { readonly mint: number; readonly maxt: number },
+  ): StoredExemplar[] {
+    return this.list(tenant).filter(
+      ({ ref, t }) => refs.has(ref) && t >= range.mint && t <= range.maxt,
+    )
+  }
+
+  /** All exemplars of a tenant, in the order in which they came. */
+  list(tenant: number): StoredExemplar[] {
+    const found = this.tenants.get(tenant)
+    if (found === undefined) return []
+    return [...found.list.slice(found.next), ...found.list.slice(0, found.next)]
+  }
+}

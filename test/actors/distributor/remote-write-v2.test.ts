@@ -1,0 +1,125 @@
+/** Remote write 2.0 and histograms through a distributor: requests put together field by field. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { compressSync } from 'snappy'
+import { BODY_V2, findHistogram } from '../../../src/shared/wire/frames/index.js'
+import { Fixture } from './fixture.js'
+
+const NOW = 1_700_000_000_000
+
+function varint(value: number): Buffer {
+  const bytes: number[] = []
+  let rest = value
+  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128)
+  return Buffer.from([...bytes, rest])
+}
+
+function field(number: number, bytes: Uint8Array): Buffer {
+  return Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes])
+}
+
+function whole(number: number, value: number): Buffer {
+  return Buffer.concat([varint(number * 8), varint(value)])
+}
+
+function float(number: number, value: number): Buffer {
+  const bytes = Buffer.alloc(8)
+  bytes.writeDoubleLE(value)
+  return Buffer.concat([varint(number * 8 + 1), bytes])
+}
+
+const SYMBOLS = ['', '__name__', 'up', 'job', 'a', 'b', 'latency', 'A help text', 'seconds']
+
+function request(series: readonly Buffer[], symbols: readonly string[] = SYMBOLS): Buffer {
+  const strings = symbols.map((symbol) => field(4, Buffer.from(symbol)))
+  return compressSync(Buffer.concat([...strings, ...series.map((one) => field(5, one))]))
+}
+
+function refs(...list: number[]): Buffer {
+  return field(1, Buffer.concat(list.map(varint)))
+}
+
+function sample(t: number, value: number): Buffer {
+  return field(2, Buffer.concat([float(1, value), whole(2, t)]))
+}
+
+const HISTOGRAM = field(
+  3,
+  Buffer.concat([
+    whole(1, 6),
+    float(3, 12.5),
+    whole(4, 2),
+    float(5, 0.001),
+    whole(6, 1),
+    field(11, Buffer.concat([whole(1, 2), whole(2, 2)])),
+    field(12, Buffer.from([4, 2])),
+    whole(15, NOW),
+  ]),
+)
+
+test('finds the same series in every body, whatever numbers its symbols have', () => {
+  const fixture = new Fixture()
+  const first = request([
+    Buffer.concat([refs(1, 2, 3, 4), sample(NOW - 2, 1)]),
+    Buffer.concat([refs(1, 2, 3, 5), sample(NOW - 2, 2)]),
+  ])
+  assert.equal(fixture.push(first, 'acme', BODY_V2).status, 200)
+  const symbols = ['', 'b', 'a', 'job', 'up', '__name__']
+  const second = request(
+    [
+      Buffer.concat([refs(5, 4, 3, 2), sample(NOW - 1, 3)]),
+      Buffer.concat([refs(5, 4, 3, 1), sample(NOW - 1, 4), sample(NOW, 5)]),
+    ],
+    symbols,
+  )
+  const answer = fixture.push(second, 'acme', BODY_V2)
+  assert.deepEqual(answer.written, { samples: 3, histograms: 0, exemplars: 0 })
+  const { samples, defineCounts } = fixture.shards[0]!
+  assert.deepEqual([...samples.keys()].sort(), ['acme|__name__=up,job=a', 'acme|__name__=up,job=b'])
+  assert.equal(samples.get('acme|__name__=up,job=b')!.length, 3)
+  assert.deepEqual([...defineCounts.values()], [1, 1])
+})
+
+test('sends histograms and metadata of series on', () => {
+  const fixture = new Fixture()
+  const metadata = field(5, Buffer.concat([whole(1, 3), whole(3, 7), whole(4, 8)]))
+  const body = request([Buffer.concat([refs(1, 6), HISTOGRAM, metadata])])
+  const answer = fixture.push(body, 'acme', BODY_V2)
+  assert.deepEqual([answer.status, answer.text], [200, ''])
+  assert.deepEqual(answer.written, { samples: 0, histograms: 1, exemplars: 0 })
+  const { records, metadata: entries } = fixture.shards[0]!
+  assert.deepEqual(entries, [{ type: 3, metric: 'latency', help: 'A help text', unit: 'seconds' }])
+  const { histogram } = findHistogram(records[0]!.kind, records[0]!.payload)!
+  assert.equal(records[0]!.t, NOW)
+  assert.equal(histogram.count, 6)
+  assert.equal(histogram.schema, 1)
+  assert.deepEqual([...histogram.positive.spans], [1, 2])
+  assert.deepEqual('deltas' in histogram.positive && [...histogram.positive.deltas], [2, 1])
+})
+
+for (const [what, body, status] of [
+  ['a reference out of range', request([Buffer.concat([refs(1, 99), sample(NOW, 1)])]), 400],
+  ['an odd number of references', request([Buffer.concat([refs(1, 2, 3), sample(NOW, 1)])]), 400],
+  ['a first symbol that is not empty', request([], ['x']), 400],
+  ['no series', request([]), 200],
+] as const) {
+  test(`answers ${status} to ${what}`, () => {
+    const fixture = new Fixture()
+    const answer = fixture.push(body, 'acme', BODY_V2)
+    assert.equal(answer.status, status)
+    assert.equal(fixture.shards[0]!.samples.size, 0)
+  })
+}
+
+test('refuses a histogram whose count is not the sum of its buckets, and stores the rest', () => {
+  const fixture = new Fixture()
+  const wrong = field(3, Buffer.concat([whole(1, 7), whole(6, 1), whole(15, NOW)]))
+  const body = request([
+    Buffer.concat([refs(1, 6), wrong]),
+    Buffer.concat([refs(1, 2), sample(NOW, 1)]),
+  ])
+  const answer = fixture.push(body, 'acme', BODY_V2)
+  assert.equal(answer.status, 400)
+  assert.match(answer.text, /err-mimir-native-histogram-count-mismatch/)
+  assert.deepEqual(answer.written, { samples: 1, histograms: 0, exemplars: 0 })
+})
