@@ -66,7 +66,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     auth: true,
     errors: 'text',
     handler: push,
-    doc: 'Remote write 1.0.',
+    doc: 'Remote write 1.0 and 2.0.',
   },
   // Query
   { ...GET_API, ...INSTANT },
