@@ -35,7 +35,6 @@ const PACKAGES: Record<string, RegExp> = {
   piscina: /^src\/shared\/actor\//,
   re2js: /^src\/shared\/model\/regex\.ts$/,
   '@node-rs/crc32': /^src\/shared\/base\/crc32c\.ts$/,
-  'lru-cache': /^src\/shared\/cache\//,
   yaml: /^src\/shared\/config\//,
 }
 
