@@ -6,6 +6,7 @@
 import type { Config } from '../../shared/config/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
 import { compileKernel } from '../../shared/kernels/load.js'
+import type { CompactorBoot } from '../compactor/contract.js'
 import {
   DISTRIBUTOR_DEFAULTS,
   type DistributorBootData,
@@ -84,7 +85,9 @@ export function actorTable(
   const common = { policy: POLICY, startMs: START_MS, shutdownMs }
   const shardCount = counts.ingesters
   return {
+    // Started in this order, stopped in reverse.
     children: [
+      { ...common, ...compactorRow(config, headKernel) },
       {
         ...common,
         kind: 'ingester',
@@ -136,6 +139,19 @@ export function actorTable(
         notice: (shard, port) => ({ shard, port, memory: memories[shard]! }),
       },
     },
+  }
+}
+
+function compactorRow(
+  config: Config,
+  kernel: WebAssembly.Module,
+): Pick<ChildSpec, 'kind' | 'count' | 'isOnDemand' | 'entry' | 'boot'> {
+  return {
+    kind: 'compactor',
+    count: 1,
+    isOnDemand: true,
+    entry: new URL('../compactor/worker.js', import.meta.url),
+    boot: (index): CompactorBoot => ({ index, config: { dataDir: config['data.dir'] }, kernel }),
   }
 }
 

@@ -13,6 +13,8 @@ export interface ChildStatus {
   readonly restarts: number
   /** How its last thread ended; empty when none did. */
   readonly lastExit: string
+  /** It starts with its first work, and `/ready` does not look at it. */
+  readonly isOnDemand: boolean
   /** What the actor says of itself; undefined while it does not run or does not answer. */
   readonly status: ActorStatus | undefined
 }

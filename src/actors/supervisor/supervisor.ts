@@ -8,6 +8,7 @@ import {
   type ActorStatus,
   type ActorThread,
   definePool,
+  expose,
   type Pool,
   startThread,
   type ThreadExit,
@@ -23,10 +24,15 @@ import type { ChildState, ChildStatus, Readiness, SystemStatus } from './contrac
 import { decideRestart, type RestartPolicy } from './restart.js'
 import { type LinkSpec, type MainEnds, type SeatNotices, Wiring } from './wiring.js'
 
-/** A row of the child table. All children are permanent: they are restarted whatever they end by. */
+/**
+ * A row of the child table. Children are permanent, restarted whatever they end by, but for those
+ * that start on demand: when another actor first opens a port to one. They are restarted likewise
+ * then, but whether they run is no matter to `/ready`.
+ */
 export interface ChildSpec {
   readonly kind: string
   readonly count: number
+  readonly isOnDemand?: boolean
   /** The thread's `worker.js`. */
   readonly entry: URL
   readonly policy: RestartPolicy
@@ -59,6 +65,8 @@ export interface SupervisorOptions<Message> {
   readonly links: readonly LinkSpec[]
   readonly pool?: PoolSpec<Message>
   readonly main: MainEnds
+  /** Answers the calls that actors make to `main`. */
+  readonly services?: object
   /** The system cannot go on; the process must end. Called once, after the last log line. */
   onFatal(reason: string): void
 }
@@ -69,6 +77,8 @@ const CALL_MS = 5_000
 const STATUS_MS = 1_000
 /** An actor that has not answered for so long takes no writes: a disk that stands still blocks it. */
 const SILENT_MS = 3_000
+
+type Port = ReturnType<ActorThread['open']>
 
 interface Child {
   readonly spec: ChildSpec
@@ -113,6 +123,7 @@ export class Supervisor<Task, Answer, Message> {
   async start(): Promise<void> {
     try {
       for (const spec of this.options.children) {
+        if (spec.isOnDemand === true) continue
         const kind = this.children.filter((child) => child.spec === spec)
         await Promise.all(kind.map((child) => this.launch(child)))
       }
@@ -130,9 +141,29 @@ export class Supervisor<Task, Answer, Message> {
     return this.pool.run(task, signal)
   }
 
-  /** A port on which an actor answers calls; undefined while it does not run. */
-  openPort(kind: string, index: number): ReturnType<ActorThread['open']> | undefined {
-    return this.children.find((child) => child.actor === `${kind}/${index}`)?.thread?.open()
+  /** A port on which an actor answers calls; undefined while it does not run and is not to start now. */
+  openPort(kind: string, index: number): Port | undefined {
+    return this.demand(`${kind}/${index}`)?.open()
+  }
+
+  /** The thread of an actor; one that starts on demand is started. */
+  private demand(actor: string): ActorThread | undefined {
+    const child = this.children.find((other) => other.actor === actor)
+    if (child?.spec.isOnDemand === true && child.state === 'stopped' && !this.isDraining) {
+      // Up to the thread's being there `launch` runs at once.
+      this.launch(child).catch((error: unknown) => this.logFailed(child, error))
+    }
+    return child?.thread
+  }
+
+  private openFor(peer: string, index: number, port: Port): void {
+    if (peer === 'main' && this.options.services !== undefined) {
+      expose(port, this.options.services)
+      return
+    }
+    const thread = this.demand(`${peer}/${index}`)
+    if (thread === undefined) port.close()
+    else thread.serve(port)
   }
 
   /** Ends a thread as a crash would: `ingester/0`, or `querier/0` of the pool. For tests and operators. */
@@ -222,6 +253,7 @@ export class Supervisor<Task, Answer, Message> {
 
   private onNote(child: Child, note: ActorNote): void {
     if (note.note === 'metric-block') this.options.registry.attach(child.actor, note.block)
+    else if (note.note === 'open') this.openFor(note.peer, note.index, note.port)
     else this.wiring.relink({ peer: child.spec.kind, index: child.index }, note)
   }
 
@@ -321,7 +353,9 @@ export class Supervisor<Task, Answer, Message> {
         status = { ...status, isServing: false }
       }
     }
-    return { actor, state: child.state, restarts: child.restarts, lastExit: child.lastExit, status }
+    const { state, restarts, lastExit } = child
+    const isOnDemand = child.spec.isOnDemand === true
+    return { actor, state, restarts, lastExit, isOnDemand, status }
   }
 
   private poolStatus(): ChildStatus | undefined {
@@ -334,6 +368,7 @@ export class Supervisor<Task, Answer, Message> {
       state: threads === spec.size ? 'running' : 'starting',
       restarts: this.poolRestarts,
       lastExit: '',
+      isOnDemand: false,
       status: { readyPercent: 100, isServing: threads > 0, details: { threads, size: spec.size } },
     }
   }
@@ -343,7 +378,8 @@ export class Supervisor<Task, Answer, Message> {
       return { isReady: false, reason: 'the server is shutting down', percent: 100 }
     let percent = 100
     let reason = ''
-    for (const { actor, state, status } of children) {
+    for (const { actor, state, status, isOnDemand } of children) {
+      if (isOnDemand) continue
       const at = state === 'running' ? (status?.readyPercent ?? 100) : 0
       if (at < percent) {
         percent = at

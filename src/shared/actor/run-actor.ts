@@ -2,7 +2,7 @@
  * The thread side of an actor: what a `worker.ts` calls. Reads the boot data, builds the actor,
  * answers the supervisor, opens links, runs the loop, and reports how it ended.
  */
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { createNodeEnv, type Env } from '../env/index.js'
 import { Doorbell } from '../ringbuf/index.js'
 import { type LogLevel, openMetrics } from '../telemetry/index.js'
@@ -46,6 +46,11 @@ export interface ActorHost {
   poke(): void
   /** Asks the supervisor for a new generation of a link (ids unknown to the other side). */
   relink(peer: string, index: number): void
+  /**
+   * A port on which another actor answers its calls, or main with peer `main`. One that starts with
+   * its first work is started. The port closes when the other one ends, or does not run: open another.
+   */
+  open(peer: string, index: number): MessagePort
 }
 
 /** What the supervisor may ask of a thread. */
@@ -63,6 +68,12 @@ export interface ActorControl {
 export type ActorNote =
   | { readonly note: 'metric-block'; readonly block: SharedArrayBuffer }
   | { readonly note: 'relink'; readonly peer: string; readonly index: number }
+  | {
+      readonly note: 'open'
+      readonly peer: string
+      readonly index: number
+      readonly port: MessagePort
+    }
 
 /** The worker data of an actor's thread. */
 export interface ActorWorkerData {
@@ -97,14 +108,19 @@ export function runActor<Boot>(
   const host: ActorHost = {
     poke: () => doorbell.poke(),
     relink: (peer, index) => tell({ note: 'relink', peer, index }),
+    open: (peer, index) => {
+      const { port1, port2 } = new MessageChannel()
+      tell({ note: 'open', peer, index, port: port2 }, [port2])
+      return port1
+    },
   }
   const built = Promise.resolve().then(() => build(env, data.boot as Boot, host))
   built.catch(crash)
   expose(data.control, controlOf(built, env, doorbell, crash))
 }
 
-function tell(note: ActorNote): void {
-  parentPort?.postMessage(note)
+function tell(note: ActorNote, moved: MessagePort[] = []): void {
+  parentPort?.postMessage(note, moved)
 }
 
 function controlOf(

@@ -44,6 +44,8 @@ export interface ActorThread {
    * Calls before the actor is built wait for it.
    */
   open(): MessagePort
+  /** Has the actor answer calls on a port; it closes when the actor cannot. */
+  serve(port: MessagePort): void
   status(): Promise<ActorStatus>
   drain(): Promise<void>
   terminate(): Promise<void>
@@ -94,7 +96,12 @@ export function startThread(spec: ThreadSpec): ActorThread {
     exited,
     start: () => control.start(),
     link: (end) => control.link(transferring(end, [end.port])),
-    open: () => openPort(control),
+    open: () => {
+      const { port1, port2 } = new MessageChannel()
+      serve(control, port2, () => port1.close())
+      return port1
+    },
+    serve: (port) => serve(control, port, () => port.close()),
     status: () => control.status(),
     drain: () => control.drain(),
     terminate: async () => {
@@ -103,9 +110,7 @@ export function startThread(spec: ThreadSpec): ActorThread {
   }
 }
 
-function openPort(control: Client<ActorControl>): MessagePort {
-  const { port1, port2 } = new MessageChannel()
-  // A thread that is gone closes port2 by itself; the caller sees port1 close.
-  control.serve(transferring(port2, [port2])).catch(() => port1.close())
-  return port1
+/** A thread that is gone closes the port by itself; the caller sees its end close. */
+function serve(control: Client<ActorControl>, port: MessagePort, onFailure: () => void): void {
+  control.serve(transferring(port, [port])).catch(onFailure)
 }

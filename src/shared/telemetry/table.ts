@@ -113,6 +113,11 @@ export const METRICS = {
     help: 'Frames refused since they named series ids that their link had not defined.',
     labels: [],
   },
+  nilo_compactor_task_failures_total: {
+    type: 'counter',
+    help: 'Runs of compactor tasks that failed.',
+    labels: ['task'],
+  },
   nilo_ingester_memory_bytes: {
     type: 'gauge',
     help: 'Bytes handed out of the memory of a shard.',

@@ -2,7 +2,8 @@
  * A test actor in the distributor's place: passes each frame from main on to a sink (kind modulo
  * sinks), passes the sink's answer back, and answers LOST for what a sink that is gone had.
  */
-import { type Link, runActor } from '../../../src/shared/actor/index.js'
+import { connect, type Link, runActor } from '../../../src/shared/actor/index.js'
+import type { SinkCalls } from './sink-thread.js'
 
 export const DONE = 1
 export const LOST = 2
@@ -33,7 +34,14 @@ runActor<{ sinks: number }>((_env, boot, host) => {
     unlink(link) {
       if (link.peer === 'sink') lose(link.index)
     },
-    calls: { relink: (index: number) => host.relink('sink', index) },
+    calls: {
+      relink: (index: number) => host.relink('sink', index),
+      /** Calls another actor, or main. */
+      ask: (peer: string): Promise<unknown> => {
+        const port = host.open(peer, 0)
+        return connect<SinkCalls>(port, { actor: peer, deadlineMs: 10_000 }).life()
+      },
+    },
     turn() {
       let isBusy = false
       for (const sink of sinks) {

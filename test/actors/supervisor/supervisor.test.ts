@@ -103,12 +103,22 @@ function system(options: { modes?: SinkBoot['mode'][]; policy?: RestartPolicy } 
   const lives = Array<number>(SINKS).fill(0)
   const fatal: string[] = []
   const policy = options.policy ?? POLICY
+  let helperLives = 0
   const common = { policy, startMs: 20_000, shutdownMs: 20_000 }
   const spec: SupervisorOptions<AskerNotice> = {
     env,
     logLevel: 'error',
     registry,
+    services: { life: () => 'main' },
     children: [
+      {
+        ...common,
+        kind: 'helper',
+        count: 1,
+        isOnDemand: true,
+        entry: new URL('./sink-thread.js', import.meta.url),
+        boot: (index): SinkBoot => ({ index, life: ++helperLives, mode: 'replaying' }),
+      },
       {
         ...common,
         kind: 'sink',
@@ -301,6 +311,37 @@ test('an end that asks gets a new generation of its link', async () => {
   await supervisor.drain()
 })
 
+test('what starts on demand is started by the first port to it, restarted, and drained', async () => {
+  const { supervisor, registry } = system()
+  await supervisor.start()
+  const { connect } = await import('../../../src/shared/actor/index.js')
+  const relay = connect<{ ask(peer: string): unknown }>(supervisor.openPort('relay', 0)!, {
+    actor: 'relay/0',
+    deadlineMs: 10_000,
+  })
+  const helper = async () => (await supervisor.status()).children[0]!
+  assert.equal((await helper()).state, 'stopped')
+  await until(async () => (await supervisor.status()).readiness.isReady, 'ready without it')
+  assert.equal(await relay.ask('main'), 'main')
+  await assert.rejects(relay.ask('nobody'), (error) => {
+    return error instanceof AppError && error.id === 'actor-down'
+  })
+  assert.deepEqual(await Promise.all([relay.ask('helper'), relay.ask('helper')]), [1, 1])
+  assert.equal((await helper()).state, 'running')
+  assert.equal((await supervisor.status()).readiness.isReady, true)
+  await supervisor.kill('helper/0')
+  await until(
+    () =>
+      relay.ask('helper').then(
+        (life) => life === 2,
+        () => false,
+      ),
+    'its second life answers',
+  )
+  assert.deepEqual(await supervisor.drain(), [])
+  assert.equal(registry.value('cortex_ingester_ingested_samples_total', 'drained'), SINKS + 1)
+})
+
 test('too many restarts end the system, with a last line that names the actor', async () => {
   const policy = { ...POLICY, intensity: 2 }
   const modes: SinkBoot['mode'][] = ['normal', 'crash-at-start', 'crash-at-start', 'crash-at-start']
@@ -352,7 +393,8 @@ test('drain lets actors finish, in reverse order of their start, and keeps their
   assert.deepEqual(await supervisor.drain(), [])
   assert.equal(registry.value('cortex_ingester_ingested_samples_total', 'drained'), SINKS)
   const { children } = await supervisor.status()
-  assert.deepEqual(children.map(({ actor, state }) => [actor, state]).slice(0, 3), [
+  assert.deepEqual(children.map(({ actor, state }) => [actor, state]).slice(0, 4), [
+    ['helper/0', 'stopped'],
     ['sink/0', 'stopped'],
     ['sink/1', 'stopped'],
     ['relay/0', 'stopped'],
