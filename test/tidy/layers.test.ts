@@ -22,6 +22,7 @@ const LAYERS: Record<string, number> = {
   relabel: 3,
   tsdb: 4,
   promql: 4,
+  blocks: 5,
   actor: 5,
 }
 /** Modules whose files are imported one by one. */

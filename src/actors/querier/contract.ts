@@ -33,6 +33,8 @@ export interface QuerierBoot {
   readonly shardCount: number
   /** Claims of all threads (createBudget); without it there is no limit but the query's own. */
   readonly budget?: SharedArrayBuffer
+  /** The version cell of the block list; without it there are no blocks. */
+  readonly blockList?: SharedArrayBuffer
   /** The compiled head kernel, by which shards' memories are read. */
   readonly kernel: WebAssembly.Module
 }

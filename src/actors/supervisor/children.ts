@@ -26,6 +26,14 @@ export interface ActorCounts {
   readonly queriers: number
 }
 
+/** Cells that the main thread makes for all threads. */
+export interface SharedCells {
+  /** Claims of memory (createBudget). */
+  readonly budget: SharedArrayBuffer
+  /** The version of the block list. */
+  readonly blockList: SharedArrayBuffer
+}
+
 /** The rows of the system. */
 export interface ActorTable {
   readonly children: readonly ChildSpec[]
@@ -74,7 +82,7 @@ export function actorCounts(config: Config, cores: number): ActorCounts {
 export function actorTable(
   config: Config,
   counts: ActorCounts,
-  budget: SharedArrayBuffer,
+  cells: SharedCells,
 ): ActorTable {
   const headKernel = compileHeadKernel()
   const pushKernel = compileKernel('write-request')
@@ -84,6 +92,7 @@ export function actorTable(
   const shutdownMs = config['server.graceful_shutdown_timeout']
   const common = { policy: POLICY, startMs: START_MS, shutdownMs }
   const shardCount = counts.ingesters
+  const { budget } = cells
   return {
     // Started in this order, stopped in reverse.
     children: [
@@ -122,22 +131,31 @@ export function actorTable(
         upBytes: ANSWER_RING_BYTES,
       },
     ],
-    pool: {
-      kind: 'querier',
-      size: counts.queriers,
-      entry: new URL('../querier/worker.js', import.meta.url),
-      policy: POOL_POLICY,
-      boot: {
-        config: querierConfigOf(config, counts.queriers),
-        shardCount,
-        budget,
-        kernel: headKernel,
-      } satisfies QuerierBoot,
-      heapMbMax: QUERIER_HEAP_MB,
-      notices: {
-        kind: 'ingester',
-        notice: (shard, port) => ({ shard, port, memory: memories[shard]! }),
-      },
+    pool: querierRow(config, counts, cells, { headKernel, memories }),
+  }
+}
+
+function querierRow(
+  config: Config,
+  counts: ActorCounts,
+  cells: SharedCells,
+  head: { readonly headKernel: WebAssembly.Module; readonly memories: WebAssembly.Memory[] },
+): PoolSpec<QuerierMessage> {
+  return {
+    kind: 'querier',
+    size: counts.queriers,
+    entry: new URL('../querier/worker.js', import.meta.url),
+    policy: POOL_POLICY,
+    boot: {
+      config: querierConfigOf(config, counts.queriers),
+      shardCount: counts.ingesters,
+      ...cells,
+      kernel: head.headKernel,
+    } satisfies QuerierBoot,
+    heapMbMax: QUERIER_HEAP_MB,
+    notices: {
+      kind: 'ingester',
+      notice: (shard, port) => ({ shard, port, memory: head.memories[shard]! }),
     },
   }
 }

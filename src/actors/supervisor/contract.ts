@@ -1,5 +1,6 @@
 /** What the supervisor says of the system, for /ready, /debug/actors and the log. */
 import type { ActorStatus } from '../../shared/actor/index.js'
+import type { BlockEntry } from '../../shared/blocks/index.js'
 import type { RingStats } from '../../shared/ringbuf/index.js'
 
 /** Where an actor is in its life. */
@@ -42,4 +43,38 @@ export interface SystemStatus {
   readonly readiness: Readiness
   readonly children: readonly ChildStatus[]
   readonly links: readonly LinkStatus[]
+}
+
+/** A tenant's part of the block list. */
+export interface BlocksAnswer {
+  readonly version: number
+  /** In order of their times. */
+  readonly entries: readonly BlockEntry[]
+  /** Whether the bucket has been read since the start; before, blocks may be missing. */
+  readonly isComplete: boolean
+}
+
+/** A change of the block list; all of it happens in one step. */
+export interface BlockChange {
+  readonly tenant: string
+  /**
+   * Blocks that are there now. One that the list has gets the new places beside its old ones; one
+   * that has left the list stays out.
+   */
+  readonly add?: readonly BlockEntry[]
+  /** ULIDs whose local copies are no longer to be read; a block that has no other leaves the list. */
+  readonly dropLocal?: readonly string[]
+  /** ULIDs that leave the list for good. */
+  readonly remove?: readonly string[]
+}
+
+/** The calls that the main thread answers to actors and queriers. */
+export interface BlockListCalls {
+  blocks(request: { readonly tenant: string }): Promise<BlocksAnswer>
+  /** @returns the version that has the change */
+  changeBlocks(change: BlockChange): Promise<number>
+  /** Tenants that have blocks, sorted. */
+  blockTenants(): Promise<string[]>
+  /** A reader of the bucket has brought in all blocks of its part for the first time. */
+  noteBucketRead(request: { readonly reader: string }): Promise<void>
 }

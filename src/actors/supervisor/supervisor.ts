@@ -321,6 +321,7 @@ export class Supervisor<Task, Answer, Message> {
         registry.retire(seat.actor)
       },
       onMetricBlock: (actor, block) => registry.attach(actor, block),
+      onOpen: ({ peer, index, port }) => this.openFor(peer, index, port),
       onCrash: (actor) => this.onPoolCrash(actor, spec),
     })
   }

@@ -15,6 +15,7 @@ import { DistributorClient } from '../distributor/client.js'
 import { connectIngester, type IngesterClient } from '../ingester/client.js'
 import type { QuerierPool } from '../querier/client.js'
 import type { QuerierAnswer, QuerierMessage, QuerierTask } from '../querier/contract.js'
+import { BlockList } from './block-list.js'
 import { actorCounts, actorTable } from './children.js'
 import type { SystemStatus } from './contract.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
@@ -73,8 +74,9 @@ export async function startSupervisor(
   const counts = actorCounts(config, options.cores ?? availableParallelism())
   const distributors = new DistributorClient(env, counts.distributors)
   const memory = startMemoryWatch(config, env, counts.distributors)
+  const blockList = new BlockList()
   const supervisor = new Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>({
-    ...actorTable(config, counts, memory.cells),
+    ...actorTable(config, counts, { budget: memory.cells, blockList: blockList.cell }),
     env,
     registry,
     logLevel: config['server.log_level'],
@@ -82,6 +84,7 @@ export async function startSupervisor(
       link: (link) => distributors.link(link),
       unlink: (_kind, index) => distributors.unlink(index),
     },
+    services: blockList.calls,
     onFatal: options.onFatal,
   })
   await supervisor.start()

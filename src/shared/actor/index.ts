@@ -16,7 +16,7 @@ export {
 export { type Link, type LinkEnd, type LinkPeer, makeLink, openLink } from './link.js'
 export { runLoop } from './loop.js'
 export { definePool, type Pool, type PoolOptions, type PoolSeat } from './pool.js'
-export { type PoolParts, poolWorker } from './pool-worker.js'
+export { type PoolHost, type PoolParts, poolWorker } from './pool-worker.js'
 export {
   type ActorHost,
   type ActorNote,

@@ -3,7 +3,13 @@
  * shared cells when its module loads, announces itself, and is sent what belongs to the seat
  * (ports, metrics); tasks wait until then.
  */
-import { parentPort, threadId, workerData } from 'node:worker_threads'
+import {
+  MessageChannel,
+  type MessagePort,
+  parentPort,
+  threadId,
+  workerData,
+} from 'node:worker_threads'
 import { createNodeEnv, type Env } from '../env/index.js'
 import { type LogLevel, openMetrics } from '../telemetry/index.js'
 import { toWireError, type WireError } from './errors.js'
@@ -44,6 +50,19 @@ export interface PoolMetricBlock {
   readonly metricBlock: SharedArrayBuffer
 }
 
+/** A thread's wish to call an actor: the port is the actor's end. */
+export interface PoolOpen {
+  readonly peer: string
+  readonly index: number
+  readonly port: MessagePort
+}
+
+/** What the runtime offers to a pool thread. */
+export interface PoolHost {
+  /** As an actor's host: a port on which another actor answers, or main with peer `main`. */
+  open(peer: string, index: number): MessagePort
+}
+
 /** A task's outcome: errors would lose id and details in the pool's own way back. */
 export type PoolOutcome<Answer> =
   | { readonly ok: true; readonly answer: Answer }
@@ -55,7 +74,7 @@ export type PoolOutcome<Answer> =
  * @param build makes the thread's parts, once it has its seat
  */
 export function poolWorker<Boot, Task, Answer, Message>(
-  build: (env: Env, boot: Boot, seat: number) => PoolParts<Task, Answer, Message>,
+  build: (env: Env, boot: Boot, seat: number, host: PoolHost) => PoolParts<Task, Answer, Message>,
 ): (task: Task) => Promise<PoolOutcome<Answer>> {
   const data = workerData as PoolWorkerData
   const seat = claimSeat(new Int32Array(data.seats))
@@ -74,13 +93,19 @@ export function poolWorker<Boot, Task, Answer, Message>(
       )
       const actor = `${data.actor}/${seat}`
       const env = createNodeEnv({ actor, logLevel: data.logLevel, metrics })
-      parts = build(env, data.boot as Boot, seat)
+      parts = build(env, data.boot as Boot, seat, { open: openPort })
       for (const message of early) parts.receive(message)
       resolve(parts)
     })
   })
   parentPort?.postMessage({ hello: threadId, seat } satisfies PoolHello)
   return async (task) => outcomeOf(await built, task)
+}
+
+function openPort(peer: string, index: number): MessagePort {
+  const { port1, port2 } = new MessageChannel()
+  parentPort?.postMessage({ peer, index, port: port2 } satisfies PoolOpen, [port2])
+  return port1
 }
 
 async function outcomeOf<Task, Answer, Message>(

@@ -15,6 +15,7 @@ import type {
   PoolHello,
   PoolMetricBlock,
   PoolNote,
+  PoolOpen,
   PoolOutcome,
   PoolWorkerData,
 } from './pool-worker.js'
@@ -37,6 +38,8 @@ export interface PoolOptions<Message> {
   onVacate(seat: PoolSeat<Message>): void
   /** Memory of a seat's metrics, the first block and further ones. */
   onMetricBlock(actor: string, block: SharedArrayBuffer): void
+  /** A thread wants to call an actor, which is to answer on `port`. */
+  onOpen?(open: PoolOpen): void
   /** A thread ended unasked: ms until the pool may be filled up again, or undefined to leave it. */
   onCrash(actor: string): number | undefined
 }
@@ -155,8 +158,9 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       execArgv: ['--enable-source-maps'],
       resourceLimits: { maxOldGenerationSizeMb: options.heapMbMax },
     })
-    piscina.on('message', (message: PoolHello | PoolMetricBlock) => {
+    piscina.on('message', (message: PoolHello | PoolMetricBlock | PoolOpen) => {
       if ('hello' in message) this.seatThread(piscina, message)
+      else if ('port' in message) this.open(message)
       else options.onMetricBlock(`${options.actor}/${message.seat}`, message.metricBlock)
     })
     piscina.on('error', (error: unknown) =>
@@ -165,6 +169,11 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
     // Also of threads that died before they said hello.
     piscina.on('workerDestroy', () => this.refillSoon())
     return piscina
+  }
+
+  private open(open: PoolOpen): void {
+    if (this.options.onOpen === undefined) open.port.close()
+    else this.options.onOpen(open)
   }
 
   private seatThread(piscina: Piscina, hello: PoolHello): void {

@@ -168,6 +168,12 @@ async function until(isTrue: () => boolean | Promise<boolean>, what: string): Pr
 
 const never = (): AbortSignal => new AbortController().signal
 
+test('a pool thread opens a port to main by its name', async () => {
+  const { supervisor } = system()
+  await supervisor.start()
+  assert.equal(await supervisor.runTask(-2, never()), 'main'.length)
+})
+
 test('killing each kind of worker under load: all requests end, the rest goes on, all come back', async () => {
   const { supervisor, main, fatal, lives } = system()
   await supervisor.start()

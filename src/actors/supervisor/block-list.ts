@@ -1,0 +1,112 @@
+/**
+ * The block list: which blocks there are, local and in the bucket, one for the whole process. It
+ * lives on the main thread; writers change it in single steps, and readers are told by a version in
+ * a shared cell when to ask again (architecture §8.19–20). Nothing waits for a scan of the bucket.
+ *
+ * A block that left the list never comes back: a sync that read the bucket index before the removal
+ * would otherwise bring it in again.
+ */
+import type { BlockEntry } from '../../shared/blocks/index.js'
+import type { BlockChange, BlockListCalls, BlocksAnswer } from './contract.js'
+
+/** Removed ULIDs that are remembered; the oldest are forgotten, when their syncs are long over. */
+const REMOVED_MAX = 100_000
+
+/** The list, and the calls by which other threads use it. */
+export class BlockList {
+  /** The Int32 version cell, for the boot data of all threads. */
+  readonly cell = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)
+  readonly calls: BlockListCalls
+  private readonly version = new Int32Array(this.cell)
+  private readonly tenants = new Map<string, Map<string, BlockEntry>>()
+  private readonly removed = new Set<string>()
+  /** Named parts of the bucket that have not been read since the start. */
+  private readonly unread = new Set<string>()
+  private readonly onFirst: () => void
+  private hasBlocks = false
+
+  /** @param onFirst called once, with the first block */
+  constructor(onFirst: () => void = () => {}) {
+    this.onFirst = onFirst
+    this.calls = {
+      blocks: async ({ tenant }) => this.blocks(tenant),
+      changeBlocks: async (change) => this.change(change),
+      blockTenants: async () => [...this.tenants.keys()].sort(),
+      noteBucketRead: async ({ reader }) => this.noteRead(reader),
+    }
+  }
+
+  /** A reader of the bucket will bring in blocks: the list is not complete until it has. */
+  awaitReader(reader: string): void {
+    this.unread.add(reader)
+    this.raise()
+  }
+
+  /** A tenant's blocks, in order of their times. */
+  blocks(tenant: string): BlocksAnswer {
+    const entries = [...(this.tenants.get(tenant)?.values() ?? [])].sort(byTime)
+    return { version: this.version[0]!, entries, isComplete: this.unread.size === 0 }
+  }
+
+  /** Changes a tenant's blocks in one step. */
+  change({ tenant, add = [], dropLocal = [], remove = [] }: BlockChange): number {
+    const blocks = this.tenants.get(tenant) ?? new Map<string, BlockEntry>()
+    this.tenants.set(tenant, blocks)
+    for (const entry of add) {
+      if (this.removed.has(entry.ulid)) continue
+      const known = blocks.get(entry.ulid)
+      blocks.set(entry.ulid, known === undefined ? entry : merged(known, entry))
+    }
+    for (const ulid of dropLocal) {
+      const known = blocks.get(ulid)
+      if (known === undefined) continue
+      const { localDir: _, ...rest } = known
+      if (rest.inBucket) blocks.set(ulid, rest)
+      else this.remove(blocks, ulid)
+    }
+    for (const ulid of remove) this.remove(blocks, ulid)
+    const isEmpty = blocks.size === 0
+    if (isEmpty) this.tenants.delete(tenant)
+    const version = this.raise()
+    if (!isEmpty && !this.hasBlocks) {
+      this.hasBlocks = true
+      this.onFirst()
+    }
+    return version
+  }
+
+  private remove(blocks: Map<string, BlockEntry>, ulid: string): void {
+    blocks.delete(ulid)
+    this.removed.add(ulid)
+    if (this.removed.size > REMOVED_MAX) {
+      for (const oldest of this.removed) {
+        this.removed.delete(oldest)
+        break
+      }
+    }
+  }
+
+  private noteRead(reader: string): void {
+    if (this.unread.delete(reader)) this.raise()
+  }
+
+  private raise(): number {
+    return Atomics.add(this.version, 0, 1) + 1
+  }
+}
+
+/** What two reports of one block say together: where it lies, and what only one of them knew. */
+function merged(known: BlockEntry, entry: BlockEntry): BlockEntry {
+  return {
+    ...known,
+    ...entry,
+    inBucket: known.inBucket || entry.inBucket,
+    level: Math.max(known.level, entry.level),
+    numSeries: Math.max(known.numSeries, entry.numSeries),
+  }
+}
+
+function byTime(a: BlockEntry, b: BlockEntry): number {
+  if (a.minTime !== b.minTime) return a.minTime - b.minTime
+  return a.ulid < b.ulid ? -1 : 1
+}

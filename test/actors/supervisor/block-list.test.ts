@@ -1,0 +1,86 @@
+/** The block list: changes in one step, versions, what merges, what never comes back. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { BlockList } from '../../../src/actors/supervisor/block-list.js'
+import { BlockListReader } from '../../../src/actors/supervisor/client.js'
+import type { BlockEntry } from '../../../src/shared/blocks/index.js'
+
+function entry(ulid: string, more: Partial<BlockEntry> = {}): BlockEntry {
+  const base = { tenant: 'a', ulid, minTime: 0, maxTime: 10, inBucket: false }
+  return { ...base, level: 1, numSeries: 0, ...more }
+}
+
+test('a change replaces blocks in one step and raises the version', () => {
+  const list = new BlockList()
+  assert.equal(list.change({ tenant: 'a', add: [entry('B', { minTime: 5 }), entry('A')] }), 1)
+  const result = entry('C', { level: 2, minTime: 0 })
+  assert.equal(list.change({ tenant: 'a', add: [result], remove: ['A', 'B'] }), 2)
+  assert.deepEqual(list.blocks('a'), { version: 2, entries: [result], isComplete: true })
+  assert.deepEqual(list.blocks('b').entries, [])
+})
+
+test('gives the blocks of a tenant in order of their times', () => {
+  const list = new BlockList()
+  list.change({ tenant: 'a', add: [entry('X', { minTime: 9 }), entry('Y'), entry('W')] })
+  assert.deepEqual(
+    list.blocks('a').entries.map(({ ulid }) => ulid),
+    ['W', 'Y', 'X'],
+  )
+})
+
+test('a block in two places is one entry, and stays while one of them is left', () => {
+  const list = new BlockList()
+  list.change({ tenant: 'a', add: [entry('A', { localDir: '/d/A', numSeries: 7 })] })
+  list.change({ tenant: 'a', add: [entry('A', { inBucket: true })] })
+  const both = entry('A', { localDir: '/d/A', numSeries: 7, inBucket: true })
+  assert.deepEqual(list.blocks('a').entries, [both])
+  list.change({ tenant: 'a', dropLocal: ['A'] })
+  assert.deepEqual(list.blocks('a').entries, [entry('A', { numSeries: 7, inBucket: true })])
+})
+
+test('a block without a copy left is gone, and what was removed does not come back', () => {
+  const list = new BlockList()
+  list.change({ tenant: 'a', add: [entry('A', { localDir: '/d/A' }), entry('B')] })
+  list.change({ tenant: 'a', dropLocal: ['A'], remove: ['B'] })
+  list.change({ tenant: 'a', add: [entry('A', { inBucket: true }), entry('B')] })
+  assert.deepEqual(list.blocks('a').entries, [])
+})
+
+test('is complete only when every reader of the bucket has read its part', async () => {
+  const list = new BlockList()
+  list.awaitReader('store-gateway/0')
+  list.awaitReader('store-gateway/1')
+  await list.calls.noteBucketRead({ reader: 'store-gateway/1' })
+  assert.equal(list.blocks('a').isComplete, false)
+  await list.calls.noteBucketRead({ reader: 'store-gateway/0' })
+  assert.equal(list.blocks('a').isComplete, true)
+})
+
+test('tells once that there are blocks', () => {
+  let times = 0
+  const list = new BlockList(() => times++)
+  list.change({ tenant: 'a' })
+  assert.equal(times, 0)
+  list.change({ tenant: 'a', add: [entry('A')] })
+  list.change({ tenant: 'a', add: [entry('B')] })
+  assert.equal(times, 1)
+})
+
+test('a reader asks only when the version has changed', async () => {
+  const list = new BlockList()
+  let asked = 0
+  const blocks = (request: { tenant: string }) => {
+    asked++
+    return list.calls.blocks(request)
+  }
+  const reader = new BlockListReader({ blocks }, list.cell)
+  assert.deepEqual((await reader.blocks('a')).entries, [])
+  assert.equal(asked, 0)
+  list.change({ tenant: 'a', add: [entry('A')] })
+  assert.equal((await reader.blocks('a')).entries.length, 1)
+  assert.equal((await reader.blocks('a')).entries.length, 1)
+  assert.equal(asked, 1)
+  list.change({ tenant: 'a', remove: ['A'] })
+  assert.deepEqual((await reader.blocks('a')).entries, [])
+  assert.equal(asked, 2)
+})
