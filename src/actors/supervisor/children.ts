@@ -79,11 +79,7 @@ export function actorCounts(config: Config, cores: number): ActorCounts {
 }
 
 /** Makes the table. Compiles the kernels: once, here; threads only instantiate them. */
-export function actorTable(
-  config: Config,
-  counts: ActorCounts,
-  cells: SharedCells,
-): ActorTable {
+export function actorTable(config: Config, counts: ActorCounts, cells: SharedCells): ActorTable {
   const headKernel = compileHeadKernel()
   const pushKernel = compileKernel('write-request')
   // Of the present life of each shard; a new life gets a new memory, since a crash may have left
