@@ -4,12 +4,21 @@
  * going on with the same disk.
  */
 
-import type { Disk, DiskFile } from '../../src/shared/env/index.js'
+import type { Disk, DiskFile, PathFacts } from '../../src/shared/env/index.js'
 import { fail } from '../../src/shared/errors/index.js'
 
 /** One call that is about to happen. */
 export interface DiskCall {
-  readonly what: 'open' | 'write' | 'read' | 'truncate' | 'sync' | 'rename' | 'remove' | 'list'
+  readonly what:
+    | 'open'
+    | 'write'
+    | 'read'
+    | 'truncate'
+    | 'sync'
+    | 'rename'
+    | 'link'
+    | 'remove'
+    | 'list'
   readonly path: string
   /** Bytes of a write. */
   readonly bytes: number
@@ -23,12 +32,15 @@ interface Inode {
   size: number
   /** What a power loss leaves. */
   synced: Uint8Array
+  mtime: number
 }
 
 /** An in-memory disk; paths are plain keys with `/` between folders. */
 export class FakeDisk implements Disk {
   /** Decides about each call; undefined: it succeeds. */
   fault: (call: DiskCall) => DiskFault = () => undefined
+  /** Time of changes, ms since the epoch. */
+  now: () => number = () => 0
   /** Calls so far, for tests that count. */
   readonly calls: DiskCall[] = []
   private entries = new Map<string, Inode>()
@@ -41,7 +53,7 @@ export class FakeDisk implements Disk {
     if (inode === undefined) {
       if (mode === 'read' || mode === 'update') throw failed('open', path, 'ENOENT')
       if (!this.folders.has(folderOf(path))) throw failed('open', path, 'ENOENT')
-      inode = { bytes: new Uint8Array(64), size: 0, synced: new Uint8Array(0) }
+      inode = { bytes: new Uint8Array(64), size: 0, synced: new Uint8Array(0), mtime: this.now() }
       this.entries.set(path, inode)
     }
     if (mode === 'create') inode.size = 0
@@ -70,6 +82,29 @@ export class FakeDisk implements Disk {
 
   makeFolder(path: string): void {
     for (let at = path; at !== '' && !this.folders.has(at); at = folderOf(at)) this.folders.add(at)
+  }
+
+  findFacts(path: string): PathFacts | undefined {
+    const inode = this.entries.get(path)
+    if (inode !== undefined) return { size: inode.size, mtime: inode.mtime, isFolder: false }
+    return this.folders.has(path) ? { size: 0, mtime: 0, isFolder: true } : undefined
+  }
+
+  link(from: string, to: string): 'linked' | 'exists' | 'impossible' {
+    this.check('link', to)
+    const inode = this.entries.get(from)
+    if (inode === undefined || !this.folders.has(folderOf(to))) throw failed('link', to, 'ENOENT')
+    if (this.entries.has(to)) return 'exists'
+    this.entries.set(to, inode)
+    return 'linked'
+  }
+
+  removeEmptyFolder(path: string): boolean {
+    this.check('remove', path)
+    const prefix = `${path}/`
+    const isBelow = (key: string) => key.startsWith(prefix)
+    if ([...this.entries.keys()].some(isBelow) || [...this.folders].some(isBelow)) return false
+    return this.folders.delete(path)
   }
 
   rename(from: string, to: string): void {
@@ -127,8 +162,8 @@ export class FakeDisk implements Disk {
     const copy = new FakeDisk()
     for (const folder of this.folders) copy.folders.add(folder)
     for (const [path, inode] of this.entries) {
-      const { bytes, size, synced } = inode
-      const twin = { bytes: bytes.slice(), size, synced: synced.slice() }
+      const { bytes, size, synced, mtime } = inode
+      const twin = { bytes: bytes.slice(), size, synced: synced.slice(), mtime }
       copy.entries.set(path, twin)
       if (this.syncedEntries.get(path) === inode) copy.syncedEntries.set(path, twin)
     }
@@ -175,6 +210,7 @@ export class FakeDisk implements Disk {
     reserve(inode, position + length)
     inode.bytes.set(bytes.subarray(0, length), position)
     inode.size = Math.max(inode.size, position + length)
+    inode.mtime = this.now()
     return length
   }
 

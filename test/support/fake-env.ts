@@ -30,11 +30,13 @@ export function createFakeEnv(
   options: { now?: number; seed?: number; disk?: FakeDisk; time?: FakeTime } = {},
 ): FakeEnv {
   const time = options.time ?? new FakeTime(options.now ?? 1_700_000_000_000)
+  const disk = options.disk ?? new FakeDisk()
+  disk.now = () => time.now()
   return {
     clock: time,
     timers: time,
     prng: new SeededPrng(options.seed ?? 1),
-    disk: options.disk ?? new FakeDisk(),
+    disk,
     log: new FakeLog([], {}),
     metrics: new FakeMetrics(),
   }

@@ -18,6 +18,7 @@ const LAYERS: Record<string, number> = {
   limits: 3,
   hashring: 3,
   cache: 3,
+  bucket: 3,
   wire: 3,
   relabel: 3,
   tsdb: 4,

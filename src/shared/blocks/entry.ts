@@ -1,26 +1,47 @@
 /**
- * A block as the process' block list knows it: what a query, an upload and a compaction decide by
- * without opening anything. One entry per ULID, wherever its files lie.
+ * A block as the block list knows it: enough to decide whether a query needs it, where to read it,
+ * and what a compaction may do with it, without opening anything.
  */
+import { type BlockMeta, COMPACTOR_SHARD_LABEL, isOutOfOrder } from '../tsdb/index.js'
 
-/** A block of a tenant. Plain data that can be posted. */
+/** One block of a tenant. Plain data; crosses threads as it is. */
 export interface BlockEntry {
   readonly tenant: string
   readonly ulid: string
-  /** Milliseconds: no sample is older. */
+  /** First time covered, ms since the epoch. */
   readonly minTime: number
-  /** Milliseconds, exclusive: all samples are older. */
+  /** Exclusive. */
   readonly maxTime: number
-  /** Folder of the local copy; none: it lies in the bucket only. */
+  /** Where its files lie on local disk; missing when they do not. */
   readonly localDir?: string
-  /** Whether all its files are in the bucket, meta.json included. */
+  /** Whether the bucket has all of it. */
   readonly inBucket: boolean
-  /** Compaction level, 1 for a block from a head; 0 when that is not known. */
   readonly level: number
-  /** 0 when that is not known. */
-  readonly numSeries: number
-  /** `__compactor_shard_id__` of a block that the compactor has split: `2_of_4`. */
+  /** `1_of_4` of a split block. */
   readonly compactorShard?: string
-  /** Made of samples that came out of order. */
   readonly outOfOrder?: boolean
+  /** 0 when not known: the bucket index does not tell. */
+  readonly numSeries: number
+  /** When its meta.json came into the bucket, ms since the epoch; missing when not known. */
+  readonly uploadedAt?: number
+}
+
+/** The entry of a block whose meta.json is at hand. */
+export function entryOfMeta(
+  tenant: string,
+  meta: BlockMeta,
+  place: { readonly localDir?: string; readonly inBucket: boolean; readonly uploadedAt?: number },
+): BlockEntry {
+  const shard = meta.thanos?.labels[COMPACTOR_SHARD_LABEL]
+  return {
+    tenant,
+    ulid: meta.ulid,
+    minTime: meta.minTime,
+    maxTime: meta.maxTime,
+    level: meta.compaction.level,
+    numSeries: meta.stats.numSeries,
+    ...place,
+    ...(shard === undefined ? {} : { compactorShard: shard }),
+    ...(isOutOfOrder(meta) ? { outOfOrder: true } : {}),
+  }
 }

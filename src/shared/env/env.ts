@@ -50,6 +50,15 @@ export interface DiskFile {
   close(): void
 }
 
+/** What a disk knows of a path. */
+export interface PathFacts {
+  /** Bytes of a file. */
+  readonly size: number
+  /** Last change, ms since the epoch. */
+  readonly mtime: number
+  readonly isFolder: boolean
+}
+
 /** The local disk. Calls are synchronous: actors are threads of their own. */
 export interface Disk {
   open(path: string, mode: 'read' | 'append' | 'create' | 'update'): DiskFile
@@ -58,6 +67,12 @@ export interface Disk {
   /** Names (not paths) in a folder, sorted; empty when the folder is missing. */
   list(folder: string): string[]
   makeFolder(path: string): void
+  /** undefined when nothing is there. */
+  findFacts(path: string): PathFacts | undefined
+  /** Gives a file a second name; a name that is taken stays as it is. */
+  link(from: string, to: string): 'linked' | 'exists' | 'impossible'
+  /** Removes a folder that is empty; false when it is not, or not there. */
+  removeEmptyFolder(path: string): boolean
   rename(from: string, to: string): void
   /** Removes a file or a folder with all in it; missing is fine. */
   remove(path: string): void

@@ -1,5 +1,5 @@
 /** The injected world: clock, timers, randomness, disk, log and metrics. */
-export type { Clock, Disk, DiskFile, Env, Prng, Timer, Timers } from './env.js'
+export type { Clock, Disk, DiskFile, Env, PathFacts, Prng, Timer, Timers } from './env.js'
 export { type FolderLock, lockFolder } from './folder-lock.js'
 export {
   createNodeEnv,

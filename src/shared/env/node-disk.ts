@@ -6,7 +6,7 @@
 import * as fs from 'node:fs'
 import { dirname } from 'node:path'
 import { fail } from '../errors/index.js'
-import type { Disk, DiskFile } from './env.js'
+import type { Disk, DiskFile, PathFacts } from './env.js'
 
 const FLAGS = {
   read: fs.constants.O_RDONLY,
@@ -23,6 +23,9 @@ export function nodeDisk(): Disk {
     exists: (path) => fs.existsSync(path),
     list: (folder) => tried('list', folder, () => listFolder(folder)),
     makeFolder: (path) => tried('create', path, () => void fs.mkdirSync(path, { recursive: true })),
+    findFacts,
+    link,
+    removeEmptyFolder,
     rename: (from, to) => tried('rename', from, () => fs.renameSync(from, to)),
     remove: (path) =>
       tried('remove', path, () => fs.rmSync(path, { recursive: true, force: true })),
@@ -67,6 +70,43 @@ function listFolder(folder: string): string[] {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error
+  }
+}
+
+function findFacts(path: string): PathFacts | undefined {
+  try {
+    const found = fs.statSync(path)
+    return { size: found.size, mtime: found.mtimeMs, isFolder: found.isDirectory() }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw diskFailed('look at', path, error)
+  }
+}
+
+/** What a file system answers that has no hard links, or none between these two places. */
+const NO_LINKS = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
+function link(from: string, to: string): 'linked' | 'exists' | 'impossible' {
+  try {
+    fs.linkSync(from, to)
+    return 'linked'
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (code === 'EEXIST') return 'exists'
+    if (NO_LINKS.has(code)) return 'impossible'
+    throw diskFailed('link', to, error)
+  }
+}
+
+function removeEmptyFolder(path: string): boolean {
+  try {
+    fs.rmdirSync(path)
+    return true
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOENT') return false
+    throw diskFailed('remove', path, error)
   }
 }
 

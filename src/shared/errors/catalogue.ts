@@ -144,6 +144,36 @@ export const ERRORS = {
   },
   // Storage
   'chunk-corrupt': { status: 500, type: 'internal', retryable: false, message: '{text}' },
+  'block-damaged': {
+    status: 500,
+    type: 'internal',
+    retryable: false,
+    message: 'block {block}, {section}: {text}',
+  },
+  'bucket-not-found': {
+    status: 404,
+    type: 'not_found',
+    retryable: false,
+    message: '{bucket} has no object {key}',
+  },
+  'bucket-exists': {
+    status: 409,
+    type: 'bad_data',
+    retryable: false,
+    message: '{bucket} has an object {key} already',
+  },
+  'bucket-unavailable': {
+    status: 503,
+    type: 'unavailable',
+    retryable: true,
+    message: '{bucket}: {operation} {key}: {reason}',
+  },
+  'bucket-refused': {
+    status: 500,
+    type: 'internal',
+    retryable: false,
+    message: '{bucket}: {operation} {key}: {reason}',
+  },
   'disk-failed': { status: 503, type: 'unavailable', retryable: true, message: '{text}' },
   'data-dir-locked': { status: 500, type: 'internal', retryable: false, message: '{text}' },
   'data-version': { status: 500, type: 'internal', retryable: false, message: '{text}' },

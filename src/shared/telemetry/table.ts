@@ -256,6 +256,22 @@ export const METRICS = {
     help: 'Series read by queries, per tenant.',
     labels: ['user'],
   },
+  thanos_objstore_bucket_operations_total: {
+    type: 'counter',
+    help: 'Operations against a bucket, every try counted.',
+    labels: ['operation', 'component', 'bucket'],
+  },
+  thanos_objstore_bucket_operation_failures_total: {
+    type: 'counter',
+    help: 'Operations against a bucket that failed; missing objects are no failures.',
+    labels: ['operation', 'component', 'bucket'],
+  },
+  thanos_objstore_bucket_operation_duration_seconds: {
+    type: 'histogram',
+    help: 'Time that operations against a bucket took.',
+    labels: ['operation', 'component', 'bucket'],
+    buckets: [0.001, 0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120],
+  },
 } as const satisfies Record<string, MetricRow>
 
 /** Name of a metric in the table. */

@@ -4,6 +4,20 @@
  * makes what a head takes durable, `replaySteps` brings it back; damage costs what is damaged.
  */
 
+export {
+  type BlockCompaction,
+  type BlockFileEntry,
+  type BlockMeta,
+  type BlockStats,
+  COMPACTOR_SHARD_LABEL,
+  decodeBlockMeta,
+  encodeBlockMeta,
+  isOutOfOrder,
+  isUlid,
+  OUT_OF_ORDER_HINT,
+  OUT_OF_ORDER_LABEL,
+  type ThanosMeta,
+} from './block/meta.js'
 export type { StoredExemplar } from './head/exemplars.js'
 export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'
 export { HeadReader, type ReadBuffer } from './head/head-reader.js'
