@@ -32,7 +32,7 @@ const PARSE = {
 const EXEMPLARS = {
   path: '/api/v1/query_exemplars',
   handler: query.queryExemplars,
-  doc: 'Exemplars of the selected series; none are stored yet.',
+  doc: 'Exemplars of the selected series.',
 }
 const BUILD = {
   path: '/api/v1/status/buildinfo',

@@ -110,6 +110,7 @@ const REQUESTS: readonly string[] = [
   'parse_query?query=1+',
   'query_exemplars',
   'query_exemplars?query=up',
+  'query_exemplars?query=1',
   'query_exemplars?query=up&start=2&end=1',
   'query_exemplars?query=up&start=x',
   'query_exemplars?query=up{',

@@ -32,6 +32,7 @@ export class TestShard implements ShardLink {
         head.labelValues(tenant, name, matchers, { mint, maxt }),
       metadata: async ({ metric }) =>
         this.metadata.filter((entry) => metric === '' || entry.metric === metric),
+      exemplars: async () => ({ series: [], isCut: false }),
     }
   }
 

@@ -9,6 +9,14 @@ import { compressSync } from 'snappy'
 export interface PushedSeries {
   readonly labels: Readonly<Record<string, string>>
   readonly samples: readonly (readonly [number, number])[]
+  readonly exemplars?: readonly PushedExemplar[]
+}
+
+/** An exemplar of a series, its time in ms. */
+export interface PushedExemplar {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+  readonly t: number
 }
 
 /** What a push was answered. `status` 0: no answer came. */
@@ -25,7 +33,10 @@ const { root } = protobuf.parse(
     enum MetricType { UNKNOWN = 0; COUNTER = 1; GAUGE = 2; HISTOGRAM = 3; }
     MetricType type = 1; string metric_family_name = 2; string help = 4; string unit = 5;
   }
-  message TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; }
+  message TimeSeries {
+    repeated Label labels = 1; repeated Sample samples = 2; repeated Exemplar exemplars = 3;
+  }
+  message Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }
   message Label { string name = 1; string value = 2; }
   message Sample { double value = 1; int64 timestamp = 2; }`,
   { keepCase: true },
@@ -34,13 +45,22 @@ const WriteRequest = root.lookupType('prometheus.WriteRequest')
 
 /** The message before compression; labels are sent sorted by name, as senders must. */
 export function encodeWriteRequest(series: readonly PushedSeries[]): Uint8Array {
-  const timeseries = series.map(({ labels, samples }) => ({
-    labels: Object.entries(labels)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, value]) => ({ name, value })),
+  const timeseries = series.map(({ labels, samples, exemplars = [] }) => ({
+    labels: labelList(labels),
     samples: samples.map(([timestamp, value]) => ({ timestamp, value })),
+    exemplars: exemplars.map(({ labels, value, t }) => ({
+      labels: labelList(labels),
+      value,
+      timestamp: t,
+    })),
   }))
   return WriteRequest.encode(WriteRequest.fromObject({ timeseries })).finish()
+}
+
+function labelList(labels: Readonly<Record<string, string>>): { name: string; value: string }[] {
+  return Object.entries(labels)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => ({ name, value }))
 }
 
 /** A whole request body. */

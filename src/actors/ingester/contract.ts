@@ -82,6 +82,30 @@ export interface MetricMetadata {
   readonly unit: string
 }
 
+/** Exemplars of the series that any of several selectors matches; ms, both ends inclusive. */
+export interface ExemplarsRequest {
+  readonly tenant: string
+  readonly selectors: readonly (readonly Matcher[])[]
+  readonly mint: number
+  readonly maxt: number
+  /** At most so many; of more the newest ones that came are told, and that there were more. */
+  readonly max: number
+}
+
+/** Exemplars of one series, by time. */
+export interface SeriesExemplars {
+  readonly labels: Labels
+  readonly exemplars: readonly Exemplar[]
+}
+
+/** An exemplar as it was sent. */
+export interface Exemplar {
+  readonly labels: Labels
+  readonly value: number
+  /** ms. */
+  readonly t: number
+}
+
 /**
  * The calls that queriers make. While the shard replays its log they fail with `overloaded`, which
  * may be retried: an answer from half a log would look like a whole one.
@@ -96,4 +120,7 @@ export interface IngesterCalls {
   series(request: LabelsRequest): Promise<Labels[]>
   /** @param request.metric '' for all metrics */
   metadata(request: { readonly tenant: string; readonly metric: string }): Promise<MetricMetadata[]>
+  exemplars(
+    request: ExemplarsRequest,
+  ): Promise<{ readonly series: readonly SeriesExemplars[]; readonly isCut: boolean }>
 }

@@ -3,13 +3,23 @@ import type { Env } from '../../shared/env/index.js'
 import { fail } from '../../shared/errors/index.js'
 import type { Labels } from '../../shared/model/labels.js'
 import {
+  decodeLabels,
   type Head,
   labelNamesSteps,
   labelValuesSteps,
+  matchAnySteps,
   selectSteps,
   seriesSteps,
 } from '../../shared/tsdb/index.js'
-import type { IngesterCalls, LabelsRequest, MetricMetadata, SelectRequest } from './contract.js'
+import type {
+  Exemplar,
+  ExemplarsRequest,
+  IngesterCalls,
+  LabelsRequest,
+  MetricMetadata,
+  SelectRequest,
+  SeriesExemplars,
+} from './contract.js'
 import type { Tenants } from './tenants.js'
 
 /** Longest slice of a selection, ms (architecture §8.20). */
@@ -60,7 +70,36 @@ export function createCalls(parts: SelectParts): IngesterCalls {
     async metadata(request: { tenant: string; metric: string }): Promise<MetricMetadata[]> {
       return parts.tenants.find(request.tenant)?.metadata.list(request.metric) ?? []
     },
+    async exemplars(request: ExemplarsRequest) {
+      const index = indexOf(request.tenant)
+      if (index === undefined) return { series: [], isCut: false }
+      const refs = await sliced(env, matchAnySteps(head, index, request.selectors))
+      return exemplarsOf(head, index, refs, request)
+    },
   }
+}
+
+/** Exemplars by series, those of a series by time: they are kept in that order. */
+function exemplarsOf(
+  head: Head,
+  tenant: number,
+  refs: Uint32Array,
+  { mint, maxt, max }: ExemplarsRequest,
+): { series: SeriesExemplars[]; isCut: boolean } {
+  const found = head.exemplars.select(tenant, new Set(refs), { mint, maxt })
+  const isCut = found.length > max
+  const bySeries = new Map<number, Exemplar[]>()
+  for (const { ref, t, value, labels } of isCut ? found.slice(-max) : found) {
+    const exemplar = { labels: decodeLabels(labels), value, t }
+    const list = bySeries.get(ref)
+    if (list === undefined) bySeries.set(ref, [exemplar])
+    else list.push(exemplar)
+  }
+  const series = Array.from(bySeries, ([ref, exemplars]) => ({
+    labels: head.view.labels(ref),
+    exemplars,
+  }))
+  return { series, isCut }
 }
 
 /** Runs steps to their end; lets turns happen after each slice. */

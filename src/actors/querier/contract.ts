@@ -105,7 +105,12 @@ export type QuerierQuery =
     }
   | { readonly kind: 'format-query'; readonly text: string }
   | { readonly kind: 'parse-query'; readonly text: string }
-  | { readonly kind: 'exemplars'; readonly text: string }
+  | {
+      readonly kind: 'exemplars'
+      readonly text: string
+      readonly mint: number
+      readonly maxt: number
+    }
 
 /** The queries of one kind. */
 export type QueryOf<Kind extends QuerierQuery['kind']> = Extract<QuerierQuery, { kind: Kind }>

@@ -14,7 +14,7 @@ import type {
   SelectRequest,
   SeriesSource,
 } from '../../shared/promql/index.js'
-import type { IngesterCalls, MetricMetadata } from '../ingester/contract.js'
+import type { ExemplarsRequest, IngesterCalls, MetricMetadata } from '../ingester/contract.js'
 import { type CachedColumns, ColumnCache, type StampedReader } from './column-cache.js'
 import { mergeSamples } from './merge.js'
 import { type PairReader, ShardLabels } from './shard-labels.js'
@@ -109,6 +109,11 @@ export class Fanout {
   /** Metadata of the tenant's metrics, of one metric when a name is given. */
   async metadata(tenant: string, metric: string): Promise<MetricMetadata[]> {
     return (await this.ask((shard) => shard.calls.metadata({ tenant, metric }))).flat()
+  }
+
+  /** What each shard has of the exemplars of some series. */
+  exemplars(request: ExemplarsRequest): Promise<Awaited<ReturnType<IngesterCalls['exemplars']>>[]> {
+    return this.ask((shard) => shard.calls.exemplars(request))
   }
 
   /** Set ids of the series that match, each once, in no order. */

@@ -27,6 +27,7 @@ import {
   type QuerierTask,
   type QueryOf,
 } from './contract.js'
+import { answerExemplars } from './exemplars.js'
 import { Fanout, type ShardLink } from './fanout.js'
 import {
   answerLabelNames,
@@ -124,9 +125,7 @@ export class Querier {
       case 'parse-query':
         return listOutcome(encodeData(treeOf(this.parse(query.text))), 0)
       case 'exemplars':
-        // None are stored; the query is looked at all the same, without a word of the parameter.
-        parse(query.text, this.boot.config.syntax)
-        return listOutcome(encodeData([]), 0)
+        return answerExemplars(context, query, this.boot.config.syntax)
     }
   }
 

@@ -114,7 +114,8 @@ export async function queryExemplars(request: HttpRequest, front: Front): Promis
   if (endMs < startMs) {
     throw fail('bad-data', { text: 'end timestamp must not be before start timestamp' })
   }
-  return run(request, front, { kind: 'exemplars', text: params.get('query') })
+  const text = params.get('query')
+  return run(request, front, { kind: 'exemplars', text, mint: startMs, maxt: endMs })
 }
 
 /** URL parameters and, of a POST, the form in its body. */
@@ -179,6 +180,8 @@ async function run(
     'content-type': 'application/json',
     'server-timing': serverTiming(answer, clock.monotonic() - start),
   }
+  // As Prometheus: where there can be no data, an answer has no body.
+  if (answer.pieces.length === 0) return { status: 204 }
   return { status: 200, headers, body: answer.pieces, compress: true }
 }
 

@@ -236,7 +236,7 @@ async function evaluateRoot(
     return { type: 'samples', matrix, order: orderByLabels(matrix, state.labels) }
   }
   let matrix = await state.evaluate(root.plan)
-  if (query.delayedNameRemoval) matrix = dropMarkedNames(matrix, state.labels)
+  if (query.delayedNameRemoval) matrix = dropMarkedNames(matrix, state)
   if (query.step !== 0) {
     return { type: 'matrix', matrix, order: orderByLabels(matrix, state.labels), range: plan.range }
   }
@@ -258,7 +258,7 @@ function orderByLabels(
 async function collectSamples(plan: RangePlan, state: QueryState): Promise<SampleMatrix> {
   if (plan.input.from === 'subquery') {
     let inner = await state.evaluate(plan.input.plan)
-    if (state.delayedNameRemoval) inner = dropMarkedNames(inner, state.labels)
+    if (state.delayedNameRemoval) inner = dropMarkedNames(inner, state)
     const { start, step } = plan.input.plan.range
     return gather(inner.series, inner.sets, state, (row, out) => {
       if (out.ts.length < inner.steps) {

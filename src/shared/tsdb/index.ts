@@ -22,9 +22,11 @@ export type { StoredExemplar } from './head/exemplars.js'
 export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'
 export { HeadReader, type ReadBuffer } from './head/head-reader.js'
 export type { HistogramOutcome } from './head/histograms.js'
+export { decodeLabels } from './head/label-bytes.js'
 export {
   labelNamesSteps,
   labelValuesSteps,
+  matchAnySteps,
   selectSteps,
   seriesSteps,
   type TimeRange,

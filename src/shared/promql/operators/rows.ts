@@ -3,7 +3,6 @@
  * with them after an operation (promql/engine.go: rangeEval, mergeSeriesWithSameLabelset).
  */
 import type { StepMatrix } from '../columns.js'
-import type { LabelTable } from '../label-table.js'
 import { countBits } from '../memory.js'
 import { type QueryState, sameLabelset } from './operator.js'
 
@@ -103,8 +102,11 @@ export function compactRows(matrix: StepMatrix): StepMatrix {
   return matrix
 }
 
-/** At the end of a query under delayed name removal: drops the names that are marked. */
-export function dropMarkedNames(matrix: StepMatrix, labels: LabelTable): StepMatrix {
+/**
+ * At the end of a query under delayed name removal: drops the names that are marked. What becomes
+ * equal by that is merged where it does not overlap; Prometheus 3.5 refuses it in any case.
+ */
+export function dropMarkedNames(matrix: StepMatrix, { labels, release }: QueryState): StepMatrix {
   const { dropName, sets } = matrix
   if (dropName !== undefined) {
     for (let row = 0; row < matrix.series; row++) {
@@ -112,7 +114,9 @@ export function dropMarkedNames(matrix: StepMatrix, labels: LabelTable): StepMat
     }
     matrix.dropName = undefined
   }
-  return hasRepeats(sets, matrix.series) ? mergeRows(matrix) : matrix
+  if (!hasRepeats(sets, matrix.series)) return matrix
+  if (release === '3.5') throw sameLabelset()
+  return mergeRows(matrix)
 }
 
 /** A bit for every step. */

@@ -160,6 +160,17 @@ function pairOfName(view: HeadView, tenant: number, name: string): number {
   return 0
 }
 
+/** Refs of the series that any of several selectors matches, whatever their samples' times. */
+export function* matchAnySteps(
+  context: SelectContext,
+  tenant: number,
+  selectors: readonly (readonly Matcher[])[],
+): Generator<void, Uint32Array> {
+  const lists: Uint32Array[] = []
+  for (const matchers of selectors) lists.push(yield* matchSteps(context, tenant, matchers))
+  return union(lists)
+}
+
 /** Series of any of several selectors; without selectors all series of the tenant. */
 export function* selectAnySteps(
   context: SelectContext,

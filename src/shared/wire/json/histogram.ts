@@ -11,10 +11,10 @@ export function histogramJson(histogram: FloatHistogram): string {
   for (const bucket of allBuckets(histogram)) {
     if (bucket.count === 0) continue
     const { lower, upper, count } = bucket
-    buckets.push(`[${ruleOf(bucket)},${number(lower)},${number(upper)},${number(count)}]`)
+    buckets.push(`[${ruleOf(bucket)},${floatJson(lower)},${floatJson(upper)},${floatJson(count)}]`)
   }
   const list = buckets.length === 0 ? '' : `,"buckets":[${buckets.join(',')}]`
-  return `{"count":${number(histogram.count)},"sum":${number(histogram.sum)}${list}}`
+  return `{"count":${floatJson(histogram.count)},"sum":${floatJson(histogram.sum)}${list}}`
 }
 
 /** 0: open on the left, 1: open on the right, 2: open on both sides, 3: closed. */
@@ -24,7 +24,7 @@ function ruleOf({ lowerInclusive, upperInclusive }: Bucket): number {
 }
 
 /** A float in quotes, as samples are written: an exponent below 1e-6 and from 1e21 on. */
-function number(value: number): string {
+export function floatJson(value: number): string {
   if (value !== value) return '"NaN"'
   if (value === Infinity) return '"+Inf"'
   if (value === -Infinity) return '"-Inf"'

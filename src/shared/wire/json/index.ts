@@ -10,6 +10,7 @@ export type {
   StepColumns,
 } from './answer.js'
 export { JsonEncoder } from './encoder.js'
+export { type ExemplarRow, encodeExemplars } from './exemplars.js'
 export {
   type AnswerNotes,
   encodeData,

@@ -12,7 +12,8 @@ export interface AnswerNotes {
   readonly infos?: readonly string[]
 }
 
-const OPEN = '{"status":"success","data":'
+/** The beginning of an answer, up to its data. */
+export const OPEN = '{"status":"success","data":'
 
 /** The end of an answer, from behind its data: warnings and infos where there are any. */
 export function closeAnswer({ warnings, infos }: AnswerNotes): string {
