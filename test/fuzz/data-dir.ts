@@ -55,7 +55,8 @@ function bodyOf(body: number): Sample[] {
 }
 
 const OPTIONS = {
-  config: { snapshotLogBytes: 4000, walSegmentBytesMax: 1500, outOfOrderTimeWindowMs: 3_600_000 },
+  config: { snapshotLogBytes: 4000, walSegmentBytesMax: 1500 },
+  limits: { out_of_order_time_window: 3_600_000 },
 }
 
 /** Runs `count` cases from a seed on. */

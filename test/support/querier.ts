@@ -5,8 +5,9 @@ import { type QuerierPool, querierConfigOf } from '../../src/actors/querier/clie
 import type { QuerierAnswer, QuerierQuery, QuerierTask } from '../../src/actors/querier/contract.js'
 import type { ShardCalls, ShardLink } from '../../src/actors/querier/fanout.js'
 import { Querier } from '../../src/actors/querier/querier.js'
-import { type Config, defaultConfig } from '../../src/shared/config/index.js'
+import { type Config, defaultConfig, EMPTY_RUNTIME } from '../../src/shared/config/index.js'
 import type { Env } from '../../src/shared/env/index.js'
+import { limitsDataOf } from '../../src/shared/limits/index.js'
 import type { Labels } from '../../src/shared/model/labels.js'
 import { type Head, HeadReader } from '../../src/shared/tsdb/index.js'
 import { createTestHead, headModule } from './head-source.js'
@@ -52,8 +53,14 @@ export function createTestQuerier(
   shards: readonly ShardLink[],
   changes: Partial<Config> = {},
 ): Querier {
-  const config = querierConfigOf(defaultConfig(changes))
-  const boot = { config, shardCount: shards.length, kernel: headModule() }
+  const whole = defaultConfig(changes)
+  const limits = limitsDataOf(whole, EMPTY_RUNTIME)
+  const boot = {
+    config: querierConfigOf(whole),
+    limits,
+    shardCount: shards.length,
+    kernel: headModule(),
+  }
   const querier = new Querier(env, boot)
   for (const [index, shard] of shards.entries()) querier.link(index, shard)
   return querier

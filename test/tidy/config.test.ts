@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { LIMITS } from '../../src/shared/config/index.js'
 import { KNOWN } from '../../src/shared/config/lookup.js'
 
 test('keys with effect are read in src, those without are not', () => {
@@ -13,6 +14,11 @@ test('keys with effect are read in src, those without are not', () => {
     const text = readFileSync(file, 'utf8')
     for (const match of text.matchAll(/\[\s*'([a-z][\w.]+)'\s*\]|\bconfig\.([a-z]\w+)/g)) {
       read.add(match[1] ?? match[2]!)
+    }
+    // Rows of limits are read by name, off the row.
+    if (file.startsWith('src/shared/limits/')) continue
+    for (const match of text.matchAll(/\.([a-z]\w+_\w+)\b/g)) {
+      if (Object.hasOwn(LIMITS, match[1]!)) read.add(`limits.${match[1]}`)
     }
   }
   const said = (effect: string) => KNOWN.filter(({ row }) => row.effect === effect)

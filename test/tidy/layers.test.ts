@@ -15,7 +15,7 @@ const LAYERS: Record<string, number> = {
   slab: 2,
   ringbuf: 3,
   config: 3,
-  limits: 3,
+  limits: 4,
   hashring: 3,
   cache: 3,
   bucket: 3,

@@ -52,8 +52,27 @@ value stops the start. Durations are written \`30s\`, \`1h30m\`, \`7d\`; bytes \
 (suffixes are powers of 1024); lists in YAML or with commas between.
 
 Keys "accepted without effect" are checked, so that files written for Mimir load, and change nothing so far.`
-  const body = [...blocks].flatMap(([name, rows]) => configBlock(name, rows))
+  const body = [
+    ...differingDefaults(),
+    ...[...blocks].flatMap(([name, rows]) => configBlock(name, rows)),
+  ]
   return page('Configuration', 'src/shared/config/table.ts', intro, body)
+}
+
+function differingDefaults(): string[] {
+  const rows = KNOWN.filter(({ row }) => row.mimirDefault !== undefined).map((known) => [
+    code(known.key),
+    code(printValue(known, known.row.default)),
+    code(printValue(known, known.row.mimirDefault)),
+  ])
+  return [
+    "## Defaults that are not Mimir's",
+    '',
+    'They would surprise who runs one server for one purpose.',
+    '',
+    ...tableOf(['key', 'here', 'in Mimir'], rows),
+    '',
+  ]
 }
 
 function configBlock(name: string, rows: readonly Known[]): string[] {

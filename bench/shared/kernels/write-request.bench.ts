@@ -7,6 +7,7 @@ import { SeriesCache, type TenantSeries } from '../../../src/actors/distributor/
 import * as layout from '../../../src/shared/kernels/assembly/write-request-layout.js'
 import { compileKernel } from '../../../src/shared/kernels/load.js'
 import { WriteRequestKernel } from '../../../src/shared/kernels/write-request.js'
+import { Limits } from '../../../src/shared/limits/index.js'
 import { scrapeOf } from '../../remote-write-data.js'
 
 const SERIES = Number(process.argv[2] ?? 20_000)
@@ -39,7 +40,7 @@ function measure(name: string, predictorBytes: number, isWalking: boolean, forge
     (bytes) => void randomFillSync(bytes),
   )
   const cache = new SeriesCache(kernel, predictorBytes)
-  const tenant = cache.open('bench')
+  const tenant = cache.open('bench', new Limits().defaults())
   let best = Number.POSITIVE_INFINITY
   for (let round = 0; round < ROUNDS; round++) {
     const from = performance.now()

@@ -13,6 +13,7 @@ import {
   NO_OFFENDER,
   type WriteRequestKernel,
 } from '../../shared/kernels/write-request.js'
+import type { Limits, TenantLimits } from '../../shared/limits/index.js'
 import type { DistributorConfig } from './contract.js'
 import type { BodyCounts, Counters } from './counters.js'
 import { Extras } from './extras.js'
@@ -33,6 +34,7 @@ export interface Workbench {
   readonly shards: readonly ShardRoute[]
   readonly ring: Hashring
   readonly config: DistributorConfig
+  readonly limits: Limits
   readonly counters: Counters
   /** Wall clock, ms. */
   now(): number
@@ -43,6 +45,7 @@ export class BodyInHand {
   readonly request: PushRequest
   private readonly bench: Workbench
   private readonly tenant: TenantSeries
+  private readonly limits: TenantLimits
   private readonly counts: BodyCounts
   private readonly metadata: MetadataSender
   /** [shards], 1 where frames of this body went out and the last one did not. */
@@ -62,7 +65,8 @@ export class BodyInHand {
     this.isV2 = isV2
     this.bench = bench
     this.request = request
-    this.tenant = bench.cache.open(tenantName)
+    this.limits = bench.limits.of(tenantName)
+    this.tenant = bench.cache.open(tenantName, this.limits)
     this.partial = new Uint8Array(bench.shards.length)
     this.metadata = new MetadataSender(bench, request, this.tenant, isV2)
     this.counts = {
@@ -184,11 +188,13 @@ export class BodyInHand {
   }
 
   private begin(length: number): void {
-    const { kernel, cache, config } = this.bench
+    const { kernel, cache } = this.bench
+    const { limits } = this
     kernel.beginBody(length)
+    kernel.setLimits(limits)
     kernel.set(layout.TENANT, this.tenant.record)
     kernel.set(layout.TENANT_HASH, this.tenant.hash)
-    kernel.setTimeMax(this.bench.now() + config.creationGracePeriodMs)
+    kernel.setTimeMax(this.bench.now() + limits.creation_grace_period)
     cache.tick(this.tenant)
     this.counts.bytes = length
     if (!this.isV2) return
@@ -255,10 +261,10 @@ export class BodyInHand {
 
   /** Words the first refusal of the request. */
   private noteOffender(): void {
-    const { kernel, config } = this.bench
+    const { kernel } = this.bench
     const index = kernel.get(layout.OFFENDER)
     if (index === NO_OFFENDER || this.request.ownText !== '') return
-    this.request.ownText = describeOffender(readOffender(kernel, index), config)
+    this.request.ownText = describeOffender(readOffender(kernel, index), this.limits)
   }
 
   /** Sends the open frames; false when a ring is full. */

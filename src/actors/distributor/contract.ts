@@ -3,6 +3,7 @@
  * Bodies come through a ring buffer from main (client.ts), frames go to ingesters through one ring
  * buffer per shard, acks come back through another (shared/wire/frames).
  */
+import type { LimitsData } from '../../shared/limits/index.js'
 import type { RingReader, RingWriter } from '../../shared/ringbuf/index.js'
 import type { WrittenCounts } from '../../shared/wire/frames/index.js'
 
@@ -18,17 +19,6 @@ export interface DistributorConfig {
   readonly maxRecvMsgSize: number
   /** How long a body may wait for its acks (`distributor.remote_timeout`), in ms. */
   readonly remoteTimeoutMs: number
-  readonly maxLabelNamesPerSeries: number
-  readonly maxLabelNamesPerInfoSeries: number
-  readonly maxLabelNameLength: number
-  readonly maxLabelValueLength: number
-  readonly creationGracePeriodMs: number
-  readonly nameValidationScheme: 'legacy' | 'utf8'
-  readonly maxMetadataLength: number
-  readonly enforceMetadataMetricName: boolean
-  readonly nativeHistogramsEnabled: boolean
-  /** `max_global_exemplars_per_user`: 0 keeps none. */
-  readonly exemplarsMax: number
   /** Budget of label bytes kept for the predictor, in bytes, all tenants. */
   readonly predictorBytesMax: number
   /** Series ids at once, all tenants; beyond it the least recently used tenant starts anew. */
@@ -39,16 +29,6 @@ export interface DistributorConfig {
 export const DISTRIBUTOR_DEFAULTS: DistributorConfig = {
   maxRecvMsgSize: 100 << 20,
   remoteTimeoutMs: 2_000,
-  maxLabelNamesPerSeries: 30,
-  maxLabelNamesPerInfoSeries: 80,
-  maxLabelNameLength: 1024,
-  maxLabelValueLength: 2048,
-  creationGracePeriodMs: 600_000,
-  nameValidationScheme: 'legacy',
-  maxMetadataLength: 1024,
-  enforceMetadataMetricName: true,
-  nativeHistogramsEnabled: true,
-  exemplarsMax: 0,
   predictorBytesMax: 64 << 20,
   seriesIdsMax: 4 << 20,
 }
@@ -58,6 +38,8 @@ export interface DistributorBootData {
   readonly index: number
   readonly shardCount: number
   readonly config: DistributorConfig
+  /** Limits of all tenants; without it the defaults. */
+  readonly limits?: LimitsData
   /** The compiled kernel: `compileKernel('write-request')` of shared/kernels/load.ts. */
   readonly kernel: WebAssembly.Module
 }
@@ -76,6 +58,7 @@ export interface DistributorStatus {
   readonly isServing: boolean
   readonly inFlight: number
   readonly tenants: number
+  readonly limitsVersion: number
 }
 
 /** A body too large for the ring buffer: posted on the link's port, `body` transferred. */

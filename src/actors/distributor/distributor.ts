@@ -7,6 +7,7 @@ import type { Env } from '../../shared/env/index.js'
 import { createHashring, type Hashring } from '../../shared/hashring/index.js'
 import { SLACK_BYTES } from '../../shared/kernels/assembly/write-request-layout.js'
 import { WriteRequestKernel } from '../../shared/kernels/write-request.js'
+import { Limits, type LimitsData } from '../../shared/limits/index.js'
 import { WRITE_HEADER_BYTES } from '../../shared/wire/frames/index.js'
 import { BODY_BYTES_USUAL, type Workbench } from './body.js'
 import type { DistributorBoot, DistributorStatus, LinkEnds, OversizeBody } from './contract.js'
@@ -52,6 +53,7 @@ export class Distributor {
       shards,
       ring,
       config,
+      limits: new Limits(boot.limits),
       counters: new Counters(env.metrics),
       now: () => env.clock.now(),
     }
@@ -100,6 +102,11 @@ export class Distributor {
     this.loop.unlinkShard(index)
   }
 
+  /** Takes newer limits: they hold from the next body on. */
+  takeLimits(data: LimitsData): void {
+    this.bench.limits.take(data)
+  }
+
   /** Takes a body that came on main's port because it is too large for the ring. */
   takeOversize(body: OversizeBody): void {
     this.loop.takeOversize(body)
@@ -121,6 +128,7 @@ export class Distributor {
       isServing: linked === this.bench.shards.length,
       inFlight: this.loop.inFlight(),
       tenants: this.bench.cache.size(),
+      limitsVersion: this.bench.limits.version(),
     }
   }
 }
@@ -128,7 +136,7 @@ export class Distributor {
 function createKernel(env: Env, boot: DistributorBoot, ring: Hashring): WriteRequestKernel {
   const { config, shardCount } = boot
   const ids = Math.max(256, Math.ceil(config.seriesIdsMax / 256) * 256)
-  const kernel = new WriteRequestKernel(
+  return new WriteRequestKernel(
     boot.kernel,
     {
       bodyBytesMax: Math.max(config.maxRecvMsgSize, BODY_BYTES_USUAL) + SLACK_BYTES,
@@ -144,6 +152,4 @@ function createKernel(env: Env, boot: DistributorBoot, ring: Hashring): WriteReq
     (bytes) => env.prng.fill(bytes),
     ring,
   )
-  kernel.setLimits(config)
-  return kernel
 }

@@ -53,7 +53,7 @@ export class Extras {
     this.tenant = body.tenant
     this.counts = body.counts
     this.isV2 = body.isV2
-    this.timeMax = bench.now() + bench.config.creationGracePeriodMs
+    this.timeMax = bench.now() + body.tenant.limits.creation_grace_period
   }
 
   /** Takes what the walk noted in this chunk, once routes are known; false when one is malformed. */
@@ -90,7 +90,7 @@ export class Extras {
   }
 
   private takeHistogram(bytes: Uint8Array, place: Place): void {
-    if (!this.bench.config.nativeHistogramsEnabled) {
+    if (!this.tenant.limits.native_histograms_ingestion_enabled) {
       this.discard(DISABLED)
       return
     }
@@ -99,7 +99,7 @@ export class Extras {
     if (t > this.timeMax) {
       this.discard(FUTURE)
       const offender = { reason: FUTURE, labels: labels(), label: NO_LABEL, timeMs: t }
-      this.request.ownText ||= describeOffender(offender, this.bench.config)
+      this.request.ownText ||= describeOffender(offender, this.tenant.limits)
       return
     }
     let fault: HistogramFault | undefined = findFault(histogram)
@@ -122,9 +122,9 @@ export class Extras {
 
   /** Exemplars count as written also when none are kept, as in Mimir. */
   private takeExemplar(bytes: Uint8Array, place: Place): void {
-    const { kernel, config, counters } = this.bench
+    const { kernel, counters } = this.bench
     this.request.written.exemplars++
-    if (config.exemplarsMax === 0) return
+    if (this.tenant.limits.max_global_exemplars_per_user === 0) return
     const { t, value, labels, refs } = decodeExemplar(bytes, this.isV2)
     const found = this.isV2 ? labelsOfRefs(kernel, refs) : labels
     if (found === undefined) throw new RangeError('exemplar: reference out of range')

@@ -87,7 +87,7 @@ export class MetadataSender {
   }
 
   private check(record: WriteMetadata, perShard: MetadataRecord[][]): void {
-    const verdict = checkMetadata(record, this.bench.config)
+    const verdict = checkMetadata(record, this.tenant.limits)
     if ('text' in verdict) {
       if (this.request.ownText === '') this.request.ownText = verdict.text
       this.bench.counters.discardMetadata(this.tenant.name, verdict.reason)

@@ -9,7 +9,16 @@
 import { fnv1 } from '../../shared/base/fnv.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
+import type { LimitName, TenantLimits } from '../../shared/limits/index.js'
 
+/** What decides whether, and as what, a label set is stored. */
+const LABEL_LIMITS = [
+  'max_label_names_per_series',
+  'max_label_names_per_info_series',
+  'max_label_name_length',
+  'max_label_value_length',
+  'name_validation_scheme',
+] as const satisfies readonly LimitName[]
 /** Ids are handed to tenants in blocks, so that a dropped tenant's come back whole. */
 const ID_BLOCK = 256
 const KEY_CHUNK_BYTES = 64 << 10
@@ -24,6 +33,8 @@ export interface TenantSeries {
   readonly nameBytes: Uint8Array
   /** FNV-1 state after the name. */
   readonly hash: number
+  /** The row that its series were validated by. */
+  limits: TenantLimits
   /** The kernel's record (layout TENANT_*). */
   readonly record: number
   readonly idBlocks: number[]
@@ -55,10 +66,17 @@ export class SeriesCache {
     kernel.bytes[kernel.routes] = layout.ROUTE_REJECTED | layout.REASON_VALUE_LONG
   }
 
-  /** The tenant, opened when new. */
-  open(name: string): TenantSeries {
-    if (this.latest?.name === name) return this.latest
-    const tenant = this.tenants.get(name) ?? this.create(name)
+  /**
+   * The tenant, opened when new. Where limits that decide what becomes of a label set have changed
+   * its series are looked at anew. Not while an open frame uses ids.
+   */
+  open(name: string, limits: TenantLimits): TenantSeries {
+    if (this.latest?.name === name && this.latest.limits === limits) return this.latest
+    const tenant = this.tenants.get(name) ?? this.create(name, limits)
+    if (tenant.limits !== limits) {
+      if (!decideAlike(tenant.limits, limits)) this.empty(tenant)
+      tenant.limits = limits
+    }
     this.tenants.delete(name)
     this.tenants.set(name, tenant)
     this.latest = tenant
@@ -95,7 +113,7 @@ export class SeriesCache {
     this.empty(current)
   }
 
-  private create(name: string): TenantSeries {
+  private create(name: string, limits: TenantLimits): TenantSeries {
     if (this.tenants.size >= TENANTS_MAX) this.dropOldest()
     let record = this.takeSlab(layout.TENANT_BYTES)
     while (record === 0 && this.tenants.size > 0) {
@@ -107,6 +125,7 @@ export class SeriesCache {
       name,
       nameBytes,
       hash: fnv1(nameBytes),
+      limits,
       record,
       idBlocks: [],
       keyChunks: [],
@@ -223,4 +242,8 @@ export class SeriesCache {
   private set(tenant: TenantSeries, field: number, value: number): void {
     this.kernel.words[(tenant.record + field) >>> 2] = value
   }
+}
+
+function decideAlike(one: TenantLimits, other: TenantLimits): boolean {
+  return LABEL_LIMITS.every((name) => JSON.stringify(one[name]) === JSON.stringify(other[name]))
 }

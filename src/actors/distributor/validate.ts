@@ -3,6 +3,7 @@
  * (pkg/distributor/validate.go's texts and ids). The checks themselves run in the kernel, by code;
  * a text is made for the first offender of a request only.
  */
+import type { TenantLimits } from '../../shared/limits/index.js'
 import { type Label, type Labels, METRIC_NAME } from '../../shared/model/labels.js'
 import {
   cutText,
@@ -10,7 +11,6 @@ import {
   METADATA_TYPES,
   type MetadataRecord,
 } from '../../shared/wire/frames/index.js'
-import type { DistributorConfig } from './contract.js'
 
 /** Series, names and values in texts are cut to so many characters. */
 const TEXT_CHARACTERS_MAX = 200
@@ -27,7 +27,7 @@ export interface Offender {
 }
 
 /** The text of an offender. */
-export function describeOffender(offender: Offender, config: DistributorConfig): string {
+export function describeOffender(offender: Offender, limits: TenantLimits): string {
   const { labels, label } = offender
   const series = `series: '${cut(printSeries(labels))}'`
   switch (DISCARD_REASONS[offender.reason]) {
@@ -39,9 +39,9 @@ export function describeOffender(offender: Offender, config: DistributorConfig):
         'metric-name-invalid',
       )
     case 'max_label_names_per_series':
-      return tooManyLabels(labels, config.maxLabelNamesPerSeries, '')
+      return tooManyLabels(labels, limits.max_label_names_per_series, '')
     case 'max_label_names_per_info_series':
-      return tooManyLabels(labels, config.maxLabelNamesPerInfoSeries, 'info-')
+      return tooManyLabels(labels, limits.max_label_names_per_info_series, 'info-')
     case 'label_invalid':
       return tag(
         `received a series with an invalid label: '${cut(label.name)}' ${series}`,
@@ -60,7 +60,7 @@ export function describeOffender(offender: Offender, config: DistributorConfig):
       )
     case 'label_value_too_long':
       return limit(
-        `received a series whose label value length of ${Buffer.byteLength(label.value)} exceeds the limit of ${config.maxLabelValueLength}, label: '${cut(label.name)}', value: '${cut(label.value)}' (truncated) ${series}`,
+        `received a series whose label value length of ${Buffer.byteLength(label.value)} exceeds the limit of ${limits.max_label_value_length}, label: '${cut(label.name)}', value: '${cut(label.value)}' (truncated) ${series}`,
         'label-value-too-long',
         'validation.max-length-label-value',
       )
@@ -104,10 +104,10 @@ export type MetadataVerdict =
   | { readonly reason: string; readonly text: string }
 
 /** Checks a metadata record in Mimir's order; a long help is cut at a character. */
-export function checkMetadata(record: MetadataRecord, config: DistributorConfig): MetadataVerdict {
-  const most = config.maxMetadataLength
+export function checkMetadata(record: MetadataRecord, limits: TenantLimits): MetadataVerdict {
+  const most = limits.max_metadata_length
   const said = `metric_name: '${cut(record.metric)}'`
-  if (record.metric === '' && config.enforceMetadataMetricName) {
+  if (record.metric === '' && limits.enforce_metadata_metric_name) {
     return {
       reason: 'metadata_missing_metric_name',
       text: tag('received a metric metadata with no metric name', 'metadata-missing-metric-name'),

@@ -1,5 +1,6 @@
 /** The thread of a distributor. */
 import { runActor } from '../../shared/actor/index.js'
+import type { LimitsData } from '../../shared/limits/index.js'
 import type { DistributorBootData, OversizeBody } from './contract.js'
 import { Distributor } from './distributor.js'
 
@@ -26,6 +27,7 @@ runActor<DistributorBootData>((env, boot, host) => {
       const { isServing, ...details } = distributor.status()
       return { readyPercent: 100, isServing, details }
     },
+    apply: (limits) => distributor.takeLimits(limits as LimitsData),
     drain: () => distributor.drain(),
   }
 })

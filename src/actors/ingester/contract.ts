@@ -4,6 +4,7 @@
  * (shared/wire/frames); queriers ask by calls and read samples in place, from the shard's memory
  * (shared/tsdb HeadReader).
  */
+import type { LimitsData } from '../../shared/limits/index.js'
 import type { Labels } from '../../shared/model/labels.js'
 import type { Matcher } from '../../shared/model/matcher.js'
 import type { RingReader, RingWriter } from '../../shared/ringbuf/index.js'
@@ -27,10 +28,6 @@ export interface IngesterConfig {
   readonly snapshotLogBytes: number
   /** `ingester.metadata_retain_period`, ms: how long metadata stays after its last push. */
   readonly metadataRetainMs: number
-  /** `max_global_exemplars_per_user`: kept per tenant; 0 keeps none. */
-  readonly exemplarsMax: number
-  /** `limits.out_of_order_time_window`, ms: how far behind a tenant's newest sample; 0 = not at all. */
-  readonly outOfOrderTimeWindowMs: number
 }
 
 /** Mimir's defaults, and ours where Mimir has no such key; `dataDir` is the caller's. */
@@ -40,8 +37,6 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   walSegmentBytesMax: 128 << 20,
   snapshotLogBytes: 256 << 20,
   metadataRetainMs: 600_000,
-  exemplarsMax: 0,
-  outOfOrderTimeWindowMs: 0,
 }
 
 /** What an ingester is built from; plain data that can be posted. */
@@ -49,6 +44,8 @@ export interface IngesterBoot {
   readonly index: number
   readonly shardCount: number
   readonly config: IngesterConfig
+  /** Limits of all tenants; without it the defaults. */
+  readonly limits?: LimitsData
   /** A zeroed memory (createHeadMemory), a new one for each life of the shard. */
   readonly memory: WebAssembly.Memory
   /** Claims of all threads (createBudget); without it there is no limit. */

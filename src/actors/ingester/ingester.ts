@@ -3,6 +3,7 @@
  * sight: `turn` is one round of its loop, `calls` is what queriers ask.
  */
 import type { Env } from '../../shared/env/index.js'
+import { Limits, type LimitsData } from '../../shared/limits/index.js'
 import type { Cell } from '../../shared/telemetry/index.js'
 import { Head, WalWriter } from '../../shared/tsdb/index.js'
 import { CommitLoop } from './commit-loop.js'
@@ -27,6 +28,7 @@ export interface IngesterStatus {
   readonly series: number
   readonly tenants: number
   readonly memoryBytes: number
+  readonly limitsVersion: number
 }
 
 /** One shard, without a thread: worker.ts gives it one, tests call its turns. */
@@ -51,8 +53,7 @@ export class Ingester {
     this.env = env
     this.boot = boot
     this.head = new Head(env, { memory: boot.memory, module: boot.kernel })
-    this.head.exemplars.limit = boot.config.exemplarsMax
-    this.tenants = new Tenants(env, this.head, boot.config)
+    this.tenants = new Tenants(env, this.head, new Limits(boot.limits))
     this.recovery = new Recovery(env, boot, this.head)
     const shard = boot.index
     const { head, tenants, recovery } = this
@@ -128,6 +129,11 @@ export class Ingester {
     this.links.set(index, new DistributorLink(ends))
   }
 
+  /** Takes newer limits. */
+  takeLimits(data: LimitsData): void {
+    this.tenants.takeLimits(data)
+  }
+
   /** One turn: replay while there is some, frames, housekeeping. False when there was nothing to do. */
   turn(): boolean {
     let isBusy = false
@@ -181,6 +187,7 @@ export class Ingester {
       series: this.head.seriesCount(),
       tenants: this.tenants.all().length,
       memoryBytes: this.head.memoryUse().used,
+      limitsVersion: this.tenants.limitsVersion(),
     }
   }
 

@@ -1,5 +1,6 @@
 /** What an ingester keeps per tenant beside its series: newest time, metadata, counters. */
 import type { Env } from '../../shared/env/index.js'
+import type { Limits, LimitsData, TenantLimits } from '../../shared/limits/index.js'
 import type { Cell } from '../../shared/telemetry/index.js'
 import type { Head } from '../../shared/tsdb/index.js'
 import { DISCARD_REASONS } from '../../shared/wire/frames/index.js'
@@ -18,8 +19,7 @@ export interface TenantState {
   maxt: number
   /** Series that the counters know of. */
   seriesCounted: number
-  /** How far behind the newest sample others may come, ms; 0: not out of order at all. */
-  outOfOrderWindowMs: number
+  limits: TenantLimits
   readonly created: Cell
   readonly ingested: Cell
   readonly outOfOrder: Cell
@@ -33,13 +33,29 @@ export class Tenants {
   private readonly head: Head
   private readonly states: TenantState[] = []
   private readonly byName = new Map<string, TenantState>()
-  private readonly outOfOrderWindowMs: number
+  private readonly limits: Limits
 
-  /** @param limits of tenants without others */
-  constructor(env: Env, head: Head, limits: { readonly outOfOrderTimeWindowMs: number }) {
+  constructor(env: Env, head: Head, limits: Limits) {
     this.env = env
     this.head = head
-    this.outOfOrderWindowMs = limits.outOfOrderTimeWindowMs
+    this.limits = limits
+    // Asked during the replay too, when the tenants of the head are not known here yet.
+    head.exemplars.limitOf = (index) =>
+      limits.of(head.tenantNames()[index] ?? '').max_global_exemplars_per_user
+  }
+
+  /** Takes newer limits: they hold from the next frame on. */
+  takeLimits(data: LimitsData): void {
+    if (!this.limits.take(data)) return
+    for (const state of this.states) {
+      state.limits = this.limits.of(state.name)
+      this.head.exemplars.trim(state.index)
+    }
+  }
+
+  /** Which limits are in force here. */
+  limitsVersion(): number {
+    return this.limits.version()
   }
 
   /** A tenant by name, made when new; undefined when the head takes no more. */
@@ -55,7 +71,7 @@ export class Tenants {
       metadata: new TenantMetadata(),
       maxt: Number.NEGATIVE_INFINITY,
       seriesCounted: 0,
-      outOfOrderWindowMs: this.outOfOrderWindowMs,
+      limits: this.limits.of(name),
       created: metrics.cell('cortex_ingester_memory_series_created_total', name),
       ingested: metrics.cell('cortex_ingester_ingested_samples_total', name),
       outOfOrder: metrics.cell('cortex_ingester_tsdb_out_of_order_samples_appended_total', name),
@@ -85,7 +101,7 @@ export class Tenants {
    * @param firstTime of what is being checked: a tenant without samples measures from there
    */
   oldestOutOfOrder(tenant: TenantState, firstTime: number): number {
-    const window = tenant.outOfOrderWindowMs
+    const window = tenant.limits.out_of_order_time_window
     if (window === 0) return Number.POSITIVE_INFINITY
     return (tenant.maxt === Number.NEGATIVE_INFINITY ? firstTime : tenant.maxt) - window
   }

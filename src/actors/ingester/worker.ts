@@ -1,5 +1,6 @@
 /** The thread of an ingester shard. */
 import { runActor } from '../../shared/actor/index.js'
+import type { LimitsData } from '../../shared/limits/index.js'
 import type { IngesterBoot } from './contract.js'
 import { Ingester } from './ingester.js'
 
@@ -13,6 +14,7 @@ runActor<IngesterBoot>((env, boot) => {
       const { readyPercent, isServing, ...details } = ingester.status()
       return { readyPercent, isServing, details, damage: ingester.damage() }
     },
+    apply: (limits) => ingester.takeLimits(limits as LimitsData),
     drain: () => ingester.drain(),
   }
 })

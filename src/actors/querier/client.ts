@@ -18,33 +18,12 @@ export interface QuerierPool {
   run(task: QuerierTask, signal: StopSignal): Promise<QuerierAnswer>
 }
 
-/** Bytes that one query's columns may take when Mimir's limit leaves it open (0): a gigabyte. */
-const QUERY_MEMORY_DEFAULT = 1024 * 1024 * 1024
-
 /** The part of the configuration of one of so many querier threads. */
 export function querierConfigOf(config: Config, threads = 1): QuerierConfig {
-  const memory = config['limits.max_estimated_memory_consumption_per_query']
   return {
     lookbackMs: config['querier.lookback_delta'],
     evaluationIntervalMs: config['querier.default_evaluation_interval'],
     samplesMax: config['querier.max_samples'],
-    memoryMax: memory > 0 ? memory : QUERY_MEMORY_DEFAULT,
     cacheBytes: Math.floor(config['querier.column_cache_bytes'] / threads),
-    delayedNameRemoval: config['limits.enable_delayed_name_removal'],
-    syntax: {
-      enableExperimentalFunctions: allOrNamed(
-        config['limits.enabled_promql_experimental_functions'],
-      ),
-      enableExtendedRangeSelectors: allOrNamed(
-        config['limits.enabled_promql_extended_range_selectors'],
-      ),
-      experimentalDurationExpr: config['limits.enabled_promql_duration_expressions'],
-      enableBinopFillModifiers: config['limits.enabled_promql_fill_modifiers'],
-    },
   }
-}
-
-/** A list of names, of which `all` stands for every one. */
-function allOrNamed(names: readonly string[]): boolean | ReadonlySet<string> {
-  return names.includes('all') || new Set(names)
 }

@@ -7,7 +7,7 @@
  * that is down.
  */
 import type { connect } from '../../shared/actor/index.js'
-import type { ParseOptions } from '../../shared/promql/index.js'
+import type { LimitsData } from '../../shared/limits/index.js'
 
 /** The part of the configuration that queriers run by. */
 export interface QuerierConfig {
@@ -17,19 +17,15 @@ export interface QuerierConfig {
   readonly evaluationIntervalMs: number
   /** `querier.max_samples`: samples one query may hold at a time. */
   readonly samplesMax: number
-  /** Bytes one query's columns may take. */
-  readonly memoryMax: number
   /** Bytes of decoded columns that a thread keeps from query to query; 0: none. */
   readonly cacheBytes: number
-  /** `enable_delayed_name_removal`. */
-  readonly delayedNameRemoval: boolean
-  /** What of PromQL's experimental syntax is taken. */
-  readonly syntax: ParseOptions
 }
 
 /** What a querier thread boots with; all of the pool alike. */
 export interface QuerierBoot {
   readonly config: QuerierConfig
+  /** Limits of all tenants; without it the defaults. */
+  readonly limits?: LimitsData
   readonly shardCount: number
   /** Claims of all threads (createBudget); without it there is no limit but the query's own. */
   readonly budget?: SharedArrayBuffer
@@ -39,8 +35,11 @@ export interface QuerierBoot {
   readonly kernel: WebAssembly.Module
 }
 
-/** What a thread is sent when it takes its seat and whenever a shard has (re)started. */
-export interface QuerierMessage {
+/** What a thread is sent: a shard that has (re)started, and limits that are in force from now on. */
+export type QuerierMessage = ShardMessage | { readonly limits: LimitsData }
+
+/** A shard, when the thread takes its seat and whenever the shard has (re)started. */
+export interface ShardMessage {
   readonly shard: number
   /** Answers the shard's calls. */
   readonly port: Parameters<typeof connect>[0]

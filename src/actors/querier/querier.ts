@@ -5,6 +5,7 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
+import { Limits, type LimitsData } from '../../shared/limits/index.js'
 import {
   type Expr,
   execute,
@@ -37,6 +38,7 @@ import {
   listOutcome,
   type Outcome,
 } from './label-queries.js'
+import { type QueryLimits, queryLimitsOf } from './query-limits.js'
 import { TRUNCATED } from './texts.js'
 
 /** Sizes of the label table from which on it is made anew before the next query. */
@@ -56,6 +58,7 @@ export class Querier {
   private readonly fanout: Fanout
   private readonly json = new JsonEncoder()
   private labels = new LabelTable()
+  private readonly limits: Limits
   private readonly seat: number
   private readonly budget: MemoryBudget | undefined
 
@@ -63,6 +66,7 @@ export class Querier {
   constructor(env: Env, boot: QuerierBoot, seat = 0) {
     this.env = env
     this.boot = boot
+    this.limits = new Limits(boot.limits)
     this.seat = seat
     this.budget = boot.budget === undefined ? undefined : new MemoryBudget(boot.budget)
     this.budget?.set('queries', seat, 0)
@@ -74,6 +78,11 @@ export class Querier {
   /** Takes (another life of) a shard. */
   link(shard: number, link: ShardLink): void {
     this.fanout.link(shard, link)
+  }
+
+  /** Takes newer limits: they hold from the next query on. */
+  takeLimits(data: LimitsData): void {
+    this.limits.take(data)
   }
 
   /**
@@ -121,16 +130,20 @@ export class Querier {
       case 'metadata':
         return answerMetadata(context, query)
       case 'format-query':
-        return listOutcome(encodeData(formatExpr(this.parse(query.text))), 0)
+        return listOutcome(encodeData(formatExpr(this.parse(tenant, query.text))), 0)
       case 'parse-query':
-        return listOutcome(encodeData(treeOf(this.parse(query.text))), 0)
+        return listOutcome(encodeData(treeOf(this.parse(tenant, query.text))), 0)
       case 'exemplars':
-        return answerExemplars(context, query, this.boot.config.syntax)
+        return answerExemplars(context, query, this.limitsOf(tenant).syntax)
     }
   }
 
-  private parse(text: string): Expr {
-    return parseQuery(text, this.boot.config.syntax)
+  private parse(tenant: string, text: string): Expr {
+    return parseQuery(text, this.limitsOf(tenant).syntax)
+  }
+
+  private limitsOf(tenant: string): QueryLimits {
+    return queryLimitsOf(this.limits.of(tenant))
   }
 
   private async evaluate(
@@ -139,7 +152,8 @@ export class Querier {
     isCanceled: () => boolean,
   ): Promise<Outcome> {
     const { config } = this.boot
-    const expr = this.parse(query.text)
+    const limits = this.limitsOf(tenant)
+    const expr = this.parse(tenant, query.text)
     const isInstant = query.kind === 'query'
     const request: Query = {
       text: query.text,
@@ -148,9 +162,9 @@ export class Querier {
       step: isInstant ? 0 : query.stepMs,
       lookbackMs: query.lookbackMs > 0 ? query.lookbackMs : config.lookbackMs,
       subqueryStepMs: config.evaluationIntervalMs,
-      delayedNameRemoval: config.delayedNameRemoval,
+      delayedNameRemoval: limits.delayedNameRemoval,
       samplesMax: config.samplesMax,
-      memoryMax: config.memoryMax,
+      memoryMax: limits.memoryMax,
       reserve: (bytes) => this.budget?.tryRaise('queries', this.seat, bytes) ?? true,
       isCanceled,
     }

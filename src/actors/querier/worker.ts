@@ -12,7 +12,12 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
     const clients = new Map<number, IngesterClient>()
     return {
       run: (task) => querier.run(task),
-      receive: ({ shard, port, memory }) => {
+      receive: (message) => {
+        if ('limits' in message) {
+          querier.takeLimits(message.limits)
+          return
+        }
+        const { shard, port, memory } = message
         const last = clients.get(shard)
         if (last !== undefined) disconnect(last)
         const calls = connectIngester(port, shard)

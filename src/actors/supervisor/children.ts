@@ -6,6 +6,7 @@
 import type { Config } from '../../shared/config/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
 import { compileKernel } from '../../shared/kernels/load.js'
+import type { Limits, LimitsData } from '../../shared/limits/index.js'
 import type { CompactorBoot } from '../compactor/contract.js'
 import {
   DISTRIBUTOR_DEFAULTS,
@@ -79,7 +80,12 @@ export function actorCounts(config: Config, cores: number): ActorCounts {
 }
 
 /** Makes the table. Compiles the kernels: once, here; threads only instantiate them. */
-export function actorTable(config: Config, counts: ActorCounts, cells: SharedCells): ActorTable {
+export function actorTable(
+  config: Config,
+  counts: ActorCounts,
+  cells: SharedCells,
+  limits: Limits,
+): ActorTable {
   const headKernel = compileHeadKernel()
   const pushKernel = compileKernel('write-request')
   // Of the present life of each shard; a new life gets a new memory, since a crash may have left
@@ -101,8 +107,8 @@ export function actorTable(config: Config, counts: ActorCounts, cells: SharedCel
         boot: (index): IngesterBoot => {
           const memory = createHeadMemory()
           memories[index] = memory
-          const common = { index, shardCount, config: ingesterConfigOf(config), budget }
-          return { ...common, memory, kernel: headKernel }
+          const settings = { config: ingesterConfigOf(config), limits: limits.snapshot() }
+          return { index, shardCount, ...settings, budget, memory, kernel: headKernel }
         },
       },
       {
@@ -110,12 +116,10 @@ export function actorTable(config: Config, counts: ActorCounts, cells: SharedCel
         kind: 'distributor',
         count: counts.distributors,
         entry: new URL('../distributor/worker.js', import.meta.url),
-        boot: (index): DistributorBootData => ({
-          index,
-          shardCount,
-          config: distributorConfigOf(config),
-          kernel: pushKernel,
-        }),
+        boot: (index): DistributorBootData => {
+          const settings = { config: distributorConfigOf(config), limits: limits.snapshot() }
+          return { index, shardCount, ...settings, kernel: pushKernel }
+        },
       },
     ],
     links: [
@@ -127,7 +131,7 @@ export function actorTable(config: Config, counts: ActorCounts, cells: SharedCel
         upBytes: ANSWER_RING_BYTES,
       },
     ],
-    pool: querierRow(config, counts, cells, { headKernel, memories }),
+    pool: querierRow(config, counts, cells, { headKernel, memories, limits }),
   }
 }
 
@@ -135,7 +139,11 @@ function querierRow(
   config: Config,
   counts: ActorCounts,
   cells: SharedCells,
-  head: { readonly headKernel: WebAssembly.Module; readonly memories: WebAssembly.Memory[] },
+  head: {
+    readonly headKernel: WebAssembly.Module
+    readonly memories: WebAssembly.Memory[]
+    readonly limits: Limits
+  },
 ): PoolSpec<QuerierMessage> {
   return {
     kind: 'querier',
@@ -144,10 +152,12 @@ function querierRow(
     policy: POOL_POLICY,
     boot: {
       config: querierConfigOf(config, counts.queriers),
+      limits: head.limits.snapshot(),
       shardCount: counts.ingesters,
       ...cells,
       kernel: head.headKernel,
     } satisfies QuerierBoot,
+    settingsNotice: (data) => ({ limits: data as LimitsData }),
     heapMbMax: QUERIER_HEAP_MB,
     notices: {
       kind: 'ingester',
@@ -177,8 +187,6 @@ function ingesterConfigOf(config: Config): IngesterConfig {
     walFsyncIntervalMs: config['wal.fsync_interval'],
     snapshotLogBytes: config['wal.snapshot_bytes'],
     metadataRetainMs: config['ingester.metadata_retain_period'],
-    exemplarsMax: config['limits.max_global_exemplars_per_user'],
-    outOfOrderTimeWindowMs: config['limits.out_of_order_time_window'],
   }
 }
 
@@ -187,15 +195,5 @@ function distributorConfigOf(config: Config): DistributorConfig {
     ...DISTRIBUTOR_DEFAULTS,
     maxRecvMsgSize: config['distributor.max_recv_msg_size'],
     remoteTimeoutMs: config['distributor.remote_timeout'],
-    maxLabelNamesPerSeries: config['limits.max_label_names_per_series'],
-    maxLabelNamesPerInfoSeries: config['limits.max_label_names_per_info_series'],
-    maxLabelNameLength: config['limits.max_label_name_length'],
-    maxLabelValueLength: config['limits.max_label_value_length'],
-    creationGracePeriodMs: config['limits.creation_grace_period'],
-    nameValidationScheme: config['limits.name_validation_scheme'],
-    maxMetadataLength: config['limits.max_metadata_length'],
-    enforceMetadataMetricName: config['limits.enforce_metadata_metric_name'],
-    nativeHistogramsEnabled: config['limits.native_histograms_ingestion_enabled'],
-    exemplarsMax: config['limits.max_global_exemplars_per_user'],
   }
 }

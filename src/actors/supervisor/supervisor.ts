@@ -10,6 +10,7 @@ import {
   definePool,
   expose,
   type Pool,
+  type PoolSeat,
   startThread,
   type ThreadExit,
 } from '../../shared/actor/index.js'
@@ -53,6 +54,8 @@ export interface PoolSpec<Message> {
   readonly boot: unknown
   readonly heapMbMax: number
   readonly notices: SeatNotices<Message>
+  /** What to post to a pool thread about settings that are in force from now on. */
+  settingsNotice?(settings: unknown): Message
 }
 
 /** What a system is made of. */
@@ -106,6 +109,8 @@ export class Supervisor<Task, Answer, Message> {
   private hasPoolStarted = false
   private isDraining = false
   private isFatal = false
+  /** What `distribute` was last given. */
+  private settings: unknown
 
   constructor(options: SupervisorOptions<Message>) {
     this.options = options
@@ -139,6 +144,18 @@ export class Supervisor<Task, Answer, Message> {
   runTask(task: Task, signal: StopSignal): Promise<Answer> {
     if (this.pool === undefined) throw new Error('this system has no pool')
     return this.pool.run(task, signal)
+  }
+
+  /**
+   * Hands settings (plain data, with a version of their own) to all actors, and to each that starts
+   * from now on, whose boot data may be older.
+   */
+  distribute(settings: unknown): void {
+    this.settings = settings
+    for (const child of this.children) {
+      if (child.thread !== undefined) this.giveSettings(child.actor, child.thread)
+    }
+    for (const seat of this.pool?.seats() ?? []) this.tellSettings(seat)
   }
 
   /** A port on which an actor answers calls; undefined while it does not run and is not to start now. */
@@ -248,7 +265,21 @@ export class Supervisor<Task, Answer, Message> {
     if (child.thread !== thread) return
     child.state = 'running'
     this.options.env.log.info('actor runs', { child: actor, restarts: child.restarts })
+    this.giveSettings(actor, thread)
     this.wiring.up({ peer: spec.kind, index: child.index }, thread)
+  }
+
+  private giveSettings(actor: string, thread: ActorThread): void {
+    if (this.settings === undefined) return
+    // A thread that dies meanwhile gets them with its next life.
+    thread.apply(this.settings).catch((error: unknown) => {
+      this.options.env.log.debug('settings were not taken', { child: actor, err: String(error) })
+    })
+  }
+
+  private tellSettings(seat: PoolSeat<Message>): void {
+    const notice = this.options.pool?.settingsNotice
+    if (notice !== undefined && this.settings !== undefined) seat.send(notice(this.settings), [])
   }
 
   private onNote(child: Child, note: ActorNote): void {
@@ -315,7 +346,10 @@ export class Supervisor<Task, Answer, Message> {
       logLevel,
       env,
       heapMbMax: spec.heapMbMax,
-      onSeat: (seat) => this.wiring.seat(seat),
+      onSeat: (seat) => {
+        this.tellSettings(seat)
+        this.wiring.seat(seat)
+      },
       onVacate: (seat) => {
         this.wiring.unseat(seat)
         registry.retire(seat.actor)

@@ -19,6 +19,7 @@ import { BlockList } from './block-list.js'
 import { actorCounts, actorTable } from './children.js'
 import type { SystemStatus } from './contract.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
+import { RuntimeConfigWatch } from './runtime-config.js'
 import { Supervisor } from './supervisor.js'
 
 /** Main's own Env, and the registry that its metrics and all others' are in. */
@@ -31,6 +32,8 @@ export interface MainEnv {
 export interface System {
   readonly distributors: DistributorClient
   readonly queriers: QuerierPool
+  /** The limits in force, and the files that they come from. */
+  readonly runtime: RuntimeConfigWatch
   /** Calls of a shard, over a port of its own; undefined while the shard does not run. */
   findIngester(shard: number): IngesterClient | undefined
   /** The text of `/metrics`. */
@@ -73,10 +76,16 @@ export async function startSupervisor(
   const { env, registry } = main
   const counts = actorCounts(config, options.cores ?? availableParallelism())
   const distributors = new DistributorClient(env, counts.distributors)
+  const runtime = await RuntimeConfigWatch.open(env, config, (data) => supervisor.distribute(data))
   const memory = startMemoryWatch(config, env, counts.distributors)
   const blockList = new BlockList()
   const supervisor = new Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>({
-    ...actorTable(config, counts, { budget: memory.cells, blockList: blockList.cell }),
+    ...actorTable(
+      config,
+      counts,
+      { budget: memory.cells, blockList: blockList.cell },
+      runtime.limits,
+    ),
     env,
     registry,
     logLevel: config['server.log_level'],
@@ -88,6 +97,7 @@ export async function startSupervisor(
     onFatal: options.onFatal,
   })
   await supervisor.start()
+  runtime.start()
   distributors.run().catch((error: unknown) => {
     const stack = error instanceof Error ? error.stack : undefined
     env.log.error('reading answers of distributors failed', { err: String(error), stack })
@@ -96,6 +106,7 @@ export async function startSupervisor(
   return systemOf(supervisor, distributors, counts.queriers, {
     env,
     memory,
+    runtime,
     drainMs: config['server.graceful_shutdown_timeout'],
   })
 }
@@ -104,9 +115,15 @@ function systemOf(
   supervisor: Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>,
   distributors: DistributorClient,
   queriers: number,
-  options: { readonly env: Env; readonly drainMs: number; readonly memory: MemoryWatch },
+  options: {
+    readonly env: Env
+    readonly drainMs: number
+    readonly memory: MemoryWatch
+    readonly runtime: RuntimeConfigWatch
+  },
 ): System {
   return {
+    runtime: options.runtime,
     distributors,
     queriers: { size: queriers, run: (task, signal) => supervisor.runTask(task, signal) },
     findIngester(shard) {
@@ -125,6 +142,7 @@ function systemOf(
       await settlePushes(distributors, options)
       distributors.close()
       options.memory.stop()
+      options.runtime.stop()
       return supervisor.drain()
     },
   }

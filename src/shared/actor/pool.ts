@@ -200,8 +200,9 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
     worker.on('exit', () => this.vacate(seat))
     const metricBlock = createMetricBlock()
     this.options.onMetricBlock(actor, metricBlock)
-    post({ note: 'seat', metricBlock }, [])
+    // What is sent now waits there for the seat's note: no task runs before it has been taken.
     this.options.onSeat(seat)
+    post({ note: 'seat', metricBlock }, [])
   }
 
   private vacate(seat: Sitting<Message>): void {

@@ -36,6 +36,8 @@ export interface ActorParts {
   /** Takes a message that came on a link's port and is not a doorbell: a body too large for the ring. */
   receive?(link: Link, message: unknown): void
   status?(): ActorStatus
+  /** Takes settings that changed while it runs (limits); those of its start are in the boot data. */
+  apply?(settings: unknown): void
   /** Finishes what was accepted and flushes; turns go on until it resolves. */
   drain(): Promise<void>
 }
@@ -61,6 +63,8 @@ export interface ActorControl {
   /** Answers the actor's calls on one more port. */
   serve(port: MessagePort): Promise<void>
   status(): Promise<ActorStatus>
+  /** Hands new settings to the actor. */
+  apply(settings: unknown): Promise<void>
   drain(): Promise<void>
 }
 
@@ -155,6 +159,11 @@ function controlOf(
     async status() {
       const actor = await built
       return actor.status?.() ?? { readyPercent: 100, isServing: true, details: {} }
+    },
+    async apply(settings) {
+      const actor = await built
+      actor.apply?.(settings)
+      doorbell.poke()
     },
     async drain() {
       await (await built).drain()

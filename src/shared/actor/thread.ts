@@ -47,6 +47,8 @@ export interface ActorThread {
   /** Has the actor answer calls on a port; it closes when the actor cannot. */
   serve(port: MessagePort): void
   status(): Promise<ActorStatus>
+  /** Hands new settings to the actor. */
+  apply(settings: unknown): Promise<void>
   drain(): Promise<void>
   terminate(): Promise<void>
 }
@@ -81,6 +83,7 @@ export function startThread(spec: ThreadSpec): ActorThread {
       start: spec.startMs,
       link: spec.startMs,
       serve: spec.startMs,
+      apply: spec.startMs,
       drain: spec.drainMs,
     },
   })
@@ -103,6 +106,7 @@ export function startThread(spec: ThreadSpec): ActorThread {
     },
     serve: (port) => serve(control, port, () => port.close()),
     status: () => control.status(),
+    apply: (settings) => control.apply(settings),
     drain: () => control.drain(),
     terminate: async () => {
       await worker.terminate()

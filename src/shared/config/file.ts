@@ -9,7 +9,9 @@ import { findKey, isBlock } from './lookup.js'
 
 /** One key of the file. `column` and `line` count from 1. */
 export interface Leaf {
+  /** `keys` with dots between. */
   readonly path: string
+  readonly keys: readonly string[]
   readonly raw: Raw
   readonly line: number
   readonly column: number
@@ -31,8 +33,15 @@ export function expandEnvironment(
   })
 }
 
-/** @param name of the file, for complaints */
-export async function parseFile(name: string, text: string): Promise<FileContent> {
+/**
+ * @param name of the file, for complaints
+ * @param isInner whether keys lead to a block of further keys, and not to a value
+ */
+export async function parseFile(
+  name: string,
+  text: string,
+  isInner: (keys: readonly string[]) => boolean = isConfigBlock,
+): Promise<FileContent> {
   const { isAlias, isMap, isScalar, LineCounter, parseAllDocuments } = await import('yaml')
   const lines = new LineCounter()
   const parsed = parseAllDocuments(text, { lineCounter: lines, schema: 'failsafe' })
@@ -58,24 +67,34 @@ export async function parseFile(name: string, text: string): Promise<FileContent
     if (isScalar(node)) return isNull(node.value, node.type) ? null : String(node.value)
     return node.toJS(document, { maxAliasCount: 100 }) as Raw
   }
-  const walk = (node: Node | null, path: string, here: { line: number; col: number }): void => {
-    const isInner = path === '' || (isBlock(path) && findKey(path)?.row.type !== 'open')
-    if (!isInner || !isMap(node)) {
+  const walk = (
+    node: Node | null,
+    keys: readonly string[],
+    here: { line: number; col: number },
+  ): void => {
+    const isBlockOfKeys = isInner(keys)
+    if (!isBlockOfKeys || !isMap(node)) {
       const raw = rawOf(node)
       // An empty block (`server:`) is a block without keys.
-      if (isInner && raw === null) return
-      leaves.push({ path, raw, line: here.line, column: here.col })
+      if (isBlockOfKeys && raw === null) return
+      leaves.push({ path: keys.join('.'), keys, raw, line: here.line, column: here.col })
       return
     }
     for (const pair of node.items) {
       const key = isScalar(pair.key) ? String(pair.key.value) : '?'
       const target = pair.value as Node | null
       const value = isAlias(target) ? (target.resolve(document) ?? null) : target
-      walk(value, path === '' ? key : `${path}.${key}`, at(pair.key))
+      walk(value, [...keys, key], at(pair.key))
     }
   }
-  walk(document.contents as Node | null, '', { line: 1, col: 1 })
+  walk(document.contents as Node | null, [], { line: 1, col: 1 })
   return { leaves, problems }
+}
+
+/** The blocks of the configuration file. */
+function isConfigBlock(keys: readonly string[]): boolean {
+  const path = keys.join('.')
+  return path === '' || (isBlock(path) && findKey(path)?.row.type !== 'open')
 }
 
 function isNull(value: unknown, type: string | undefined): boolean {

@@ -13,4 +13,15 @@ export {
   loadConfig,
 } from './load.js'
 export { type PrintMode, printConfig } from './print.js'
+export {
+  EMPTY_RUNTIME,
+  type InstanceLimitValues,
+  type LimitName,
+  type LimitValues,
+  parseRuntimeConfig,
+  printLimits,
+  type RuntimeConfig,
+  type RuntimeFile,
+} from './runtime.js'
 export type { ConfigKey } from './table.js'
+export { LIMITS } from './table-limits.js'

@@ -55,7 +55,7 @@ export function findFlag(flag: string): Known | undefined {
 
 /** The known key most like an unknown one; undefined when none is near. */
 export function nearestKey(key: string): string | undefined {
-  return nearest(
+  return nearestName(
     key,
     KNOWN.map((known) => known.key),
   )
@@ -63,11 +63,11 @@ export function nearestKey(key: string): string | undefined {
 
 /** The known flag most like an unknown one; undefined when none is near. */
 export function nearestFlag(flag: string): string | undefined {
-  return nearest(flag, [...byFlag.keys()])
+  return nearestName(flag, [...byFlag.keys()])
 }
 
-/** A key of the same last part is nearest (the block was forgotten); else by edits. */
-function nearest(name: string, candidates: readonly string[]): string | undefined {
+/** The one of some names most like an unknown one: of the same last part (the block was forgotten); else by edits. */
+export function nearestName(name: string, candidates: readonly string[]): string | undefined {
   const last = name.slice(name.lastIndexOf('.') + 1)
   let best: string | undefined
   let bestEdits = Math.max(2, Math.floor(name.length / 3)) + 1

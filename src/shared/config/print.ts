@@ -51,7 +51,8 @@ function isWord(value: string): boolean {
   return /^(true|false|yes|no|on|off|y|n|null)$/i.test(value)
 }
 
-function masked(value: unknown): unknown {
+/** A value with what looks like a secret in it masked. */
+export function masked(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(masked)
   if (value === null || typeof value !== 'object') return value
   return Object.fromEntries(

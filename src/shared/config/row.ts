@@ -32,20 +32,22 @@ export interface KeyRow<V> {
   /** Least and greatest value of a number. */
   readonly least?: number
   readonly most?: number
+  /** Mimir's default, where ours is another. */
+  readonly mimirDefault?: V
   /** Never shown, neither by /config nor in a log. */
   readonly isSecret?: boolean
 }
 
 /** What a builder takes beside default and doc line. */
 export type RowOptions = Partial<
-  Pick<KeyRow<unknown>, 'effect' | 'flag' | 'least' | 'most' | 'isSecret'>
+  Pick<KeyRow<unknown>, 'effect' | 'flag' | 'least' | 'most' | 'isSecret' | 'mimirDefault'>
 >
 
 /** Rows by the part of the key after a common prefix. */
 export type Rows = Readonly<Record<string, KeyRow<unknown>>>
 
 function row<V>(type: ValueType, value: V, doc: string, options: RowOptions): KeyRow<V> {
-  return { type, default: value, doc, effect: 'none', ...options }
+  return { type, default: value, doc, effect: 'none', ...(options as Partial<KeyRow<V>>) }
 }
 
 /** A switch: true or false. */

@@ -22,11 +22,10 @@ function named(flag: string) {
 const WRITE = {
   request_rate: float(0, 'Pushes a second; 0 = any.', named('distributor.request-rate-limit')),
   request_burst_size: int(0, 'Pushes at once.', named('distributor.request-burst-size')),
-  ingestion_rate: float(
-    0,
-    'Samples a second; 0 = any (the default here; in Mimir 10000).',
-    named('distributor.ingestion-rate-limit'),
-  ),
+  ingestion_rate: float(0, 'Samples, exemplars and metadata a second; 0 = any.', {
+    ...named('distributor.ingestion-rate-limit'),
+    mimirDefault: 10_000,
+  }),
   ingestion_burst_size: int(200_000, 'Samples at once.', named('distributor.ingestion-burst-size')),
   ingestion_burst_factor: float(
     0,
@@ -217,11 +216,10 @@ const WRITE = {
 } as const
 
 const INGEST = {
-  max_global_series_per_user: int(
-    0,
-    'Series in memory; 0 = any (the default here; in Mimir 150000).',
-    named('ingester.max-global-series-per-user'),
-  ),
+  max_global_series_per_user: int(0, 'Series in memory; 0 = any.', {
+    ...named('ingester.max-global-series-per-user'),
+    mimirDefault: 150_000,
+  }),
   max_global_series_per_metric: int(
     0,
     'Series of a metric; 0 = any.',

@@ -360,9 +360,11 @@ const REST = {
     max_tenants: int(0, 'Most tenants of a query; 0 = any.'),
   }),
   ...under('runtime_config', {
-    file: list([], 'Files with per-tenant overrides.'),
+    file: list([], 'Files with per-tenant overrides, merged left to right.', USED),
     period: duration(10 * SECOND, 'How often they are read.', {
+      ...USED,
       flag: 'runtime-config.reload-period',
+      least: 10,
     }),
     http_client_config: open('Client for files by URL.'),
   }),

@@ -64,13 +64,13 @@ export interface WriteRequestSizes {
   readonly heapBytes: number
 }
 
-/** The limits that label sets are checked against. */
+/** The limits that label sets are checked against, named as in a tenant's row. */
 export interface LabelLimits {
-  readonly maxLabelNamesPerSeries: number
-  readonly maxLabelNamesPerInfoSeries: number
-  readonly maxLabelNameLength: number
-  readonly maxLabelValueLength: number
-  readonly nameValidationScheme: 'legacy' | 'utf8'
+  readonly max_label_names_per_series: number
+  readonly max_label_names_per_info_series: number
+  readonly max_label_name_length: number
+  readonly max_label_value_length: number
+  readonly name_validation_scheme: 'legacy' | 'utf8'
 }
 
 /** The longest label set that gets an id; longer ones are refused. */
@@ -202,11 +202,11 @@ export class WriteRequestKernel {
   }
 
   setLimits(limits: LabelLimits): void {
-    this.set(layout.LIMIT_NAMES, limits.maxLabelNamesPerSeries)
-    this.set(layout.LIMIT_INFO_NAMES, limits.maxLabelNamesPerInfoSeries)
-    this.set(layout.LIMIT_NAME_LENGTH, limits.maxLabelNameLength)
-    this.set(layout.LIMIT_VALUE_LENGTH, limits.maxLabelValueLength)
-    this.set(layout.NAMES_UTF8, limits.nameValidationScheme === 'utf8' ? 1 : 0)
+    this.set(layout.LIMIT_NAMES, limits.max_label_names_per_series)
+    this.set(layout.LIMIT_INFO_NAMES, limits.max_label_names_per_info_series)
+    this.set(layout.LIMIT_NAME_LENGTH, limits.max_label_name_length)
+    this.set(layout.LIMIT_VALUE_LENGTH, limits.max_label_value_length)
+    this.set(layout.NAMES_UTF8, limits.name_validation_scheme === 'utf8' ? 1 : 0)
   }
 
   /** Makes chunks smaller, so that what one has for a shard fits a frame. */

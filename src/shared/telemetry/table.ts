@@ -173,6 +173,16 @@ export const METRICS = {
     help: 'Time that the replay took at the start of a shard.',
     labels: ['ingester'],
   },
+  cortex_runtime_config_last_reload_successful: {
+    type: 'gauge',
+    help: '1 when the runtime configuration on disk is in force, 0 while an earlier one is.',
+    labels: [],
+  },
+  cortex_runtime_config_hash: {
+    type: 'gauge',
+    help: '1 for the hash of the runtime configuration in force.',
+    labels: ['sha256'],
+  },
   nilo_actor_call_duration_seconds: {
     type: 'histogram',
     help: 'Time that calls between actors took, by the actor called.',

@@ -120,7 +120,7 @@ test('answers 200 to an empty request', () => {
 })
 
 test('drops native histograms with 200 when they are off, and skips exemplars', () => {
-  const fixture = new Fixture({ config: { nativeHistogramsEnabled: false } })
+  const fixture = new Fixture({ limits: { native_histograms_ingestion_enabled: false } })
   const name = labelField('__name__', 'h')
   const histogram = field(4, Buffer.from('anything'))
   const exemplar = field(3, Buffer.from('anything'))

@@ -9,6 +9,7 @@ import {
 } from '../../../src/actors/distributor/contract.js'
 import { Distributor } from '../../../src/actors/distributor/distributor.js'
 import { compileKernel } from '../../../src/shared/kernels/load.js'
+import type { TenantLimits } from '../../../src/shared/limits/index.js'
 import { createRingbuf, RingReader, RingWriter } from '../../../src/shared/ringbuf/index.js'
 import {
   ACK_OK,
@@ -34,6 +35,7 @@ import {
   type WriteFrame,
 } from '../../../src/shared/wire/frames/index.js'
 import { createFakeEnv, type FakeEnv } from '../../support/fake-env.js'
+import { testLimits } from '../../support/limits.js'
 
 /** Compiled once for all tests of a file. */
 export const kernel = compileKernel('write-request')
@@ -153,6 +155,7 @@ export class Fixture {
     options: {
       shards?: number
       config?: Partial<DistributorConfig>
+      limits?: Partial<TenantLimits>
       frameRing?: number
       ackRing?: number
       bodyRing?: number
@@ -164,6 +167,7 @@ export class Fixture {
       index: 0,
       shardCount: count,
       config: { ...TEST_CONFIG, ...options.config },
+      limits: testLimits(options.limits),
       kernel,
       onRelink: (shard) => this.relinked.push(shard),
       poke: () => {},

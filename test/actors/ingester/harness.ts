@@ -4,6 +4,7 @@ import { INGESTER_DEFAULTS, type IngesterBoot } from '../../../src/actors/ingest
 import { Ingester } from '../../../src/actors/ingester/ingester.js'
 import type { Env } from '../../../src/shared/env/index.js'
 import { createHeadMemory } from '../../../src/shared/kernels/head.js'
+import type { TenantLimits } from '../../../src/shared/limits/index.js'
 import { labelsOf } from '../../../src/shared/model/labels.js'
 import { createRingbuf, RingReader, RingWriter } from '../../../src/shared/ringbuf/index.js'
 import { encodeLabels } from '../../../src/shared/tsdb/head/label-bytes.js'
@@ -18,6 +19,7 @@ import {
   WRITE_LAST,
 } from '../../../src/shared/wire/frames/index.js'
 import { headModule } from '../../support/head-source.js'
+import { testLimits } from '../../support/limits.js'
 
 export interface Ack {
   readonly requestId: number
@@ -34,6 +36,7 @@ export interface ShardOptions {
   readonly index?: number
   readonly shardCount?: number
   readonly config?: Partial<IngesterBoot['config']>
+  readonly limits?: Partial<TenantLimits>
   readonly pages?: number
   readonly ringBytes?: number
   readonly ackBytes?: number
@@ -65,6 +68,7 @@ export class Shard {
       index: options.index ?? 0,
       shardCount: options.shardCount ?? 1,
       config: { ...INGESTER_DEFAULTS, dataDir: 'data', ...options.config },
+      limits: testLimits(options.limits),
       memory: this.memory,
       ...(options.budget === undefined ? {} : { budget: options.budget }),
       kernel: headModule(),

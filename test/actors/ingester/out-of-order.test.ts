@@ -17,7 +17,8 @@ function createShard(disk: FakeDisk, window: number, options: ShardOptions = {})
   const env = createFakeEnv({ disk })
   const shard = new Shard(env, {
     ...options,
-    config: { outOfOrderTimeWindowMs: window, walSegmentBytesMax: 1 << 16, ...options.config },
+    limits: { out_of_order_time_window: window },
+    config: { walSegmentBytesMax: 1 << 16, ...options.config },
   })
   return { env, shard }
 }

@@ -2,13 +2,17 @@
  * Runs the write-request kernel on one body as a distributor does, and gives back what it made of
  * it in readable form; and makes random requests of any shape, field by field.
  */
+
 import { SeriesCache } from '../../../src/actors/distributor/series-cache.js'
 import { SeededPrng } from '../../../src/shared/base/prng.js'
 import * as layout from '../../../src/shared/kernels/assembly/write-request-layout.js'
 import { compileKernel } from '../../../src/shared/kernels/load.js'
 import { WriteRequestKernel } from '../../../src/shared/kernels/write-request.js'
+import { Limits } from '../../../src/shared/limits/index.js'
 import type { Label } from '../../../src/shared/model/labels.js'
 import { decodeLabels, decodeMetadata } from '../../../src/shared/wire/remote-write/index.js'
+
+const LIMITS = new Limits().defaults()
 
 const module = compileKernel('write-request')
 const BODY_BYTES = 1 << 20
@@ -56,20 +60,14 @@ export class Harness {
       },
       (bytes) => random.fill(bytes),
     )
-    this.kernel.setLimits({
-      maxLabelNamesPerSeries: 30,
-      maxLabelNamesPerInfoSeries: 80,
-      maxLabelNameLength: 1024,
-      maxLabelValueLength: 2048,
-      nameValidationScheme: 'legacy',
-    })
+    this.kernel.setLimits(LIMITS)
     this.cache = new SeriesCache(this.kernel, options.predictorBytes ?? 1 << 20)
   }
 
   /** Walks a decompressed body; undefined when the kernel calls it malformed. */
   walk(body: Uint8Array, tenantName = 'acme'): Seen | undefined {
     const { kernel, cache } = this
-    const tenant = cache.open(tenantName)
+    const tenant = cache.open(tenantName, LIMITS)
     kernel.bytes.set(body, kernel.body)
     kernel.beginBody(body.length)
     kernel.set(layout.TENANT, tenant.record)

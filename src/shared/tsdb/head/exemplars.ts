@@ -24,16 +24,25 @@ interface TenantExemplars {
 
 /** Exemplars by tenant. */
 export class HeadExemplars {
-  /** Per tenant; 0 keeps none. */
-  limit = 0
+  /** How many are kept of a tenant; 0: none. Asked for each exemplar. */
+  limitOf: (tenant: number) => number = () => 0
   private readonly tenants = new Map<number, TenantExemplars>()
+
+  /** The limit of a tenant has changed: what is beyond it goes, oldest first. */
+  trim(tenant: number): void {
+    if (!this.tenants.has(tenant)) return
+    const limit = this.limitOf(tenant)
+    const kept = limit === 0 ? [] : this.list(tenant).slice(-limit)
+    this.tenants.delete(tenant)
+    for (const exemplar of kept) this.add(tenant, exemplar)
+  }
 
   /**
    * Whether an exemplar is to be kept: newer than the series' newest one. What is equal to that one
    * or late is dropped in silence, as Prometheus does.
    */
   isNew(tenant: number, exemplar: StoredExemplar): boolean {
-    if (this.limit === 0) return false
+    if (this.limitOf(tenant) === 0) return false
     const newest = this.tenants.get(tenant)?.newest.get(exemplar.ref)
     return newest === undefined || exemplar.t > newest.t
   }
@@ -47,7 +56,7 @@ export class HeadExemplars {
       this.tenants.set(tenant, found)
     }
     found.newest.set(exemplar.ref, exemplar)
-    if (found.list.length < this.limit) {
+    if (found.list.length < this.limitOf(tenant)) {
       found.list.push(exemplar)
       return
     }

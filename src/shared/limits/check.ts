@@ -1,0 +1,27 @@
+/** What the type of a limit does not say: limits that contradict each other, blocks of the wrong shape. */
+import type { LimitValues } from '../config/index.js'
+import { fail } from '../errors/index.js'
+
+/** Least time between the update of the elected replica's time and a failover, ms. */
+const FAILOVER_MARGIN_MS = 1_000
+
+/**
+ * Checks a whole row.
+ *
+ * @param where the row stands, for the complaint
+ * @throws AppError `config-invalid`
+ */
+export function checkLimits(limits: LimitValues, where: string): void {
+  const least =
+    limits.ha_tracker_update_timeout +
+    limits.ha_tracker_update_timeout_jitter_max +
+    FAILOVER_MARGIN_MS
+  if (limits.ha_tracker_failover_timeout < least) {
+    const text = `${where}: ha_tracker_failover_timeout: expected at least ha_tracker_update_timeout + ha_tracker_update_timeout_jitter_max + 1s`
+    throw fail('config-invalid', { text })
+  }
+  if (limits.ingestion_burst_factor > 0 && limits.ingestion_burst_factor < 1) {
+    const text = `${where}: ingestion_burst_factor: expected 0 or at least 1`
+    throw fail('config-invalid', { text })
+  }
+}
