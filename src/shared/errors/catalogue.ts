@@ -143,13 +143,13 @@ export const ERRORS = {
     message: 'too many outstanding requests',
   },
   // Storage
-  'chunk-corrupt': { status: 500, type: 'internal', retryable: false, message: '{text}' },
   'block-damaged': {
     status: 500,
     type: 'internal',
     retryable: false,
-    message: 'block {block}, {section}: {text}',
+    message: 'block {block} is damaged in {section}: {text}',
   },
+  'chunk-corrupt': { status: 500, type: 'internal', retryable: false, message: '{text}' },
   'bucket-not-found': {
     status: 404,
     type: 'not_found',

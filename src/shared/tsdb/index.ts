@@ -2,8 +2,16 @@
  * The time series database of a shard. `Head` owns series and samples in shared memory, `HeadReader`
  * reads them from other threads; a reader never sees half a sample or half a chunk. `WalWriter`
  * makes what a head takes durable, `replaySteps` brings it back; damage costs what is damaged.
+ * `openBlock` reads a block of a disk, `openIndex` and `ChunkReader` one that is anywhere;
+ * what is read is checked, and damage is told as AppError `block-damaged`.
  */
 
+export {
+  type ChunkColumns,
+  ChunkReader,
+  chunkData,
+  segmentName,
+} from './block/chunk-files.js'
 export {
   type BlockCompaction,
   type BlockFileEntry,
@@ -18,6 +26,19 @@ export {
   OUT_OF_ORDER_LABEL,
   type ThanosMeta,
 } from './block/meta.js'
+export { type Block, openBlock } from './block/reader.js'
+export {
+  type BlockChunk,
+  type BlockSeries,
+  readSeries,
+  type StoredSeries,
+} from './block/series.js'
+export {
+  type DeletedInterval,
+  decodeTombstones,
+  encodeTombstones,
+  type Tombstones,
+} from './block/tombstones.js'
 export type { StoredExemplar } from './head/exemplars.js'
 export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'
 export { HeadReader, type ReadBuffer } from './head/head-reader.js'
@@ -31,6 +52,16 @@ export {
   seriesSteps,
   type TimeRange,
 } from './head/select.js'
+export {
+  type BlockFile,
+  LOCAL_READS,
+  openLocalFile,
+  type ReadOptions,
+} from './index/block-file.js'
+export { encodeIndexHeader, type IndexHeader, writeIndexHeader } from './index/header.js'
+export { type IndexReader, openIndex } from './index/reader.js'
+export { selectRefs } from './index/select.js'
+export type { SeriesColumns } from './index/series.js'
 export { oldestNeeded, removeOldSnapshots, snapshotNumbers } from './snapshot/list.js'
 export { SnapshotWriter } from './snapshot/writer.js'
 export { RECORD_EXEMPLARS, RECORD_HISTOGRAMS } from './wal/format.js'

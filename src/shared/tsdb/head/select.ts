@@ -83,7 +83,7 @@ export function* matchSteps(
 }
 
 /** Whether a value passes a matcher. */
-function testOf(matcher: Matcher): (value: string) => boolean {
+export function testOf(matcher: Matcher): (value: string) => boolean {
   const { op, value: wanted } = matcher
   if (op === '=') return (value) => value === wanted
   if (op === '!=') return (value) => value !== wanted
@@ -116,7 +116,7 @@ function* excludedSteps(
 }
 
 /** The complete set of values that a matcher names, when `isNamed` says that those are wanted. */
-function literalsOf(matcher: Matcher, isNamed: boolean): readonly string[] | undefined {
+export function literalsOf(matcher: Matcher, isNamed: boolean): readonly string[] | undefined {
   if (!isNamed) return undefined
   if (matcher.op === '=' || matcher.op === '!=') return [matcher.value]
   return compileRegex(matcher.value).literals

@@ -3,10 +3,12 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { nodeDisk } from '../../../../src/shared/env/node-disk.js'
 import {
   CUSTOM_BUCKETS_SCHEMA,
   type FloatHistogram,
 } from '../../../../src/shared/model/histogram.js'
+import type { Labels } from '../../../../src/shared/model/labels.js'
 import { isStale } from '../../../../src/shared/model/stale.js'
 import {
   decodeFloatHistogramChunk,
@@ -28,7 +30,7 @@ import {
   decodeXorChunk,
   encodeXorChunk,
 } from '../../../../src/shared/tsdb/chunk/xor.js'
-import { type BlockChunk, readBlock } from '../../../support/block-reader.js'
+import { type BlockChunk, openBlock, readSeries } from '../../../../src/shared/tsdb/index.js'
 import { sharedPath } from '../../../support/shared-material.js'
 
 interface Expected {
@@ -132,13 +134,13 @@ function digits(value: number): number {
   return Number.isFinite(value) ? Number(value.toPrecision(12)) + 0 : value
 }
 
-function labelText(labels: readonly (readonly [string, string])[]): string {
+function labelText(labels: Labels): string {
   const quote = (value: string): string =>
     `"${value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`
-  return `{${labels.map(([name, value]) => `${name}=${quote(value)}`).join(', ')}}`
+  return `{${labels.map(({ name, value }) => `${name}=${quote(value)}`).join(', ')}}`
 }
 
-test("decodes every chunk of Prometheus' blocks to its samples and encodes them to the same bytes", (context) => {
+test("decodes every chunk of Prometheus' blocks to its samples and encodes them to the same bytes", async (context) => {
   const root = sharedPath('conformance/blocks', context)
   if (root === undefined) return
   const folders = readdirSync(root).filter((name) => !name.includes('.'))
@@ -149,11 +151,14 @@ test("decodes every chunk of Prometheus' blocks to its samples and encodes them 
     const expected = JSON.parse(text) as Expected
     const found = new Map<string, Found>()
     for (const block of Object.keys(expected.blocks)) {
-      for (const { labels, chunks, deleted } of readBlock(join(root, folder, block))) {
+      const opened = await openBlock(nodeDisk(), join(root, folder, block))
+      context.after(() => opened.close())
+      for await (const { labels, chunks, deleted } of readSeries(opened)) {
         const name = labelText(labels)
         const series = found.get(name) ?? { floats: [], histograms: [] }
         found.set(name, series)
-        const isDeleted = (t: number): boolean => deleted.some(([a, z]) => t >= a && t <= z)
+        const isDeleted = (t: number): boolean =>
+          deleted.some((part) => t >= part.mint && t <= part.maxt)
         for (const chunk of chunks) takeChunk(chunk, series, isDeleted)
       }
     }
