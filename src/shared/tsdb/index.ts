@@ -39,6 +39,7 @@ export {
   encodeTombstones,
   type Tombstones,
 } from './block/tombstones.js'
+export { BLOCK_TEMPORARY, type BlockInput, compareLabels, writeBlock } from './block/writer.js'
 export type { StoredExemplar } from './head/exemplars.js'
 export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'
 export { HeadReader, type ReadBuffer } from './head/head-reader.js'

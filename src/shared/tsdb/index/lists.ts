@@ -84,6 +84,14 @@ export class ByteList {
     this.size = size + 4
   }
 
+  /** Writes over four bytes. */
+  setU32(at: number, value: number): void {
+    const { size } = this
+    this.size = at
+    this.u32(value)
+    this.size = size
+  }
+
   /** A whole number below 2^53. */
   u64(value: number): void {
     this.u32(Math.floor(value / 2 ** 32))

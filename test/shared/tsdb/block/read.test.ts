@@ -1,54 +1,25 @@
 /** Reading blocks that a real Prometheus wrote: matchers, labels, ranges, headers, damage. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { SeededPrng } from '../../../../src/shared/base/prng.js'
 import { nodeDisk } from '../../../../src/shared/env/node-disk.js'
 import { AppError } from '../../../../src/shared/errors/index.js'
 import type { Labels } from '../../../../src/shared/model/labels.js'
 import type { Matcher } from '../../../../src/shared/model/matcher.js'
 import {
-  type Block,
   type BlockFile,
   encodeIndexHeader,
   openBlock,
   openIndex,
   openLocalFile,
-  readSeries,
-  type StoredSeries,
   selectRefs,
   writeIndexHeader,
 } from '../../../../src/shared/tsdb/index.js'
-import { sharedPath } from '../../../support/shared-material.js'
+import { allSeries, fixtureBlocks, scratchFolder } from '../../../support/blocks.js'
 
 const disk = nodeDisk()
-
-/** Folders of all fixture blocks; empty after the test was skipped. */
-function fixtures(t: TestContext): string[] {
-  const root = sharedPath('conformance/blocks', t)
-  if (root === undefined) return []
-  return readdirSync(root)
-    .filter((name) => !name.includes('.'))
-    .flatMap((name) =>
-      readdirSync(join(root, name))
-        .filter((block) => block.length === 26)
-        .map((block) => join(root, name, block)),
-    )
-}
-
-function scratch(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'nilo-block-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
-}
-
-async function allSeries(block: Block, matchers: readonly Matcher[] = []): Promise<StoredSeries[]> {
-  const found: StoredSeries[] = []
-  for await (const series of readSeries(block, matchers)) found.push(series)
-  return found
-}
 
 function valueFor(labels: Labels, name: string): string {
   return labels.find((label) => label.name === name)?.value ?? ''
@@ -85,7 +56,7 @@ test('selects by matchers what a scan of all series selects', async (t) => {
     [{ name: 'missing', op: '!=', value: 'x' }],
   ]
   let matched = 0
-  for (const folder of fixtures(t)) {
+  for (const folder of fixtureBlocks(t)) {
     const block = await openBlock(disk, folder)
     t.after(() => block.close())
     const all = await allSeries(block)
@@ -113,7 +84,7 @@ test('selects by matchers what a scan of all series selects', async (t) => {
 })
 
 test('gives label names, values and postings as the series have them', async (t) => {
-  for (const folder of fixtures(t)) {
+  for (const folder of fixtureBlocks(t)) {
     const block = await openBlock(disk, folder)
     t.after(() => block.close())
     const byName = new Map<string, Map<string, number[]>>()
@@ -143,7 +114,7 @@ function byBytes(a: string, b: string): number {
 }
 
 test('leaves out chunks without samples in the range and keeps their series', async (t) => {
-  for (const folder of fixtures(t)) {
+  for (const folder of fixtureBlocks(t)) {
     const block = await openBlock(disk, folder)
     t.after(() => block.close())
     const refs = await block.index.allPostings()
@@ -163,8 +134,8 @@ test('leaves out chunks without samples in the range and keeps their series', as
 })
 
 test('answers the same from a saved header, and reads only what it needs', async (t) => {
-  const folder = scratch(t)
-  for (const [number, source] of fixtures(t).entries()) {
+  const folder = scratchFolder(t)
+  for (const [number, source] of fixtureBlocks(t).entries()) {
     const file = openLocalFile(disk, join(source, 'index'))
     t.after(() => file.close())
     const path = join(folder, `header-${number}`)
@@ -193,8 +164,8 @@ test('answers the same from a saved header, and reads only what it needs', async
 })
 
 test('refuses a header that is of another index, damaged or cut', async (t) => {
-  const folder = scratch(t)
-  const [first, second] = fixtures(t)
+  const folder = scratchFolder(t)
+  const [first, second] = fixtureBlocks(t)
   if (first === undefined || second === undefined) return
   const file = openLocalFile(disk, join(first, 'index'))
   const other = openLocalFile(disk, join(second, 'index'))
@@ -233,9 +204,9 @@ function isDamaged(error: unknown): boolean {
 }
 
 test('finds every flipped bit that a checksum covers, and survives the others', async (t) => {
-  const folder = scratch(t)
+  const folder = scratchFolder(t)
   const prng = new SeededPrng(7)
-  const sources = fixtures(t)
+  const sources = fixtureBlocks(t)
   const intact = new Map<string, string>()
   let found = 0
   for (let round = 0; round < 400 && sources.length > 0; round++) {

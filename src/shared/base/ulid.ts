@@ -1,0 +1,33 @@
+/** ULIDs, the names of blocks: 48 bits of time and 80 random ones in Crockford's base 32. */
+
+const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+/**
+ * A ULID of a time (ms since the epoch) and 10 random bytes: 26 characters that sort by time.
+ */
+export function ulidOf(ms: number, random: Uint8Array): string {
+  let text = ''
+  for (let rest = ms, i = 0; i < 10; i++) {
+    text = DIGITS[rest % 32]! + text
+    rest = Math.floor(rest / 32)
+  }
+  let held = 0
+  let bits = 0
+  for (let i = 0; i < 10; i++) {
+    held = (held << 8) | random[i]!
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      text += DIGITS[(held >>> bits) & 31]!
+    }
+    held &= 31
+  }
+  return text
+}
+
+/** The time of a ULID, ms since the epoch. */
+export function ulidTime(ulid: string): number {
+  let ms = 0
+  for (let i = 0; i < 10; i++) ms = ms * 32 + DIGITS.indexOf(ulid[i]!)
+  return ms
+}
