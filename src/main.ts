@@ -10,7 +10,7 @@ import { QueryFrontend, queryFrontendConfigOf } from './actors/query-frontend/qu
 import { createMainEnv, startSupervisor } from './actors/supervisor/system.js'
 import { httpConfigOf } from './http/config.js'
 import { createServer } from './http/server.js'
-import { type Config, loadConfig, printConfig } from './shared/config/index.js'
+import { type Config, loadConfig, type PrintMode, printConfig } from './shared/config/index.js'
 import { lockFolder, onStopSignal } from './shared/env/index.js'
 import { AppError, fail } from './shared/errors/index.js'
 
@@ -89,7 +89,7 @@ async function startServer(
   const backend = {
     ...system,
     frontend,
-    configYaml: () => printConfig(config),
+    configYaml: (mode: PrintMode) => printConfig(config, mode),
     version: version(),
   }
   const server = createServer(backend, http, env)

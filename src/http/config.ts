@@ -21,6 +21,10 @@ export function httpConfigOf(config: Config): HttpConfig {
     prometheusPrefix: config['api.prometheus_http_prefix'].replace(/\/+$/, ''),
     multitenancyEnabled: config.multitenancy_enabled,
     noAuthTenant: config.no_auth_tenant,
+    federation: {
+      isEnabled: config['tenant_federation.enabled'],
+      tenantsMax: config['tenant_federation.max_tenants'],
+    },
     tenantHeaderRequired: config.tenant_header_required,
     pushBytesMax: config['distributor.max_recv_msg_size'],
     inflightPushesMax: config['distributor.instance_limits.max_inflight_push_requests'],

@@ -4,6 +4,7 @@
  */
 import type { Endpoint } from './handler.js'
 import * as admin from './routes/admin.js'
+import * as limits from './routes/limits.js'
 import { push } from './routes/push.js'
 import * as query from './routes/query.js'
 
@@ -11,8 +12,14 @@ import * as query from './routes/query.js'
 const PAGE = { method: 'GET', prefix: 'none', auth: false, errors: 'text' } as const
 /** A row of the Prometheus API without tenant. */
 const STATUS = { ...PAGE, errors: 'json' } as const
-/** A row of the Prometheus API for a tenant. */
-const GET_API = { method: 'GET', prefix: 'prometheus', auth: true, errors: 'json' } as const
+/** A row of the Prometheus API that reads, for a tenant or several. */
+const GET_API = {
+  method: 'GET',
+  prefix: 'prometheus',
+  auth: true,
+  isFederated: true,
+  errors: 'json',
+} as const
 const POST_API = { ...GET_API, method: 'POST' } as const
 
 const INSTANT = { path: '/api/v1/query', handler: query.instantQuery, doc: 'Instant query.' }
@@ -115,7 +122,25 @@ export const ENDPOINTS: readonly Endpoint[] = [
     whileDraining: true,
     doc: "The process' own metrics.",
   },
-  { ...PAGE, path: '/config', handler: admin.config, doc: 'The configuration in effect, YAML.' },
+  {
+    ...PAGE,
+    path: '/config',
+    handler: admin.config,
+    doc: 'The configuration in effect, YAML; `mode=diff`, `mode=defaults`.',
+  },
+  {
+    ...PAGE,
+    path: '/runtime_config',
+    handler: limits.runtimeConfig,
+    doc: 'What the runtime files say and whether they are in force, YAML; `mode=diff`.',
+  },
+  {
+    ...STATUS,
+    path: '/api/v1/user_limits',
+    auth: true,
+    handler: limits.userLimits,
+    doc: 'Limits of the tenant.',
+  },
   { ...PAGE, path: '/services', handler: admin.services, doc: 'Parts of the server, their state.' },
   { ...PAGE, path: '/debug/actors', handler: admin.debugActors, doc: 'Threads and restarts.' },
   {

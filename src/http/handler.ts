@@ -8,6 +8,7 @@ import type { PushAnswer } from '../actors/distributor/contract.js'
 import type { QueryFrontend } from '../actors/query-frontend/query-frontend.js'
 import type { StopSignal } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
+import type { Limits } from '../shared/limits/index.js'
 import type { Admission } from './bodies.js'
 
 /** The part of the configuration that the front runs by. */
@@ -23,6 +24,8 @@ export interface HttpConfig {
   readonly multitenancyEnabled: boolean
   /** The tenant of requests that need not name one. */
   readonly noAuthTenant: string
+  /** `tenant_federation`: whether reads take several tenants, and how many; 0 = any. */
+  readonly federation: { readonly isEnabled: boolean; readonly tenantsMax: number }
   /** A missing X-Scope-OrgID is 401, as in Mimir; otherwise it means `noAuthTenant`. */
   readonly tenantHeaderRequired: boolean
   /** `distributor.max_recv_msg_size`. */
@@ -84,6 +87,14 @@ export interface SystemView {
   }[]
 }
 
+/** The limits in force, and the runtime files that they come from. */
+export interface RuntimeView {
+  readonly limits: Limits
+  hasFiles(): boolean
+  /** As YAML: whole rows, or what differs from the defaults. */
+  print(mode: 'all' | 'diff'): string
+}
+
 /** What stands behind the front. */
 export interface HttpBackend {
   readonly distributors: PushSink
@@ -92,8 +103,9 @@ export interface HttpBackend {
   status(): Promise<SystemView>
   /** The text of `/metrics`. */
   metricsText(): string
-  /** The effective configuration, secrets masked. */
-  configYaml(): string
+  /** The effective configuration, secrets masked: all of it, what differs from the defaults, or those. */
+  configYaml(mode: 'all' | 'diff' | 'defaults'): string
+  readonly runtime: RuntimeView
   /** Of nilometer itself: `0.1.0`. */
   readonly version: string
 }
@@ -111,7 +123,7 @@ export interface Front {
 /** A request as handlers see it. */
 export interface HttpRequest {
   readonly incoming: IncomingMessage
-  /** Checked; '' where the endpoint needs none. */
+  /** Checked; '' where the endpoint needs none; `a|b`, sorted, where several are read. */
   readonly tenant: string
   /** A path parameter, decoded. */
   param(name: string): string
@@ -143,6 +155,8 @@ export interface Endpoint {
   readonly prefix: 'none' | 'prometheus'
   /** Whether it works for a tenant. */
   readonly auth: boolean
+  /** It reads, and so may work for several tenants at once (`a|b`). */
+  readonly isFederated?: true
   /** How its errors look: the envelope of the Prometheus API or plain text. */
   readonly errors: 'json' | 'text'
   /** Answers while the server drains, too. */

@@ -216,7 +216,7 @@ function requestOf(
   let gone: StopSource | undefined
   return {
     incoming,
-    tenant: endpoint.auth ? tenantOf(incoming, config) : '',
+    tenant: endpoint.auth ? tenantOf(incoming, config, endpoint.isFederated === true) : '',
     param,
     search: () => {
       search ??= searchOf(incoming)

@@ -12,12 +12,16 @@ const UNSUPPORTED = /[^0-9a-zA-Z!\-_.*'()]/
 const RESERVED = '__mimir_cluster'
 
 /**
- * The tenant of a request.
+ * The tenant of a request; several, sorted and each once (`a|b`), where the endpoint reads and tenant
+ * federation is on.
  *
- * @throws AppError `no-org-id`, `tenant-id-invalid` (both 401), `too-many-tenants` (422): several
- * ids (`a|b`) need tenant federation, which is off
+ * @throws AppError `no-org-id`, `tenant-id-invalid` (both 401), `too-many-tenants` (422)
  */
-export function tenantOf(incoming: IncomingMessage, config: HttpConfig): string {
+export function tenantOf(
+  incoming: IncomingMessage,
+  config: HttpConfig,
+  isFederated: boolean,
+): string {
   if (!config.multitenancyEnabled) return config.noAuthTenant
   const header = incoming.headers['x-scope-orgid']
   const text = Array.isArray(header) ? header[0] : header
@@ -29,10 +33,16 @@ export function tenantOf(incoming: IncomingMessage, config: HttpConfig): string 
     checkTenantId(text)
     return text
   }
-  const ids = [...new Set(text.split('|'))]
+  const ids = [...new Set(text.split('|'))].sort()
   for (const id of ids) checkTenantId(id)
-  if (ids.length > 1) throw fail('too-many-tenants', { max: 1, count: ids.length })
-  return ids[0]!
+  const max = mostTenants(config, isFederated)
+  if (ids.length > max) throw fail('too-many-tenants', { max, count: ids.length })
+  return ids.join('|')
+}
+
+function mostTenants({ federation }: HttpConfig, isFederated: boolean): number {
+  if (!isFederated || !federation.isEnabled) return 1
+  return federation.tenantsMax > 0 ? federation.tenantsMax : Number.POSITIVE_INFINITY
 }
 
 /**

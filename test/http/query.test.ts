@@ -98,7 +98,10 @@ describe('the query API', () => {
     { path: '/metadata', query: { kind: 'metadata', metric: '', limit: -1, limitPerMetric: -1 } },
     { path: '/format_query?query=1%2B1', query: { kind: 'format-query', text: '1+1' } },
     { path: '/parse_query?query=1%2B1', query: { kind: 'parse-query', text: '1+1' } },
-    { path: '/query_exemplars?query=up&start=1&end=2', query: { kind: 'exemplars', text: 'up' } },
+    {
+      path: '/query_exemplars?query=up&start=1&end=2',
+      query: { kind: 'exemplars', text: 'up', mint: 1000, maxt: 2000 },
+    },
   ]
   for (const { path, query } of good) {
     test(`GET ${path}`, async () => {

@@ -72,6 +72,11 @@ describe('the front', () => {
   test('shows readiness, configuration, metrics, services', async () => {
     assert.equal((await ask(front.port, '/ready')).body, 'ready\n')
     assert.equal((await ask(front.port, '/config')).body, 'target: all\n')
+    assert.equal((await ask(front.port, '/config?mode=diff')).body, 'target: diff\n')
+    assert.equal((await ask(front.port, '/config?mode=defaults')).body, 'target: defaults\n')
+    assert.equal((await ask(front.port, '/config?mode=x')).status, 400)
+    assert.equal((await ask(front.port, '/runtime_config')).body, 'overrides: all\n')
+    assert.equal((await ask(front.port, '/runtime_config?mode=diff')).body, 'overrides: diff\n')
     assert.equal((await ask(front.port, '/metrics')).body, '# metrics\n')
     assert.equal((await ask(front.port, '/services')).body, 'ingester/0 => running\n')
     const reason = 'ingester/0 replays its log (42 %)'
@@ -205,6 +210,39 @@ describe('tenants', () => {
     assert.equal(answer.status, 401)
     assert.equal(answer.body, 'no org id\n')
     assert.equal((await ask(front.port, '/ready')).status, 200)
+  })
+
+  test('several are read at once where federation is on, and never written', async (t) => {
+    const front = await startFront({ federation: { isEnabled: true, tenantsMax: 3 } })
+    t.after(() => front.server.drain())
+    const headers = { 'X-Scope-OrgID': 'c|a|b|a' }
+    assert.equal((await ask(front.port, '/prometheus/api/v1/labels', { headers })).status, 200)
+    assert.equal(front.pool.tasks[0]?.tenant, 'a|b|c')
+    const options = { method: 'POST', headers, body: 'x' }
+    const pushed = await ask(front.port, '/api/v1/push', options)
+    assert.deepEqual([pushed.status, front.pushes.length], [422, 0])
+    assert.match(pushed.body, /at most 1 .* got 3/)
+    assert.equal((await ask(front.port, '/api/v1/user_limits', { headers })).status, 422)
+    const many = { headers: { 'X-Scope-OrgID': 'a|b|c|d' } }
+    const refused = await ask(front.port, '/prometheus/api/v1/labels', many)
+    assert.deepEqual(
+      [refused.status, refused.body],
+      [422, 'too many tenant IDs: at most 3 in one request, got 4\n'],
+    )
+  })
+
+  test('a tenant is told its limits', async (t) => {
+    const front = await startFront()
+    t.after(() => front.server.drain())
+    const rateOf = async (tenant: string): Promise<unknown> => {
+      const headers = { 'X-Scope-OrgID': tenant }
+      const answer = await ask(front.port, '/api/v1/user_limits', { headers })
+      const limits = JSON.parse(answer.body) as Record<string, number>
+      assert.ok(Object.values(limits).every((value) => typeof value === 'number'))
+      return limits.ingestion_rate
+    }
+    assert.equal(await rateOf('acme'), 7)
+    assert.equal(await rateOf('other'), 0)
   })
 
   test('the header is ignored where there is one tenant only', async (t) => {

@@ -8,7 +8,9 @@ import { httpConfigOf } from '../../src/http/config.js'
 import type { HttpConfig } from '../../src/http/handler.js'
 import { createServer, type HttpServer } from '../../src/http/server.js'
 import { defaultConfig } from '../../src/shared/config/index.js'
+import { Limits } from '../../src/shared/limits/index.js'
 import { createFakeEnv, type FakeEnv } from '../support/fake-env.js'
+import { testLimits } from '../support/limits.js'
 
 /** One push as it reached the sink. */
 export interface ReceivedPush {
@@ -77,7 +79,12 @@ export async function startFront(
       children: [{ actor: 'ingester/0', state: 'running' }],
     }),
     metricsText: () => '# metrics\n',
-    configYaml: () => 'target: all\n',
+    configYaml: (mode: string) => `target: ${mode}\n`,
+    runtime: {
+      limits: new Limits(testLimits({}, { acme: { ingestion_rate: 7 } })),
+      hasFiles: () => true,
+      print: (mode: string) => `overrides: ${mode}\n`,
+    },
     version: '0.1.0',
   }
   const server = createServer(backend, config, env)

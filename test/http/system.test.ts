@@ -42,6 +42,7 @@ async function start(folder: string): Promise<Running> {
     status: () => system.status(),
     metricsText: () => system.metricsText(),
     configYaml: () => '',
+    runtime: system.runtime,
     version: '0.1.0',
   }
   const server = createServer(backend, httpConfigOf(config), env)

@@ -24,6 +24,7 @@ export function querierConfigOf(config: Config, threads = 1): QuerierConfig {
     lookbackMs: config['querier.lookback_delta'],
     evaluationIntervalMs: config['querier.default_evaluation_interval'],
     samplesMax: config['querier.max_samples'],
+    federationConcurrency: config['tenant_federation.max_concurrent'],
     cacheBytes: Math.floor(config['querier.column_cache_bytes'] / threads),
   }
 }

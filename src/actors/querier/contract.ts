@@ -17,6 +17,8 @@ export interface QuerierConfig {
   readonly evaluationIntervalMs: number
   /** `querier.max_samples`: samples one query may hold at a time. */
   readonly samplesMax: number
+  /** `tenant_federation.max_concurrent`: tenants of one query that are read at a time. */
+  readonly federationConcurrency: number
   /** Bytes of decoded columns that a thread keeps from query to query; 0: none. */
   readonly cacheBytes: number
 }

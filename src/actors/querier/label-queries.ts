@@ -14,13 +14,14 @@ import {
 } from '../../shared/wire/json/index.js'
 import type { MetricMetadata } from '../ingester/contract.js'
 import type { QueryOf, SeriesQuery } from './contract.js'
-import type { Fanout, TimeRange } from './fanout.js'
+import type { TimeRange } from './fanout.js'
+import type { Reads } from './federation.js'
 import { SELECTOR_OPTIONS, TRUNCATED } from './texts.js'
 
 /** Whom a query is for, and what it is answered from. */
 export interface LabelContext {
   readonly tenant: string
-  readonly fanout: Fanout
+  readonly fanout: Reads
   readonly labels: LabelTable
   isCanceled(): boolean
 }

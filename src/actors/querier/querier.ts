@@ -30,6 +30,7 @@ import {
 } from './contract.js'
 import { answerExemplars } from './exemplars.js'
 import { Fanout, type ShardLink } from './fanout.js'
+import { Federation, type Reads } from './federation.js'
 import {
   answerLabelNames,
   answerLabelValues,
@@ -56,6 +57,8 @@ export class Querier {
   private readonly env: Env
   private readonly boot: QuerierBoot
   private readonly fanout: Fanout
+  /** The fanout, for several tenants too. */
+  private readonly reads: Reads
   private readonly json = new JsonEncoder()
   private labels = new LabelTable()
   private readonly limits: Limits
@@ -73,6 +76,7 @@ export class Querier {
     // Claimed at once, as large as it may become. Distributors are the claimants before these.
     this.budget?.set('caches', CACHE_CLAIMANTS + seat, boot.config.cacheBytes)
     this.fanout = new Fanout(env, boot.shardCount, boot.config.cacheBytes)
+    this.reads = new Federation(this.fanout, boot.config.federationConcurrency)
   }
 
   /** Takes (another life of) a shard. */
@@ -115,8 +119,7 @@ export class Querier {
     query: QuerierQuery,
     isCanceled: () => boolean,
   ): Outcome | Promise<Outcome> {
-    const { fanout, labels } = this
-    const context = { tenant, fanout, labels, isCanceled }
+    const context = { tenant, fanout: this.reads, labels: this.labels, isCanceled }
     switch (query.kind) {
       case 'query':
       case 'query-range':
@@ -168,7 +171,7 @@ export class Querier {
       reserve: (bytes) => this.budget?.tryRaise('queries', this.seat, bytes) ?? true,
       isCanceled,
     }
-    const source = this.fanout.source(tenant)
+    const source = this.reads.source(tenant)
     let result: QueryResult
     try {
       result = await execute(expr, request, source, this.labels)

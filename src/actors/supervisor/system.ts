@@ -19,6 +19,7 @@ import { BlockList } from './block-list.js'
 import { actorCounts, actorTable } from './children.js'
 import type { SystemStatus } from './contract.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
+import { exportOverrides } from './overrides-exporter.js'
 import { RuntimeConfigWatch } from './runtime-config.js'
 import { Supervisor } from './supervisor.js'
 
@@ -77,6 +78,7 @@ export async function startSupervisor(
   const counts = actorCounts(config, options.cores ?? availableParallelism())
   const distributors = new DistributorClient(env, counts.distributors)
   const runtime = await RuntimeConfigWatch.open(env, config, (data) => supervisor.distribute(data))
+  exportOverrides(registry, config, runtime.limits)
   const memory = startMemoryWatch(config, env, counts.distributors)
   const blockList = new BlockList()
   const supervisor = new Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>({

@@ -1,4 +1,5 @@
 /** Pages for people, probes and scrapers: index, readiness, metrics, configuration, build. */
+import { fail } from '../../shared/errors/index.js'
 import { jsonReply, textReply } from '../errors.js'
 import type { Front, HttpRequest, MountedEndpoint, Reply } from '../handler.js'
 
@@ -49,8 +50,12 @@ export function metrics(_request: HttpRequest, front: Front): Reply {
 }
 
 /** GET /config */
-export function config(_request: HttpRequest, front: Front): Reply {
-  return textReply(200, front.backend.configYaml())
+export function config(request: HttpRequest, front: Front): Reply {
+  const mode = request.search().get('mode')
+  if (mode !== null && mode !== 'diff' && mode !== 'defaults') {
+    throw fail('bad-data', { text: `unknown mode ${mode}: diff and defaults are known` })
+  }
+  return textReply(200, front.backend.configYaml(mode ?? 'all'))
 }
 
 /** GET /services */

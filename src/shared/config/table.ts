@@ -355,9 +355,9 @@ const REST = {
     prioritize_query_components: bool(false, 'Queue order.'),
   }),
   ...under('tenant_federation', {
-    enabled: bool(false, 'Read several tenants by `a|b`.'),
-    max_concurrent: int(16, 'Tenants read at once.'),
-    max_tenants: int(0, 'Most tenants of a query; 0 = any.'),
+    enabled: bool(false, 'Read several tenants by `a|b`.', USED),
+    max_concurrent: int(16, 'Tenants read at once.', { ...USED, least: 1 }),
+    max_tenants: int(0, 'Most tenants of a query; 0 = any.', USED),
   }),
   ...under('runtime_config', {
     file: list([], 'Files with per-tenant overrides, merged left to right.', USED),
@@ -367,6 +367,25 @@ const REST = {
       least: 10,
     }),
     http_client_config: open('Client for files by URL.'),
+  }),
+  ...under('overrides_exporter', {
+    enabled_metrics: list(
+      [
+        'ingestion_rate',
+        'ingestion_burst_size',
+        'max_global_series_per_user',
+        'max_global_series_per_metric',
+        'max_global_exemplars_per_user',
+        'max_fetched_chunks_per_query',
+        'max_fetched_series_per_query',
+        'max_fetched_chunk_bytes_per_query',
+        'ruler_max_rules_per_rule_group',
+        'ruler_max_rule_groups_per_tenant',
+      ],
+      'Limits that /metrics shows as cortex_limits_overrides and cortex_limits_defaults.',
+      USED,
+    ),
+    ring: open('There is one process.'),
   }),
   ...under('usage_stats', {
     enabled: bool(true, 'Nothing is ever reported.'),
@@ -387,7 +406,6 @@ const REST = {
   continuous_test: open('There is no such part.'),
   flusher: open('There is no such part.'),
   vault: open('There is no Vault client.'),
-  overrides_exporter: open('There is no such part yet.'),
 } as const
 
 /** Every key: dotted YAML path → row. */

@@ -14,6 +14,10 @@ import {
   type RuntimeConfig,
 } from '../config/index.js'
 import { checkLimits } from './check.js'
+import { combineLimits } from './combine.js'
+
+/** Rows of several tenants kept at a time. */
+const COMBINED_MAX = 1_000
 
 /** The limits of one tenant: Mimir's names; milliseconds, bytes. Frozen. */
 export type TenantLimits = LimitValues
@@ -29,6 +33,8 @@ export interface LimitsData extends RuntimeConfig {
 export class Limits {
   private data: LimitsData
   private rows: Map<string, TenantLimits>
+  /** Rows of several tenants at once, as they were asked for. */
+  private combined = new Map<string, TenantLimits>()
 
   /** @param data without it: the defaults of the table */
   constructor(data: LimitsData = limitsDataOf(defaultConfig(), EMPTY_RUNTIME)) {
@@ -36,9 +42,20 @@ export class Limits {
     this.rows = rowsOf(this.data)
   }
 
-  /** The row of a tenant. */
+  /** The row of a tenant, or the one that holds for several (`a|b`) at once. */
   of(tenant: string): TenantLimits {
-    return this.rows.get(tenant) ?? this.data.defaults
+    const own = this.rows.get(tenant)
+    if (own !== undefined) return own
+    return tenant.includes('|') ? this.ofSeveral(tenant) : this.data.defaults
+  }
+
+  private ofSeveral(tenants: string): TenantLimits {
+    const known = this.combined.get(tenants)
+    if (known !== undefined) return known
+    const row = combineLimits(tenants.split('|').map((tenant) => this.of(tenant)))
+    if (this.combined.size >= COMBINED_MAX) this.combined.clear()
+    this.combined.set(tenants, row)
+    return row
   }
 
   /** The row of tenants without overrides. */
@@ -74,6 +91,7 @@ export class Limits {
     this.data = { ...data, defaults }
     const before = this.rows
     this.rows = rowsOf(this.data)
+    this.combined.clear()
     for (const [tenant, row] of this.rows) {
       const old = before.get(tenant)
       if (old !== undefined && JSON.stringify(old) === JSON.stringify(row)) {

@@ -9,12 +9,18 @@ import { METRICS, type MetricName, type MetricRow } from './table.js'
 export class MetricsRegistry {
   private readonly threads = new Map<string, SharedArrayBuffer[]>()
   private readonly kept: Totals = new Map()
+  private readonly computed = new Map<MetricName, () => Iterable<ComputedSeries>>()
 
   /** Adds a thread's block: its first, or a further one. */
   attach(thread: string, block: SharedArrayBuffer): void {
     const blocks = this.threads.get(thread) ?? []
     if (blocks.length < METRIC_BLOCKS_MAX) blocks.push(block)
     this.threads.set(thread, blocks)
+  }
+
+  /** A gauge of main's whose series, and their values, are looked up whenever metrics are shown. */
+  compute(name: MetricName, series: () => Iterable<ComputedSeries>): void {
+    this.computed.set(name, series)
   }
 
   /** The thread is gone: keeps its counts, drops its gauges. */
@@ -51,8 +57,19 @@ export class MetricsRegistry {
     for (const blocks of this.threads.values()) {
       for (const block of blocks) for (const cell of readMetricBlock(block)) addTo(totals, cell)
     }
+    for (const [name, series] of this.computed) {
+      for (const { labelValues, value } of series()) {
+        addTo(totals, { name, labelValues, values: [value] })
+      }
+    }
     return totals
   }
+}
+
+/** One series of a computed gauge. */
+export interface ComputedSeries {
+  readonly labelValues: readonly string[]
+  readonly value: number
 }
 
 /** Per metric, per label values (as JSON): the sums. */

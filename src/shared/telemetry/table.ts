@@ -183,6 +183,16 @@ export const METRICS = {
     help: '1 for the hash of the runtime configuration in force.',
     labels: ['sha256'],
   },
+  cortex_limits_defaults: {
+    type: 'gauge',
+    help: 'Limits of tenants without overrides; durations in seconds.',
+    labels: ['limit_name'],
+  },
+  cortex_limits_overrides: {
+    type: 'gauge',
+    help: 'Limits of tenants with overrides; durations in seconds.',
+    labels: ['limit_name', 'user'],
+  },
   nilo_actor_call_duration_seconds: {
     type: 'histogram',
     help: 'Time that calls between actors took, by the actor called.',
