@@ -160,6 +160,7 @@ export class WriteRequestKernel {
     this.metadata = this.take(METADATA_MAX * layout.METADATA_BYTES)
     this.extras = this.take(ROWS_MAX * layout.EXTRA_BYTES)
     this.symbols = this.take(SYMBOLS_MAX * layout.SYMBOL_BYTES)
+    this.set(layout.METADATA_SEEN, this.take(layout.METADATA_SEEN_SLOTS * 8))
     const refsKey = this.take(REFS_KEY_BYTES)
     fillRandom(this.bytes.subarray(refsKey, refsKey + REFS_KEY_BYTES))
     this.set(layout.REFS_KEY, refsKey)
@@ -390,6 +391,7 @@ function bytesOf(sizes: WriteRequestSizes): number {
     2 * LABEL_LENGTH_MAX +
     ROWS_MAX * (layout.ROW_BYTES + 4) +
     METADATA_MAX * layout.METADATA_BYTES +
+    layout.METADATA_SEEN_SLOTS * 8 +
     ROWS_MAX * layout.EXTRA_BYTES +
     SYMBOLS_MAX * layout.SYMBOL_BYTES +
     REFS_KEY_BYTES +

@@ -97,6 +97,23 @@ test('sends histograms and metadata of series on', () => {
   assert.deepEqual('deltas' in histogram.positive && [...histogram.positive.deltas], [2, 1])
 })
 
+test('sends the metadata of a metric once, however many series say the same', () => {
+  const fixture = new Fixture()
+  const about = (help: number) => field(5, Buffer.concat([whole(1, 1), whole(3, help)]))
+  const push = (tenant: string, ...series: Buffer[]) => {
+    assert.equal(fixture.push(request(series), tenant, BODY_V2).status, 200)
+    return fixture.shards[0]!.metadata.splice(0).map(({ metric, help }) => [metric, help])
+  }
+  const a = Buffer.concat([refs(1, 2, 3, 4), sample(NOW, 1)])
+  const b = Buffer.concat([refs(3, 5, 1, 2), sample(NOW, 1)])
+  const other = Buffer.concat([refs(1, 6, 3, 4), sample(NOW, 1)])
+  const first = Buffer.concat([a, about(7)])
+  assert.deepEqual(push('acme', first, Buffer.concat([b, about(7)])), [['up', 'A help text']])
+  assert.deepEqual(push('acme', Buffer.concat([other, about(7)])), [['latency', 'A help text']])
+  assert.deepEqual(push('other', first), [['up', 'A help text']])
+  assert.deepEqual(push('acme', Buffer.concat([b, about(8)])), [['up', 'seconds']])
+})
+
 for (const [what, body, status] of [
   ['a reference out of range', request([Buffer.concat([refs(1, 99), sample(NOW, 1)])]), 400],
   ['an odd number of references', request([Buffer.concat([refs(1, 2, 3), sample(NOW, 1)])]), 400],

@@ -40,7 +40,7 @@ const VALUE = 8
 const VALUE_LENGTH = 12
 
 /** `__name__` as one little-endian word. */
-const METRIC_NAME: u64 = 0x5f5f656d616e5f5f
+export const METRIC_NAME: u64 = 0x5f5f656d616e5f5f
 /** `_info`, its first four bytes and its last. */
 const INFO_HEAD: u32 = 0x666e695f
 const INFO_LAST: u8 = 0x6f

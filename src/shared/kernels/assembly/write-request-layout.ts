@@ -93,6 +93,8 @@ export const REFS_KEY = 364
 /** Per id u32: what metadata was given to the host for it; and what makes it be given again. */
 export const ID_METADATA = 368
 export const METADATA_EPOCH = 372
+/** What metadata was given to the host for which metric: METADATA_SEEN_SLOTS × u64. */
+export const METADATA_SEEN = 376
 /** The ring of shards: tokens u32, owners u16, how many (0: all belongs to shard 0). */
 export const RING_TOKENS = 480
 export const RING_OWNERS = 484
@@ -158,6 +160,9 @@ export const METADATA_LENGTH = 4
 export const METADATA_LABELS = 8
 export const METADATA_LABELS_LENGTH = 12
 export const METADATA_BYTES = 16
+
+/** A power of two. Metrics that fall to one slot are given to the host again now and then. */
+export const METADATA_SEEN_SLOTS = 16_384
 
 // A symbol: hash u64 × 2, pointer, length.
 export const SYMBOL_HASH = 0

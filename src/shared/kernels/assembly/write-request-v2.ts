@@ -10,6 +10,7 @@
  *   message Metadata { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4 }
  */
 import { hashHigh, hashLow, hashRefs, hashSymbol, isSeries, refBytes, refCount } from './label-hash'
+import { METRIC_NAME } from './label-set'
 import { readAt, readLength, readVarint, skipValue } from './proto'
 import {
   addExtra,
@@ -47,23 +48,31 @@ import {
   METADATA_LABELS,
   METADATA_LABELS_LENGTH,
   METADATA_LENGTH,
+  METADATA_SEEN,
+  METADATA_SEEN_SLOTS,
   PENDING_COUNT,
   POS,
   REFS_FLAG,
   RESUME_AT,
   SCRATCH_AT,
+  SYMBOL_AT,
   SYMBOL_BYTES,
   SYMBOL_CAP,
   SYMBOL_COUNT,
   SYMBOL_HASH,
+  SYMBOL_LENGTH,
   SYMBOLS,
   TENANT,
+  TENANT_HASH,
   TENANT_PREVIOUS,
   WALK_DONE,
   WALK_MALFORMED,
   WALK_MORE,
   WALK_ROOM,
 } from './write-request-layout'
+
+/** 2^64 ÷ the golden ratio, odd. */
+const MIX_PRIME: u64 = 0x9e3779b97f4a7c15
 
 // What `scanSeries` found: references, whether they lie apart, how many of what.
 let refsAt: usize = 0
@@ -305,16 +314,17 @@ function noteMetadata(c: usize, id: u32): bool {
   }
   const known = load<u32>(c, SYMBOL_COUNT)
   if (help >= <u64>known || unit >= <u64>known) return false
+  const rows: usize = load<u32>(c, SYMBOLS)
+  const helpHash = load<u64>(rows + <usize>help * SYMBOL_BYTES, SYMBOL_HASH)
+  const unitHash = load<u64>(rows + <usize>unit * SYMBOL_BYTES, SYMBOL_HASH)
+  const mixed = (helpHash ^ rotl<u64>(unitHash, 21) ^ type) * MIX_PRIME
   if (id != 0) {
-    const rows: usize = load<u32>(c, SYMBOLS)
-    const helpHash = load<u64>(rows + <usize>help * SYMBOL_BYTES, SYMBOL_HASH)
-    const unitHash = load<u64>(rows + <usize>unit * SYMBOL_BYTES, SYMBOL_HASH)
-    const mixed = (helpHash ^ rotl<u64>(unitHash, 21) ^ type) * 0x9e3779b97f4a7c15
     const mark = <u32>(mixed >> 32) ^ load<u32>(c, METADATA_EPOCH)
     const cell: usize = load<u32>(c, ID_METADATA) + (id << 2)
     if (load<u32>(cell) == mark) return true
     store<u32>(cell, mark)
   }
+  if (isSeen(c, mixed)) return true
   const index = load<u32>(c, METADATA_COUNT)
   const at: usize = load<u32>(c, METADATA) + index * METADATA_BYTES
   store<u32>(at, metadataAt, METADATA_AT)
@@ -323,6 +333,32 @@ function noteMetadata(c: usize, id: u32): bool {
   store<u32>(at, labelsLength, METADATA_LABELS_LENGTH)
   store<u32>(c, index + 1, METADATA_COUNT)
   return true
+}
+
+/** Whether the host had this metadata for the metric at hand not long ago; it has from now on. */
+function isSeen(c: usize, metadata: u64): bool {
+  const tenant = ((<u64>load<u32>(c, TENANT)) << 32) | <u64>load<u32>(c, TENANT_HASH)
+  const metric = metricHash(c, labelsAt, labelsLength ^ REFS_FLAG)
+  let key = (metric ^ tenant ^ load<u32>(c, METADATA_EPOCH)) * MIX_PRIME
+  key = (key ^ (key >> 29) ^ metadata) * MIX_PRIME
+  const slot = <u32>(key >> 40) & (METADATA_SEEN_SLOTS - 1)
+  const cell: usize = load<u32>(c, METADATA_SEEN) + (slot << 3)
+  if (load<u64>(cell) == key) return true
+  store<u64>(cell, key)
+  return false
+}
+
+/** Hash of the metric name among references that have been checked; 0 without one. */
+function metricHash(c: usize, p: usize, refs: u32): u64 {
+  const rows: usize = load<u32>(c, SYMBOLS)
+  for (let i: u32 = 0; i < refs; i += 2) {
+    const name = rows + <usize>readVarint(p, p + 10) * SYMBOL_BYTES
+    const value = rows + <usize>readVarint(readAt, readAt + 10) * SYMBOL_BYTES
+    p = readAt
+    if (load<u32>(name, SYMBOL_LENGTH) != 8) continue
+    if (load<u64>(load<u32>(name, SYMBOL_AT)) == METRIC_NAME) return load<u64>(value, SYMBOL_HASH)
+  }
+  return 0
 }
 
 /** Checks what `walkV2` has not seen yet, as `verify` does for 1.0: 0 or WALK_MALFORMED. */
