@@ -142,6 +142,8 @@ export interface AdmissionBounds {
   /** Show what is in flight. */
   readonly requestsCell: Cell
   readonly bytesCell: Cell
+  /** Hears of the bytes of each request that is over. */
+  letGo(bytes: number): void
 }
 
 /**
@@ -221,6 +223,7 @@ export class Admission {
     this.requests--
     this.bytes -= admitted.bytes
     this.show()
+    this.bounds.letGo(admitted.bytes)
   }
 
   private show(): void {

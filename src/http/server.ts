@@ -19,6 +19,7 @@ import { StopSource } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
 import { fail } from '../shared/errors/index.js'
 import { Admission, discardRest, sendReply } from './bodies.js'
+import { BodyGarbage } from './body-garbage.js'
 import { ENDPOINTS } from './endpoints.js'
 import { errorReply, retryAfterSeconds } from './errors.js'
 import type {
@@ -59,6 +60,7 @@ export interface HttpServer {
 /** Builds the server over what stands behind it. */
 export function createServer(backend: HttpBackend, config: HttpConfig, env: Env): HttpServer {
   const meter = new RequestMeter(env)
+  const garbage = new BodyGarbage()
   const front: Front = {
     backend,
     config,
@@ -69,6 +71,7 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
       clock: env.clock,
       requestsCell: env.metrics.cell('cortex_distributor_inflight_push_requests'),
       bytesCell: env.metrics.cell('cortex_distributor_inflight_push_requests_bytes'),
+      letGo: (bytes) => garbage.letGo(bytes),
     }),
     endpoints: mountEndpoints(config),
   }
