@@ -9,7 +9,7 @@
  * the present query has not used make room. Hot: bench/shared/promql/execute.bench.ts.
  */
 import { isStale } from '../../shared/model/stale.js'
-import type { SampleBuffer } from '../../shared/promql/index.js'
+import type { FetchMeter, SampleBuffer } from '../../shared/promql/index.js'
 
 /** What a cache reads through: a HeadReader. */
 export interface StampedReader {
@@ -18,6 +18,8 @@ export interface StampedReader {
   stamp(ref: number): number
   /** Time of the newest sample, ms. */
   newest(ref: number): number
+  /** Chunks read since they were last counted, and their bytes. */
+  readonly fetched: { chunks: number; bytes: number }
 }
 
 /** Columns of one series. */
@@ -131,6 +133,8 @@ export class CachedColumns {
   /** [ref] 1 when it has been asked for. */
   private asked = new Uint8Array(1024)
   private readonly scratch = emptyBuffer()
+  private hits = 0
+  private misses = 0
   /** Arrays of callers' buffers that are no cached columns. */
   private readonly own = new WeakMap<SampleBuffer, SampleBuffer>()
 
@@ -142,7 +146,10 @@ export class CachedColumns {
   /** As a HeadReader's; the arrays that `out` gets are not to be written to. */
   read(ref: number, mint: number, maxt: number, out: SampleBuffer): void {
     let entry = this.entries.get(ref)
-    if (entry === undefined || mint < entry.from) {
+    const isHit = entry !== undefined && mint >= entry.from
+    if (isHit) this.hits++
+    else this.misses++
+    if (entry === undefined || !isHit) {
       entry = this.fill(ref, mint, maxt)
       if (entry === undefined) {
         this.readThrough(ref, mint, maxt, out)
@@ -156,6 +163,23 @@ export class CachedColumns {
       return
     }
     this.give(entry, mint, maxt, out)
+  }
+
+  /**
+   * Counts what has been read since the last time.
+   * @throws AppError when that is more than a query may fetch
+   */
+  report(meter: FetchMeter): void {
+    const { fetched } = this.reader
+    const { chunks, bytes } = fetched
+    meter.cacheHits += this.hits
+    meter.cacheMisses += this.misses
+    this.hits = 0
+    this.misses = 0
+    if (chunks === 0) return
+    fetched.chunks = 0
+    fetched.bytes = 0
+    meter.addChunks(chunks, bytes)
   }
 
   /** Forgets a series. */

@@ -7,12 +7,13 @@ import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
 import { compareUtf8 } from '../../shared/model/labels.js'
 import type { Matcher } from '../../shared/model/matcher.js'
-import type {
-  LabelTable,
-  SampleBuffer,
-  SelectedSeries,
-  SelectRequest,
-  SeriesSource,
+import {
+  FetchMeter,
+  type LabelTable,
+  type SampleBuffer,
+  type SelectedSeries,
+  type SelectRequest,
+  type SeriesSource,
 } from '../../shared/promql/index.js'
 import type { ExemplarsRequest, IngesterCalls, MetricMetadata } from '../ingester/contract.js'
 import { type CachedColumns, ColumnCache, type StampedReader } from './column-cache.js'
@@ -144,7 +145,11 @@ export class Fanout {
         const { refs } = await shard.calls.select({ tenant, matchers, mint, maxt })
         return { shard, refs }
       }))
-    return parts.length === 1 ? ofOneShard(parts[0]!, labels) : ofManyShards(parts, labels)
+    const meter = request.meter ?? new FetchMeter()
+    const selected =
+      parts.length === 1 ? ofOneShard(parts[0]!, labels, meter) : ofManyShards(parts, labels, meter)
+    meter.addSeries(selected.count)
+    return selected
   }
 
   /** Answers of all shards from their memories; undefined when one of them has to be asked. */
@@ -199,26 +204,35 @@ function labelsOf(shard: Shard, labels: LabelTable): ShardLabels {
   return shard.labels
 }
 
-function ofOneShard({ shard, refs }: ShardSelection, labels: LabelTable): SelectedSeries {
+function ofOneShard(
+  { shard, refs }: ShardSelection,
+  labels: LabelTable,
+  meter: FetchMeter,
+): SelectedSeries {
   const sets = new Uint32Array(refs.length)
   labelsOf(shard, labels).setsOf(refs, sets, 0)
   const { columns } = shard
   return {
     count: refs.length,
     sets,
-    read: (index, mint, maxt, out) => columns.read(refs[index]!, mint, maxt, out),
+    read: (index, mint, maxt, out) => {
+      columns.read(refs[index]!, mint, maxt, out)
+      columns.report(meter)
+    },
     release: () => {},
   }
 }
 
 /** Series of several shards; those with equal labels become one, read by merging. */
-function ofManyShards(parts: readonly ShardSelection[], labels: LabelTable): SelectedSeries {
+function ofManyShards(
+  parts: readonly ShardSelection[],
+  labels: LabelTable,
+  meter: FetchMeter,
+): SelectedSeries {
   const total = parts.reduce((sum, { refs }) => sum + refs.length, 0)
   const partOf = new Uint16Array(total)
   const refs = new Uint32Array(total)
   const sets = new Uint32Array(total)
-  /** [source] the next source of the same series, -1 at the end. */
-  const next = new Int32Array(total).fill(-1)
   let at = 0
   for (const [index, part] of parts.entries()) {
     refs.set(part.refs, at)
@@ -226,25 +240,15 @@ function ofManyShards(parts: readonly ShardSelection[], labels: LabelTable): Sel
     labelsOf(part.shard, labels).setsOf(part.refs, sets, at)
     at += part.refs.length
   }
-  const firstOf = new Map<number, number>()
-  const first = new Uint32Array(total)
-  let count = 0
-  for (let source = 0; source < total; source++) {
-    const known = firstOf.get(sets[source]!)
-    if (known !== undefined) {
-      next[source] = next[known]!
-      next[known] = source
-      continue
-    }
-    firstOf.set(sets[source]!, source)
-    sets[count] = sets[source]!
-    first[count++] = source
-  }
+  const { next, first, count } = chain(sets)
   let sum: SampleBuffer = emptyBuffer()
   let side: SampleBuffer = emptyBuffer()
   let merged: SampleBuffer = emptyBuffer()
-  const readSource = (source: number, mint: number, maxt: number, out: SampleBuffer): void =>
-    parts[partOf[source]!]!.shard.reader.read(refs[source]!, mint, maxt, out)
+  const readSource = (source: number, mint: number, maxt: number, out: SampleBuffer): void => {
+    const { shard } = parts[partOf[source]!]!
+    shard.reader.read(refs[source]!, mint, maxt, out)
+    shard.columns.report(meter)
+  }
   return {
     count,
     sets: sets.subarray(0, count),
@@ -253,6 +257,7 @@ function ofManyShards(parts: readonly ShardSelection[], labels: LabelTable): Sel
       if (next[source]! < 0) {
         const { columns } = parts[partOf[source]!]!.shard
         columns.read(refs[source]!, mint, maxt, out)
+        columns.report(meter)
         return
       }
       readSource(source, mint, maxt, sum)
@@ -275,6 +280,29 @@ function ofManyShards(parts: readonly ShardSelection[], labels: LabelTable): Sel
       merged = emptyBuffer()
     },
   }
+}
+
+/**
+ * Chains the sources of equal series; `sets` is cut down to one of each, in place.
+ * @returns per series its first source; per source the next one of the same series, -1 at the end
+ */
+function chain(sets: Uint32Array): { next: Int32Array; first: Uint32Array; count: number } {
+  const next = new Int32Array(sets.length).fill(-1)
+  const first = new Uint32Array(sets.length)
+  const firstOf = new Map<number, number>()
+  let count = 0
+  for (let source = 0; source < sets.length; source++) {
+    const known = firstOf.get(sets[source]!)
+    if (known !== undefined) {
+      next[source] = next[known]!
+      next[known] = source
+      continue
+    }
+    firstOf.set(sets[source]!, source)
+    sets[count] = sets[source]!
+    first[count++] = source
+  }
+  return { next, first, count }
 }
 
 function emptyBuffer(): SampleBuffer {

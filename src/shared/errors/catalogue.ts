@@ -136,6 +136,55 @@ export const ERRORS = {
     retryable: false,
     message: 'query needs more than {limit} bytes of memory',
   },
+  'err-mimir-max-series-per-query': {
+    status: 422,
+    type: 'execution',
+    retryable: false,
+    message:
+      'the query selects more than {limit} series (err-mimir-max-series-per-query). Narrow it by further label matchers, or, to adjust the related per-tenant limit, configure -querier.max-fetched-series-per-query',
+  },
+  'err-mimir-max-chunks-per-query': {
+    status: 422,
+    type: 'execution',
+    retryable: false,
+    message:
+      'the query reads more than {limit} chunks (err-mimir-max-chunks-per-query). Narrow it by further label matchers or a shorter time range, or, to adjust the related per-tenant limit, configure -querier.max-fetched-chunks-per-query',
+  },
+  'err-mimir-max-chunks-bytes-per-query': {
+    status: 422,
+    type: 'execution',
+    retryable: false,
+    message:
+      'the query reads chunks of more than {limit} bytes in all (err-mimir-max-chunks-bytes-per-query). Narrow it by further label matchers or a shorter time range, or, to adjust the related per-tenant limit, configure -querier.max-fetched-chunk-bytes-per-query',
+  },
+  'err-mimir-max-estimated-memory-consumption-per-query': {
+    status: 422,
+    type: 'execution',
+    retryable: false,
+    message:
+      'the query needs more than {limit} bytes of memory (err-mimir-max-estimated-memory-consumption-per-query). Narrow it by further label matchers, a shorter time range or a longer step, or, to adjust the related per-tenant limit, configure -querier.max-estimated-memory-consumption-per-query',
+  },
+  'err-mimir-max-query-expression-size-bytes': {
+    status: 400,
+    type: 'bad_data',
+    retryable: false,
+    message:
+      'the query is {size} bytes long, the limit is {limit} (err-mimir-max-query-expression-size-bytes). To adjust the related per-tenant limit, configure -query-frontend.max-query-expression-size-bytes',
+  },
+  'err-mimir-max-total-query-length': {
+    status: 400,
+    type: 'bad_data',
+    retryable: false,
+    message:
+      'the query spans {length}, the limit is {limit} (err-mimir-max-total-query-length). To adjust the related per-tenant limit, configure -query-frontend.max-total-query-length',
+  },
+  'err-mimir-max-query-length': {
+    status: 422,
+    type: 'execution',
+    retryable: false,
+    message:
+      'a selector of the query spans {length}, the limit is {limit} (err-mimir-max-query-length). To adjust the related per-tenant limit, configure -querier.max-partial-query-length',
+  },
   'query-queue-full': {
     status: 429,
     type: 'too_many_requests',

@@ -224,6 +224,9 @@ export const READER_MAXT = 32
 export const READER_OOO_CLOSED = 40
 export const READER_OOO_COUNT = 44
 export const READER_OOO_TOTAL = 48
+/** u32: chunks that the last read looks at, and their bytes. */
+export const READER_CHUNKS = 52
+export const READER_CHUNK_BYTES = 56
 export const READER_TAIL_TIMES = 64
 export const READER_TAIL_VALUES = 192
 export const READER_OPEN = 320

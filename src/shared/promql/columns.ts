@@ -4,7 +4,10 @@
  * a NaN. A scalar is a StepMatrix of one row with the empty label set, all steps present.
  */
 import type { FloatHistogram } from '../model/histogram.js'
+import type { ExplainedNode } from './explain.js'
+import type { FetchMeter } from './fetch-meter.js'
 import type { LabelTable } from './label-table.js'
+import type { StepSamples } from './step-samples.js'
 
 /**
  * [steps] native histograms of one row; a cell without one is a float. Where the row has no point
@@ -59,6 +62,24 @@ export interface SampleMatrix {
   readonly histograms: HistogramRow | undefined
 }
 
+/** What a query has cost; times in ms by the clock that it was given. */
+export interface ExecutionStats {
+  /** Planning, and selecting series. */
+  readonly prepareMs: number
+  readonly evalMs: number
+  /** Putting rows in order. */
+  readonly sortMs: number
+  /** Points held at once, as Prometheus counts them. */
+  readonly samplesPeak: number
+  /** Bytes of columns held at once. */
+  readonly bytesPeak: number
+  readonly fetched: FetchMeter
+  /** Samples looked at, by step: undefined when they were not asked for. */
+  readonly stepSamples: StepSamples | undefined
+  /** The plan and its costs, when they were asked for. */
+  readonly profile: ExplainedNode | undefined
+}
+
 /** The answer of a query, ready for wire/json. */
 export interface QueryResult {
   readonly labels: LabelTable
@@ -86,4 +107,5 @@ export interface QueryResult {
   readonly infos: readonly string[]
   readonly samplesRead: number
   readonly seriesRead: number
+  readonly stats: ExecutionStats
 }

@@ -6,6 +6,8 @@ import type { AppError } from '../errors/index.js'
 import { multiplyHistogram } from '../model/histogram-arithmetic.js'
 import { Annotations } from './annotations.js'
 import type { HistogramRow, QueryResult, SampleMatrix, StepMatrix } from './columns.js'
+import { explainPlan } from './explain.js'
+import { type FetchLimits, FetchMeter } from './fetch-meter.js'
 import { EMPTY_SET, type LabelTable } from './label-table.js'
 import { type QueryLimits, QueryMemory } from './memory.js'
 import { evaluateAggregate } from './operators/aggregate.js'
@@ -34,8 +36,10 @@ import type {
   RangePlan,
   Selection,
 } from './plan/plan.js'
+import { Profile } from './profile.js'
 import type { PrometheusRelease } from './release.js'
 import type { SelectedSeries, SeriesSource } from './source.js'
+import { StepSamples } from './step-samples.js'
 import type { Expr } from './syntax/ast.js'
 
 /** When and under what limits a query runs. */
@@ -54,6 +58,14 @@ export interface Query extends QueryLimits {
   readonly delayedNameRemoval: boolean
   /** Whose choices are followed where Prometheus has changed its mind; '3.5' when left out. */
   readonly release?: PrometheusRelease
+  /** What may be fetched; without it there is no bound. */
+  readonly fetchLimits?: FetchLimits
+  /** A monotonic clock in ms; without it times are 0. */
+  readonly now?: () => number
+  /** Counts the samples that each step looks at. */
+  readonly countsSteps?: boolean
+  /** Tells what each node of the plan has cost. */
+  readonly isProfiled?: boolean
 }
 
 /** Prometheus' evaluation interval, the step of a subquery that has none. */
@@ -72,16 +84,32 @@ export async function execute(
   source: SeriesSource,
   labels: LabelTable,
 ): Promise<QueryResult> {
-  const subqueryStepMs = query.subqueryStepMs ?? SUBQUERY_STEP_MS
-  const { start, end, step, lookbackMs } = query
-  const plan = buildPlan(expr, { start, end, step, lookbackMs, subqueryStepMs })
+  const now = query.now ?? (() => 0)
+  const began = now()
+  const plan = planOf(expr, query)
   const memory = new QueryMemory(query)
   memory.checkCanceled()
-  const selected = await selectAll(plan.selections, source, labels)
+  const meter = new FetchMeter(query.fetchLimits)
+  const selected = await selectAll(plan.selections, source, labels, meter)
   try {
-    const state = makeState(query, memory, selected, labels)
-    const data = await evaluateRoot(plan, query, state)
+    const selectedAt = now()
+    const state = makeState(query, memory, selected, { labels, meter, steps: plan.range.count })
+    const profile = query.isProfiled === true ? profiled(state, now) : undefined
+    const result = await evaluateRoot(plan, query, state)
+    const evaluatedAt = now()
+    const data = inOrder(result, state)
+    const stats = {
+      prepareMs: selectedAt - began,
+      evalMs: evaluatedAt - selectedAt,
+      sortMs: now() - evaluatedAt,
+      samplesPeak: memory.samplesPeak,
+      bytesPeak: memory.bytesPeak,
+      fetched: meter,
+      stepSamples: state.stepSamples,
+      profile: profile && explainPlan(plan, profile),
+    }
     return {
+      stats,
       labels,
       data,
       warnings: state.annotations.warnings(),
@@ -94,14 +122,24 @@ export async function execute(
   }
 }
 
+/** The plan of a query, without running it. @throws AppError as `execute` does before it selects */
+export function planOf(expr: Expr, query: Pick<Query, QueryTimesKey>): QueryPlan {
+  const subqueryStepMs = query.subqueryStepMs ?? SUBQUERY_STEP_MS
+  const { start, end, step, lookbackMs } = query
+  return buildPlan(expr, { start, end, step, lookbackMs, subqueryStepMs })
+}
+
+type QueryTimesKey = 'start' | 'end' | 'step' | 'lookbackMs' | 'subqueryStepMs'
+
 /** All selections, or none: when one fails the others are given back. */
 async function selectAll(
   selections: readonly Selection[],
   source: SeriesSource,
   labels: LabelTable,
+  meter: FetchMeter,
 ): Promise<SelectedSeries[]> {
   const settled = await Promise.allSettled(
-    selections.map((selection) => source.select(selection, labels)),
+    selections.map((selection) => source.select({ ...selection, meter }, labels)),
   )
   const failed = settled.find((outcome) => outcome.status === 'rejected')
   const selected = settled.flatMap((outcome) =>
@@ -116,11 +154,11 @@ function makeState(
   query: Query,
   memory: QueryMemory,
   selected: readonly SelectedSeries[],
-  labels: LabelTable,
+  own: { readonly labels: LabelTable; readonly meter: FetchMeter; readonly steps: number },
 ): QueryState {
   const state: QueryState = {
     text: query.text,
-    labels,
+    labels: own.labels,
     memory,
     annotations: new Annotations(query.text),
     selected,
@@ -128,6 +166,8 @@ function makeState(
     isRangeQuery: query.step !== 0,
     release: query.release ?? '3.5',
     read: { samples: 0, series: 0 },
+    meter: own.meter,
+    stepSamples: query.countsSteps === true ? new StepSamples(own.steps) : undefined,
     async evaluate(plan) {
       memory.checkCanceled()
       const level = memory.level()
@@ -136,8 +176,26 @@ function makeState(
       return matrix
     },
     stream: (plan) => stream(plan, state),
+    watchRange: (_plan, rows) => rows,
   }
   return state
+}
+
+/** Lets a profile see what the state evaluates. */
+function profiled(state: QueryState, now: () => number): Profile {
+  const profile = new Profile({ now, meter: state.meter, read: state.read })
+  const { evaluate, stream } = state
+  state.evaluate = async (plan) => {
+    const matrix = await profile.during(plan, () => evaluate(plan))
+    profile.gave(plan, matrix)
+    return matrix
+  }
+  state.stream = async (plan) => {
+    const rows = await profile.during(plan, () => stream(plan))
+    return isStreamed(plan) ? profile.over(plan, rows) : rows
+  }
+  state.watchRange = (plan, rows) => profile.overRange(plan, rows)
+  return profile
 }
 
 /** A part of the plan as a matrix. */
@@ -168,6 +226,22 @@ async function evaluate(plan: Plan, state: QueryState): Promise<StepMatrix> {
   return materialise(await stream(plan, state), state.memory)
 }
 
+/** Whether `stream` makes rows one by one; what it does not has been evaluated, and counted. */
+function isStreamed(plan: Plan): boolean {
+  switch (plan.kind) {
+    case 'instant':
+    case 'range-call':
+    case 'map-call':
+    case 'timestamp':
+    case 'negate':
+      return true
+    case 'scalar-binary':
+      return plan.sides !== 'both'
+    default:
+      return false
+  }
+}
+
 /** A part of the plan row by row; what cannot stream is evaluated. */
 async function stream(plan: Plan, state: QueryState): Promise<RowStream> {
   switch (plan.kind) {
@@ -180,7 +254,7 @@ async function stream(plan: Plan, state: QueryState): Promise<RowStream> {
     case 'timestamp':
       return streamTimestamp(plan, state)
     case 'negate': {
-      const input = await stream(plan.input, state)
+      const input = await state.stream(plan.input)
       const { steps } = input
       return renamed(input, !plan.isScalar, state, ({ values, base, histograms }) => {
         for (let i = base; i < base + steps; i++) values[i] = -values[i]!
@@ -206,8 +280,13 @@ function evaluateNumber(plan: NumberPlan, state: QueryState): StepMatrix {
 
 /** The first step's values at every step. */
 async function evaluateInvariant(plan: InvariantPlan, state: QueryState): Promise<StepMatrix> {
+  // As in Prometheus: what is read once counts at each step.
+  const { stepSamples } = state
+  if (stepSamples !== undefined) state.stepSamples = new StepSamples(0)
   const once = await state.evaluate(plan.input)
   const { count } = plan.range
+  stepSamples?.addEach(count, state.stepSamples?.total ?? 0)
+  state.stepSamples = stepSamples
   const matrix = state.memory.matrix(once.series, count)
   matrix.sets.set(once.sets.subarray(0, once.series))
   matrix.dropName = once.dropName
@@ -233,25 +312,25 @@ async function evaluateRoot(
   if (root.type === 'string') return { type: 'string', value: root.value, atMs }
   if (root.type === 'matrix') {
     const matrix = await collectSamples(root.plan, state)
-    return { type: 'samples', matrix, order: orderByLabels(matrix, state.labels) }
+    return { type: 'samples', matrix, order: rowsOf(matrix) }
   }
   let matrix = await state.evaluate(root.plan)
   if (query.delayedNameRemoval) matrix = dropMarkedNames(matrix, state)
-  if (query.step !== 0) {
-    return { type: 'matrix', matrix, order: orderByLabels(matrix, state.labels), range: plan.range }
-  }
+  if (query.step !== 0) return { type: 'matrix', matrix, order: rowsOf(matrix), range: plan.range }
   if (root.type === 'scalar') return { type: 'scalar', value: matrix.values[0]!, atMs }
-  const order = Uint32Array.from({ length: matrix.series }, (_, row) => row)
-  return { type: 'vector', matrix, order, atMs }
+  return { type: 'vector', matrix, order: rowsOf(matrix), atMs }
 }
 
-/** Rows in the order of their labels. */
-function orderByLabels(
-  matrix: { readonly series: number; readonly sets: Uint32Array },
-  labels: LabelTable,
-): Uint32Array {
-  const order = Uint32Array.from({ length: matrix.series }, (_, row) => row)
-  return order.sort((a, b) => labels.compare(matrix.sets[a]!, matrix.sets[b]!))
+/** The rows of a range as they are answered, by their labels; a vector's stay as they came. */
+function inOrder(data: QueryResult['data'], { labels }: QueryState): QueryResult['data'] {
+  if (data.type !== 'matrix' && data.type !== 'samples') return data
+  const { matrix } = data
+  data.order.sort((a, b) => labels.compare(matrix.sets[a]!, matrix.sets[b]!))
+  return data
+}
+
+function rowsOf({ series }: { readonly series: number }): Uint32Array {
+  return Uint32Array.from({ length: series }, (_, row) => row)
 }
 
 /** The answer of an instant query that is a range vector: raw samples, or a subquery's points. */

@@ -1,7 +1,9 @@
 /** PromQL: parses queries, evaluates them over a SeriesSource into columns. */
 export { AGGREGATIONS, type AggregationRow } from './aggregations/table.js'
 export * from './columns.js'
-export { execute, type Query } from './execute.js'
+export { execute, planOf, type Query } from './execute.js'
+export { type ExplainedNode, explainPlan, printExplained } from './explain.js'
+export { FETCH_UNLIMITED, type FetchLimits, FetchMeter } from './fetch-meter.js'
 export { FUNCTIONS } from './functions/table.js'
 export { EMPTY_SET, LabelTable } from './label-table.js'
 export type { PrometheusRelease } from './release.js'

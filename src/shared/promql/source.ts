@@ -4,6 +4,7 @@
  */
 import type { FloatHistogram } from '../model/histogram.js'
 import type { Matcher } from '../model/matcher.js'
+import type { FetchMeter } from './fetch-meter.js'
 import type { LabelTable } from './label-table.js'
 
 /**
@@ -54,6 +55,8 @@ export interface SelectRequest {
   /** Milliseconds, inclusive: series without samples in between may be left out. */
   readonly mint: number
   readonly maxt: number
+  /** The source adds the series that it selects, and the chunks that it reads for them. */
+  readonly meter?: FetchMeter
 }
 
 /** Storage as a query sees it. */

@@ -22,6 +22,8 @@ import {
   OOO_ROWS,
   OOO_SAMPLES_MAX,
   READER_BYTES,
+  READER_CHUNK_BYTES,
+  READER_CHUNKS,
   READER_COLUMNS,
   READER_MAXT,
   READER_MINT,
@@ -118,6 +120,12 @@ export function copyOutOfOrder(state: u32, slab: u32, s: u32, lane: u32, sequenc
   return true
 }
 
+/** Counts chunks that a read looks at. */
+export function addChunks(state: u32, count: u32, bytes: u32): void {
+  store<u32>(state, load<u32>(state, READER_CHUNKS) + count, READER_CHUNKS)
+  store<u32>(state, load<u32>(state, READER_CHUNK_BYTES) + bytes, READER_CHUNK_BYTES)
+}
+
 /** Notes the most samples that `readOutOfOrder` can give in the slot's time range. */
 export function countOutOfOrder(state: u32): void {
   const mint = load<f64>(state, READER_MINT)
@@ -127,6 +135,7 @@ export function countOutOfOrder(state: u32): void {
   store<u32>(state, chunk, READER_OOO_CLOSED)
   while (chunk != 0) {
     total += u32(load<u16>(chunk, C_COUNT))
+    addChunks(state, 1, u32(load<u16>(chunk, C_LENGTH)))
     chunk = nextChunk(load<u32>(chunk, C_PREVIOUS), mint, maxt)
   }
   store<u32>(state, total, READER_OOO_TOTAL)

@@ -27,6 +27,8 @@ import {
   R_MINT,
   R_OPEN,
   READER_BYTES,
+  READER_CHUNK_BYTES,
+  READER_CHUNKS,
   READER_CLOSED,
   READER_COLUMNS,
   READER_MAXT,
@@ -51,7 +53,13 @@ import {
   TILE_VALUES,
 } from '../head-layout'
 import { histogramOverlaps } from './head-histogram'
-import { copyOutOfOrder, countOutOfOrder, oooOverlaps, oooTouches } from './head-ooo-read'
+import {
+  addChunks,
+  copyOutOfOrder,
+  countOutOfOrder,
+  oooOverlaps,
+  oooTouches,
+} from './head-ooo-read'
 import { decodeXor } from './xor'
 
 /** Attempts at one snapshot before the caller is to let the writer run. */
@@ -74,14 +82,23 @@ export function readBegin(slot: u32, ref: u32, mint: f64, maxt: f64): i32 {
   store<f64>(state, maxt, READER_MAXT)
   store<u32>(state, STAGE_TAIL, READER_STAGE)
   store<u32>(state, 1, READER_MORE)
+  const open = load<u32>(state, READER_OPEN_COUNT)
+  store<u32>(state, u32(open > 0), READER_CHUNKS)
+  store<u32>(state, open > 0 ? load<u32>(state, READER_OPEN_BYTES) : 0, READER_CHUNK_BYTES)
   countOutOfOrder(state)
-  let total = load<u32>(state, READER_TAIL) + load<u32>(state, READER_OPEN_COUNT)
+  let chunks: u32 = 0
+  let bytes: u32 = 0
+  let total = load<u32>(state, READER_TAIL) + open
   let chunk = load<u32>(state, READER_CLOSED)
   while (chunk != 0 && f64(load<i64>(chunk, C_MAXT)) >= mint) {
-    if (f64(load<i64>(chunk, C_MINT)) <= maxt) total += u32(load<u16>(chunk, C_COUNT))
-    else if (total == 0) store<u32>(state, load<u32>(chunk, C_PREVIOUS), READER_CLOSED)
+    if (f64(load<i64>(chunk, C_MINT)) <= maxt) {
+      total += u32(load<u16>(chunk, C_COUNT))
+      chunks++
+      bytes += u32(load<u16>(chunk, C_LENGTH))
+    } else if (total == 0) store<u32>(state, load<u32>(chunk, C_PREVIOUS), READER_CLOSED)
     chunk = load<u32>(chunk, C_PREVIOUS)
   }
+  addChunks(state, chunks, bytes)
   return total
 }
 

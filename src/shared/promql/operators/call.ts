@@ -26,11 +26,12 @@ import {
   materialise,
   type QueryState,
   type RowStream,
+  type SampleRows,
   sameLabelset,
   stepTimes,
   streamOf,
 } from './operator.js'
-import { openRange, type SampleRows, slide, windowsOf } from './range-selector.js'
+import { countWindows, openRange, slide, windowsOf } from './range-selector.js'
 import { allPresent, compactRows, finishRows, hasRepeats, mergeRows } from './rows.js'
 import { namesDropped } from './selector.js'
 
@@ -53,7 +54,7 @@ function rangeStream(
   state: QueryState,
 ): RowStream {
   const { func, input, range } = plan
-  const { memory } = state
+  const { memory, stepSamples } = state
   const steps = range.count
   const words = (steps + 31) >>> 5
   const windows = windowsOf(input, state)
@@ -73,6 +74,7 @@ function rangeStream(
       if (buffer.count === 0) return undefined
       // The samples of the fullest window are held besides the points, for the time of the call.
       memory.touch(slide(windows))
+      if (stepSamples !== undefined) countWindows(windows, stepSamples)
       let histograms: HistogramRow | undefined
       if (buffer.histograms === undefined) {
         const { starts } = buffer
@@ -144,6 +146,7 @@ export async function evaluateAbsent(plan: AbsentPlan, state: QueryState): Promi
   for (let row = 0; row < rows.count; row++) {
     rows.read(row, windows.buffer)
     memory.touch(slide(windows))
+    if (state.stepSamples !== undefined) countWindows(windows, state.stepSamples)
     for (let i = 0; i < steps; i++) {
       if (windows.from[i]! < windows.to[i]!) found[i >>> 5]! |= 1 << (i & 31)
     }

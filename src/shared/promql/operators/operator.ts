@@ -8,11 +8,13 @@
 import { fail } from '../../errors/index.js'
 import type { Annotations } from '../annotations.js'
 import type { HistogramRow, StepMatrix, StepRange } from '../columns.js'
+import type { FetchMeter } from '../fetch-meter.js'
 import type { LabelTable } from '../label-table.js'
 import { countBits, type QueryMemory } from '../memory.js'
-import type { Plan } from '../plan/plan.js'
+import type { Plan, RangePlan } from '../plan/plan.js'
 import type { PrometheusRelease } from '../release.js'
-import type { SelectedSeries } from '../source.js'
+import type { SampleBuffer, SelectedSeries } from '../source.js'
+import type { StepSamples } from '../step-samples.js'
 
 /** What the operators of one query share. */
 export interface QueryState {
@@ -28,10 +30,26 @@ export interface QueryState {
   readonly release: PrometheusRelease
   /** Counters of the answer. */
   readonly read: { samples: number; series: number }
+  /** What was fetched. */
+  readonly meter: FetchMeter
+  /** Samples by step of what is evaluated now; undefined when nobody asked. */
+  stepSamples: StepSamples | undefined
   /** Evaluates a part of the plan; the matrix has this one consumer, which may change it. */
   evaluate(plan: Plan): Promise<StepMatrix>
   /** The same as rows, one by one. */
   stream(plan: Plan): Promise<RowStream>
+  /** Lets a profile see what a range selector reads. */
+  watchRange(plan: RangePlan, rows: SampleRows): SampleRows
+}
+
+/** The series of a range vector. */
+export interface SampleRows {
+  readonly count: number
+  readonly sets: Uint32Array
+  /** [count] 1 where a subquery's series has lost its name already; undefined: nowhere. */
+  readonly dropName: Uint8Array | undefined
+  /** Reads the samples of a row, without stale markers. */
+  read(row: number, out: SampleBuffer): void
 }
 
 /** Rows that are made when asked for. */

@@ -9,25 +9,25 @@ import type { HistogramRow, StepMatrix, StepRange } from '../columns.js'
 import type { Windows } from '../functions/kernel.js'
 import type { RangePlan } from '../plan/plan.js'
 import type { SampleBuffer } from '../source.js'
+import type { StepSamples } from '../step-samples.js'
 import { findExtendedWindows } from './extended-windows.js'
-import type { QueryState } from './operator.js'
+import { extraPoints } from './histogram-cells.js'
+import type { QueryState, SampleRows } from './operator.js'
 import { detectResets, dropStale, sampleBuffer } from './selector.js'
-
-/** The series of a range vector. */
-export interface SampleRows {
-  readonly count: number
-  readonly sets: Uint32Array
-  /** [count] 1 where a subquery's series has lost its name already; undefined: nowhere. */
-  readonly dropName: Uint8Array | undefined
-  /** Reads the samples of a row, without stale markers. */
-  read(row: number, out: SampleBuffer): void
-}
 
 /** The rows of a range vector; those of a subquery are evaluated here. */
 export async function openRange(plan: RangePlan, state: QueryState): Promise<SampleRows> {
+  return state.watchRange(plan, await rowsOf(plan, state))
+}
+
+async function rowsOf(plan: RangePlan, state: QueryState): Promise<SampleRows> {
   if (plan.input.from === 'subquery') {
     const inner = plan.input.plan
+    // As in Prometheus: what a subquery reads is not counted, its points are, in their windows.
+    const { stepSamples } = state
+    state.stepSamples = undefined
     const rows = subqueryRows(await state.evaluate(inner), inner.range)
+    state.stepSamples = stepSamples
     return state.release === '3.5' ? { ...rows, dropName: undefined } : rows
   }
   const { selection, mint, maxt, detectsResets } = plan.input
@@ -134,6 +134,19 @@ export function windowsOf(plan: RangePlan, state: QueryState): SlidingWindows {
     stepMs: plan.times.step,
     eval0: plan.range.start,
     evalStepMs: plan.range.step,
+  }
+}
+
+/** Counts the samples in every window, histograms by their size. */
+export function countWindows(windows: SlidingWindows, counts: StepSamples): void {
+  const { from, to, steps, buffer } = windows
+  for (let step = 0; step < steps; step++) {
+    let samples = to[step]! - from[step]!
+    for (let i = from[step]!; buffer.histograms !== undefined && i < to[step]!; i++) {
+      const histogram = buffer.histograms[i]
+      if (histogram !== undefined) samples += extraPoints(histogram)
+    }
+    counts.add(step, samples)
   }
 }
 

@@ -35,11 +35,12 @@ export function sampleBuffer(): SampleBuffer {
 /** The rows of an instant vector selector, or with `asTimestamp` their samples' times. */
 export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
   const selected = state.selected[plan.selection]!
-  const { times, lookbackMs, mint, maxt, asTimestamp } = plan
+  const { mint, maxt, asTimestamp } = plan
   const steps = plan.range.count
   const words = (steps + 31) >>> 5
   const buffer = sampleBuffer()
   state.read.series += selected.count
+  const { stepSamples } = state
   const notFloat = (row: number): Error => {
     const set = printSet(state.labels, selected.sets[row]!)
     return fail('query-execution', {
@@ -68,40 +69,44 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
         const target = { values, base, present, wordBase }
         return fillSmoothedMixed(buffer, histograms, plan, target, notes)
       }
-      if (plan.isSmoothed) fillSmoothed(buffer, plan, values, base, present, wordBase)
-      else if (plan.asStart) fillStarts(buffer, plan, values, base, present, wordBase)
-      else if (asTimestamp)
-        fillTimes(
-          buffer,
-          times.first,
-          times.step,
-          steps,
-          lookbackMs,
-          values,
-          base,
-          present,
-          wordBase,
-        )
-      else
-        fillValues(
-          buffer,
-          times.first,
-          times.step,
-          steps,
-          lookbackMs,
-          values,
-          base,
-          present,
-          wordBase,
-        )
+      fill(buffer, plan, values, base, present, wordBase)
       const points = countBits(present, wordBase, wordBase + words)
       state.read.samples += points
       state.memory.hold(points)
-      if (buffer.histograms === undefined || asTimestamp) return undefined
+      if (buffer.histograms === undefined || asTimestamp) {
+        stepSamples?.addPoints(present, wordBase, steps, () => 0)
+        return undefined
+      }
       if (plan.detectsResets) detectResets(buffer.histograms)
-      return histogramsAt(buffer, buffer.histograms, plan, state)
+      const cells = histogramsAt(buffer, buffer.histograms, plan, state)
+      stepSamples?.addPoints(present, wordBase, steps, (step) => extraOf(cells?.[step]))
+      return cells
     },
   }
+}
+
+/** The row that a plan asks for. */
+function fill(
+  buffer: SampleBuffer,
+  plan: InstantPlan,
+  values: Float64Array,
+  base: number,
+  present: Uint32Array,
+  wordBase: number,
+): void {
+  const { times, lookbackMs } = plan
+  const steps = plan.range.count
+  if (plan.isSmoothed) fillSmoothed(buffer, plan, values, base, present, wordBase)
+  else if (plan.asStart) fillStarts(buffer, plan, values, base, present, wordBase)
+  else {
+    const fillRow = plan.asTimestamp ? fillTimes : fillValues
+    const { first, step } = times
+    fillRow(buffer, first, step, steps, lookbackMs, values, base, present, wordBase)
+  }
+}
+
+function extraOf(cell: FloatHistogram | undefined): number {
+  return cell === undefined ? 0 : extraPoints(cell)
 }
 
 /**

@@ -11,6 +11,8 @@ import {
   LAST_TIMES,
   OOO_ROWS,
   READER_BYTES,
+  READER_CHUNK_BYTES,
+  READER_CHUNKS,
   READER_COLUMNS,
   READER_MORE,
   READER_OOO_TOTAL,
@@ -37,6 +39,8 @@ const PAUSES_MAX = 5000
 export class HeadReader {
   /** The series by their labels. */
   readonly index: HeadIndex
+  /** Chunks that were read, and their bytes; who counts them sets them back to 0. */
+  readonly fetched = { chunks: 0, bytes: 0 }
   private readonly view: HeadView
   private readonly kernel: HeadKernel
   private readonly slot: number
@@ -99,7 +103,9 @@ export class HeadReader {
     out.histograms = undefined
     if (this.kernel.histogramRow(ref) !== 0) {
       const { view, kernel, slot, state } = this
-      mergeHistograms({ view, kernel, slot, state }, ref, { mint, maxt }, out)
+      const chunks = mergeHistograms({ view, kernel, slot, state }, ref, { mint, maxt }, out)
+      this.fetched.chunks += chunks.count
+      this.fetched.bytes += chunks.bytes
     }
   }
 
@@ -121,7 +127,11 @@ export class HeadReader {
   private begin(ref: number, mint: number, maxt: number): number {
     for (let pauses = 0; pauses < PAUSES_MAX; pauses++) {
       const most = this.kernel.readBegin(this.slot, ref, mint, maxt)
-      if (most >= 0) return most
+      if (most >= 0) {
+        this.fetched.chunks += this.view.word(this.state + READER_CHUNKS)
+        this.fetched.bytes += this.view.word(this.state + READER_CHUNK_BYTES)
+        return most
+      }
       // The owner was put aside in the middle of a burst: let it run.
       Atomics.wait(this.pause, 0, 0, PAUSE_MS)
     }

@@ -33,6 +33,7 @@ const pause = new Int32Array(new SharedArrayBuffer(4))
 /**
  * Adds the histograms with mint ≤ t ≤ maxt of a series to what was read of its floats.
  *
+ * @returns chunks that were read, and their bytes
  * @throws AppError `overloaded` when the owner does not move, `chunk-corrupt`
  */
 export function mergeHistograms(
@@ -40,10 +41,11 @@ export function mergeHistograms(
   ref: number,
   range: { readonly mint: number; readonly maxt: number },
   out: ReadBuffer,
-): void {
+): { count: number; bytes: number } {
+  const chunks = copyChunks(reader, ref, range.mint)
   const ts: number[] = []
   const histograms: (FloatHistogram | undefined)[] = []
-  for (const { bytes, encoding } of copyChunks(reader, ref, range.mint)) {
+  for (const { bytes, encoding } of chunks) {
     const columns = decodeChunk(bytes, encoding)
     for (let i = 0; i < columns.size; i++) {
       const t = columns.ts[i]!
@@ -53,6 +55,7 @@ export function mergeHistograms(
     }
   }
   if (ts.length > 0) merge(out, ts, histograms)
+  return { count: chunks.length, bytes: chunks.reduce((sum, { bytes }) => sum + bytes.length, 0) }
 }
 
 function decodeChunk(bytes: Uint8Array, encoding: number): HistogramColumns {

@@ -10,7 +10,12 @@ import {
   type FloatHistogram,
 } from '../../../../src/shared/model/histogram.js'
 import { labelsOf } from '../../../../src/shared/model/labels.js'
-import { execute, parse, type QueryResult } from '../../../../src/shared/promql/index.js'
+import {
+  execute,
+  FetchMeter,
+  parse,
+  type QueryResult,
+} from '../../../../src/shared/promql/index.js'
 import { LabelTable } from '../../../../src/shared/promql/label-table.js'
 import {
   encodeData,
@@ -105,6 +110,16 @@ test('takes what the engine gives', () => {
     infos: [],
     samplesRead: 0,
     seriesRead: 0,
+    stats: {
+      prepareMs: 0,
+      evalMs: 0,
+      sortMs: 0,
+      samplesPeak: 0,
+      bytesPeak: 0,
+      fetched: new FetchMeter(),
+      stepSamples: undefined,
+      profile: undefined,
+    },
   }
   assert.match(textOf(encoder.encode(engineAnswer(result))), /\[1,"x"\]/)
 })

@@ -1,0 +1,59 @@
+/**
+ * What a query takes out of storage: series, chunks and their bytes, counted as it goes and stopped
+ * at the tenant's limits. One per query; sources add to it, explanations and logs read it.
+ */
+import { fail } from '../errors/index.js'
+
+/** Bounds of one query; 0 = none. */
+export interface FetchLimits {
+  /** `max_fetched_series_per_query` */
+  readonly seriesMax: number
+  /** `max_fetched_chunks_per_query` */
+  readonly chunksMax: number
+  /** `max_fetched_chunk_bytes_per_query` */
+  readonly chunkBytesMax: number
+}
+
+/** No bounds. */
+export const FETCH_UNLIMITED: FetchLimits = { seriesMax: 0, chunksMax: 0, chunkBytesMax: 0 }
+
+/** Counts what one query fetches. */
+export class FetchMeter {
+  series = 0
+  /** Chunks read and decoded; those of cached columns are not. */
+  chunks = 0
+  chunkBytes = 0
+  /** Series whose columns were in the cache, and those that were not. */
+  cacheHits = 0
+  cacheMisses = 0
+  private readonly limits: FetchLimits
+
+  constructor(limits: FetchLimits = FETCH_UNLIMITED) {
+    this.limits = limits
+  }
+
+  /** Counts selected series. @throws AppError `err-mimir-max-series-per-query` */
+  addSeries(count: number): void {
+    this.series += count
+    const { seriesMax } = this.limits
+    if (seriesMax > 0 && this.series > seriesMax) {
+      throw fail('err-mimir-max-series-per-query', { limit: seriesMax })
+    }
+  }
+
+  /**
+   * Counts chunks that were read.
+   * @throws AppError `err-mimir-max-chunks-per-query`, `err-mimir-max-chunks-bytes-per-query`
+   */
+  addChunks(count: number, bytes: number): void {
+    this.chunks += count
+    this.chunkBytes += bytes
+    const { chunksMax, chunkBytesMax } = this.limits
+    if (chunksMax > 0 && this.chunks > chunksMax) {
+      throw fail('err-mimir-max-chunks-per-query', { limit: chunksMax })
+    }
+    if (chunkBytesMax > 0 && this.chunkBytes > chunkBytesMax) {
+      throw fail('err-mimir-max-chunks-bytes-per-query', { limit: chunkBytesMax })
+    }
+  }
+}
