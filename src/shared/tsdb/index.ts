@@ -12,6 +12,7 @@ export {
   chunkData,
   segmentName,
 } from './block/chunk-files.js'
+export { type MergeInput, type MergeOutput, mergeBlocks } from './block/merge.js'
 export {
   type BlockCompaction,
   type BlockFileEntry,
