@@ -19,8 +19,8 @@ import type { BodyCounts, Counters } from './counters.js'
 import { Extras } from './extras.js'
 import { MetadataSender, metadataEpoch } from './metadata.js'
 import { readOffender } from './offender.js'
-import type { PushRequest } from './request.js'
-import type { ShardRoute } from './route.js'
+import { awaitAcks, type PushRequest } from './request.js'
+import type { Replica, ReplicaSet } from './route.js'
 import type { SeriesCache, TenantSeries } from './series-cache.js'
 import { describeOffender, describeTooLarge } from './validate.js'
 
@@ -31,7 +31,10 @@ export const BODY_BYTES_USUAL = 8 << 20
 export interface Workbench {
   readonly kernel: WriteRequestKernel
   readonly cache: SeriesCache
-  readonly shards: readonly ShardRoute[]
+  /** By part of the hash ring. */
+  readonly sets: readonly ReplicaSet[]
+  /** By number of the shard: those of all sets. */
+  readonly replicas: readonly Replica[]
   readonly ring: Hashring
   readonly config: DistributorConfig
   readonly limits: Limits
@@ -48,7 +51,7 @@ export class BodyInHand {
   private readonly limits: TenantLimits
   private readonly counts: BodyCounts
   private readonly metadata: MetadataSender
-  /** [shards], 1 where frames of this body went out and the last one did not. */
+  /** [sets], 1 where frames of this body went out and the last one did not. */
   private readonly partial: Uint8Array
   private apart: ApartBody | undefined
   private apartAt = 0
@@ -67,7 +70,7 @@ export class BodyInHand {
     this.request = request
     this.limits = bench.limits.of(tenantName)
     this.tenant = bench.cache.open(tenantName, this.limits)
-    this.partial = new Uint8Array(bench.shards.length)
+    this.partial = new Uint8Array(bench.sets.length)
     this.metadata = new MetadataSender(bench, request, this.tenant, isV2)
     this.counts = {
       samples: 0,
@@ -81,6 +84,7 @@ export class BodyInHand {
       bytes: 0,
     }
     bench.counters.discarded.fill(0)
+    for (const set of bench.sets) set.begin()
     const { tenant, counts } = this
     this.extras = new Extras(bench, { request, tenant, counts, isV2 })
   }
@@ -134,16 +138,10 @@ export class BodyInHand {
 
   /** Sends no more of the body, but for the end of what shards have begun to receive. */
   giveUp(): void {
-    for (const shard of this.bench.shards) shard.discard()
+    for (const set of this.bench.sets) set.discard()
     this.metadata.discard()
     this.isFlushing = true
     this.isLast = true
-  }
-
-  /** A new generation of a link: what was sent on the old one is void. */
-  linkChanged(shard: number): void {
-    this.partial[shard] = 0
-    this.giveUp()
   }
 
   /** A large remote write 2.0 body: its symbols are needed all the time, so it is not cut. */
@@ -226,9 +224,9 @@ export class BodyInHand {
     this.counts.newSeries += defined
     kernel.exports.scatter(kernel.context)
     this.noteOffender()
-    for (const shard of this.bench.shards) {
-      this.counts.samples += shard.sampleCount()
-      this.request.written.samples += shard.sampleCount()
+    for (const set of this.bench.sets) {
+      this.counts.samples += set.sampleCount()
+      this.request.written.samples += set.sampleCount()
     }
     if (code !== layout.WALK_DONE) return
     if (this.apart !== undefined && this.apartAt < this.apart.end) {
@@ -270,26 +268,23 @@ export class BodyInHand {
   /** Sends the open frames; false when a ring is full. */
   private flush(): boolean {
     if (!this.metadata.flush()) return false
-    for (const shard of this.bench.shards) {
-      const isPartial = this.partial[shard.index] === 1
-      if (!shard.hasOpenFrame() && !(this.isLast && isPartial)) continue
+    for (const set of this.bench.sets) {
+      const isPartial = this.partial[set.index] === 1
+      if (!set.hasOpenFrame() && !(this.isLast && isPartial)) continue
       const { request } = this
-      const result = shard.commit(request.id, this.tenant.nameBytes, this.isLast)
+      const result = set.commit(request.id, this.tenant.nameBytes, this.isLast)
       if (result === 'full') {
-        if (shard.hasSentPart) this.partial[shard.index] = 1
+        if (set.hasSentPart) this.partial[set.index] = 1
         return false
       }
       if (result === 'down') {
-        shard.discard()
-        this.partial[shard.index] = 0
-        if (request.retryText === '') request.retryText = `ingester ${shard.index} is not running`
+        set.discard()
+        this.partial[set.index] = 0
+        request.retryText ||= set.downText()
         continue
       }
-      this.partial[shard.index] = this.isLast ? 0 : 1
-      if (this.isLast) {
-        request.awaiting[shard.index] = 1
-        request.awaitingCount++
-      }
+      this.partial[set.index] = this.isLast ? 0 : 1
+      if (this.isLast) awaitAcks(request, set)
     }
     return true
   }

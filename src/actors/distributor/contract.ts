@@ -36,7 +36,10 @@ export const DISTRIBUTOR_DEFAULTS: DistributorConfig = {
 /** What a distributor's thread is started with; plain data. */
 export interface DistributorBootData {
   readonly index: number
+  /** Ingester shards of all zones. */
   readonly shardCount: number
+  /** Each series goes to one shard in each zone: a divisor of `shardCount`; 1 when not given. */
+  readonly zones?: number
   readonly config: DistributorConfig
   /** Limits of all tenants; without it the defaults. */
   readonly limits?: LimitsData

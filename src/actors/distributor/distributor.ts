@@ -4,7 +4,7 @@
  * everything is defined anew. The loop is in push-loop.ts.
  */
 import type { Env } from '../../shared/env/index.js'
-import { createHashring, type Hashring } from '../../shared/hashring/index.js'
+import { createHashring, type Hashring, replicaShards } from '../../shared/hashring/index.js'
 import { SLACK_BYTES } from '../../shared/kernels/assembly/write-request-layout.js'
 import { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import { Limits, type LimitsData } from '../../shared/limits/index.js'
@@ -13,7 +13,7 @@ import { BODY_BYTES_USUAL, type Workbench } from './body.js'
 import type { DistributorBoot, DistributorStatus, LinkEnds, OversizeBody } from './contract.js'
 import { Counters } from './counters.js'
 import { PushLoop } from './push-loop.js'
-import { ShardRoute } from './route.js'
+import { ReplicaSet } from './route.js'
 import { SeriesCache } from './series-cache.js'
 
 /** Samples of a chunk, and label sets of new series in it: 1.3 MB of columns and 2 MB of defines. */
@@ -38,19 +38,24 @@ export class Distributor {
 
   constructor(env: Env, boot: DistributorBoot) {
     this.boot = boot
-    const { shardCount } = boot
+    const { zones = 1 } = boot
+    const setCount = boot.shardCount / zones
     const config = {
       ...boot.config,
       maxRecvMsgSize: Math.min(boot.config.maxRecvMsgSize, BODY_BYTES_CEILING),
     }
-    const ring = createHashring(shardCount)
+    const ring = createHashring(setCount)
     const kernel = createKernel(env, { ...boot, config }, ring)
-    const shards = Array.from({ length: shardCount }, (_, index) => new ShardRoute(kernel, index))
+    const sets = Array.from(
+      { length: setCount },
+      (_, index) => new ReplicaSet(kernel, index, replicaShards(index, setCount, zones)),
+    )
     const cache = new SeriesCache(kernel, config.predictorBytesMax)
     this.bench = {
       kernel,
       cache,
-      shards,
+      sets,
+      replicas: sets.flatMap((set) => set.replicas).sort((a, b) => a.shard - b.shard),
       ring,
       config,
       limits: new Limits(boot.limits),
@@ -82,8 +87,8 @@ export class Distributor {
    */
   linkShard(index: number, ends: LinkEnds): void {
     this.loop.linkShard(index, ends)
-    const frames = this.bench.shards.flatMap((shard) =>
-      shard.ends === undefined ? [] : [shard.ends.writer.frameBytesMax],
+    const frames = this.bench.replicas.flatMap(({ ends }) =>
+      ends === undefined ? [] : [ends.writer.frameBytesMax],
     )
     const room = Math.min(...frames) - WRITE_HEADER_BYTES - TENANT_BYTES_MAX
     if (room < FRAME_BYTES_MIN) throw new RangeError(`frames of ${room} bytes are too small`)
@@ -98,7 +103,7 @@ export class Distributor {
    * @param ends of the link that went: nothing happens when a newer one is in its place already
    */
   unlinkShard(index: number, ends?: LinkEnds): void {
-    if (ends !== undefined && this.bench.shards[index]!.ends !== ends) return
+    if (ends !== undefined && this.bench.replicas[index]!.ends !== ends) return
     this.loop.unlinkShard(index)
   }
 
@@ -122,10 +127,10 @@ export class Distributor {
 
   /** For /ready and /debug. */
   status(): DistributorStatus {
-    const linked = this.bench.shards.filter((shard) => shard.ends !== undefined).length
+    const linked = this.bench.replicas.filter(({ ends }) => ends !== undefined).length
     return {
       linkedShards: linked,
-      isServing: linked === this.bench.shards.length,
+      isServing: this.bench.sets.every((set) => set.canServe()),
       inFlight: this.loop.inFlight(),
       tenants: this.bench.cache.size(),
       limitsVersion: this.bench.limits.version(),
@@ -134,7 +139,7 @@ export class Distributor {
 }
 
 function createKernel(env: Env, boot: DistributorBoot, ring: Hashring): WriteRequestKernel {
-  const { config, shardCount } = boot
+  const { config } = boot
   const ids = Math.max(256, Math.ceil(config.seriesIdsMax / 256) * 256)
   return new WriteRequestKernel(
     boot.kernel,
@@ -143,7 +148,7 @@ function createKernel(env: Env, boot: DistributorBoot, ring: Hashring): WriteReq
       sourceBytesMax: SOURCE_BYTES_MAX,
       samplesMax: SAMPLES_MAX,
       defineBytesMax: DEFINE_BYTES_MAX,
-      shardCount,
+      shardCount: ring.memberCount,
       seriesIdsMax: ids,
       // Tables at most half full, each with the one it grew out of, and slabs that wait for reuse;
       // keys; records.

@@ -144,7 +144,7 @@ export class Extras {
 
   private send(record: Uint8Array, place: Place): boolean {
     setRecordSeries(record, place.id)
-    return this.bench.shards[place.route]!.addRecord(record)
+    return this.bench.sets[place.route]!.addRecord(record)
   }
 }
 

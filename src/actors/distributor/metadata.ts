@@ -20,6 +20,7 @@ import {
 import type { Workbench } from './body.js'
 import { labelsOfRefs } from './offender.js'
 import type { PushRequest } from './request.js'
+import type { ReplicaSet } from './route.js'
 import type { TenantSeries } from './series-cache.js'
 import { checkMetadata } from './validate.js'
 
@@ -27,7 +28,7 @@ import { checkMetadata } from './validate.js'
 const FRAME_RECORD_BYTES_MAX = 32 << 10
 
 interface WaitingFrame {
-  readonly shard: number
+  readonly set: ReplicaSet
   readonly payload: Uint8Array
 }
 
@@ -53,29 +54,27 @@ export class MetadataSender {
   take(kernel: WriteRequestKernel): boolean {
     const count = kernel.get(layout.METADATA_COUNT)
     if (count === 0) return true
-    const perShard: MetadataRecord[][] = this.bench.shards.map(() => [])
+    const perSet: MetadataRecord[][] = this.bench.sets.map(() => [])
     // Series of one metric say the same.
     let last: WriteMetadata | undefined
     for (let i = 0; i < count; i++) {
       const record = this.isV2 ? recordOfSeries(kernel, i) : recordOf(kernel, i)
       if (record === undefined) return false
-      if (last === undefined || !this.isV2 || !isSame(record, last)) this.check(record, perShard)
+      if (last === undefined || !this.isV2 || !isSame(record, last)) this.check(record, perSet)
       last = record
     }
     this.count += count
-    for (const [shard, records] of perShard.entries()) this.queue(shard, records)
+    for (const [set, records] of perSet.entries()) this.queue(set, records)
     return true
   }
 
   /** Sends what waits; false when a ring is full. */
   flush(): boolean {
     while (this.waiting.length > 0) {
-      const { shard, payload } = this.waiting[0]!
-      const result = this.bench.shards[shard]!.commitMetadata(payload)
+      const { set, payload } = this.waiting[0]!
+      const result = set.commitMetadata(payload)
       if (result === 'full') return false
-      if (result === 'down' && this.request.retryText === '') {
-        this.request.retryText = `ingester ${shard} is not running`
-      }
+      if (result === 'down') this.request.retryText ||= set.downText()
       this.waiting.shift()
     }
     return true
@@ -86,7 +85,7 @@ export class MetadataSender {
     this.waiting = []
   }
 
-  private check(record: WriteMetadata, perShard: MetadataRecord[][]): void {
+  private check(record: WriteMetadata, perSet: MetadataRecord[][]): void {
     const verdict = checkMetadata(record, this.tenant.limits)
     if ('text' in verdict) {
       if (this.request.ownText === '') this.request.ownText = verdict.text
@@ -94,15 +93,16 @@ export class MetadataSender {
       return
     }
     const hash = fnv1(Buffer.from(verdict.record.metric), this.tenant.hash)
-    perShard[memberOf(this.bench.ring, hash)]!.push(verdict.record)
+    perSet[memberOf(this.bench.ring, hash)]!.push(verdict.record)
   }
 
-  private queue(shard: number, records: readonly MetadataRecord[]): void {
+  private queue(index: number, records: readonly MetadataRecord[]): void {
+    const set = this.bench.sets[index]!
     let batch: MetadataRecord[] = []
     let bytes = 0
     const send = (): void => {
       const frame = { requestId: this.request.id, tenant: this.tenant.name, records: batch }
-      if (batch.length > 0) this.waiting.push({ shard, payload: encodeMetadata(frame) })
+      if (batch.length > 0) this.waiting.push({ set, payload: encodeMetadata(frame) })
       batch = []
       bytes = 0
     }

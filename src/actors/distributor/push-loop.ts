@@ -25,8 +25,16 @@ import {
 } from '../../shared/wire/frames/index.js'
 import { BodyInHand, type Workbench } from './body.js'
 import type { DistributorBoot, LinkEnds, OversizeBody, PushAnswer } from './contract.js'
-import { answerOf, createRequest, isSettled, NOTHING_WRITTEN, type PushRequest } from './request.js'
-import type { ShardRoute } from './route.js'
+import {
+  answerOf,
+  createRequest,
+  isAwaiting,
+  isSettled,
+  NOTHING_WRITTEN,
+  type PushRequest,
+  takeVerdict,
+} from './request.js'
+import type { Replica } from './route.js'
 
 /** Bodies of one turn, so that acks are read and messages let in between. */
 const BODIES_PER_TURN = 8
@@ -70,15 +78,13 @@ export class PushLoop {
   /** Takes a new generation of a shard's link. Pushes that waited for the old one are answered 503. */
   linkShard(index: number, ends: LinkEnds): void {
     this.failShard(index, `ingester ${index} was restarted`)
-    this.bench.shards[index]!.link(ends)
-    this.hand?.linkChanged(index)
+    this.bench.replicas[index]!.link(ends)
   }
 
   /** A shard is gone for now: pushes that need it are answered 503 at once. */
   unlinkShard(index: number): void {
     this.failShard(index, `ingester ${index} is not running`)
-    this.hand?.linkChanged(index)
-    this.bench.shards[index]!.ends = undefined
+    this.bench.replicas[index]!.link(undefined)
   }
 
   /** Takes a body that was too large for the ring. */
@@ -126,14 +132,14 @@ export class PushLoop {
 
   private readAcks(): boolean {
     let hasWorked = false
-    for (const shard of this.bench.shards) {
-      const reader = shard.ends?.reader
+    for (const replica of this.bench.replicas) {
+      const reader = replica.ends?.reader
       if (reader === undefined) continue
       let taken = 0
       // An unbound id takes the link away while its acks are read.
-      while (shard.ends?.reader === reader && reader.next()) {
+      while (replica.ends?.reader === reader && reader.next()) {
         taken++
-        if (reader.kind === FRAME_ACK) this.takeAck(shard, decodeAck(reader.data, reader.offset))
+        if (reader.kind === FRAME_ACK) this.takeAck(replica, decodeAck(reader.data, reader.offset))
       }
       if (taken === 0) continue
       reader.release()
@@ -142,41 +148,41 @@ export class PushLoop {
     return hasWorked
   }
 
-  private takeAck(shard: ShardRoute, ack: AckFrame): void {
-    shard.acked()
+  private takeAck(replica: Replica, ack: AckFrame): void {
+    const { shard } = replica
+    replica.acked()
     if (ack.status === ACK_UNBOUND) {
-      this.env.log.warn('ingester does not know a series id', { shard: shard.index })
-      this.failShard(shard.index, `ingester ${shard.index} does not know a series id`)
-      shard.ends = undefined
-      this.hand?.linkChanged(shard.index)
-      this.boot.onRelink(shard.index)
+      this.env.log.warn('ingester does not know a series id', { shard })
+      this.failShard(shard, `ingester ${shard} does not know a series id`)
+      replica.link(undefined)
+      this.boot.onRelink(shard)
       return
     }
     const request = this.requests.get(ack.requestId)
     // Acks of requests that were given up are late, not wrong.
-    if (request === undefined || request.awaiting[shard.index] === 0) return
-    request.awaiting[shard.index] = 0
-    request.awaitingCount--
+    if (request === undefined || !isAwaiting(request, shard)) return
     if (ack.status === ACK_RETRY) {
-      request.retryText ||= ack.text || `ingester ${shard.index} cannot take writes now`
+      takeVerdict(
+        request,
+        replica,
+        'failed',
+        ack.text || `ingester ${shard} cannot take writes now`,
+      )
     } else if (ack.status === ACK_REJECTED) {
-      request.shardText ||= ack.text || `ingester ${shard.index} refused samples`
-      takeBack(request, ack)
-    }
+      const text = ack.text || `ingester ${shard} refused samples`
+      if (takeVerdict(request, replica, 'rejected', text)) takeBack(request, ack)
+    } else takeVerdict(request, replica, 'good', '')
     this.settle(request)
   }
 
-  /** Answers 503 to all pushes that wait for a shard. */
+  /** A shard will not ack what it owes: pushes that cannot be good without it are answered 503. */
   private failShard(index: number, text: string): void {
+    const replica = this.bench.replicas[index]!
     for (const request of [...this.requests.values()]) {
-      if (request.awaiting[index] === 0) continue
-      request.retryText ||= text
+      if (!isAwaiting(request, index)) continue
+      takeVerdict(request, replica, 'failed', text)
       this.settle(request)
     }
-    const inHand = this.hand?.request
-    if (inHand === undefined || inHand.isAnswered) return
-    inHand.retryText ||= text
-    this.settle(inHand)
   }
 
   private expire(): boolean {
@@ -217,7 +223,9 @@ export class PushLoop {
   ): void {
     const { requestId, tenant } = head
     const deadlineMs = this.env.clock.monotonic() + this.bench.config.remoteTimeoutMs
-    const request = createRequest(requestId, deadlineMs, this.bench.shards.length)
+    const { replicas, sets } = this.bench
+    const counts = { shards: replicas.length, sets: sets.length }
+    const request = createRequest(requestId, deadlineMs, counts)
     this.requests.set(requestId, request)
     this.hand = new BodyInHand(this.bench, request, tenant, (head.flags & BODY_V2) !== 0)
     this.hand.open(source)

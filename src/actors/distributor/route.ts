@@ -1,7 +1,13 @@
 /**
- * One shard as the distributor sees it: its link, the open frame (what the chunk at hand has for
- * it), and how many acks are due. Hot: `commit` runs once per body and shard.
+ * Where series of one part of the hash ring go: a set of replicas, one shard in each zone, usually
+ * just one. It has the open frame (what the chunk at hand has for the set) and the dictionary of
+ * what all its replicas know; each replica has its link and the acks that are due on it. Hot:
+ * `commit` runs once per body and set.
+ *
+ * A replica takes part in a body from the body's first frame to its last, or not at all: one whose
+ * link comes up in between waits for the next body, since it lacks frames of this one and defines.
  */
+import { writeQuorum } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { ShardRegion, WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import { framesFitting } from '../../shared/ringbuf/index.js'
@@ -26,38 +32,110 @@ export type CommitResult = 'committed' | 'full' | 'down'
 /** A tenant's name at most; Mimir allows 150 bytes. */
 const TENANT_BYTES_MAX = 256
 
-/** A shard: link, open frame, dictionary. */
-export class ShardRoute {
-  readonly index: number
-  readonly dictionary: Dictionary
+/** One shard of a set: its link, and the acks that are due on it. */
+export class Replica {
+  /** Number of the shard among all zones' shards. */
+  readonly shard: number
+  readonly set: ReplicaSet
   /** Absent before the first link and while the link is known to be broken. */
   ends: LinkEnds | undefined
+  /** Takes part in the body in hand. */
+  isIn = false
+  /** Where the reserved frame is in the ring's data. */
+  offset = 0
+  private acksDue = 0
+  private acksMax = 0
+
+  constructor(shard: number, set: ReplicaSet) {
+    this.shard = shard
+    this.set = set
+  }
+
+  /** Takes a new generation of the link, or none. Nothing is due on it; it is in from the next body on. */
+  link(ends: LinkEnds | undefined): void {
+    this.ends = ends
+    this.isIn = false
+    this.acksDue = 0
+    this.acksMax = ends === undefined ? 0 : framesFitting(ends.reader.data.length, ACK_BYTES_MAX)
+    if (ends !== undefined) this.set.forgetDefines()
+  }
+
+  /** Whether the ack ring has room for one more ack. */
+  hasRoomForAck(): boolean {
+    return this.acksDue < this.acksMax
+  }
+
+  /** A frame went out that is acked. */
+  awaitAck(): void {
+    this.acksDue++
+  }
+
+  /** An ack was read: room for one more. */
+  acked(): void {
+    if (this.acksDue > 0) this.acksDue--
+  }
+}
+
+/** A set of replicas: open frame, dictionary, replicas. */
+export class ReplicaSet {
+  readonly index: number
+  readonly dictionary: Dictionary
+  /** One per zone. */
+  readonly replicas: readonly Replica[]
+  /** Replicas that must have a write for it to be good: more than half. */
+  readonly quorum: number
   private readonly kernel: WriteRequestKernel
   private readonly region: ShardRegion
   private readonly countWord: number
-  private acksDue = 0
-  private acksMax = 0
+  /** A replica does not know what the dictionary says; cleared when the next body begins. */
+  private isStale = false
   /** Histograms and exemplars that wait for frames of their own, after the open frame. */
   private records: Uint8Array[] = []
   private recordBytes = 0
   /** A frame of the body in hand went out, and the last call of `commit` did not send all. */
   hasSentPart = false
 
-  constructor(kernel: WriteRequestKernel, index: number) {
+  /** @param shards numbers of the replicas' shards */
+  constructor(kernel: WriteRequestKernel, index: number, shards: readonly number[]) {
     this.kernel = kernel
     this.index = index
+    this.replicas = shards.map((shard) => new Replica(shard, this))
+    this.quorum = writeQuorum(shards.length)
     this.region = kernel.shards[index]!
     this.countWord = (this.region.record + layout.SHARD_COUNT) >>> 2
     this.dictionary = new Dictionary(kernel, this.region)
   }
 
-  /** Takes a new generation of the link: nothing is defined, nothing is due, the open frame is void. */
-  link(ends: LinkEnds): void {
-    this.ends = ends
-    this.acksDue = 0
-    this.acksMax = framesFitting(ends.reader.data.length, ACK_BYTES_MAX)
-    this.discard()
-    this.dictionary.clear()
+  /** A replica has a link on which nothing is defined. */
+  forgetDefines(): void {
+    this.isStale = true
+  }
+
+  /** A body begins: the replicas that are linked now take part in it. */
+  begin(): void {
+    if (this.isStale) this.dictionary.clear()
+    this.isStale = false
+    for (const replica of this.replicas) replica.isIn = replica.ends !== undefined
+  }
+
+  /** Whether enough replicas are linked for a body to be good. */
+  canServe(): boolean {
+    return this.replicas.filter(({ ends }) => ends !== undefined).length >= this.quorum
+  }
+
+  /** Whether enough replicas take part for the body to be good. */
+  private hasQuorum(): boolean {
+    let count = 0
+    for (const replica of this.replicas) if (replica.isIn) count++
+    return count >= this.quorum
+  }
+
+  /** What to tell of a body that too few replicas take part in. */
+  downText(): string {
+    const shards = this.replicas.filter(({ isIn }) => !isIn).map(({ shard }) => shard)
+    return shards.length === 1
+      ? `ingester ${shards[0]} is not running`
+      : `ingesters ${shards.join(', ')} are not running`
   }
 
   /** Samples in the open frame. */
@@ -75,14 +153,19 @@ export class ShardRoute {
 
   /** Queues a record; false when it is larger than any frame. */
   addRecord(record: Uint8Array): boolean {
-    if (this.ends !== undefined && record.length > this.roomForRecords()) return false
+    if (record.length > this.roomForRecords()) return false
     this.records.push(record)
     this.recordBytes += record.length
     return true
   }
 
+  /** Bytes of records that one frame takes; without a replica, where none is sent, no bound. */
   private roomForRecords(): number {
-    return this.ends!.writer.frameBytesMax - recordsFrameBytes(TENANT_BYTES_MAX, 0) - 64
+    let room = Number.POSITIVE_INFINITY
+    for (const { ends, isIn } of this.replicas) {
+      if (isIn) room = Math.min(room, ends!.writer.frameBytesMax)
+    }
+    return room - recordsFrameBytes(TENANT_BYTES_MAX, 0) - 64
   }
 
   /** Gives the open frame up: its defines never happened. */
@@ -99,15 +182,15 @@ export class ShardRoute {
   }
 
   /**
-   * Sends the open frame (an empty one when there is none).
+   * Sends the open frame (an empty one when there is none) to the replicas that take part.
    *
-   * @returns `full`, with nothing changed, when the ring has no room, or the ack ring would not have
+   * @returns `full`, with nothing changed, when a ring has no room, or an ack ring would not have;
+   *   `down` when too few replicas take part
    */
   commit(requestId: number, tenant: Uint8Array, isLast: boolean): CommitResult {
-    const { ends } = this
     this.hasSentPart = false
-    if (ends === undefined) return 'down'
-    if (isLast && this.acksDue >= this.acksMax) return 'full'
+    if (!this.hasQuorum()) return 'down'
+    if (isLast && !this.hasRoomForAcks()) return 'full'
     while (this.records.length > 0) {
       const isFinal = isLast && !this.hasColumns() && this.recordBytes <= this.roomForRecords()
       if (this.hasColumns()) {
@@ -122,40 +205,60 @@ export class ShardRoute {
     return this.commitColumns(requestId, tenant, isLast) ? 'committed' : 'full'
   }
 
-  /** Sends as many records as one frame takes; false when the ring has no room. */
+  private hasRoomForAcks(): boolean {
+    return this.replicas.every((replica) => !replica.isIn || replica.hasRoomForAck())
+  }
+
+  /** Sends as many records as one frame takes; false when a ring has no room. */
   private commitRecords(requestId: number, tenant: Uint8Array, isLast: boolean): boolean {
-    const { writer } = this.ends!
     const room = this.roomForRecords()
     let count = 0
     let bytes = 0
     while (count < this.records.length && bytes + this.records[count]!.length <= room) {
       bytes += this.records[count++]!.length
     }
-    const offset = writer.reserve(FRAME_RECORDS, recordsFrameBytes(tenant.length, bytes))
-    if (offset < 0) return false
     const head = { requestId, flags: isLast ? WRITE_LAST : 0, tenant }
-    encodeRecords(writer.data, offset, head, this.records.slice(0, count))
-    writer.commit()
+    const records = this.records.slice(0, count)
+    if (!this.reserve(FRAME_RECORDS, recordsFrameBytes(tenant.length, bytes))) return false
+    for (const { ends, isIn, offset } of this.replicas) {
+      if (isIn) encodeRecords(ends!.writer.data, offset, head, records)
+    }
+    this.publish(isLast)
     this.records.splice(0, count)
     this.recordBytes -= bytes
-    if (isLast) this.acksDue++
     return true
   }
 
-  /** Sends the columns and defines of the chunk; false when the ring has no room. */
+  /** Sends the columns and defines of the chunk; false when a ring has no room. */
   private commitColumns(requestId: number, tenant: Uint8Array, isLast: boolean): boolean {
     const samples = this.sampleCount()
-    const definesAt = WRITE_HEADER_BYTES + padTo8(tenant.length)
+    const defineBytes = this.word(layout.SHARD_DEFINE_SIZE)
+    const timesAt = WRITE_HEADER_BYTES + padTo8(tenant.length) + defineBytes + padTo8(samples * 4)
+    if (!this.reserve(FRAME_WRITE, timesAt + samples * 16)) return false
+    const flags = isLast ? WRITE_LAST : 0
+    for (const replica of this.replicas) {
+      if (replica.isIn) this.encodeColumns(requestId, flags, tenant, replica)
+    }
+    this.publish(isLast)
+    this.empty()
+    return true
+  }
+
+  private encodeColumns(
+    requestId: number,
+    flags: number,
+    tenant: Uint8Array,
+    { ends, offset }: Replica,
+  ): void {
+    const { data } = ends!.writer
+    const samples = this.sampleCount()
+    const definesAt = offset + WRITE_HEADER_BYTES + padTo8(tenant.length)
     const defineBytes = this.word(layout.SHARD_DEFINE_SIZE)
     const idsAt = definesAt + defineBytes
     const timesAt = idsAt + padTo8(samples * 4)
-    const { writer } = this.ends!
-    const offset = writer.reserve(FRAME_WRITE, timesAt + samples * 16)
-    if (offset < 0) return false
-    const { data } = writer
     const header = new Uint32Array(data.buffer, data.byteOffset + offset, WRITE_HEADER_BYTES / 4)
     header[0] = requestId
-    header[1] = isLast ? WRITE_LAST : 0
+    header[1] = flags
     header[2] = tenant.length
     header[3] = this.word(layout.SHARD_DEFINE_COUNT)
     header[4] = defineBytes
@@ -164,30 +267,40 @@ export class ShardRoute {
     header[7] = 0
     data.set(tenant, offset + WRITE_HEADER_BYTES)
     const { region } = this
-    this.copy(region.defines, defineBytes, data, offset + definesAt)
-    this.copy(region.ids, samples * 4, data, offset + idsAt)
-    this.copy(region.times, samples * 8, data, offset + timesAt)
-    this.copy(region.values, samples * 8, data, offset + timesAt + samples * 8)
-    writer.commit()
-    if (isLast) this.acksDue++
-    this.empty()
-    return true
+    this.copy(region.defines, defineBytes, data, definesAt)
+    this.copy(region.ids, samples * 4, data, idsAt)
+    this.copy(region.times, samples * 8, data, timesAt)
+    this.copy(region.values, samples * 8, data, timesAt + samples * 8)
   }
 
   /** Sends a METADATA frame. */
   commitMetadata(payload: Uint8Array): CommitResult {
-    const { ends } = this
-    if (ends === undefined) return 'down'
-    const offset = ends.writer.reserve(FRAME_METADATA, payload.length)
-    if (offset < 0) return 'full'
-    ends.writer.data.set(payload, offset)
-    ends.writer.commit()
+    if (!this.hasQuorum()) return 'down'
+    if (!this.reserve(FRAME_METADATA, payload.length)) return 'full'
+    for (const { ends, isIn, offset } of this.replicas) {
+      if (isIn) ends!.writer.data.set(payload, offset)
+    }
+    this.publish(false)
     return 'committed'
   }
 
-  /** An ack was read: room for one more. */
-  acked(): void {
-    if (this.acksDue > 0) this.acksDue--
+  /** Takes room for a frame in the rings of all replicas that take part; false when one has none. */
+  private reserve(kind: number, bytes: number): boolean {
+    for (const replica of this.replicas) {
+      if (!replica.isIn) continue
+      // What the others reserved is given up by their next reservation.
+      replica.offset = replica.ends!.writer.reserve(kind, bytes)
+      if (replica.offset < 0) return false
+    }
+    return true
+  }
+
+  private publish(isAcked: boolean): void {
+    for (const replica of this.replicas) {
+      if (!replica.isIn) continue
+      replica.ends!.writer.commit()
+      if (isAcked) replica.awaitAck()
+    }
   }
 
   private empty(): void {

@@ -1,0 +1,24 @@
+/**
+ * Which shards hold copies of the same series. Shards are numbered zone by zone, and every zone has
+ * the same ring: part k of it falls to the k-th shard of each zone.
+ */
+
+/** The shards that hold part `member` of a ring of `memberCount`, in the order of their zones. */
+export function replicaShards(member: number, memberCount: number, zones: number): number[] {
+  return Array.from({ length: zones }, (_, zone) => zone * memberCount + member)
+}
+
+/** Zone of a shard, and which of the zone's shards it is. */
+export function placeOf(shard: number, memberCount: number): { zone: number; member: number } {
+  return { zone: Math.floor(shard / memberCount), member: shard % memberCount }
+}
+
+/** Replicas of N that must have a write, and so are needed to have taken it: more than half. */
+export function writeQuorum(replicas: number): number {
+  return Math.floor(replicas / 2) + 1
+}
+
+/** Replicas of N that must answer for an answer to be whole: each write is on one of them. */
+export function readQuorum(replicas: number): number {
+  return replicas - Math.floor(replicas / 2)
+}
