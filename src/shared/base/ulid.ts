@@ -31,3 +31,22 @@ export function ulidTime(ulid: string): number {
   for (let i = 0; i < 10; i++) ms = ms * 32 + DIGITS.indexOf(ulid[i]!)
   return ms
 }
+
+/** The 16 bytes of a ULID. */
+export function ulidBytes(ulid: string): Uint8Array {
+  const bytes = new Uint8Array(16)
+  // 26 digits are 130 bits: the first digit has two that are 0.
+  let held = 0
+  let bits = -2
+  let at = 0
+  for (const digit of ulid) {
+    held = (held << 5) | DIGITS.indexOf(digit)
+    bits += 5
+    if (bits >= 8) {
+      bits -= 8
+      bytes[at++] = held >>> bits
+      held &= (1 << bits) - 1
+    }
+  }
+  return bytes
+}
