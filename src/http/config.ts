@@ -27,6 +27,8 @@ export function httpConfigOf(config: Config): HttpConfig {
     },
     tenantHeaderRequired: config.tenant_header_required,
     pushBytesMax: config['distributor.max_recv_msg_size'],
+    otlpBytesMax: config['distributor.max_otlp_request_size'],
+    influxBytesMax: config['distributor.max_influx_request_size'],
     inflightPushesMax: config['distributor.instance_limits.max_inflight_push_requests'],
     inflightPushBytesMax: inflightBytes > 0 ? inflightBytes : INFLIGHT_BYTES_DEFAULT,
     formBytesMax: config['frontend.max_body_size'],

@@ -5,6 +5,7 @@
 import type { Endpoint } from './handler.js'
 import * as admin from './routes/admin.js'
 import * as limits from './routes/limits.js'
+import { otlpMetrics } from './routes/otlp.js'
 import { push } from './routes/push.js'
 import * as query from './routes/query.js'
 
@@ -74,6 +75,15 @@ export const ENDPOINTS: readonly Endpoint[] = [
     errors: 'text',
     handler: push,
     doc: 'Remote write 1.0 and 2.0.',
+  },
+  {
+    method: 'POST',
+    path: '/otlp/v1/metrics',
+    prefix: 'none',
+    auth: true,
+    errors: 'text',
+    handler: otlpMetrics,
+    doc: 'OTLP metrics, protobuf or JSON.',
   },
   // Query
   { ...GET_API, ...INSTANT },

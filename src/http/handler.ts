@@ -30,6 +30,10 @@ export interface HttpConfig {
   readonly tenantHeaderRequired: boolean
   /** `distributor.max_recv_msg_size`. */
   readonly pushBytesMax: number
+  /** `distributor.max_otlp_request_size`. */
+  readonly otlpBytesMax: number
+  /** `distributor.max_influx_request_size`. */
+  readonly influxBytesMax: number
   /** `distributor.instance_limits.max_inflight_push_requests`; 0 = no bound. */
   readonly inflightPushesMax: number
   /** `…max_inflight_push_requests_bytes`; 0 = no bound. */

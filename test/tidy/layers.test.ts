@@ -33,6 +33,7 @@ const PACKAGES: Record<string, RegExp> = {
   '@hono/node-server': /^src\/http\//,
   snappy: /^src\/shared\/wire\//,
   protobufjs: /^src\/shared\/wire\//,
+  fzstd: /^src\/shared\/wire\//,
   comlink: /^src\/shared\/actor\//,
   piscina: /^src\/shared\/actor\//,
   re2js: /^src\/shared\/model\/regex\.ts$/,

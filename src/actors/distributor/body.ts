@@ -14,18 +14,31 @@ import {
   type WriteRequestKernel,
 } from '../../shared/kernels/write-request.js'
 import type { Limits, TenantLimits } from '../../shared/limits/index.js'
+import {
+  BODY_FORMAT,
+  BODY_OTLP,
+  BODY_OTLP_JSON,
+  BODY_V2,
+  DISCARD_REASONS,
+} from '../../shared/wire/frames/index.js'
 import type { DistributorConfig } from './contract.js'
 import type { BodyCounts, Counters } from './counters.js'
 import { Extras } from './extras.js'
 import { MetadataSender, metadataEpoch } from './metadata.js'
 import { readOffender } from './offender.js'
+import { Otlp } from './otlp.js'
+import { otlpSettingsOf } from './otlp-settings.js'
+import { MALFORMED, type Protocol, RemoteWriteV1, RemoteWriteV2 } from './protocol.js'
 import { awaitAcks, type PushRequest } from './request.js'
 import type { Replica, ReplicaSet } from './route.js'
 import type { SeriesCache, TenantSeries } from './series-cache.js'
+import { unpackBody } from './unpack.js'
 import { describeOffender, describeTooLarge } from './validate.js'
 
 /** What unpacks to more than this runs in a kernel of its own: memory once touched stays. */
 export const BODY_BYTES_USUAL = 8 << 20
+
+const PARSE_ERROR = DISCARD_REASONS.indexOf('otlp_parse_error')
 
 /** What bodies are worked on with; one per distributor. */
 export interface Workbench {
@@ -61,17 +74,19 @@ export class BodyInHand {
   private isVerified = false
   private isRefused = false
   private mustEvict = false
-  private readonly isV2: boolean
+  private readonly flags: number
+  private readonly protocol: Protocol
   private readonly extras: Extras
 
-  constructor(bench: Workbench, request: PushRequest, tenantName: string, isV2 = false) {
-    this.isV2 = isV2
+  constructor(bench: Workbench, request: PushRequest, tenantName: string, flags = 0) {
+    this.flags = flags
     this.bench = bench
     this.request = request
     this.limits = bench.limits.of(tenantName)
     this.tenant = bench.cache.open(tenantName, this.limits)
+    this.protocol = protocolOf(bench.kernel, flags & BODY_FORMAT, this.limits)
     this.partial = new Uint8Array(bench.sets.length)
-    this.metadata = new MetadataSender(bench, request, this.tenant, isV2)
+    this.metadata = new MetadataSender(bench, request, this.tenant, this.protocol)
     this.counts = {
       samples: 0,
       discarded: bench.counters.discarded,
@@ -85,17 +100,38 @@ export class BodyInHand {
     }
     bench.counters.discarded.fill(0)
     for (const set of bench.sets) set.begin()
-    const { tenant, counts } = this
-    this.extras = new Extras(bench, { request, tenant, counts, isV2 })
+    const { tenant, counts, protocol } = this
+    this.extras = new Extras(bench, { request, tenant, counts, protocol })
   }
 
   /** Decompresses. `source` is not needed after this call. */
   open(source: Uint8Array): void {
+    this.counts.compressedBytes = source.length
+    if ((this.flags & BODY_FORMAT) <= BODY_V2) this.openSnappy(source)
+    else this.openOther(source)
+  }
+
+  /** Unpacks what is not remote write, and rewrites it as one of the kernel's protocols. */
+  private openOther(source: Uint8Array): void {
+    const { kernel, config } = this.bench
+    const unpacked = unpackBody(source, this.flags, config)
+    if ('text' in unpacked) {
+      this.refuse(unpacked.text, unpacked.status)
+      return
+    }
+    kernel.bytes.set(unpacked.body, kernel.body)
+    this.begin(unpacked.body.length)
+    const { protocol } = this
+    if (this.isRefused || !(protocol instanceof Otlp) || protocol.refusedCount() === 0) return
+    this.request.refusedText = protocol.refusedText()
+    this.counts.discarded[PARSE_ERROR] = protocol.refusedCount()
+  }
+
+  private openSnappy(source: Uint8Array): void {
     const { kernel, config } = this.bench
     const isHere = source.length <= kernel.sizes.sourceBytesMax
     kernel.bytes.set(isHere ? source : source.subarray(0, 16), kernel.source)
     const claimed = kernel.exports.snappyLength(kernel.source, Math.min(source.length, 16))
-    this.counts.compressedBytes = source.length
     if (claimed < 0) {
       this.refuse('snappy: corrupt input')
       return
@@ -105,7 +141,7 @@ export class BodyInHand {
       return
     }
     if (!isHere || claimed > BODY_BYTES_USUAL) {
-      if (this.isV2) this.openWhole(source, claimed)
+      if (this.protocol instanceof RemoteWriteV2) this.openWhole(source, claimed)
       else this.openApart(source, claimed)
       return
     }
@@ -195,9 +231,9 @@ export class BodyInHand {
     kernel.setTimeMax(this.bench.now() + limits.creation_grace_period)
     cache.tick(this.tenant)
     this.counts.bytes = length
-    if (!this.isV2) return
     kernel.set(layout.METADATA_EPOCH, metadataEpoch(this.bench.now()))
-    if (kernel.exports.symbols(kernel.context) !== layout.WALK_DONE) this.refuseMalformed()
+    const why = this.protocol.begin()
+    if (why !== '') this.refuse(why)
   }
 
   private runChunk(): void {
@@ -209,13 +245,14 @@ export class BodyInHand {
       return
     }
     if (code !== layout.WALK_DONE && !this.isVerified) {
-      if (!this.verify()) {
+      if (!this.protocol.verify()) {
         this.refuseMalformed()
         return
       }
       this.isVerified = true
     }
     kernel.exports.attend(kernel.context)
+    if (!this.attend()) return
     const defined = kernel.exports.defineRows(kernel.context)
     if (defined < 0 || !this.metadata.take(kernel) || !this.extras.take(kernel)) {
       this.refuseMalformed()
@@ -236,23 +273,26 @@ export class BodyInHand {
     }
   }
 
-  private verify(): boolean {
-    const { exports, context } = this.bench.kernel
-    const at = this.bench.kernel.get(layout.POS)
-    const end = this.bench.kernel.get(layout.END)
-    return (this.isV2 ? exports.verifyV2(context, at, end) : exports.verify(at, end)) === 0
+  /** Has labels made of what is to be defined; false when the body had to be refused. */
+  private attend(): boolean {
+    try {
+      this.protocol.attend()
+      return true
+    } catch {
+      this.refuseMalformed()
+      return false
+    }
   }
 
   private walk(): number {
-    const { kernel, cache } = this.bench
-    const walk = this.isV2 ? kernel.exports.walkV2 : kernel.exports.walk
-    let code = walk(kernel.context)
+    const { cache } = this.bench
+    let code = this.protocol.walk()
     while (code === layout.WALK_ROOM) {
       if (!cache.makeRoom(this.tenant)) {
         this.mustEvict = true
         break
       }
-      code = walk(kernel.context)
+      code = this.protocol.walk()
     }
     return code
   }
@@ -262,6 +302,7 @@ export class BodyInHand {
     const { kernel } = this.bench
     const index = kernel.get(layout.OFFENDER)
     if (index === NO_OFFENDER || this.request.ownText !== '') return
+    this.protocol.describe(kernel.rowOfSample(index))
     this.request.ownText = describeOffender(readOffender(kernel, index), this.limits)
   }
 
@@ -290,12 +331,13 @@ export class BodyInHand {
   }
 
   private refuseMalformed(): void {
-    this.refuse('malformed write request: the protobuf message ends early or has a wrong type')
+    this.refuse(MALFORMED)
   }
 
   /** Nothing of the body was sent, nothing will be. */
-  private refuse(text: string): void {
-    this.request.ownText = text
+  private refuse(text: string, status = 400): void {
+    this.request.refusedText = text
+    this.request.refusedStatus = status
     this.isRefused = true
     this.giveUp()
   }
@@ -308,9 +350,18 @@ export class BodyInHand {
       const count = kernel.words[from + reason]!
       if (count > 0) counts.discarded[reason] = counts.discarded[reason]! + count
     }
+    for (const count of counts.discarded) this.request.rejected += count
     counts.exemplars = kernel.get(layout.EXEMPLARS)
     counts.duplicates = kernel.get(layout.DUPLICATES)
     counts.metadata = this.metadata.count
     counters.count(this.tenant.name, counts)
   }
+}
+
+/** What reads a body; everything that is no protocol of its own was rewritten as remote write 1.0. */
+function protocolOf(kernel: WriteRequestKernel, format: number, limits: TenantLimits): Protocol {
+  if (format === BODY_OTLP || format === BODY_OTLP_JSON) {
+    return new Otlp(kernel, otlpSettingsOf(limits))
+  }
+  return format === BODY_V2 ? new RemoteWriteV2(kernel) : new RemoteWriteV1(kernel)
 }

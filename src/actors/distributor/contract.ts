@@ -17,6 +17,10 @@ export interface LinkEnds {
 export interface DistributorConfig {
   /** `distributor.max_recv_msg_size`: largest body after decompression, in bytes. */
   readonly maxRecvMsgSize: number
+  /** `distributor.max_otlp_request_size`: the same for OTLP. */
+  readonly maxOtlpRequestSize: number
+  /** `distributor.max_influx_request_size`: the same for Influx and text. */
+  readonly maxInfluxRequestSize: number
   /** How long a body may wait for its acks (`distributor.remote_timeout`), in ms. */
   readonly remoteTimeoutMs: number
   /** Budget of label bytes kept for the predictor, in bytes, all tenants. */
@@ -28,6 +32,8 @@ export interface DistributorConfig {
 /** Mimir's defaults, and ours where Mimir has no such key. */
 export const DISTRIBUTOR_DEFAULTS: DistributorConfig = {
   maxRecvMsgSize: 100 << 20,
+  maxOtlpRequestSize: 100 << 20,
+  maxInfluxRequestSize: 100 << 20,
   remoteTimeoutMs: 2_000,
   predictorBytesMax: 64 << 20,
   seriesIdsMax: 4 << 20,
@@ -80,4 +86,6 @@ export interface PushAnswer {
   readonly retryable: boolean
   /** What of it was stored; nothing when undefined. */
   readonly written?: WrittenCounts
+  /** Samples and histograms of it that were refused; 0 when undefined. */
+  readonly rejected?: number
 }

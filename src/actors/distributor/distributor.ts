@@ -10,7 +10,13 @@ import { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import { Limits, type LimitsData } from '../../shared/limits/index.js'
 import { WRITE_HEADER_BYTES } from '../../shared/wire/frames/index.js'
 import { BODY_BYTES_USUAL, type Workbench } from './body.js'
-import type { DistributorBoot, DistributorStatus, LinkEnds, OversizeBody } from './contract.js'
+import type {
+  DistributorBoot,
+  DistributorConfig,
+  DistributorStatus,
+  LinkEnds,
+  OversizeBody,
+} from './contract.js'
 import { Counters } from './counters.js'
 import { PushLoop } from './push-loop.js'
 import { ReplicaSet } from './route.js'
@@ -43,6 +49,8 @@ export class Distributor {
     const config = {
       ...boot.config,
       maxRecvMsgSize: Math.min(boot.config.maxRecvMsgSize, BODY_BYTES_CEILING),
+      maxOtlpRequestSize: Math.min(boot.config.maxOtlpRequestSize, BODY_BYTES_CEILING),
+      maxInfluxRequestSize: Math.min(boot.config.maxInfluxRequestSize, BODY_BYTES_CEILING),
     }
     const ring = createHashring(setCount)
     const kernel = createKernel(env, { ...boot, config }, ring)
@@ -144,7 +152,7 @@ function createKernel(env: Env, boot: DistributorBoot, ring: Hashring): WriteReq
   return new WriteRequestKernel(
     boot.kernel,
     {
-      bodyBytesMax: Math.max(config.maxRecvMsgSize, BODY_BYTES_USUAL) + SLACK_BYTES,
+      bodyBytesMax: bodyBytesMax(config) + SLACK_BYTES,
       sourceBytesMax: SOURCE_BYTES_MAX,
       samplesMax: SAMPLES_MAX,
       defineBytesMax: DEFINE_BYTES_MAX,
@@ -157,4 +165,9 @@ function createKernel(env: Env, boot: DistributorBoot, ring: Hashring): WriteReq
     (bytes) => env.prng.fill(bytes),
     ring,
   )
+}
+
+/** The largest body of any protocol, after decompression. */
+function bodyBytesMax(config: DistributorConfig): number {
+  return Math.max(config.maxRecvMsgSize, config.maxOtlpRequestSize, BODY_BYTES_USUAL)
 }

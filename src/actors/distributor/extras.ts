@@ -12,10 +12,11 @@ import {
   encodeHistogramRecord,
   setRecordSeries,
 } from '../../shared/wire/frames/index.js'
-import { decodeExemplar, decodeHistogram, eachExtra } from '../../shared/wire/remote-write/index.js'
+import type { WriteHistogram } from '../../shared/wire/remote-write/index.js'
 import type { Workbench } from './body.js'
 import type { BodyCounts } from './counters.js'
 import { labelsOfRow } from './offender.js'
+import type { Protocol, SentExemplar } from './protocol.js'
 import type { PushRequest } from './request.js'
 import type { TenantSeries } from './series-cache.js'
 import { describeOffender } from './validate.js'
@@ -41,18 +42,18 @@ export class Extras {
   private readonly request: PushRequest
   private readonly tenant: TenantSeries
   private readonly counts: BodyCounts
-  private readonly isV2: boolean
+  private readonly protocol: Protocol
   private readonly timeMax: number
 
   constructor(
     bench: Workbench,
-    body: { request: PushRequest; tenant: TenantSeries; counts: BodyCounts; isV2: boolean },
+    body: { request: PushRequest; tenant: TenantSeries; counts: BodyCounts; protocol: Protocol },
   ) {
     this.bench = bench
     this.request = body.request
     this.tenant = body.tenant
     this.counts = body.counts
-    this.isV2 = body.isV2
+    this.protocol = body.protocol
     this.timeMax = bench.now() + body.tenant.limits.creation_grace_period
   }
 
@@ -68,7 +69,8 @@ export class Extras {
       const from = words[at + layout.EXTRA_AT / 4]!
       const fields = bytes.subarray(from, words[at + layout.EXTRA_END / 4]!)
       try {
-        this.takeSeries(fields, { id, route: bytes[routes + id]!, column })
+        const kind = words[at + layout.EXTRA_KIND / 4]!
+        this.takeSeries(fields, kind, { id, route: bytes[routes + id]!, column })
       } catch {
         return false
       }
@@ -76,26 +78,26 @@ export class Extras {
     return true
   }
 
-  private takeSeries(fields: Uint8Array, place: Place): void {
+  private takeSeries(fields: Uint8Array, kind: number, place: Place): void {
     const reason = place.route >= layout.ROUTE_REJECTED ? place.route & 31 : 0
-    eachExtra(fields, this.isV2, {
-      histogram: (bytes) => {
-        if (reason === 0) this.takeHistogram(bytes, place)
+    this.protocol.eachExtra(fields, kind, {
+      histogram: (decode) => {
+        if (reason === 0) this.takeHistogram(decode, place)
         else this.discard(reason)
       },
-      exemplar: (bytes) => {
-        if (reason === 0) this.takeExemplar(bytes, place)
+      exemplar: (decode) => {
+        if (reason === 0) this.takeExemplar(decode, place)
       },
     })
   }
 
-  private takeHistogram(bytes: Uint8Array, place: Place): void {
+  private takeHistogram(decode: () => WriteHistogram, place: Place): void {
     if (!this.tenant.limits.native_histograms_ingestion_enabled) {
       this.discard(DISABLED)
       return
     }
-    const { t, startMs, histogram } = decodeHistogram(bytes)
-    const labels = (): Labels => labelsOfRow(this.bench.kernel, place.column)
+    const { t, startMs, histogram } = decode()
+    const labels = (): Labels => this.labelsOf(place)
     if (t > this.timeMax) {
       this.discard(FUTURE)
       const offender = { reason: FUTURE, labels: labels(), label: NO_LABEL, timeMs: t }
@@ -115,19 +117,23 @@ export class Extras {
     this.request.ownText ||= describeFault(fault, t, labels())
   }
 
+  private labelsOf(place: Place): Labels {
+    const { kernel } = this.bench
+    this.protocol.describe(kernel.rowOfSample(place.column))
+    return labelsOfRow(kernel, place.column)
+  }
+
   private discard(reason: number): void {
     const { discarded } = this.counts
     discarded[reason] = discarded[reason]! + 1
   }
 
   /** Exemplars count as written also when none are kept, as in Mimir. */
-  private takeExemplar(bytes: Uint8Array, place: Place): void {
-    const { kernel, counters } = this.bench
+  private takeExemplar(decode: () => SentExemplar, place: Place): void {
+    const { counters } = this.bench
     this.request.written.exemplars++
     if (this.tenant.limits.max_global_exemplars_per_user === 0) return
-    const { t, value, labels, refs } = decodeExemplar(bytes, this.isV2)
-    const found = this.isV2 ? labelsOfRefs(kernel, refs) : labels
-    if (found === undefined) throw new RangeError('exemplar: reference out of range')
+    const { t, value, labels: found } = decode()
     const kept = found
       .filter((label) => label.value !== '')
       .sort((a, b) => compareUtf8(a.name, b.name))
@@ -185,16 +191,4 @@ function encodeExemplarLabels(labels: Labels): Uint8Array {
     bytes.push(length, ...part)
   }
   return Uint8Array.from(bytes)
-}
-
-/** Labels by references; undefined when one is out of range or without its other half. */
-function labelsOfRefs(kernel: WriteRequestKernel, refs: readonly number[]): Label[] | undefined {
-  const labels: Label[] = []
-  for (let i = 0; i < refs.length; i += 2) {
-    const name = kernel.findSymbol(refs[i]!)
-    const value = kernel.findSymbol(refs[i + 1] ?? Number.NaN)
-    if (name === undefined || value === undefined) return undefined
-    labels.push({ name, value })
-  }
-  return labels
 }

@@ -6,19 +6,14 @@ import { fnv1 } from '../../shared/base/fnv.js'
 import { memberOf } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
-import { METRIC_NAME } from '../../shared/model/labels.js'
 import {
   encodeMetadata,
   METADATA_RECORD_HEADER_BYTES,
   type MetadataRecord,
 } from '../../shared/wire/frames/index.js'
-import {
-  decodeMetadata,
-  decodeMetadataV2,
-  type WriteMetadata,
-} from '../../shared/wire/remote-write/index.js'
+import type { WriteMetadata } from '../../shared/wire/remote-write/index.js'
 import type { Workbench } from './body.js'
-import { labelsOfRefs } from './offender.js'
+import type { Protocol } from './protocol.js'
 import type { PushRequest } from './request.js'
 import type { ReplicaSet } from './route.js'
 import type { TenantSeries } from './series-cache.js'
@@ -41,10 +36,10 @@ export class MetadataSender {
   private readonly tenant: TenantSeries
   private waiting: WaitingFrame[] = []
 
-  private readonly isV2: boolean
+  private readonly protocol: Protocol
 
-  constructor(bench: Workbench, request: PushRequest, tenant: TenantSeries, isV2: boolean) {
-    this.isV2 = isV2
+  constructor(bench: Workbench, request: PushRequest, tenant: TenantSeries, protocol: Protocol) {
+    this.protocol = protocol
     this.bench = bench
     this.request = request
     this.tenant = tenant
@@ -58,9 +53,10 @@ export class MetadataSender {
     // Series of one metric say the same.
     let last: WriteMetadata | undefined
     for (let i = 0; i < count; i++) {
-      const record = this.isV2 ? recordOfSeries(kernel, i) : recordOf(kernel, i)
+      const record = this.protocol.metadataAt(i)
       if (record === undefined) return false
-      if (last === undefined || !this.isV2 || !isSame(record, last)) this.check(record, perSet)
+      const isNew = last === undefined || !isSame(record, last)
+      if (isNew || !this.protocol.repeatsMetadata) this.check(record, perSet)
       last = record
     }
     this.count += count
@@ -117,30 +113,6 @@ export class MetadataSender {
   }
 }
 
-/** Words of a noted record: message and its length, labels and their number. */
-function entryOf(kernel: WriteRequestKernel, index: number): Uint32Array {
-  const at = (kernel.metadata + index * layout.METADATA_BYTES) >>> 2
-  return kernel.words.subarray(at, at + layout.METADATA_BYTES / 4)
-}
-
-function recordOf(kernel: WriteRequestKernel, index: number): WriteMetadata | undefined {
-  const [at, length] = entryOf(kernel, index)
-  return decodeRecord(kernel.bytes.subarray(at!, at! + length!))
-}
-
-/** The metadata of a series of remote write 2.0, which the kernel has checked. */
-function recordOfSeries(kernel: WriteRequestKernel, index: number): WriteMetadata {
-  const [at, length, labels, refs] = entryOf(kernel, index)
-  const { type, help, unit } = decodeMetadataV2(kernel.bytes.subarray(at!, at! + length!))
-  const found = labelsOfRefs(kernel, labels!, refs! ^ layout.REFS_FLAG)
-  return {
-    type,
-    metric: found.find((label) => label.name === METRIC_NAME)?.value ?? '',
-    help: kernel.findSymbol(help) ?? '',
-    unit: kernel.findSymbol(unit) ?? '',
-  }
-}
-
 function isSame(a: WriteMetadata, b: WriteMetadata): boolean {
   return a.metric === b.metric && a.type === b.type && a.help === b.help && a.unit === b.unit
 }
@@ -151,15 +123,6 @@ const EPOCH_MS = 240_000
 /** Changes every now and then, so that ingesters hear of metadata before they forget it. */
 export function metadataEpoch(nowMs: number): number {
   return Math.imul(Math.floor(nowMs / EPOCH_MS), 0x9e3779b1) >>> 0
-}
-
-/** A record, or undefined when its message is malformed. */
-function decodeRecord(bytes: Uint8Array): WriteMetadata | undefined {
-  try {
-    return decodeMetadata(bytes)
-  } catch {
-    return undefined
-  }
 }
 
 function recordBytes(record: MetadataRecord): number {

@@ -14,7 +14,9 @@ import {
   ANSWER_BYTES_MAX,
   ANSWER_HEADER_BYTES,
   answerFrameBytes,
-  BODY_V2,
+  BODY_FORMAT,
+  BODY_OTLP,
+  BODY_OTLP_JSON,
   cutText,
   decodeAck,
   decodeBody,
@@ -224,10 +226,14 @@ export class PushLoop {
     const { requestId, tenant } = head
     const deadlineMs = this.env.clock.monotonic() + this.bench.config.remoteTimeoutMs
     const { replicas, sets } = this.bench
-    const counts = { shards: replicas.length, sets: sets.length }
-    const request = createRequest(requestId, deadlineMs, counts)
+    const format = head.flags & BODY_FORMAT
+    const request = createRequest(requestId, deadlineMs, {
+      shards: replicas.length,
+      sets: sets.length,
+      toldInSuccess: format === BODY_OTLP || format === BODY_OTLP_JSON,
+    })
     this.requests.set(requestId, request)
-    this.hand = new BodyInHand(this.bench, request, tenant, (head.flags & BODY_V2) !== 0)
+    this.hand = new BodyInHand(this.bench, request, tenant, head.flags)
     this.hand.open(source)
   }
 
@@ -250,7 +256,8 @@ export class PushLoop {
       const offset = writer.reserve(FRAME_ANSWER, answerFrameBytes(text))
       if (offset < 0) break
       const written = answer.written ?? NOTHING_WRITTEN
-      encodeAnswer(writer.data, offset, { requestId, ...answer, written }, text)
+      const rejected = answer.rejected ?? 0
+      encodeAnswer(writer.data, offset, { requestId, ...answer, written, rejected }, text)
       writer.commit()
       sent++
     }
@@ -272,6 +279,7 @@ export class PushLoop {
 function takeBack(request: PushRequest, ack: AckFrame): void {
   const { written } = request
   for (const [reason, count] of ack.reasons) {
+    if (reason !== ACK_HISTOGRAMS) request.rejected += count
     if (reason === ACK_HISTOGRAMS) {
       written.histograms -= count
       written.samples += count

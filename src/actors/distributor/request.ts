@@ -21,6 +21,13 @@ export interface PushRequest {
   shardText: string
   /** What the distributor itself refused first. */
   ownText: string
+  /** Why nothing, or a part that its sender must hear of, was taken; and the answer's status then. */
+  refusedText: string
+  refusedStatus: number
+  /** What was refused alone does not make the answer an error: OTLP tells it in a success. */
+  readonly toldInSuccess: boolean
+  /** Samples and histograms that were refused. */
+  rejected: number
   /** What was sent to shards less what they refused. */
   readonly written: { samples: number; histograms: number; exemplars: number }
 }
@@ -42,7 +49,7 @@ const SET_CELLS = 4
 export function createRequest(
   id: number,
   deadlineMs: number,
-  counts: { readonly shards: number; readonly sets: number },
+  counts: { readonly shards: number; readonly sets: number; readonly toldInSuccess?: boolean },
 ): PushRequest {
   return {
     id,
@@ -55,6 +62,10 @@ export function createRequest(
     retryText: '',
     shardText: '',
     ownText: '',
+    refusedText: '',
+    refusedStatus: 400,
+    toldInSuccess: counts.toldInSuccess ?? false,
+    rejected: 0,
     written: { samples: 0, histograms: 0, exemplars: 0 },
   }
 }
@@ -118,7 +129,12 @@ export function answerOf(request: PushRequest): PushAnswer {
   if (request.retryText !== '') {
     return { status: 503, text: request.retryText, retryable: true }
   }
+  const { written, rejected } = request
+  if (request.refusedText !== '') {
+    const { refusedStatus: status, refusedText: text } = request
+    return { status, text, retryable: false, written, rejected }
+  }
   const text = request.shardText !== '' ? request.shardText : request.ownText
-  const { written } = request
-  return { status: text === '' ? 200 : 400, text, retryable: false, written }
+  const status = text === '' || request.toldInSuccess ? 200 : 400
+  return { status, text, retryable: false, written, rejected }
 }

@@ -98,6 +98,14 @@ export function describeTooLarge(bytes: number, bytesMax: number): string {
   )
 }
 
+/** The text about an OTLP body over `distributor.max_otlp_request_size`. */
+export function describeOtlpTooLarge(bytesMax: number): string {
+  return (
+    `the incoming OTLP request has been rejected because its message size is larger than the allowed limit of ${bytesMax} bytes` +
+    ' (err-mimir-distributor-max-otlp-request-size). To adjust the related limit, configure -distributor.max-otlp-request-size, or contact your service administrator.'
+  )
+}
+
 /** What a metadata record comes to: the record to keep, or why it is refused. */
 export type MetadataVerdict =
   | { readonly record: MetadataRecord }

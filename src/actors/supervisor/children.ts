@@ -194,6 +194,8 @@ function distributorConfigOf(config: Config): DistributorConfig {
   return {
     ...DISTRIBUTOR_DEFAULTS,
     maxRecvMsgSize: config['distributor.max_recv_msg_size'],
+    maxOtlpRequestSize: config['distributor.max_otlp_request_size'],
+    maxInfluxRequestSize: config['distributor.max_influx_request_size'],
     remoteTimeoutMs: config['distributor.remote_timeout'],
   }
 }

@@ -166,7 +166,7 @@ const WRITE = {
   otel_metric_suffixes_enabled: bool(
     false,
     'Add unit and type suffixes to OTLP names.',
-    named('distributor.otel-metric-suffixes-enabled'),
+    used('distributor.otel-metric-suffixes-enabled'),
   ),
   otel_created_timestamp_zero_ingestion_enabled: bool(
     false,
@@ -176,42 +176,54 @@ const WRITE = {
   promote_otel_resource_attributes: list(
     [],
     'Resource attributes that become labels.',
-    named('distributor.otel-promote-resource-attributes'),
+    used('distributor.otel-promote-resource-attributes'),
   ),
   otel_keep_identifying_resource_attributes: bool(
     false,
     'Keep identifying attributes on target_info.',
-    named('distributor.otel-keep-identifying-resource-attributes'),
+    used('distributor.otel-keep-identifying-resource-attributes'),
   ),
   otel_convert_histograms_to_nhcb: bool(
     false,
     'Classic histograms as custom-bucket native ones.',
-    named('distributor.otel-convert-histograms-to-nhcb'),
+    used('distributor.otel-convert-histograms-to-nhcb'),
   ),
   otel_promote_scope_metadata: bool(
     false,
     'Scope attributes as labels.',
-    named('distributor.otel-promote-scope-metadata'),
+    used('distributor.otel-promote-scope-metadata'),
   ),
   otel_native_delta_ingestion: bool(
     false,
     'Take delta temporality.',
-    named('distributor.otel-native-delta-ingestion'),
+    used('distributor.otel-native-delta-ingestion'),
   ),
-  otel_translation_strategy: text(
+  otel_delta_to_cumulative: bool(
+    false,
+    'OTLP increments (delta temporality) are added up to counters; a key of ours.',
+    used('distributor.otel-delta-to-cumulative'),
+  ),
+  otel_translation_strategy: choice(
+    [
+      '',
+      'UnderscoreEscapingWithSuffixes',
+      'UnderscoreEscapingWithoutSuffixes',
+      'NoUTF8EscapingWithSuffixes',
+      'NoTranslation',
+    ],
     '',
-    'How OTLP names are translated.',
-    named('distributor.otel-translation-strategy'),
+    'How OTLP names are translated; empty: by name scheme and suffixes.',
+    used('distributor.otel-translation-strategy'),
   ),
   otel_label_name_underscore_sanitization: bool(
     true,
     'Prefix label names that start with an underscore.',
-    named('distributor.otel-label-name-underscore-sanitization'),
+    used('distributor.otel-label-name-underscore-sanitization'),
   ),
   otel_label_name_preserve_multiple_underscores: bool(
     true,
     'Keep runs of underscores.',
-    named('distributor.otel-label-name-preserve-underscores'),
+    used('distributor.otel-label-name-preserve-underscores'),
   ),
 } as const
 

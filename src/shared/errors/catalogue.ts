@@ -80,6 +80,20 @@ export const ERRORS = {
     message:
       'the incoming push request is larger than {max} bytes (err-mimir-distributor-max-write-message-size). To adjust the related limit, configure -distributor.max-recv-msg-size',
   },
+  'err-mimir-distributor-max-otlp-request-size': {
+    status: 413,
+    type: 'bad_data',
+    retryable: false,
+    message:
+      'the incoming OTLP request is larger than {max} bytes (err-mimir-distributor-max-otlp-request-size). To adjust the related limit, configure -distributor.max-otlp-request-size',
+  },
+  'err-mimir-distributor-max-influx-request-size': {
+    status: 413,
+    type: 'bad_data',
+    retryable: false,
+    message:
+      'the incoming request is larger than {max} bytes (err-mimir-distributor-max-influx-request-size). To adjust the related limit, configure -distributor.max-influx-request-size',
+  },
   'err-mimir-distributor-max-inflight-push-requests': {
     status: 503,
     type: 'unavailable',

@@ -13,6 +13,7 @@
  * Reserved large, touched little: pages that nobody wrote to cost nothing. Touched pages never go
  * back, hence `decompressApart` for what is unusually large.
  */
+import * as otlp from './assembly/otlp-layout.js'
 import * as layout from './assembly/write-request-layout.js'
 
 /** Functions of the kernel; pointers are addresses in its memory. */
@@ -29,6 +30,12 @@ export interface WriteRequestExports {
   readonly walkV2: (context: number) => number
   /** As `verify`, for remote write 2.0, once its symbols were read. */
   readonly verifyV2: (context: number, at: number, end: number) => number
+  /** Lists the metrics of an OTLP body: 0, WALK_MALFORMED or WALK_TOO_MUCH. */
+  readonly otlpIndex: (context: number) => number
+  /** As `walk`, for OTLP, once its metrics were listed. */
+  readonly walkOtlp: (context: number) => number
+  /** As `verify`, for OTLP, once its metrics were listed. */
+  readonly verifyOtlp: (context: number) => number
   /** Checks framing in [at, end): 0 or WALK_MALFORMED. */
   readonly verify: (at: number, end: number) => number
   /** End of the last whole field at or below `most`, else of the first field; 0 when malformed. */
@@ -79,6 +86,11 @@ const ROWS_MAX = 65_536
 const METADATA_MAX = 4_096
 /** Symbols of a remote write 2.0 body; one with more is refused. */
 const SYMBOLS_MAX = 1 << 20
+/** Metrics of an OTLP body, resources and scopes; one with more is refused. */
+const OTLP_METRICS_MAX = 1 << 20
+const OTLP_PARTS_MAX = 1 << 18
+/** Room for labels of OTLP series beside what a chunk may define: the longest set, written out. */
+const TRANSLATED_MORE_BYTES = 1 << 20
 /** Room of the key of references: REFS_MAX blocks, and the words for lengths. */
 const REFS_KEY_BYTES = layout.REFS_MAX * 16 + 64
 const PAGE_BYTES = 65_536
@@ -119,6 +131,11 @@ export class WriteRequestKernel {
   readonly metadata: number
   readonly extras: number
   readonly symbols: number
+  /** State of the OTLP walk (otlp-layout.ts). */
+  readonly otlp: number
+  /** Where labels of OTLP series are written as label fields, `translatedBytes` of room. */
+  readonly translated: number
+  readonly translatedBytes: number
   readonly labelTable: number
   /** Where `labelSet` puts a canonical label set before its shard is known. */
   readonly stage: number
@@ -164,6 +181,9 @@ export class WriteRequestKernel {
     const refsKey = this.take(REFS_KEY_BYTES)
     fillRandom(this.bytes.subarray(refsKey, refsKey + REFS_KEY_BYTES))
     this.set(layout.REFS_KEY, refsKey)
+    this.otlp = this.takeOtlp()
+    this.translatedBytes = sizes.defineBytesMax + TRANSLATED_MORE_BYTES
+    this.translated = this.take(this.translatedBytes)
     this.labelTable = this.take((layout.LABELS_MAX + 1) * 16)
     this.stage = this.take(LABEL_LENGTH_MAX)
     this.set(layout.STAGE, this.stage)
@@ -248,6 +268,7 @@ export class WriteRequestKernel {
     this.set(layout.METADATA_COUNT, 0)
     this.set(layout.EXTRA_COUNT, 0)
     this.set(layout.EXTRA_SIZE, 0)
+    this.words[(this.otlp + otlp.OTLP_POINT_COUNT) >>> 2] = 0
     for (const shard of this.shards) this.words[(shard.record + layout.SHARD_COUNT) >>> 2] = 0
   }
 
@@ -324,6 +345,21 @@ export class WriteRequestKernel {
     this.set(layout.RING_COUNT, count)
   }
 
+  private takeOtlp(): number {
+    const state = this.take(otlp.OTLP_STATE_BYTES)
+    const set = (field: number, value: number): void => {
+      this.words[(state + field) >>> 2] = value
+    }
+    set(otlp.OTLP_METRICS, this.take(OTLP_METRICS_MAX * otlp.METRIC_BYTES))
+    set(otlp.OTLP_METRIC_CAP, OTLP_METRICS_MAX)
+    set(otlp.OTLP_PARTS, this.take(OTLP_PARTS_MAX * otlp.PART_BYTES))
+    set(otlp.OTLP_PART_CAP, OTLP_PARTS_MAX)
+    set(otlp.OTLP_POINTS, this.take(ROWS_MAX * otlp.POINT_BYTES))
+    set(otlp.OTLP_POINT_CAP, ROWS_MAX)
+    this.set(layout.OTLP, state)
+    return state
+  }
+
   private takeShards(): ShardRegion[] {
     const { sizes } = this
     const records = this.take(sizes.shardCount * layout.SHARD_BYTES)
@@ -394,6 +430,11 @@ function bytesOf(sizes: WriteRequestSizes): number {
     layout.METADATA_SEEN_SLOTS * 8 +
     ROWS_MAX * layout.EXTRA_BYTES +
     SYMBOLS_MAX * layout.SYMBOL_BYTES +
+    OTLP_METRICS_MAX * otlp.METRIC_BYTES +
+    OTLP_PARTS_MAX * otlp.PART_BYTES +
+    ROWS_MAX * otlp.POINT_BYTES +
+    sizes.defineBytesMax +
+    TRANSLATED_MORE_BYTES +
     REFS_KEY_BYTES +
     layout.LABELS_MAX * 16 +
     layout.PENDING_MAX * layout.PENDING_BYTES

@@ -51,7 +51,7 @@ class FakeDistributor {
     const bytes = Buffer.from(text)
     const offset = this.writer.reserve(FRAME_ANSWER, answerFrameBytes(bytes))
     assert.ok(offset >= 0, 'main left room for the answer')
-    const answer = { requestId, status, retryable: status >= 500, written: WRITTEN }
+    const answer = { requestId, status, retryable: status >= 500, written: WRITTEN, rejected: 0 }
     encodeAnswer(this.writer.data, offset, answer, bytes)
     this.writer.commit()
   }
@@ -80,8 +80,20 @@ test('gives each push its own answer', async () => {
   distributor.answer(2, 400, 'no')
   distributor.answer(1)
   assert.equal(client.turn(), true)
-  assert.deepEqual(await second, { status: 400, text: 'no', retryable: false, written: WRITTEN })
-  assert.deepEqual(await first, { status: 200, text: '', retryable: false, written: WRITTEN })
+  assert.deepEqual(await second, {
+    status: 400,
+    text: 'no',
+    retryable: false,
+    written: WRITTEN,
+    rejected: 0,
+  })
+  assert.deepEqual(await first, {
+    status: 200,
+    text: '',
+    retryable: false,
+    written: WRITTEN,
+    rejected: 0,
+  })
   assert.equal(client.inFlight(), 0)
 })
 

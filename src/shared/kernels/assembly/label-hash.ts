@@ -87,6 +87,12 @@ export function hashLabels(c: usize, p: usize, n: u32): void {
   hashHigh = <u64>(i64x2.extract_lane(high, 0) + i64x2.extract_lane(high, 1))
 }
 
+/** Adds to the hash at hand. */
+export function mixHash(low: u64, high: u64): void {
+  hashLow += low
+  hashHigh += high
+}
+
 /** What the symbols that `hashRefs` looked at take as a label set, in bytes, at most; how many. */
 export let refBytes: u32 = 0
 export let refCount: u32 = 0

@@ -28,9 +28,11 @@ import {
   EXTRA_COLUMN,
   EXTRA_COUNT,
   EXTRA_END,
+  EXTRA_KIND,
   EXTRA_SIZE,
   EXTRA_SIZE_MAX,
   EXTRAS,
+  HASHED_FLAGS,
   ID_NEXT,
   LABEL_BYTES,
   LABEL_LENGTH_MAX,
@@ -104,7 +106,8 @@ export function isFull(c: usize): bool {
     load<u32>(c, SAMPLE_COUNT) >= load<u32>(c, SAMPLE_CAP) ||
     load<u32>(c, ROW_COUNT) >= load<u32>(c, ROW_CAP) ||
     load<u32>(c, METADATA_COUNT) >= load<u32>(c, METADATA_CAP) ||
-    load<u32>(c, EXTRA_SIZE) >= <u32>EXTRA_SIZE_MAX
+    load<u32>(c, EXTRA_SIZE) >= <u32>EXTRA_SIZE_MAX ||
+    load<u32>(c, EXTRA_COUNT) >= load<u32>(c, ROW_CAP)
   )
 }
 
@@ -130,8 +133,8 @@ export function leave(c: usize, tenant: usize, p: usize, code: i32): i32 {
  */
 export function resolve(c: usize, tenant: usize, guess: u32, hasSamples: bool): i32 {
   if (!hasSamples || labelBytes > load<u32>(c, LABEL_LENGTH_MAX)) return 0
-  // References were hashed when they were read.
-  if ((labelsLength & REFS_FLAG) == 0) hashLabels(c, labelsAt, labelsLength)
+  // References and data points were hashed when they were read.
+  if ((labelsLength & HASHED_FLAGS) == 0) hashLabels(c, labelsAt, labelsLength)
   if (guess != 0 && isSeries(c, guess, hashLow, hashHigh, labelsLength)) {
     follow(tenant, guess)
     return guess
@@ -259,16 +262,23 @@ export function addMark(c: usize, id: u32): void {
   addSample(c, id)
 }
 
-/** Notes that the last row's series, fields [p, e), has histograms or exemplars. */
-export function addExtra(c: usize, p: usize, e: usize): void {
+/** Notes fields [p, e) of the last row's series that the host reads: histograms or exemplars. */
+export function addExtra(c: usize, p: usize, e: usize, kind: u32): void {
   const index = load<u32>(c, EXTRA_COUNT)
   const at: usize = load<u32>(c, EXTRAS) + index * EXTRA_BYTES
   const row = rowAt(c, load<u32>(c, ROW_COUNT) - 1)
   store<u32>(at, load<u32>(row, ROW_FIRST), EXTRA_COLUMN)
   store<u32>(at, p, EXTRA_AT)
   store<u32>(at, e, EXTRA_END)
+  store<u32>(at, kind, EXTRA_KIND)
   store<u32>(c, index + 1, EXTRA_COUNT)
   count(c, EXTRA_SIZE, <u32>(e - p))
+}
+
+/** Sets the sample at hand. */
+export function setSample(time: f64, value: u64): void {
+  sampleTime = time
+  sampleValue = value
 }
 
 /** Appends the sample at hand to the columns. */

@@ -101,6 +101,8 @@ export const RING_OWNERS = 484
 export const RING_COUNT = 488
 /** Where a canonical label set stands before its shard is known. */
 export const STAGE = 492
+/** The state of the OTLP walk (otlp-layout.ts). */
+export const OTLP = 496
 export const CONTEXT_BYTES = 512
 
 // A tenant's record.
@@ -145,11 +147,15 @@ export const ROW_BYTES = 16
 
 /** In ROW_LENGTH: the labels are references to symbols, the other bits their number. */
 export const REFS_FLAG = 0x40000000
+/** In ROW_LENGTH: labels that are hashed before they are looked up (REFS_FLAG, OTLP_FLAG). */
+export const HASHED_FLAGS = 0x60000000
 
 // An extra: index in the columns of a sample of its series (or of its mark), the series' fields.
 export const EXTRA_COLUMN = 0
 export const EXTRA_AT = 4
 export const EXTRA_END = 8
+/** What the fields are: otlp-layout.ts. */
+export const EXTRA_KIND = 12
 export const EXTRA_BYTES = 16
 /** A chunk takes no further series when those with extras are as large as this. */
 export const EXTRA_SIZE_MAX = 1 << 20

@@ -11,6 +11,7 @@
  */
 import { hashHigh, hashLow, hashRefs, hashSymbol, isSeries, refBytes, refCount } from './label-hash'
 import { METRIC_NAME } from './label-set'
+import { EXTRA_SERIES } from './otlp-layout'
 import { readAt, readLength, readVarint, skipValue } from './proto'
 import {
   addExtra,
@@ -212,7 +213,7 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize): i32 {
   count(c, EXEMPLARS, exemplarTotal)
   if (refsApart) store<u32>(c, refsEnd, SCRATCH_AT)
   addRow(c, labelsAt, labelsLength, labelBytes, sampleTotal == 0 ? 1 : 0)
-  if (histogramTotal + exemplarTotal != 0) addExtra(c, p, e)
+  if (histogramTotal + exemplarTotal != 0) addExtra(c, p, e, EXTRA_SERIES)
   if (sampleTotal == 0) addMark(c, id)
   else if (!addSamples(c, id, p, e)) return WALK_MORE
   if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
@@ -337,8 +338,12 @@ function noteMetadata(c: usize, id: u32): bool {
 
 /** Whether the host had this metadata for the metric at hand not long ago; it has from now on. */
 function isSeen(c: usize, metadata: u64): bool {
+  return isNoted(c, metricHash(c, labelsAt, labelsLength ^ REFS_FLAG), metadata)
+}
+
+/** Whether a metric's metadata was noted not long ago; if not it is from now on. Both are hashes. */
+export function isNoted(c: usize, metric: u64, metadata: u64): bool {
   const tenant = ((<u64>load<u32>(c, TENANT)) << 32) | <u64>load<u32>(c, TENANT_HASH)
-  const metric = metricHash(c, labelsAt, labelsLength ^ REFS_FLAG)
   let key = (metric ^ tenant ^ load<u32>(c, METADATA_EPOCH)) * MIX_PRIME
   key = (key ^ (key >> 29) ^ metadata) * MIX_PRIME
   const slot = <u32>(key >> 40) & (METADATA_SEEN_SLOTS - 1)

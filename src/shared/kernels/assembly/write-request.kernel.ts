@@ -13,6 +13,7 @@
  *   message Sample { double value = 1; int64 timestamp = 2 }
  */
 import { equalBytes } from './label-hash'
+import { EXTRA_SERIES } from './otlp-layout'
 import { readAt, readLength, readVarint, skipValue } from './proto'
 import {
   addExtra,
@@ -88,7 +89,9 @@ import {
 export { defineRows, memberOf } from './define-rows'
 export { moveSlots } from './label-hash'
 export { labelSet } from './label-set'
+export { otlpIndex } from './otlp-index'
 export { snappyDecompress, snappyLength } from './snappy'
+export { verifyOtlp, walkOtlp } from './write-request-otlp'
 export { symbols, verifyV2, walkV2 } from './write-request-v2'
 
 // What `scanSeries` found.
@@ -209,7 +212,7 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize, guess: u32): i
     count(c, EXEMPLARS, exemplarTotal)
     if (labelsApart) store<u32>(c, labelsAt + labelsLength, SCRATCH_AT)
     addRow(c, labelsAt, labelsLength, labelsLength, sampleTotal == 0 ? 1 : 0)
-    if (histogramTotal + exemplarTotal != 0) addExtra(c, p, e)
+    if (histogramTotal + exemplarTotal != 0) addExtra(c, p, e, EXTRA_SERIES)
     if (sampleTotal == 0) addMark(c, isKnown)
     else if (!addSamples(c, isKnown, p, e)) return WALK_MORE
   }

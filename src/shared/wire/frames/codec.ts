@@ -36,6 +36,8 @@ export interface AnswerFrame {
   readonly retryable: boolean
   readonly text: string
   readonly written: WrittenCounts
+  /** Samples and histograms that were refused. */
+  readonly rejected: number
 }
 
 /** What of a push was stored. */
@@ -143,7 +145,7 @@ export function encodeAnswer(
   view.setUint32(16, answer.written.samples, true)
   view.setUint32(20, answer.written.histograms, true)
   view.setUint32(24, answer.written.exemplars, true)
-  view.setUint32(28, 0, true)
+  view.setUint32(28, answer.rejected, true)
   if (text.length > 0) data.set(text, at + ANSWER_HEADER_BYTES)
 }
 
@@ -159,6 +161,7 @@ export function decodeAnswer(data: Uint8Array, at: number): AnswerFrame {
       histograms: view.getUint32(20, true),
       exemplars: view.getUint32(24, true),
     },
+    rejected: view.getUint32(28, true),
     text: textAt(data, at + ANSWER_HEADER_BYTES, view.getUint32(8, true)),
   }
 }

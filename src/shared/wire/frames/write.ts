@@ -5,11 +5,11 @@
  * BODY, main → distributor: one remote write request as it came
  *   0 requestId u32 | 4 flags u32 | 8 tenantLength u32 | 12 bodyLength u32 | tenant | body
  *
- *   Flags: BODY_V2, a remote write 2.0 request.
+ *   Flags: a BODY format (0: remote write 1.0) and a compression; snappy for remote write.
  *
  * ANSWER, distributor → main
  *   0 requestId u32 | 4 httpStatus u32 | 8 textLength u32 | 12 retryable u32
- *   | 16 samples u32 | 20 histograms u32 | 24 exemplars u32: written | 28 zero u32 | text (UTF-8)
+ *   | 16 samples u32 | 20 histograms u32 | 24 exemplars u32: written | 28 rejected u32 | text (UTF-8)
  *
  * WRITE, distributor → ingester: what one body has for one shard; several frames when it is large
  *   0 requestId u32 | 4 flags u32 (LAST) | 8 tenantLength u32 | 12 defineCount u32
@@ -47,8 +47,17 @@ export const FRAME_ACK = 4
 export const FRAME_METADATA = 5
 export const FRAME_RECORDS = 6
 
-/** Flag of BODY: remote write 2.0. */
+/** Formats of a BODY: the lowest four bits of its flags. */
+export const BODY_FORMAT = 0xf
+export const BODY_V1 = 0
 export const BODY_V2 = 1
+export const BODY_OTLP = 2
+export const BODY_OTLP_JSON = 3
+export const BODY_INFLUX = 4
+export const BODY_TEXT = 5
+/** Compressions of a BODY, but for remote write. */
+export const BODY_GZIP = 0x10
+export const BODY_ZSTD = 0x20
 
 /** Flag of WRITE and RECORDS: the last frame of this body for this shard; it is the one that is acked. */
 export const WRITE_LAST = 1
@@ -119,6 +128,7 @@ export const DISCARD_REASONS = [
   'native_histogram_custom_buckets_mismatch',
   'native_histogram_custom_buckets_invalid',
   'native_histogram_custom_buckets_infinite',
+  'otlp_parse_error',
 ] as const
 
 /**

@@ -37,7 +37,7 @@ for (const memory of ['ordinary', 'shared'] as const) {
   test(`an answer, ${memory} memory`, () => {
     const text = Buffer.from('zu spät')
     const written = { samples: 5, histograms: 6, exemplars: 7 }
-    const answer = { requestId: 0xffffffff, status: 503, retryable: true, written }
+    const answer = { requestId: 0xffffffff, status: 503, retryable: true, written, rejected: 8 }
     encodeAnswer(data, AT, answer, text)
     assert.deepEqual(decodeAnswer(data, AT), { ...answer, text: 'zu spät' })
     assert.equal(answerFrameBytes(text), 32 + 8)

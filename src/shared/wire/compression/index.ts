@@ -1,0 +1,2 @@
+/** Compressed bodies: gzip and zstd, never unpacked beyond a bound. */
+export { type Compression, decompress } from './decompress.js'
