@@ -23,7 +23,7 @@ export function runNilo(
   if (!existsSync(MAIN)) throw new Error(`${MAIN} is not built`)
   return startProcess({
     command: process.execPath,
-    args: ['--enable-source-maps', ...nodeFlags, MAIN, ...args],
+    args: [...nodeFlags, MAIN, ...args],
   })
 }
 

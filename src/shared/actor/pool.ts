@@ -155,7 +155,6 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       atomics: 'disabled',
       workerData: data,
       recordTiming: false,
-      execArgv: ['--enable-source-maps'],
       resourceLimits: { maxOldGenerationSizeMb: options.heapMbMax },
     })
     piscina.on('message', (message: PoolHello | PoolMetricBlock | PoolOpen) => {

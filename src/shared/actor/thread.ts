@@ -68,7 +68,6 @@ export function startThread(spec: ThreadSpec): ActorThread {
   const worker = new Worker(spec.entry, {
     workerData: data,
     transferList: [channel.port2],
-    execArgv: ['--enable-source-maps'],
   })
   worker.on('message', (note: ActorNote) => spec.onNote(note))
   let reason = ''
