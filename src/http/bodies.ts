@@ -91,7 +91,10 @@ export function readBody(incoming: IncomingMessage, bounds: BodyBounds): Promise
       settle()
       reject(error)
     }
-    const onLost = (): void => giveUp(fail('body-incomplete'))
+    // 'close' comes after every body: an error with its stack is made for none that is whole.
+    const onLost = (): void => {
+      if (!isWhole) giveUp(fail('body-incomplete'))
+    }
     const timer = bounds.timers.after(bounds.timeoutMs, () =>
       giveUp(fail('body-timeout', { timeoutMs: bounds.timeoutMs })),
     )
