@@ -7,6 +7,12 @@
  */
 
 export {
+  ChunkDecoder,
+  type ChunkRun,
+  emptyColumns,
+  type SampleColumns,
+} from './block/chunk-decoder.js'
+export {
   type ChunkColumns,
   ChunkReader,
   chunkData,
@@ -60,6 +66,7 @@ export {
   openLocalFile,
   type ReadOptions,
 } from './index/block-file.js'
+export { damaged, type Place } from './index/damage.js'
 export { encodeIndexHeader, type IndexHeader, writeIndexHeader } from './index/header.js'
 export { type IndexReader, openIndex } from './index/reader.js'
 export { selectRefs } from './index/select.js'

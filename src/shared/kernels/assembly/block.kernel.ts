@@ -6,14 +6,7 @@
  *
  * A memory of its own for each thread that reads blocks. Hot: once per series and block of a query.
  */
-import {
-  B_FIRST,
-  B_TABLES,
-  B_WRONG,
-  SCAN_CHECKSUM,
-  SCAN_CUT,
-  SCAN_MIXED,
-} from '../block-layout'
+import { B_FIRST, B_TABLES, B_WRONG, SCAN_CHECKSUM, SCAN_CUT, SCAN_MIXED } from '../block-layout'
 import { decodeXor } from './xor'
 
 const POLYNOMIAL: u32 = 0x82f63b78
