@@ -31,8 +31,13 @@ export interface QuerierBoot {
   readonly shardCount: number
   /** Claims of all threads (createBudget); without it there is no limit but the query's own. */
   readonly budget?: SharedArrayBuffer
-  /** The version cell of the block list; without it there are no blocks. */
-  readonly blockList?: SharedArrayBuffer
+  /** Without it there are no blocks. */
+  readonly blocks?: {
+    /** The version cell of the block list. */
+    readonly list: SharedArrayBuffer
+    /** Shards of the store-gateway. */
+    readonly shardCount: number
+  }
   /** The compiled head kernel, by which shards' memories are read. */
   readonly kernel: WebAssembly.Module
 }

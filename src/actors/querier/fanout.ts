@@ -1,6 +1,6 @@
 /**
- * All ingester shards as one SeriesSource: which series match, their labels and samples are read
- * from the shards' memories in place; a shard whose memory does not tell is asked. A shard that does not answer fails the
+ * All ingester shards and blocks as one SeriesSource: which series match, their labels and samples
+ * are read from the shards' memories in place; a shard whose memory does not tell is asked. A shard that does not answer fails the
  * query with an error that may be retried: an answer is whole or there is none.
  */
 import type { Env } from '../../shared/env/index.js'
@@ -10,14 +10,14 @@ import type { Matcher } from '../../shared/model/matcher.js'
 import {
   FetchMeter,
   type LabelTable,
-  type SampleBuffer,
   type SelectedSeries,
   type SelectRequest,
   type SeriesSource,
 } from '../../shared/promql/index.js'
 import type { ExemplarsRequest, IngesterCalls, MetricMetadata } from '../ingester/contract.js'
+import type { BlockReads } from './block-reads.js'
 import { type CachedColumns, ColumnCache, type StampedReader } from './column-cache.js'
-import { mergeSamples } from './merge.js'
+import { type HeadSeries, mergeSeries } from './merged-series.js'
 import { type PairReader, ShardLabels } from './shard-labels.js'
 
 /** The calls that a querier makes on an ingester shard; series it reads for itself. */
@@ -69,9 +69,15 @@ export class Fanout {
   private readonly waiting: (() => void)[] = []
   private readonly cache: ColumnCache
 
-  /** @param cacheBytes for decoded columns */
-  constructor(env: Env, shardCount: number, cacheBytes: number) {
+  private readonly blocks: BlockReads | undefined
+
+  /**
+   * @param cacheBytes for decoded columns
+   * @param blocks what is no longer, or never was, in the heads
+   */
+  constructor(env: Env, shardCount: number, cacheBytes: number, blocks?: BlockReads) {
     this.env = env
+    this.blocks = blocks
     this.cache = new ColumnCache(cacheBytes)
     this.shards = new Array<Shard | undefined>(shardCount).fill(undefined)
   }
@@ -97,14 +103,18 @@ export class Fanout {
   async labelNames(tenant: string, range: TimeRange): Promise<string[]> {
     const request = { tenant, matchers: [], ...range }
     const own = this.answer((shard) => shard.reader.index.labelNames(tenant))
-    return sortedUnion(own ?? (await this.ask((shard) => shard.calls.labelNames(request))))
+    const lists = own ?? (await this.ask((shard) => shard.calls.labelNames(request)))
+    const blocks = (await this.blocks?.labelNames(tenant, range)) ?? []
+    return sortedUnion([...lists, ...blocks])
   }
 
   /** Distinct values of a label, sorted. */
   async labelValues(tenant: string, name: string, range: TimeRange): Promise<string[]> {
     const request = { tenant, name, matchers: [], ...range }
     const own = this.answer((shard) => shard.reader.index.labelValues(tenant, name))
-    return sortedUnion(own ?? (await this.ask((shard) => shard.calls.labelValues(request))))
+    const lists = own ?? (await this.ask((shard) => shard.calls.labelValues(request)))
+    const blocks = (await this.blocks?.labelValues(tenant, name, range)) ?? []
+    return sortedUnion([...lists, ...blocks])
   }
 
   /** Metadata of the tenant's metrics, of one metric when a name is given. */
@@ -124,7 +134,7 @@ export class Fanout {
     range: TimeRange,
     labels: LabelTable,
   ): Promise<Uint32Array> {
-    const selected = await this.select(tenant, { matchers, ...range }, labels)
+    const selected = await this.select(tenant, { matchers, ...range }, labels, true)
     selected.release()
     return selected.sets
   }
@@ -133,6 +143,7 @@ export class Fanout {
     tenant: string,
     request: SelectRequest,
     labels: LabelTable,
+    isForLabels = false,
   ): Promise<SelectedSeries> {
     const { matchers, mint, maxt } = request
     const own = this.answer((shard): ShardSelection | undefined => {
@@ -146,9 +157,21 @@ export class Fanout {
         return { shard, refs }
       }))
     const meter = request.meter ?? new FetchMeter()
+    const range = { mint, maxt }
+    // After the heads: a block that is cut in between is found in the list or still in its head.
+    const blocks =
+      (await this.blocks?.select({ tenant, matchers, range, isForLabels }, labels)) ?? []
+    const heads = parts.map((part) => headSeries(part, labels, meter))
     const selected =
-      parts.length === 1 ? ofOneShard(parts[0]!, labels, meter) : ofManyShards(parts, labels, meter)
-    meter.addSeries(selected.count)
+      heads.length === 1 && blocks.length === 0
+        ? ofOneShard(heads[0]!)
+        : mergeSeries({ blocks, heads, meter }, labels)
+    try {
+      meter.addSeries(selected.count)
+    } catch (error) {
+      selected.release()
+      throw error
+    }
     return selected
   }
 
@@ -204,121 +227,30 @@ function labelsOf(shard: Shard, labels: LabelTable): ShardLabels {
   return shard.labels
 }
 
-function ofOneShard(
+function ofOneShard(head: HeadSeries): SelectedSeries {
+  const { sets } = head
+  return { count: sets.length, sets, read: head.read, release: () => {} }
+}
+
+function headSeries(
   { shard, refs }: ShardSelection,
   labels: LabelTable,
   meter: FetchMeter,
-): SelectedSeries {
+): HeadSeries {
   const sets = new Uint32Array(refs.length)
   labelsOf(shard, labels).setsOf(refs, sets, 0)
-  const { columns } = shard
+  const { columns, reader } = shard
   return {
-    count: refs.length,
     sets,
     read: (index, mint, maxt, out) => {
       columns.read(refs[index]!, mint, maxt, out)
       columns.report(meter)
     },
-    release: () => {},
-  }
-}
-
-/** Series of several shards; those with equal labels become one, read by merging. */
-function ofManyShards(
-  parts: readonly ShardSelection[],
-  labels: LabelTable,
-  meter: FetchMeter,
-): SelectedSeries {
-  const total = parts.reduce((sum, { refs }) => sum + refs.length, 0)
-  const partOf = new Uint16Array(total)
-  const refs = new Uint32Array(total)
-  const sets = new Uint32Array(total)
-  let at = 0
-  for (const [index, part] of parts.entries()) {
-    refs.set(part.refs, at)
-    partOf.fill(index, at, at + part.refs.length)
-    labelsOf(part.shard, labels).setsOf(part.refs, sets, at)
-    at += part.refs.length
-  }
-  const { next, first, count } = chain(sets)
-  let sum: SampleBuffer = emptyBuffer()
-  let side: SampleBuffer = emptyBuffer()
-  let merged: SampleBuffer = emptyBuffer()
-  const readSource = (source: number, mint: number, maxt: number, out: SampleBuffer): void => {
-    const { shard } = parts[partOf[source]!]!
-    shard.reader.read(refs[source]!, mint, maxt, out)
-    shard.columns.report(meter)
-  }
-  return {
-    count,
-    sets: sets.subarray(0, count),
-    read: (index, mint, maxt, out) => {
-      let source = first[index]!
-      if (next[source]! < 0) {
-        const { columns } = parts[partOf[source]!]!.shard
-        columns.read(refs[source]!, mint, maxt, out)
-        columns.report(meter)
-        return
-      }
-      readSource(source, mint, maxt, sum)
-      while (next[source]! >= 0) {
-        source = next[source]!
-        readSource(source, mint, maxt, side)
-        if (side.count === 0) continue
-        mergeSamples(sum, side, merged)
-        swap(sum, merged)
-      }
-      out.ts = sum.ts
-      out.values = sum.values
-      out.count = sum.count
-      out.histograms = sum.histograms
-      out.hasNoStale = false
-    },
-    release: () => {
-      sum = emptyBuffer()
-      side = emptyBuffer()
-      merged = emptyBuffer()
+    readOwn: (index, mint, maxt, out) => {
+      reader.read(refs[index]!, mint, maxt, out)
+      columns.report(meter)
     },
   }
-}
-
-/**
- * Chains the sources of equal series; `sets` is cut down to one of each, in place.
- * @returns per series its first source; per source the next one of the same series, -1 at the end
- */
-function chain(sets: Uint32Array): { next: Int32Array; first: Uint32Array; count: number } {
-  const next = new Int32Array(sets.length).fill(-1)
-  const first = new Uint32Array(sets.length)
-  const firstOf = new Map<number, number>()
-  let count = 0
-  for (let source = 0; source < sets.length; source++) {
-    const known = firstOf.get(sets[source]!)
-    if (known !== undefined) {
-      next[source] = next[known]!
-      next[known] = source
-      continue
-    }
-    firstOf.set(sets[source]!, source)
-    sets[count] = sets[source]!
-    first[count++] = source
-  }
-  return { next, first, count }
-}
-
-function emptyBuffer(): SampleBuffer {
-  return { ts: new Float64Array(0), values: new Float64Array(0), count: 0, histograms: undefined }
-}
-
-function swap(a: SampleBuffer, b: SampleBuffer): void {
-  const { ts, values, count, histograms } = a
-  a.histograms = b.histograms
-  a.ts = b.ts
-  a.values = b.values
-  a.count = b.count
-  b.ts = ts
-  b.values = values
-  b.count = count
-  b.histograms = histograms
 }
 
 function sortedUnion(lists: readonly string[][]): string[] {

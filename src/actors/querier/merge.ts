@@ -16,15 +16,28 @@ export function mergeSamples(a: SampleBuffer, b: SampleBuffer, out: SampleBuffer
   }
   const hasHistograms = a.histograms !== undefined || b.histograms !== undefined
   out.histograms = hasHistograms ? [] : undefined
+  const hasStarts = a.starts !== undefined || b.starts !== undefined
+  out.starts = hasStarts ? new Float64Array(room) : undefined
   let i = 0
   let j = 0
   let count = 0
+  // The usual case: one run ends before the other begins.
+  if (a.count > 0 && b.count > 0 && a.ts[0]! > b.ts[b.count - 1]!) {
+    count = appendRest(b, 0, out, 0)
+    out.count = appendRest(a, 0, out, count)
+    return
+  }
+  if (a.count > 0 && b.count > 0 && a.ts[a.count - 1]! < b.ts[0]!) {
+    count = appendRest(a, 0, out, 0)
+    i = a.count
+  }
   while (i < a.count && j < b.count) {
     const isFirst = a.ts[i]! <= b.ts[j]!
     if (a.ts[i] === b.ts[j]) j++
     const from = isFirst ? a : b
     const at = isFirst ? i++ : j++
     if (out.histograms !== undefined) out.histograms[count] = from.histograms?.[at]
+    if (out.starts !== undefined) out.starts[count] = from.starts?.[at] ?? 0
     out.ts[count] = from.ts[at]!
     out.values[count++] = from.values[at]!
   }
@@ -37,6 +50,9 @@ function appendRest(from: SampleBuffer, at: number, out: SampleBuffer, count: nu
   out.values.set(from.values.subarray(at, from.count), count)
   if (out.histograms !== undefined) {
     for (let i = at; i < from.count; i++) out.histograms[count + i - at] = from.histograms?.[i]
+  }
+  if (out.starts !== undefined && from.starts !== undefined) {
+    out.starts.set(from.starts.subarray(at, from.count), count)
   }
   return count + from.count - at
 }

@@ -19,6 +19,7 @@ import {
 } from '../../shared/promql/index.js'
 import { MemoryBudget } from '../../shared/slab/index.js'
 import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
+import { type BlockParts, BlockReads } from './block-reads.js'
 import {
   CANCEL_NONE,
   CANCEL_TIMEOUT,
@@ -52,6 +53,9 @@ const CACHE_CLAIMANTS = 32
 /** Of each kind in one answer, as in Prometheus' API. */
 const NOTES_MAX = 10
 
+/** What a querier needs to reach blocks. */
+export type BlockAccess = Pick<BlockParts, 'list' | 'gateways'>
+
 /** One querier, without a thread: worker.ts gives it one, tests call it. */
 export class Querier {
   private readonly env: Env
@@ -65,8 +69,11 @@ export class Querier {
   private readonly seat: number
   private readonly budget: MemoryBudget | undefined
 
-  /** @param seat this one's alone in the pool, while it lives */
-  constructor(env: Env, boot: QuerierBoot, seat = 0) {
+  /**
+   * @param seat this one's alone in the pool, while it lives
+   * @param blocks how blocks are reached; without it there are none
+   */
+  constructor(env: Env, boot: QuerierBoot, seat = 0, blocks?: BlockAccess) {
     this.env = env
     this.boot = boot
     this.limits = new Limits(boot.limits)
@@ -75,7 +82,10 @@ export class Querier {
     this.budget?.set('queries', seat, 0)
     // Claimed at once, as large as it may become. Distributors are the claimants before these.
     this.budget?.set('caches', CACHE_CLAIMANTS + seat, boot.config.cacheBytes)
-    this.fanout = new Fanout(env, boot.shardCount, boot.config.cacheBytes)
+    const { cacheBytes } = boot.config
+    const reads =
+      blocks === undefined ? undefined : new BlockReads({ env, ...blocks, tableBytes: cacheBytes })
+    this.fanout = new Fanout(env, boot.shardCount, cacheBytes, reads)
     this.reads = new Federation(this.fanout, boot.config.federationConcurrency)
   }
 

@@ -1,14 +1,17 @@
 /** A thread of the querier pool: builds the querier, gives it the shards as they come, runs tasks. */
-import { disconnect, poolWorker } from '../../shared/actor/index.js'
+import { disconnect, type PoolHost, poolWorker } from '../../shared/actor/index.js'
 import { HeadReader } from '../../shared/tsdb/index.js'
 import { connectIngester, type IngesterClient } from '../ingester/client.js'
+import { connectStoreGateway, StoreGatewayClients } from '../store-gateway/client.js'
+import { BlockListReader, connectMain } from '../supervisor/client.js'
 import type { QuerierAnswer, QuerierBoot, QuerierMessage, QuerierTask } from './contract.js'
-import { Querier } from './querier.js'
+import { type BlockAccess, Querier } from './querier.js'
 
 /** The pool's task. */
 export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>(
-  (env, boot, seat) => {
-    const querier = new Querier(env, boot, seat)
+  (env, boot, seat, host) => {
+    const blocks = boot.blocks === undefined ? undefined : blockAccess(boot.blocks, host)
+    const querier = new Querier(env, boot, seat, blocks)
     const clients = new Map<number, IngesterClient>()
     return {
       run: (task) => querier.run(task),
@@ -30,3 +33,11 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
     }
   },
 )
+
+function blockAccess(boot: NonNullable<QuerierBoot['blocks']>, host: PoolHost): BlockAccess {
+  const open = (shard: number) => connectStoreGateway(host.open('store-gateway', shard), shard)
+  return {
+    list: new BlockListReader(connectMain(host.open('main', 0)), boot.list),
+    gateways: new StoreGatewayClients(boot.shardCount, open),
+  }
+}

@@ -16,6 +16,8 @@ import {
 import { INGESTER_DEFAULTS, type IngesterBoot, type IngesterConfig } from '../ingester/contract.js'
 import { querierConfigOf } from '../querier/client.js'
 import type { QuerierBoot, QuerierMessage } from '../querier/contract.js'
+import { storeGatewayConfigOf } from '../store-gateway/client.js'
+import type { StoreGatewayBoot } from '../store-gateway/contract.js'
 import type { RestartPolicy } from './restart.js'
 import type { ChildSpec, PoolSpec } from './supervisor.js'
 import type { LinkSpec } from './wiring.js'
@@ -25,6 +27,7 @@ export interface ActorCounts {
   readonly distributors: number
   readonly ingesters: number
   readonly queriers: number
+  readonly storeGateways: number
 }
 
 /** Cells that the main thread makes for all threads. */
@@ -76,6 +79,7 @@ export function actorCounts(config: Config, cores: number): ActorCounts {
     distributors: config['actors.distributors'] || pairs,
     ingesters: config['actors.ingester_shards'] || pairs,
     queriers: config['actors.queriers'] || Math.max(2, Math.round(cores * 0.375)),
+    storeGateways: config['actors.store_gateways'] || Math.max(1, Math.round(cores / 8)),
   }
 }
 
@@ -98,6 +102,7 @@ export function actorTable(
   return {
     // Started in this order, stopped in reverse.
     children: [
+      { ...common, ...storeGatewayRow(config, counts, cells) },
       { ...common, ...compactorRow(config, headKernel) },
       {
         ...common,
@@ -154,7 +159,8 @@ function querierRow(
       config: querierConfigOf(config, counts.queriers),
       limits: head.limits.snapshot(),
       shardCount: counts.ingesters,
-      ...cells,
+      budget: cells.budget,
+      blocks: { list: cells.blockList, shardCount: counts.storeGateways },
       kernel: head.headKernel,
     } satisfies QuerierBoot,
     settingsNotice: (data) => ({ limits: data as LimitsData }),
@@ -163,6 +169,22 @@ function querierRow(
       kind: 'ingester',
       notice: (shard, port) => ({ shard, port, memory: head.memories[shard]! }),
     },
+  }
+}
+
+function storeGatewayRow(
+  config: Config,
+  counts: ActorCounts,
+  { blockList, budget }: SharedCells,
+): Pick<ChildSpec, 'kind' | 'count' | 'isOnDemand' | 'entry' | 'boot'> {
+  const shardCount = counts.storeGateways
+  const common = { shardCount, config: storeGatewayConfigOf(config), blockList, budget }
+  return {
+    kind: 'store-gateway',
+    count: shardCount,
+    isOnDemand: true,
+    entry: new URL('../store-gateway/worker.js', import.meta.url),
+    boot: (index): StoreGatewayBoot => ({ index, ...common }),
   }
 }
 

@@ -3,6 +3,8 @@
  * drain. Puts the table of actors (children.ts) under supervision.
  */
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import type { Config } from '../../shared/config/index.js'
 import { createNodeEnv, type Env } from '../../shared/env/index.js'
 import {
@@ -80,7 +82,10 @@ export async function startSupervisor(
   const runtime = await RuntimeConfigWatch.open(env, config, (data) => supervisor.distribute(data))
   exportOverrides(registry, config, runtime.limits)
   const memory = startMemoryWatch(config, env, counts.distributors)
-  const blockList = new BlockList()
+  const startGateway = (): void => supervisor.openPort('store-gateway', 0)?.close()
+  const blockList = new BlockList(startGateway)
+  const mayHaveBlocks = isBucketInUse(config, env)
+  if (mayHaveBlocks) blockList.awaitReader('store-gateway')
   const supervisor = new Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>({
     ...actorTable(
       config,
@@ -99,6 +104,7 @@ export async function startSupervisor(
     onFatal: options.onFatal,
   })
   await supervisor.start()
+  if (mayHaveBlocks) startGateway()
   runtime.start()
   distributors.run().catch((error: unknown) => {
     const stack = error instanceof Error ? error.stack : undefined
@@ -111,6 +117,13 @@ export async function startSupervisor(
     runtime,
     drainMs: config['server.graceful_shutdown_timeout'],
   })
+}
+
+/** Whether blocks may be in the bucket already: of a remote one only its reader can tell. */
+function isBucketInUse(config: Config, env: Env): boolean {
+  const bucket = blocksBucketConfig(config)
+  if (bucket.backend !== 'filesystem') return true
+  return env.disk.list(resolve(config['data.dir'], bucket['filesystem.dir'])).length > 0
 }
 
 function systemOf(

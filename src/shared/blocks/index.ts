@@ -3,4 +3,5 @@
  * happen to them (markers), how they get there (upload). Promise: laid out as Mimir lays it out, so
  * that either can go on with the other's bucket.
  */
+export { blocksBucketConfig } from './bucket-config.js'
 export { type BlockEntry, entryOfMeta } from './entry.js'

@@ -151,11 +151,11 @@ const CACHE_BACKEND = ['', 'inmemory', 'memcached', 'redis'] as const
 
 const BUCKET_STORE = {
   sync_dir: text('./tsdb-sync/', 'Local index headers; below data.dir here.'),
-  sync_interval: duration(15 * MINUTE, 'How often the bucket is looked at.'),
+  sync_interval: duration(15 * MINUTE, 'How often the bucket is looked at.', { effect: 'yes' }),
   max_concurrent: int(200, 'Queries at once.'),
   max_concurrent_queue_timeout: duration(5 * SECOND, 'Wait for a place.'),
   tenant_sync_concurrency: int(1, 'Tenants looked at, at once.'),
-  block_sync_concurrency: int(4, 'Blocks opened at once.'),
+  block_sync_concurrency: int(4, 'Blocks opened at once.', { effect: 'yes' }),
   meta_sync_concurrency: int(20, 'Block descriptions read at once.'),
   ignore_blocks_within: duration(10 * HOUR, 'Every complete block is asked, whatever its age.'),
   ignore_deletion_mark_delay: duration(HOUR, 'Marked blocks are asked for so long.', {
@@ -183,12 +183,16 @@ const BUCKET_STORE = {
   'metadata_cache.memcached': open('There is no memcached client.'),
   'index_header.max_idle_file_handles': int(1, 'Idle handles of a header.'),
   'index_header.lazy_loading_enabled': bool(true, 'Open headers on use.'),
-  'index_header.lazy_loading_idle_timeout': duration(HOUR, 'When an idle header is closed.'),
+  'index_header.lazy_loading_idle_timeout': duration(HOUR, 'When an idle header is closed.', {
+    effect: 'yes',
+  }),
   'index_header.lazy_loading_concurrency': int(4, 'Headers opened at once.'),
   'index_header.lazy_loading_concurrency_queue_timeout': duration(5 * SECOND, 'Wait for that.'),
   'index_header.eager_loading_startup_enabled': bool(true, 'Open at start what was open.'),
   'index_header.verify_on_load': bool(false, 'Check headers on opening.'),
-  partitioner_max_gap_bytes: size(512 * 1024, 'Gap that two reads are joined over.'),
+  partitioner_max_gap_bytes: size(512 * 1024, 'Gap that two reads are joined over.', {
+    effect: 'yes',
+  }),
   streaming_series_batch_size: int(5000, 'Series of a batch.'),
   series_fetch_preference: float(0.75, 'Choice of lookup.', {
     flag: 'blocks-storage.bucket-store.series-fetch-preference',
@@ -323,6 +327,11 @@ export const STORAGE = {
   'common.client_cluster_validation': open(ONE_PROCESS),
   ...under('compactor', COMPACTOR),
   ...under('store_gateway.sharding_ring', RING),
+  'store_gateway.cache_bytes': size(
+    256 * MIB,
+    'Bytes of blocks of remote buckets, index and chunks, kept in memory.',
+    { effect: 'yes' },
+  ),
   'store_gateway.dynamic_replication': open(ONE_PROCESS),
   'store_gateway.enabled_tenants': list([], 'Only these tenants.'),
   'store_gateway.disabled_tenants': list([], 'Not these tenants.'),

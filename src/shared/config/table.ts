@@ -52,6 +52,10 @@ const OWN = {
     ...USED,
     most: 256,
   }),
+  'actors.store_gateways': int(0, 'Store-gateway shards; 0 = by core count.', {
+    ...USED,
+    most: 8,
+  }),
   memory_limit: size(
     0,
     "Memory that head, caches and queries may take; 0 = 75 % of the smaller of RAM and the control group's limit.",

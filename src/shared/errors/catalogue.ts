@@ -212,6 +212,18 @@ export const ERRORS = {
     retryable: false,
     message: 'block {block} is damaged in {section}: {text}',
   },
+  'block-gone': {
+    status: 503,
+    type: 'unavailable',
+    retryable: true,
+    message: 'block {block} is not there any more',
+  },
+  'bucket-unread': {
+    status: 503,
+    type: 'unavailable',
+    retryable: true,
+    message: 'which blocks the bucket has is not known yet: {text}',
+  },
   'chunk-corrupt': { status: 500, type: 'internal', retryable: false, message: '{text}' },
   'bucket-not-found': {
     status: 404,

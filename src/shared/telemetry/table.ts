@@ -113,6 +113,26 @@ export const METRICS = {
     help: 'Frames refused since they named series ids that their link had not defined.',
     labels: [],
   },
+  nilo_store_gateway_pages_total: {
+    type: 'counter',
+    help: 'Pages of remote blocks that were asked for, by whether the cache had them.',
+    labels: ['result'],
+  },
+  nilo_store_gateway_gets_total: {
+    type: 'counter',
+    help: 'Ranges of remote blocks that were got from the bucket.',
+    labels: [],
+  },
+  nilo_store_gateway_got_bytes_total: {
+    type: 'counter',
+    help: 'Bytes of those ranges.',
+    labels: [],
+  },
+  cortex_bucket_stores_blocks_last_successful_sync_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the bucket was last read in full.',
+    labels: [],
+  },
   nilo_compactor_task_failures_total: {
     type: 'counter',
     help: 'Runs of compactor tasks that failed.',

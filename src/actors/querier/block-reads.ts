@@ -1,0 +1,290 @@
+/**
+ * A query over blocks: which of the block list's blocks overlap it, which of their series match, and
+ * the samples of those. Store-gateways are asked for what is not known yet; chunks in files of this
+ * machine are read in place, those of remote buckets are got as pages before the query runs.
+ *
+ * A block that is gone when it is asked for has been replaced or deleted: the selection is made
+ * again with the new list.
+ */
+import type { BlockEntry } from '../../shared/blocks/index.js'
+import type { Env } from '../../shared/env/index.js'
+import { AppError, fail } from '../../shared/errors/index.js'
+import type { Matcher } from '../../shared/model/matcher.js'
+import type { LabelTable } from '../../shared/promql/index.js'
+import { ChunkDecoder } from '../../shared/tsdb/index.js'
+import type { StoreGatewayClients } from '../store-gateway/client.js'
+import type { BlocksAnswer } from '../supervisor/contract.js'
+import { BlockSelection, type ChunkPlan } from './block-selection.js'
+import { BlockTable, selectionKey } from './block-table.js'
+import { SegmentOfPages, segmentPlace } from './segment-bytes.js'
+
+/** What blocks are reached through. */
+export interface BlockParts {
+  readonly env: Env
+  /** The block list: BlockListReader. */
+  readonly list: { blocks(tenant: string): Promise<BlocksAnswer> }
+  readonly gateways: StoreGatewayClients
+  /** Bytes of tables that are kept from query to query. */
+  readonly tableBytes: number
+}
+
+/** A time range in ms, both ends inclusive. */
+export interface BlockRange {
+  readonly mint: number
+  readonly maxt: number
+}
+
+/** Series of blocks. */
+export interface BlockRequest {
+  readonly tenant: string
+  readonly matchers: readonly Matcher[]
+  readonly range: BlockRange
+  /** Samples will not be asked for. */
+  readonly isForLabels: boolean
+}
+
+/** Bytes of remote chunks that one selection may hold. */
+const PAGES_BYTES_MAX = 512 << 20
+/** How often a selection begins anew because a block was gone. */
+const TRIES = 5
+/** Pause before the next try when the list has not changed since, ms. */
+const PAUSE_MS = 50
+/** How long a query waits for the first reading of the bucket, ms. */
+const UNREAD_WAIT_MS = 5_000
+const UNREAD_CHECK_MS = 20
+/** What is younger is still in the heads, whatever the bucket has, ms. */
+const HEADS_HAVE_MS = 3_600_000
+
+/** The blocks of all tenants, as one querier thread reads them. */
+export class BlockReads {
+  private readonly parts: BlockParts
+  private readonly decoder = new ChunkDecoder()
+  /** In order of use, by ULID. */
+  private readonly tables = new Map<string, BlockTable>()
+  private labels: LabelTable | undefined
+
+  constructor(parts: BlockParts) {
+    this.parts = parts
+  }
+
+  /**
+   * The series of a tenant's blocks that match, block by block in order of their times. To be asked
+   * for after the heads, so that no block can be cut in between unseen.
+   */
+  async select(request: BlockRequest, labels: LabelTable): Promise<BlockSelection[]> {
+    const { tenant, matchers, range } = request
+    if (this.labels !== labels) this.forgetAll()
+    this.labels = labels
+    return await this.overBlocks(tenant, range, async (entries) => {
+      const tables = await this.tablesOf(tenant, entries, matchers, labels)
+      const selections: BlockSelection[] = []
+      try {
+        for (const { table, rows } of tables) {
+          const selection = new BlockSelection(table, rows, range, this.decoder)
+          if (selection.rows.length === 0) continue
+          selections.push(selection)
+          table.holders++
+        }
+        if (!request.isForLabels) await this.openSegments(tenant, selections)
+      } catch (error) {
+        for (const selection of selections) selection.release()
+        throw error
+      }
+      return selections
+    })
+  }
+
+  /** Label names of all blocks that overlap a range, in no order. */
+  async labelNames(tenant: string, range: BlockRange): Promise<string[][]> {
+    return await this.overBlocks(tenant, range, (entries) =>
+      this.askOwners(entries, (shard, ulids) =>
+        this.parts.gateways.ask(shard, (calls) => calls.labelNames({ tenant, ulids })),
+      ),
+    )
+  }
+
+  /** Values of a label in all blocks that overlap a range, in no order. */
+  async labelValues(tenant: string, name: string, range: BlockRange): Promise<string[][]> {
+    return await this.overBlocks(tenant, range, (entries) =>
+      this.askOwners(entries, (shard, ulids) =>
+        this.parts.gateways.ask(shard, (calls) => calls.labelValues({ tenant, name, ulids })),
+      ),
+    )
+  }
+
+  /** Bytes of what is kept from query to query. */
+  bytesHeld(): number {
+    let sum = 0
+    for (const table of this.tables.values()) sum += table.bytes()
+    return sum
+  }
+
+  /** Runs a question over the blocks that overlap, again with a new list when one was gone. */
+  private async overBlocks<T>(
+    tenant: string,
+    range: BlockRange,
+    question: (entries: readonly BlockEntry[]) => Promise<T[]>,
+  ): Promise<T[]> {
+    for (let tries = 1; ; tries++) {
+      const { version, entries } = await this.listFor(tenant, range)
+      const wanted = entries.filter(
+        ({ minTime, maxTime }) => minTime <= range.maxt && maxTime > range.mint,
+      )
+      if (wanted.length === 0) return []
+      try {
+        return await question(wanted)
+      } catch (error) {
+        if (!(error instanceof AppError) || error.id !== 'block-gone' || tries >= TRIES) throw error
+        this.drop(String(error.details['block']))
+        const next = await this.parts.list.blocks(tenant)
+        if (next.version === version) await this.parts.env.timers.sleep(PAUSE_MS)
+      }
+    }
+  }
+
+  /** The list, once it is complete as far as the range needs it. */
+  private async listFor(tenant: string, { mint }: BlockRange): Promise<BlocksAnswer> {
+    const { env, list } = this.parts
+    const deadline = env.clock.monotonic() + UNREAD_WAIT_MS
+    for (;;) {
+      const answer = await list.blocks(tenant)
+      if (answer.isComplete || mint > env.clock.now() - HEADS_HAVE_MS) return answer
+      if (env.clock.monotonic() >= deadline) {
+        throw fail('bucket-unread', { text: 'it has not answered since the start' })
+      }
+      await env.timers.sleep(UNREAD_CHECK_MS)
+    }
+  }
+
+  /** Tables of blocks and the rows in them that match, in the order of the entries. */
+  private async tablesOf(
+    tenant: string,
+    entries: readonly BlockEntry[],
+    matchers: readonly Matcher[],
+    labels: LabelTable,
+  ): Promise<{ table: BlockTable; rows: Uint32Array }[]> {
+    const key = selectionKey(matchers)
+    const found = new Map<string, { table: BlockTable; rows: Uint32Array }>()
+    const asked: BlockEntry[] = []
+    for (const entry of entries) {
+      const table = this.use(entry)
+      const rows = table?.findSelection(key)
+      if (table !== undefined && rows !== undefined) found.set(entry.ulid, { table, rows })
+      else asked.push(entry)
+    }
+    await this.askOwners(asked, async (shard, ulids) => {
+      const { gateways } = this.parts
+      const answers = await gateways.ask(shard, (calls) =>
+        calls.select({ tenant, ulids, matchers: matchers.map(plainMatcher) }),
+      )
+      for (const { ulid, dir, refs } of answers) {
+        const table = this.tableOf(ulid, dir, labels)
+        const unknown = table.unknown(refs)
+        if (unknown.length > 0) {
+          const series = await gateways.ask(shard, (calls) =>
+            calls.series({ tenant, ulid, refs: unknown }),
+          )
+          table.add(unknown, series)
+        }
+        const rows = table.rowsOf(refs)
+        table.keepSelection(key, rows)
+        found.set(ulid, { table, rows })
+      }
+      return []
+    })
+    this.makeRoom(new Set(found.keys()))
+    return entries.map(({ ulid }) => found.get(ulid)!)
+  }
+
+  /** A table that is still of the entry's files. */
+  private use(entry: BlockEntry): BlockTable | undefined {
+    const table = this.tables.get(entry.ulid)
+    if (table === undefined) return undefined
+    if (entry.localDir !== undefined && table.dir !== entry.localDir) {
+      this.drop(entry.ulid)
+      return undefined
+    }
+    this.tables.delete(entry.ulid)
+    this.tables.set(entry.ulid, table)
+    return table
+  }
+
+  private tableOf(ulid: string, dir: string | undefined, labels: LabelTable): BlockTable {
+    const known = this.tables.get(ulid)
+    if (known !== undefined && known.dir === dir) return known
+    this.drop(ulid)
+    const table = new BlockTable(ulid, dir, labels)
+    this.tables.set(ulid, table)
+    return table
+  }
+
+  /** Opens files, and gets pages of what is not on this machine. */
+  private async openSegments(tenant: string, selections: readonly BlockSelection[]): Promise<void> {
+    let bytes = 0
+    const limit = PAGES_BYTES_MAX
+    await Promise.all(
+      selections.map(async (selection) => {
+        const { table } = selection
+        if (table.dir !== undefined) {
+          const { disk } = this.parts.env
+          for (const segment of table.segments) selection.take(segment, table.file(disk, segment))
+          return
+        }
+        for (const plan of selection.plans()) {
+          const pages = await this.pagesOf(tenant, table.ulid, plan)
+          bytes += pages.pageBytes * pages.pages.length
+          if (bytes > limit) throw fail('query-memory', { limit })
+          const place = segmentPlace(table.ulid, plan.segment)
+          selection.take(plan.segment, new SegmentOfPages(place, pages))
+        }
+      }),
+    )
+  }
+
+  private pagesOf(tenant: string, ulid: string, plan: ChunkPlan) {
+    const { gateways } = this.parts
+    return gateways.ask(gateways.ownerOf(ulid), (calls) => calls.pages({ tenant, ulid, ...plan }))
+  }
+
+  /** Asks each shard for its blocks. */
+  private async askOwners<T>(
+    entries: readonly BlockEntry[],
+    question: (shard: number, ulids: string[]) => Promise<T>,
+  ): Promise<T[]> {
+    const byOwner = new Map<number, string[]>()
+    for (const { ulid } of entries) {
+      const owner = this.parts.gateways.ownerOf(ulid)
+      const ulids = byOwner.get(owner)
+      if (ulids === undefined) byOwner.set(owner, [ulid])
+      else ulids.push(ulid)
+    }
+    return await Promise.all([...byOwner].map(([shard, ulids]) => question(shard, ulids)))
+  }
+
+  /** Forgets tables that the present selection does not need, the one used longest ago first. */
+  private makeRoom(needed: ReadonlySet<string>): void {
+    let bytes = this.bytesHeld()
+    for (const [ulid, table] of this.tables) {
+      if (bytes <= this.parts.tableBytes) return
+      if (needed.has(ulid) || table.holders > 0) continue
+      bytes -= table.bytes()
+      this.drop(ulid)
+    }
+  }
+
+  private drop(ulid: string): void {
+    const table = this.tables.get(ulid)
+    if (table === undefined) return
+    this.tables.delete(ulid)
+    table.retire()
+  }
+
+  private forgetAll(): void {
+    for (const ulid of [...this.tables.keys()]) this.drop(ulid)
+  }
+}
+
+/** A matcher as plain data. */
+function plainMatcher({ name, op, value }: Matcher): Matcher {
+  return { name, op, value }
+}

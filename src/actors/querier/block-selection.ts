@@ -1,0 +1,157 @@
+/**
+ * The series of one block that a query selected, and their samples.
+ *
+ * Hot: `append` once per series and block of a query; benchmark bench/macro/blocks.ts.
+ */
+import type { FetchMeter } from '../../shared/promql/index.js'
+import type { ChunkDecoder, SampleColumns } from '../../shared/tsdb/index.js'
+import type { BlockRange } from './block-reads.js'
+import type { BlockTable, Deleted } from './block-table.js'
+import type { SegmentBytes } from './segment-bytes.js'
+
+/** Chunks of one segment that a selection needs: of each series the first and the last. */
+export interface ChunkPlan {
+  readonly segment: number
+  /** Ascending. */
+  readonly firsts: Uint32Array
+  readonly lasts: Uint32Array
+}
+
+/** One block's part of a selection. */
+export class BlockSelection {
+  readonly table: BlockTable
+  /** Rows of the table that have chunks in the range. */
+  readonly rows: Uint32Array
+  private readonly range: BlockRange
+  private readonly decoder: ChunkDecoder
+  private readonly segments = new Map<number, SegmentBytes>()
+  /** The segment read last. */
+  private segment = -1
+  private bytes: SegmentBytes | undefined
+
+  constructor(table: BlockTable, rows: Uint32Array, range: BlockRange, decoder: ChunkDecoder) {
+    this.table = table
+    this.range = range
+    this.decoder = decoder
+    const isWhole = range.mint <= table.mint && range.maxt >= table.maxt
+    this.rows = isWhole
+      ? rows
+      : rows.filter((row) => this.firstChunk(row, range) < this.endChunk(row, range))
+  }
+
+  /** Label set of a series. */
+  setAt(index: number): number {
+    return this.table.columns.sets[this.rows[index]!]!
+  }
+
+  /** Which bytes of a remote block have to be there before `append` is called. */
+  plans(): ChunkPlan[] {
+    const { segments, offsets } = this.table.columns
+    const bySegment = new Map<number, { firsts: number[]; lasts: number[] }>()
+    for (const row of this.rows) {
+      const end = this.endChunk(row, this.range)
+      for (let at = this.firstChunk(row, this.range); at < end; ) {
+        const segment = segments[at]!
+        const from = at
+        while (at < end && segments[at] === segment) at++
+        const plan = bySegment.get(segment) ?? { firsts: [], lasts: [] }
+        bySegment.set(segment, plan)
+        plan.firsts.push(offsets[from]!)
+        plan.lasts.push(offsets[at - 1]!)
+      }
+    }
+    return Array.from(bySegment, ([segment, { firsts, lasts }]) => ({
+      segment,
+      firsts: Uint32Array.from(firsts),
+      lasts: Uint32Array.from(lasts),
+    }))
+  }
+
+  /** Gives a segment; all of them, before `append`. */
+  take(segment: number, bytes: SegmentBytes): void {
+    this.segments.set(segment, bytes)
+  }
+
+  /** Time from which a series may have samples in a range; Infinity when it has none. */
+  startOf(index: number, range: BlockRange): number {
+    const row = this.rows[index]!
+    const first = this.firstChunk(row, range)
+    if (first >= this.endChunk(row, range)) return Number.POSITIVE_INFINITY
+    return Math.max(range.mint, this.table.columns.mints[first]!)
+  }
+
+  /**
+   * Appends a series' samples with mint ≤ t ≤ maxt, within the selection's range, to columns that
+   * end before them.
+   * @throws AppError `block-damaged`, those of the meter
+   */
+  append(index: number, range: BlockRange, out: SampleColumns, meter: FetchMeter): void {
+    const { columns } = this.table
+    const row = this.rows[index]!
+    const { mint, maxt } = range
+    const before = out.count
+    const end = this.endChunk(row, range)
+    for (let from = this.firstChunk(row, range); from < end; ) {
+      const segment = columns.segments[from]!
+      let to = from + 1
+      while (to < end && columns.segments[to] === segment) to++
+      if (segment !== this.segment) {
+        this.segment = segment
+        this.bytes = this.segments.get(segment)!
+      }
+      const bytes = this.bytes!
+      const base = columns.offsets[from]!
+      const length = bytes.endOf(base, columns.offsets[to - 1]!) - base
+      meter.addChunks(to - from, length)
+      bytes.copy(base, this.decoder.input(length))
+      const { place } = bytes
+      const { offsets } = columns
+      this.decoder.append({ place, length, offsets, from, to, base }, mint, maxt, out)
+      from = to
+    }
+    const deleted = this.table.deletedOf(row)
+    if (deleted !== undefined) dropDeleted(out, before, deleted)
+  }
+
+  /** Lets go of the block; once. */
+  release(): void {
+    this.segments.clear()
+    this.bytes = undefined
+    this.segment = -1
+    this.table.release()
+  }
+
+  private firstChunk(row: number, { mint }: BlockRange): number {
+    const { chunkEnds, maxts } = this.table.columns
+    const end = chunkEnds[row + 1]!
+    let at = chunkEnds[row]!
+    while (at < end && maxts[at]! < mint) at++
+    return at
+  }
+
+  private endChunk(row: number, { maxt }: BlockRange): number {
+    const { chunkEnds, mints } = this.table.columns
+    const start = chunkEnds[row]!
+    let at = chunkEnds[row + 1]!
+    while (at > start && mints[at - 1]! > maxt) at--
+    return at
+  }
+}
+
+/** Takes deleted samples out of columns from an index on. */
+function dropDeleted(out: SampleColumns, from: number, deleted: readonly Deleted[]): void {
+  const { ts, values, histograms, starts, count } = out
+  let kept = from
+  for (let i = from; i < count; i++) {
+    const t = ts[i]!
+    if (deleted.some(({ mint, maxt }) => t >= mint && t <= maxt)) continue
+    ts[kept] = t
+    // By bits: a stale marker is a NaN of its own.
+    if (kept !== i) values.copyWithin(kept, i, i + 1)
+    if (histograms !== undefined) histograms[kept] = histograms[i]
+    if (starts !== undefined) starts[kept] = starts[i]!
+    kept++
+  }
+  out.count = kept
+  if (histograms !== undefined) histograms.length = kept
+}

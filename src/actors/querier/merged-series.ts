@@ -1,0 +1,193 @@
+/**
+ * Series of several sources as one selection: blocks in order of their times, then the shards'
+ * heads. Series with equal labels become one; a sample that several have is taken once, from a head
+ * before a block.
+ *
+ * Hot: `read` once per series of a query; benchmark bench/macro/blocks.ts.
+ */
+import type {
+  FetchMeter,
+  LabelTable,
+  SampleBuffer,
+  SelectedSeries,
+} from '../../shared/promql/index.js'
+import { emptyColumns, type SampleColumns } from '../../shared/tsdb/index.js'
+import type { BlockRange } from './block-reads.js'
+import type { BlockSelection } from './block-selection.js'
+import { mergeSamples } from './merge.js'
+
+/** The series of one head. */
+export interface HeadSeries {
+  /** [n] label sets. */
+  readonly sets: Uint32Array
+  /** Reads to arrays that may be a cache's. */
+  read(index: number, mint: number, maxt: number, out: SampleBuffer): void
+  /** Reads to arrays that are `out`'s own. */
+  readOwn(index: number, mint: number, maxt: number, out: SampleBuffer): void
+}
+
+/** What a selection is made of. */
+export interface SeriesParts {
+  /** In order of their times. */
+  readonly blocks: readonly BlockSelection[]
+  /** Of equal samples the first one's stays. */
+  readonly heads: readonly HeadSeries[]
+  /** Counts the chunks of blocks. */
+  readonly meter: FetchMeter
+}
+
+/** Makes the selection; it owns the blocks from now on. */
+export function mergeSeries(parts: SeriesParts, labels: LabelTable): SelectedSeries {
+  return new MergedSeries(parts, labels)
+}
+
+/** Sources of union series: [source] its part, its index in there, and the next one of the series. */
+class MergedSeries implements SelectedSeries {
+  readonly count: number
+  readonly sets: Uint32Array
+  private readonly blocks: readonly BlockSelection[]
+  private readonly heads: readonly HeadSeries[]
+  private readonly meter: FetchMeter
+  private readonly partOf: Uint16Array
+  private readonly indexIn: Uint32Array
+  private readonly next: Int32Array
+  /** [series] its first source. */
+  private readonly first: Uint32Array
+  /** Arrays of callers' buffers that are no cached columns. */
+  private readonly own = new WeakMap<SampleBuffer, SampleColumns>()
+  private side = emptyColumns()
+  private merged = emptyColumns()
+
+  constructor({ blocks, heads, meter }: SeriesParts, labels: LabelTable) {
+    this.blocks = blocks
+    this.heads = heads
+    this.meter = meter
+    let total = 0
+    for (const { rows } of blocks) total += rows.length
+    for (const { sets } of heads) total += sets.length
+    this.partOf = new Uint16Array(total)
+    this.indexIn = new Uint32Array(total)
+    this.next = new Int32Array(total).fill(-1)
+    this.first = new Uint32Array(total)
+    this.sets = new Uint32Array(total)
+    const seriesOf = new Uint32Array(labels.size().sets)
+    const last = new Uint32Array(total)
+    let count = 0
+    let source = 0
+    const take = (set: number, part: number, index: number): void => {
+      this.partOf[source] = part
+      this.indexIn[source] = index
+      const known = seriesOf[set]!
+      if (known !== 0) {
+        this.next[last[known - 1]!] = source
+        last[known - 1] = source++
+        return
+      }
+      this.sets[count] = set
+      this.first[count] = source
+      last[count] = source++
+      seriesOf[set] = ++count
+    }
+    for (const [part, block] of blocks.entries()) {
+      for (let i = 0; i < block.rows.length; i++) take(block.setAt(i), part, i)
+    }
+    // Each is merged before what came earlier, so the first one comes last.
+    for (let head = heads.length - 1; head >= 0; head--) {
+      const { sets } = heads[head]!
+      for (let i = 0; i < sets.length; i++) take(sets[i]!, blocks.length + head, i)
+    }
+    this.count = count
+    this.sets = this.sets.subarray(0, count)
+  }
+
+  read(index: number, mint: number, maxt: number, out: SampleBuffer): void {
+    let source = this.first[index]!
+    const { blocks } = this
+    if (this.next[source]! < 0 && this.partOf[source]! >= blocks.length) {
+      this.heads[this.partOf[source]! - blocks.length]!.read(this.indexIn[source]!, mint, maxt, out)
+      return
+    }
+    const columns = this.ownOf(out)
+    clear(columns)
+    const range = { mint, maxt }
+    for (; source >= 0; source = this.next[source]!) {
+      const part = this.partOf[source]!
+      if (part < blocks.length) this.readBlock(blocks[part]!, this.indexIn[source]!, range, columns)
+      else {
+        clear(this.side)
+        const head = this.heads[part - blocks.length]!
+        head.readOwn(this.indexIn[source]!, mint, maxt, this.side)
+        this.mergeSide(columns, true)
+      }
+    }
+    out.ts = columns.ts
+    out.values = columns.values
+    out.count = columns.count
+    out.histograms = columns.histograms
+    out.starts = columns.starts
+    out.hasNoStale = false
+  }
+
+  release(): void {
+    for (const block of this.blocks) block.release()
+    this.side = emptyColumns()
+    this.merged = emptyColumns()
+  }
+
+  private readBlock(
+    block: BlockSelection,
+    index: number,
+    range: BlockRange,
+    columns: SampleColumns,
+  ): void {
+    const { count } = columns
+    const start = block.startOf(index, range)
+    if (start === Number.POSITIVE_INFINITY) return
+    if (count === 0 || start > columns.ts[count - 1]!) {
+      block.append(index, range, columns, this.meter)
+      return
+    }
+    clear(this.side)
+    block.append(index, range, this.side, this.meter)
+    this.mergeSide(columns, false)
+  }
+
+  /** Merges what is at the side into columns. */
+  private mergeSide(columns: SampleColumns, sideWins: boolean): void {
+    if (this.side.count === 0) return
+    if (columns.count === 0) swap(columns, this.side)
+    else {
+      if (sideWins) mergeSamples(this.side, columns, this.merged)
+      else mergeSamples(columns, this.side, this.merged)
+      swap(columns, this.merged)
+    }
+  }
+
+  private ownOf(out: SampleBuffer): SampleColumns {
+    const known = this.own.get(out)
+    if (known !== undefined) return known
+    const columns = emptyColumns()
+    this.own.set(out, columns)
+    return columns
+  }
+}
+
+function clear(columns: SampleColumns): void {
+  columns.count = 0
+  columns.histograms = undefined
+  columns.starts = undefined
+}
+
+function swap(a: SampleColumns, b: SampleColumns): void {
+  const { ts, values, count, histograms, starts } = a
+  a.ts = b.ts
+  a.values = b.values
+  a.count = b.count
+  a.histograms = b.histograms
+  a.starts = b.starts
+  b.ts = ts
+  b.values = values
+  b.count = count
+  b.histograms = histograms
+  b.starts = starts
+}

@@ -1,0 +1,186 @@
+/**
+ * The blocks that are open: an index-header in memory and, of remote blocks, on local disk, made
+ * when a block is first asked for and let go when nobody has asked for long. Local blocks, and those
+ * of a bucket that is a folder, are read in place; others through the page cache.
+ */
+import type { BlockEntry } from '../../shared/blocks/index.js'
+import type { Bucket } from '../../shared/bucket/index.js'
+import type { Env } from '../../shared/env/index.js'
+import { AppError, fail } from '../../shared/errors/index.js'
+import {
+  type BlockFile,
+  decodeTombstones,
+  type IndexReader,
+  openIndex,
+  openLocalFile,
+  type ReadOptions,
+  type Tombstones,
+  writeIndexHeader,
+} from '../../shared/tsdb/index.js'
+import { type PageCache, PagedFile } from './page-cache.js'
+
+/** A block that is open. */
+export interface OpenBlock {
+  readonly tenant: string
+  readonly ulid: string
+  /** Folder of its files on this machine, if it has any. */
+  readonly dir: string | undefined
+  readonly index: IndexReader
+  readonly tombstones: Tombstones
+  close(): void
+}
+
+/** Where blocks come from. */
+export interface BlockPlaces {
+  readonly env: Env
+  readonly bucket: Bucket
+  readonly cache: PageCache
+  /** Folder for index-headers. */
+  readonly folder: string
+  /** How ranges of remote indexes are read. */
+  readonly reads: ReadOptions
+}
+
+interface Slot {
+  readonly block: Promise<OpenBlock>
+  readonly dir: string | undefined
+  usedAt: number
+}
+
+/** Open at a time at most; the one used longest ago is closed. */
+const OPEN_MAX = 2_000
+
+/** The open blocks of a shard, in order of use. */
+export class OpenBlocks {
+  private readonly places: BlockPlaces
+  private readonly slots = new Map<string, Slot>()
+
+  constructor(places: BlockPlaces) {
+    this.places = places
+  }
+
+  /** How many are open. */
+  size(): number {
+    return this.slots.size
+  }
+
+  /**
+   * Opens a block, or gives the one that is open.
+   * @throws AppError `block-gone`, `block-damaged`, those of the bucket
+   */
+  async get(entry: BlockEntry): Promise<OpenBlock> {
+    const key = `${entry.tenant}/${entry.ulid}`
+    const dir = this.dirOf(entry)
+    const known = this.slots.get(key)
+    if (known !== undefined && known.dir === dir) {
+      known.usedAt = this.places.env.clock.monotonic()
+      this.slots.delete(key)
+      this.slots.set(key, known)
+      return await known.block
+    }
+    if (known !== undefined) this.drop(key)
+    const block = dir === undefined ? this.openRemote(entry) : this.openLocal(entry, dir)
+    const slot: Slot = { block, dir, usedAt: this.places.env.clock.monotonic() }
+    this.slots.set(key, slot)
+    if (this.slots.size > OPEN_MAX)
+      for (const oldest of this.slots.keys()) return this.closeFor(oldest, block)
+    return await this.orForget(key, slot)
+  }
+
+  /** Lets go of a block that failed, so that the next question opens it anew. */
+  drop(key: string): void {
+    const slot = this.slots.get(key)
+    if (slot === undefined) return
+    this.slots.delete(key)
+    slot.block.then(
+      (block) => block.close(),
+      () => {},
+    )
+  }
+
+  /** Closes what nobody has asked for since a time of the monotonic clock. */
+  closeIdle(before: number): void {
+    for (const [key, slot] of this.slots) {
+      if (slot.usedAt >= before) return
+      this.drop(key)
+    }
+  }
+
+  /** Closes everything. */
+  close(): void {
+    for (const key of [...this.slots.keys()]) this.drop(key)
+  }
+
+  private closeFor(oldest: string, block: Promise<OpenBlock>): Promise<OpenBlock> {
+    this.drop(oldest)
+    return block
+  }
+
+  private async orForget(key: string, slot: Slot): Promise<OpenBlock> {
+    try {
+      return await slot.block
+    } catch (error) {
+      if (this.slots.get(key) === slot) this.slots.delete(key)
+      throw error
+    }
+  }
+
+  private dirOf(entry: BlockEntry): string | undefined {
+    if (entry.localDir !== undefined) return entry.localDir
+    const meta = this.places.bucket.localPath(`${entry.tenant}/${entry.ulid}/meta.json`)
+    return meta?.slice(0, meta.lastIndexOf('/'))
+  }
+
+  private async openLocal(entry: BlockEntry, dir: string): Promise<OpenBlock> {
+    const { disk } = this.places.env
+    const { tenant, ulid } = entry
+    const path = `${dir}/index`
+    if (!disk.exists(path)) throw fail('block-gone', { block: ulid })
+    const file = openLocalFile(disk, path)
+    try {
+      const index = await openIndex(file, { block: ulid })
+      const stones = `${dir}/tombstones`
+      const tombstones = disk.exists(stones)
+        ? decodeTombstones(disk.readFile(stones), ulid)
+        : new Map()
+      return { tenant, ulid, dir, index, tombstones, close: () => file.close() }
+    } catch (error) {
+      file.close()
+      throw error
+    }
+  }
+
+  private async openRemote(entry: BlockEntry): Promise<OpenBlock> {
+    const { bucket, cache, env, reads } = this.places
+    const { tenant, ulid } = entry
+    const key = `${tenant}/${ulid}/index`
+    const size = await bucket.attributes(key).then(
+      (attributes) => attributes.size,
+      (error: unknown) => {
+        throw goneOr(error, ulid)
+      },
+    )
+    const file: BlockFile = new PagedFile(cache, key, size)
+    const folder = `${this.places.folder}/${tenant}/${ulid}`
+    const path = `${folder}/index-header`
+    env.disk.makeFolder(folder)
+    if (!env.disk.exists(path)) await writeIndexHeader(env.disk, path, file, ulid)
+    const header = openLocalFile(env.disk, path)
+    try {
+      const index = await openIndex(file, { block: ulid, header, reads })
+      const tombstones: Tombstones = new Map()
+      return { tenant, ulid, dir: undefined, index, tombstones, close: () => header.close() }
+    } catch (error) {
+      header.close()
+      // Damaged or of another version: the next try makes it anew.
+      env.disk.remove(path)
+      throw goneOr(error, ulid)
+    }
+  }
+}
+
+/** What a missing object of a block means to who asked. */
+export function goneOr(error: unknown, ulid: string): unknown {
+  if (!(error instanceof AppError) || error.id !== 'bucket-not-found') return error
+  return fail('block-gone', { block: ulid }, error)
+}

@@ -1,0 +1,201 @@
+/**
+ * Bytes of remote objects in pages of shared memory, within a budget: index and chunks alike, the
+ * page used longest ago goes first. A page that several ask for at once is got once; pages that lie
+ * near each other are got by one request. What readers hold they keep: pages are shared memory, and
+ * live until the last thread has let go of them.
+ */
+import type { Bucket } from '../../shared/bucket/index.js'
+import type { Metrics } from '../../shared/telemetry/index.js'
+
+/** Bytes of a page; the last one of an object is shorter. */
+export const PAGE_BYTES = 64 << 10
+/** Bytes of one request at most. */
+const GET_BYTES_MAX = 8 << 20
+
+/** How the cache is made. */
+export interface PageCacheOptions {
+  readonly bytesMax: number
+  /** Pages that are so near are got together. */
+  readonly gapBytes: number
+  readonly parallelReads: number
+  /** Tells what is held; false: the process has no room for that. */
+  claim(bytes: number): boolean
+  readonly metrics: Metrics
+}
+
+/** The cache over one bucket. */
+export class PageCache {
+  private readonly bucket: Bucket
+  private readonly options: PageCacheOptions
+  /** In order of use, `key#page` → page. */
+  private readonly pages = new Map<string, SharedArrayBuffer>()
+  private readonly pending = new Map<string, Promise<SharedArrayBuffer>>()
+  private bytes = 0
+  private running = 0
+  private readonly queue: (() => void)[] = []
+
+  constructor(bucket: Bucket, options: PageCacheOptions) {
+    this.bucket = bucket
+    this.options = options
+  }
+
+  /** Bytes held. */
+  bytesHeld(): number {
+    return this.bytes
+  }
+
+  /**
+   * Pages of an object, in the order asked for; beyond its end they are short or empty.
+   *
+   * @param numbers ascending
+   * @throws AppError of the bucket, `bucket-not-found` among them
+   */
+  async get(key: string, numbers: Uint32Array): Promise<SharedArrayBuffer[]> {
+    const missing: number[] = []
+    const found = new Array<SharedArrayBuffer | Promise<SharedArrayBuffer> | undefined>(
+      numbers.length,
+    )
+    for (let i = 0; i < numbers.length; i++) {
+      const name = `${key}#${numbers[i]}`
+      found[i] = this.use(name) ?? this.pending.get(name)
+      if (found[i] === undefined) missing.push(i)
+    }
+    const { metrics } = this.options
+    metrics.cell('nilo_store_gateway_pages_total', 'hit').add(numbers.length - missing.length)
+    metrics.cell('nilo_store_gateway_pages_total', 'miss').add(missing.length)
+    for (const run of runsOf(missing, numbers, this.options.gapBytes)) {
+      const pages = this.fetch(key, run.from, run.to)
+      for (const i of run.members) {
+        const page = pages.then((all) => all[numbers[i]! - run.from]!)
+        const name = `${key}#${numbers[i]}`
+        this.pending.set(name, page)
+        const done = (): void => void this.pending.delete(name)
+        page.then(done, done)
+        found[i] = page
+      }
+    }
+    return await Promise.all(found.map((page) => page!))
+  }
+
+  /** Forgets an object. */
+  drop(prefix: string): void {
+    for (const [name, page] of this.pages) {
+      if (!name.startsWith(prefix)) continue
+      this.pages.delete(name)
+      this.bytes -= page.byteLength
+    }
+    this.options.claim(this.bytes)
+  }
+
+  private use(name: string): SharedArrayBuffer | undefined {
+    const page = this.pages.get(name)
+    if (page === undefined) return undefined
+    this.pages.delete(name)
+    this.pages.set(name, page)
+    return page
+  }
+
+  /** Gets pages [from, to) of an object by one request. */
+  private async fetch(key: string, from: number, to: number): Promise<SharedArrayBuffer[]> {
+    while (this.running >= this.options.parallelReads) {
+      await new Promise<void>((resolve) => this.queue.push(resolve))
+    }
+    this.running++
+    try {
+      const bytes = await this.bucket.getRange(key, from * PAGE_BYTES, (to - from) * PAGE_BYTES)
+      const { metrics } = this.options
+      metrics.cell('nilo_store_gateway_gets_total').add(1)
+      metrics.cell('nilo_store_gateway_got_bytes_total').add(bytes.length)
+      const pages: SharedArrayBuffer[] = []
+      for (let at = 0; at < to - from; at++) {
+        const piece = bytes.subarray(at * PAGE_BYTES, (at + 1) * PAGE_BYTES)
+        const page = new SharedArrayBuffer(piece.length)
+        new Uint8Array(page).set(piece)
+        pages.push(page)
+        this.keep(`${key}#${from + at}`, page)
+      }
+      return pages
+    } finally {
+      this.running--
+      this.queue.shift()?.()
+    }
+  }
+
+  private keep(name: string, page: SharedArrayBuffer): void {
+    if (this.pages.has(name)) return
+    const { bytesMax, claim } = this.options
+    const size = page.byteLength
+    if (size === 0) return
+    while (this.bytes + size > bytesMax || !claim(this.bytes + size)) {
+      if (!this.dropOldest()) return
+    }
+    this.pages.set(name, page)
+    this.bytes += size
+  }
+
+  private dropOldest(): boolean {
+    for (const [name, page] of this.pages) {
+      this.pages.delete(name)
+      this.bytes -= page.byteLength
+      return true
+    }
+    return false
+  }
+}
+
+interface Run {
+  /** Pages [from, to). */
+  readonly from: number
+  to: number
+  /** Indexes of what was asked for and is missing. */
+  readonly members: number[]
+}
+
+/** Missing pages as runs, each of which is one request. */
+function runsOf(missing: readonly number[], numbers: Uint32Array, gapBytes: number): Run[] {
+  const runs: Run[] = []
+  const gapPages = Math.floor(gapBytes / PAGE_BYTES)
+  for (const i of missing) {
+    const page = numbers[i]!
+    const run = runs.at(-1)
+    const fits =
+      run !== undefined &&
+      page - run.to <= gapPages &&
+      (page + 1 - run.from) * PAGE_BYTES <= GET_BYTES_MAX
+    if (fits) {
+      run.to = page + 1
+      run.members.push(i)
+    } else runs.push({ from: page, to: page + 1, members: [i] })
+  }
+  return runs
+}
+
+/** A remote object as a file that is read through the cache; answers are copies. */
+export class PagedFile {
+  readonly size: number
+  private readonly cache: PageCache
+  private readonly key: string
+
+  constructor(cache: PageCache, key: string, size: number) {
+    this.cache = cache
+    this.key = key
+    this.size = size
+  }
+
+  async read(offset: number, count: number): Promise<Uint8Array> {
+    const end = Math.min(this.size, offset + count)
+    if (end <= offset) return new Uint8Array(0)
+    const first = Math.floor(offset / PAGE_BYTES)
+    const last = Math.floor((end - 1) / PAGE_BYTES)
+    const numbers = Uint32Array.from({ length: last - first + 1 }, (_, i) => first + i)
+    const pages = await this.cache.get(this.key, numbers)
+    const bytes = new Uint8Array(end - offset)
+    for (const [i, page] of pages.entries()) {
+      const start = (first + i) * PAGE_BYTES
+      const from = Math.max(0, offset - start)
+      const to = Math.min(page.byteLength, end - start)
+      if (to > from) bytes.set(new Uint8Array(page, from, to - from), start + from - offset)
+    }
+    return bytes
+  }
+}

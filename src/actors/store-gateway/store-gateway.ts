@@ -1,0 +1,164 @@
+/**
+ * A store-gateway shard: answers questions about its blocks from their index-headers and a cache of
+ * pages, and (shard 0) keeps the block list up to date with the bucket. No thread in sight:
+ * worker.ts gives it one, tests drive it.
+ */
+import type { BlockEntry } from '../../shared/blocks/index.js'
+import { type Bucket, openBucket } from '../../shared/bucket/index.js'
+import type { Env, Timer } from '../../shared/env/index.js'
+import { fail } from '../../shared/errors/index.js'
+import { MemoryBudget } from '../../shared/slab/index.js'
+import { BlockListReader } from '../supervisor/client.js'
+import type { BlockListCalls } from '../supervisor/contract.js'
+import type { StoreGatewayBoot, StoreGatewayCalls } from './contract.js'
+import { type OpenBlock, OpenBlocks } from './open-blocks.js'
+import { PageCache } from './page-cache.js'
+import { createCalls } from './select.js'
+import { BucketSync } from './sync.js'
+
+/** The first of the shards' cells for their caches; queriers have those before. */
+const CACHE_CLAIMANTS = 56
+/** A sync that failed is tried again so soon, ms. */
+const RETRY_MS = 5_000
+/** How often idle blocks are looked for, ms. */
+const IDLE_CHECK_MS = 60_000
+/** Bytes of one read of a remote index. */
+const READ_BYTES_MAX = 8 << 20
+
+/** One shard. */
+export class StoreGateway {
+  readonly calls: StoreGatewayCalls
+  private readonly env: Env
+  private readonly boot: StoreGatewayBoot
+  private readonly list: BlockListCalls
+  private readonly bucket: Bucket
+  private readonly cache: PageCache
+  private readonly blocks: OpenBlocks
+  private readonly sync: BucketSync
+  private readonly timers = new Set<Timer>()
+  private syncing: Promise<void> | undefined
+  private hasSynced = false
+  private isStopped = false
+  private lastError = ''
+
+  private constructor(env: Env, boot: StoreGatewayBoot, list: BlockListCalls, bucket: Bucket) {
+    const { index, config } = boot
+    this.env = env
+    this.boot = boot
+    this.list = list
+    this.bucket = bucket
+    const budget = boot.budget === undefined ? undefined : new MemoryBudget(boot.budget)
+    this.cache = new PageCache(bucket, {
+      bytesMax: config.cacheBytes,
+      gapBytes: config.gapBytes,
+      parallelReads: Math.max(1, config.parallelReads),
+      claim: (bytes) => budget?.tryRaise('caches', CACHE_CLAIMANTS + index, bytes) ?? true,
+      metrics: env.metrics,
+    })
+    const folder = `${config.dataDir}/store-gateway-${index}`
+    const { parallelReads, gapBytes } = config
+    const reads = { gapBytes, readBytesMax: READ_BYTES_MAX, parallelReads }
+    this.blocks = new OpenBlocks({ env, bucket, cache: this.cache, folder, reads })
+    this.sync = new BucketSync({ env, bucket, list, parallelReads: Math.max(1, parallelReads) })
+    const reader = new BlockListReader(list, boot.blockList)
+    this.calls = createCalls({
+      env,
+      cache: this.cache,
+      open: (tenant, ulid) => this.open(reader, tenant, ulid),
+      forget: (tenant, ulid) => this.blocks.drop(`${tenant}/${ulid}`),
+      sync: () => this.syncNow(),
+    })
+  }
+
+  /** Opens the bucket; nothing is asked of it yet. */
+  static async create(
+    env: Env,
+    boot: StoreGatewayBoot,
+    list: BlockListCalls,
+  ): Promise<StoreGateway> {
+    const { bucket, dataDir } = boot.config
+    const place = { dataDir, component: 'store-gateway' }
+    return new StoreGateway(env, boot, list, await openBucket(bucket, place, env))
+  }
+
+  /** Begins to look at the bucket, and at what is idle. */
+  start(): void {
+    this.after(IDLE_CHECK_MS, () => this.closeIdle())
+    if (this.boot.index === 0) this.syncLoop()
+  }
+
+  /** Bytes, blocks and the last sync, for /debug/actors. */
+  details(): Record<string, string | number | boolean> {
+    return {
+      blocksOpen: this.blocks.size(),
+      cacheBytes: this.cache.bytesHeld(),
+      hasSynced: this.hasSynced,
+      lastSyncError: this.lastError,
+    }
+  }
+
+  async drain(): Promise<void> {
+    this.isStopped = true
+    for (const timer of this.timers) timer.cancel()
+    await this.syncing?.catch(() => {})
+    this.blocks.close()
+    this.bucket.close()
+  }
+
+  private async open(reader: BlockListReader, tenant: string, ulid: string): Promise<OpenBlock> {
+    const { entries } = await reader.blocks(tenant)
+    const entry = entries.find((one: BlockEntry) => one.ulid === ulid)
+    if (entry === undefined) throw fail('block-gone', { block: ulid })
+    return await this.blocks.get(entry)
+  }
+
+  private syncLoop(): void {
+    this.syncNow().then(
+      () => this.after(this.boot.config.syncIntervalMs, () => this.syncLoop()),
+      () => this.after(RETRY_MS, () => this.syncLoop()),
+    )
+  }
+
+  /** Runs a sync, or waits for the one that runs. */
+  private async syncNow(): Promise<void> {
+    this.syncing ??= this.syncOnce().finally(() => {
+      this.syncing = undefined
+    })
+    await this.syncing
+  }
+
+  private async syncOnce(): Promise<void> {
+    const { env } = this
+    const start = env.clock.monotonic()
+    try {
+      const { tenants, blocks } = await this.sync.run()
+      await this.list.noteBucketRead({ reader: 'store-gateway' })
+      this.hasSynced = true
+      this.lastError = ''
+      const tookMs = Math.round(env.clock.monotonic() - start)
+      env.log.debug('bucket read', { tenants, blocks, took_ms: tookMs })
+      const seconds = Math.floor(env.clock.now() / 1000)
+      env.metrics
+        .cell('cortex_bucket_stores_blocks_last_successful_sync_timestamp_seconds')
+        .set(seconds)
+    } catch (error) {
+      this.lastError = String(error)
+      if (!this.isStopped) env.log.warn('the bucket could not be read', { err: String(error) })
+      throw error
+    }
+  }
+
+  private closeIdle(): void {
+    this.blocks.closeIdle(this.env.clock.monotonic() - this.boot.config.idleMs)
+    this.after(IDLE_CHECK_MS, () => this.closeIdle())
+  }
+
+  private after(ms: number, run: () => void): void {
+    if (this.isStopped) return
+    const timer = this.env.timers.after(ms, () => {
+      this.timers.delete(timer)
+      run()
+    })
+    this.timers.add(timer)
+  }
+}
