@@ -17,6 +17,7 @@ import { AppError, fail } from './shared/errors/index.js'
 const HELP = `usage: nilo [command] [flags]
 
   serve          runs the server (the default)
+  block          lists, inspects, verifies and dumps blocks (nilo block help)
   check-config   checks files and flags, prints what differs from the defaults
   version        prints the version
   help           prints this
@@ -36,7 +37,9 @@ async function main(args: readonly string[]): Promise<void> {
     } else if (command === 'version' || flags.some((flag) => /^--?version$/.test(flag))) {
       console.log(`nilometer ${version()} (Node ${process.versions.node})`)
     } else if (command === 'check-config') await checkConfig(flags)
-    else if (command === 'serve') await serve(flags)
+    else if (command === 'block') {
+      await (await import('./commands/block.js')).runBlock(flags, (line) => console.log(line))
+    } else if (command === 'serve') await serve(flags)
     else throw fail('bad-data', { text: `unknown command ${command}; \`nilo help\` lists them` })
   } catch (error) {
     complain(error)

@@ -35,6 +35,14 @@ export {
 } from './block/meta.js'
 export { type Block, openBlock } from './block/reader.js'
 export {
+  type DumpOptions,
+  dumpBlocks,
+  findBlocks,
+  inspectBlock,
+  listBlocks,
+  verifyBlocks,
+} from './block/report.js'
+export {
   type BlockChunk,
   type BlockSeries,
   readSeries,
@@ -46,6 +54,7 @@ export {
   encodeTombstones,
   type Tombstones,
 } from './block/tombstones.js'
+export { type BlockReport, type VerifyOptions, verifyBlock } from './block/verify.js'
 export { BLOCK_TEMPORARY, type BlockInput, compareLabels, writeBlock } from './block/writer.js'
 export type { StoredExemplar } from './head/exemplars.js'
 export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'

@@ -4,6 +4,7 @@
  * overlaps nor is deleted never comes here: it is copied.
  */
 import { fail } from '../../errors/index.js'
+import type { FloatHistogram } from '../../model/histogram.js'
 import { decodeFloats, type FloatColumns, FloatEncoder } from '../chunk/float-chunk.js'
 import { decodeFloatHistogramChunk } from '../chunk/float-histogram.js'
 import { decodeHistogramChunk } from '../chunk/histogram.js'
@@ -14,6 +15,7 @@ import {
   ENCODING_HISTOGRAM_ST,
   ENCODING_XOR,
   ENCODING_XOR2,
+  floatHistogramAt,
   type HistogramColumns,
   histogramAt,
 } from '../chunk/histogram-columns.js'
@@ -96,6 +98,23 @@ function decode(chunk: BlockChunk): Decoded {
     ? decodeHistogramChunk(data, encoding)
     : decodeFloatHistogramChunk(data, encoding)
   return { size: histograms.size, ts: histograms.ts, floats: undefined, histograms }
+}
+
+/** Times of a chunk's samples, ms; throws AppError `chunk-corrupt`. */
+export function timesOfChunk(encoding: number, data: Uint8Array): Float64Array {
+  return decode({ mint: 0, maxt: 0, encoding, data }).ts
+}
+
+/** A sample as a value, for dumps. */
+export type ChunkSample = readonly [t: number, value: number | FloatHistogram]
+
+/** Samples of a chunk; throws AppError `chunk-corrupt`. */
+export function* samplesOfChunk(chunk: BlockChunk): Generator<ChunkSample> {
+  const { size, ts, floats, histograms } = decode(chunk)
+  const values = floats === undefined ? undefined : new Float64Array(floats.words.buffer)
+  for (let i = 0; i < size; i++) {
+    yield [ts[i]!, values === undefined ? floatHistogramAt(histograms!, i) : values[i]!]
+  }
 }
 
 /** Chunks of one source in time order, gone through sample by sample. */
