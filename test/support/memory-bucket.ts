@@ -17,8 +17,6 @@ export interface BucketCall {
   readonly key: string
 }
 
-const PAGE_ENTRIES_MAX = 100
-
 /** The in-memory backend and its handles. */
 export class MemoryBackend implements BucketBackend {
   readonly name = 'memory'
@@ -56,7 +54,7 @@ export class MemoryBackend implements BucketBackend {
     }
   }
 
-  async listPage({ prefix, delimiter, from }: ListQuery): Promise<BucketPage> {
+  async listPage({ prefix, delimiter, from, limit }: ListQuery): Promise<BucketPage> {
     await this.called('list', prefix)
     const entries = new Map<string, BucketEntry>()
     const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix))
@@ -66,7 +64,7 @@ export class MemoryBackend implements BucketBackend {
       const folded = end < 0 ? key : key.slice(0, end + delimiter.length)
       if (from !== undefined && Buffer.compare(Buffer.from(folded), Buffer.from(from)) <= 0)
         continue
-      if (entries.size === PAGE_ENTRIES_MAX && !entries.has(folded)) {
+      if (entries.size === limit && !entries.has(folded)) {
         return { entries: [...entries.values()], next: [...entries.keys()].at(-1)! }
       }
       const { bytes, mtime } = this.objects.get(key)!

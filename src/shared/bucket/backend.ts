@@ -36,6 +36,8 @@ export interface ListQuery {
   readonly delimiter: string
   /** `next` of the page before. */
   readonly from: string | undefined
+  /** Entries wanted at most. */
+  readonly limit: number
 }
 
 /** Keys of one delete call. */

@@ -24,7 +24,6 @@ import type { BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
 const DRAFT = /\.draft-[0-9a-f]{16}$/
 const DRAFT_AGE_MS_MAX = 24 * 3600 * 1000
 const COPY_BYTES = 1024 * 1024
-const PAGE_ENTRIES_MAX = 1000
 /** A delete that takes the folder away while a put makes its draft there: the put tries again. */
 const PLACE_TRIES_MAX = 5
 
@@ -97,7 +96,7 @@ class FilesystemBackend implements BucketBackend {
     const entries: BucketEntry[] = []
     // The walk stops one entry after the page: that one's existence says that there is a next page.
     for (const entry of this.walk(query, '')) {
-      if (entries.length === PAGE_ENTRIES_MAX) return { entries, next: entries.at(-1)!.key }
+      if (entries.length === query.limit) return { entries, next: entries.at(-1)!.key }
       entries.push(entry)
     }
     return { entries }

@@ -6,12 +6,14 @@ import type { BucketBackend } from './backend.js'
 import type { Bucket } from './bucket.js'
 import { filesystemBackend } from './filesystem.js'
 import { createBucket, RETRY_DEFAULTS, type RetryPolicy } from './retrying.js'
+import type { S3Config } from './s3.js'
 
 /** The keys below `blocks_storage` (or another storage) that say where its bucket is. */
-export interface BucketConfig {
+export interface BucketConfig extends S3Config {
   readonly backend: 'filesystem' | 's3' | 'gcs' | 'azure' | 'swift'
   readonly storage_prefix: string
   readonly 'filesystem.dir': string
+  readonly 's3.max_retries': number
 }
 
 /** What is known where a bucket is opened. */
@@ -40,8 +42,18 @@ export async function openBucket(
     throw fail('config-invalid', { text })
   }
   const backend = await openBackend(config, place, env)
-  const policy = { ...RETRY_DEFAULTS, ...place.policy }
+  const policy = { ...RETRY_DEFAULTS, ...triesOf(config), ...place.policy }
   return createBucket({ backend, prefix, policy, env, component: place.component })
+}
+
+/** Mimir's keys count retries; a try comes before them. */
+function triesOf(config: BucketConfig): Partial<RetryPolicy> {
+  switch (config.backend) {
+    case 's3':
+      return { triesMax: config['s3.max_retries'] + 1 }
+    default:
+      return {}
+  }
 }
 
 async function openBackend(
@@ -54,6 +66,8 @@ async function openBackend(
       const dir = config['filesystem.dir']
       return filesystemBackend(isAbsolute(dir) ? dir : join(place.dataDir, dir), env)
     }
+    case 's3':
+      return (await import('./s3.js')).s3Backend(config, env)
     default:
       throw fail('config-invalid', { text: `backend: ${config.backend} is not there yet` })
   }

@@ -13,7 +13,7 @@ import {
 } from './backend.js'
 import type { Bucket, BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
 
-/** How long and how often is tried. */
+/** How long and how often is tried, and how much is asked for at once. */
 export interface RetryPolicy {
   /** Tries of one call, the first included. */
   readonly triesMax: number
@@ -23,6 +23,8 @@ export interface RetryPolicy {
   readonly giveUpMs: number
   /** Wait before the second try; doubles, up to {@link BACKOFF_MS_MAX}, with jitter. */
   readonly backoffMs: number
+  /** Entries of a page of a listing. */
+  readonly pageEntries: number
 }
 
 /** Defaults; configuration changes tries and time. */
@@ -31,6 +33,7 @@ export const RETRY_DEFAULTS: RetryPolicy = {
   tryTimeoutMs: 30_000,
   giveUpMs: 60_000,
   backoffMs: 100,
+  pageEntries: 1000,
 }
 
 /** Longest wait between two tries. */
@@ -109,7 +112,7 @@ class RetryingBucket implements Bucket {
     const full = this.prefix + prefix
     let from: string | undefined
     do {
-      const query = { prefix: full, delimiter, from }
+      const query = { prefix: full, delimiter, from, limit: this.parts.policy.pageEntries }
       const page = await this.tried('iter', full, UNKNOWN_SIZE, (signal) =>
         this.parts.backend.listPage(query, signal),
       )

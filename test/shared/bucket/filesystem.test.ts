@@ -34,7 +34,7 @@ const env = createFakeEnv({ now: Date.now() })
 env.disk.makeFolder('local')
 testBucketContract({
   name: 'memory',
-  open: async () => createMemoryBucket(env).bucket,
+  open: async () => createMemoryBucket(env, { policy: { pageEntries: 100 } }).bucket,
   writeLocal: (bytes) => {
     env.disk.replaceFile('local/file', bytes)
     return 'local/file'
@@ -71,7 +71,7 @@ test('hides a draft, until it is a day old', async (t) => {
     disk: nodeDisk(),
   })
   const page = await old.listPage(
-    { prefix: '', delimiter: '', from: undefined },
+    { prefix: '', delimiter: '', from: undefined, limit: 10 },
     new AbortController().signal,
   )
   assert.deepEqual(
