@@ -32,6 +32,8 @@ export function httpConfigOf(config: Config): HttpConfig {
     inflightPushesMax: config['distributor.instance_limits.max_inflight_push_requests'],
     inflightPushBytesMax: inflightBytes > 0 ? inflightBytes : INFLIGHT_BYTES_DEFAULT,
     formBytesMax: config['frontend.max_body_size'],
+    queryStatsEnabled: config['frontend.query_stats_enabled'],
+    logSlowerThanMs: config['frontend.log_queries_longer_than'],
     readTimeoutMs: config['server.http_server_read_timeout'],
     stallTimeoutMs: STALL_TIMEOUT_MS,
     idleTimeoutMs: config['server.http_server_idle_timeout'],

@@ -7,6 +7,7 @@ import * as admin from './routes/admin.js'
 import * as limits from './routes/limits.js'
 import { otlpMetrics } from './routes/otlp.js'
 import { push } from './routes/push.js'
+import * as queries from './routes/queries.js'
 import * as query from './routes/query.js'
 
 /** A page without tenant. */
@@ -41,6 +42,16 @@ const EXEMPLARS = {
   path: '/api/v1/query_exemplars',
   handler: query.queryExemplars,
   doc: 'Exemplars of the selected series.',
+}
+const EXPLAIN = {
+  path: '/api/v1/explain',
+  handler: query.explain,
+  doc: 'The plan of a query, as JSON or (`format=text`) text.',
+}
+const ANALYZE = {
+  path: '/api/v1/analyze',
+  handler: query.analyze,
+  doc: 'Runs a query and tells what each node of its plan cost.',
 }
 const BUILD = {
   path: '/api/v1/status/buildinfo',
@@ -112,6 +123,22 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { ...POST_API, ...PARSE },
   { ...GET_API, ...EXEMPLARS },
   { ...POST_API, ...EXEMPLARS },
+  { ...GET_API, ...EXPLAIN },
+  { ...POST_API, ...EXPLAIN },
+  { ...GET_API, ...ANALYZE },
+  { ...POST_API, ...ANALYZE },
+  {
+    ...GET_API,
+    path: '/api/v1/queries',
+    handler: queries.ownQueries,
+    doc: 'Queries of the tenant that wait or run.',
+  },
+  {
+    ...POST_API,
+    path: '/api/v1/queries/:id/cancel',
+    handler: queries.cancelQuery,
+    doc: 'Ends one of them.',
+  },
   { ...STATUS, prefix: 'prometheus', ...BUILD },
   { ...STATUS, prefix: 'prometheus', ...STATUS_CONFIG },
   { ...STATUS, prefix: 'prometheus', ...STATUS_FLAGS },
@@ -159,7 +186,20 @@ export const ENDPOINTS: readonly Endpoint[] = [
     handler: admin.debugDamage,
     doc: 'What of the data could not be read at the last start, and what was lost.',
   },
-  { ...PAGE, path: '/debug/queries', handler: admin.debugQueries, doc: 'Queries in hand.' },
+  { ...PAGE, path: '/debug/queries', handler: queries.debugQueries, doc: 'Queries in hand.' },
+  {
+    ...PAGE,
+    method: 'POST',
+    path: '/debug/queries/:id/cancel',
+    handler: queries.debugCancel,
+    doc: 'Ends a query.',
+  },
+  {
+    ...PAGE,
+    path: '/debug/slow-queries',
+    handler: queries.slowQueries,
+    doc: 'The last queries that took long.',
+  },
   { ...STATUS, ...BUILD },
   { ...STATUS, ...STATUS_CONFIG },
   { ...STATUS, ...STATUS_FLAGS },

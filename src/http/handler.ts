@@ -40,6 +40,10 @@ export interface HttpConfig {
   readonly inflightPushBytesMax: number
   /** `frontend.max_body_size`: forms of the query API. */
   readonly formBytesMax: number
+  /** `frontend.query_stats_enabled`: a log line and a Server-Timing header for each query. */
+  readonly queryStatsEnabled: boolean
+  /** `frontend.log_queries_longer_than`, ms; 0 = none, below = all. */
+  readonly logSlowerThanMs: number
   /** Milliseconds for a whole request body to arrive. */
   readonly readTimeoutMs: number
   /** Milliseconds after which a client that takes nothing of its answer is cut off. */
@@ -129,6 +133,8 @@ export interface HttpRequest {
   readonly incoming: IncomingMessage
   /** Checked; '' where the endpoint needs none; `a|b`, sorted, where several are read. */
   readonly tenant: string
+  /** Mimir's name of the endpoint. */
+  readonly route: string
   /** A path parameter, decoded. */
   param(name: string): string
   /** Parameters of the URL. */

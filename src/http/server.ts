@@ -220,6 +220,7 @@ function requestOf(
   return {
     incoming,
     tenant: endpoint.auth ? tenantOf(incoming, config, endpoint.isFederated === true) : '',
+    route: endpoint.route,
     param,
     search: () => {
       search ??= searchOf(incoming)

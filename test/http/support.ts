@@ -60,6 +60,7 @@ export async function startFront(
     outstandingPerTenantMax: 2,
     outstandingMax: 100,
     timeoutMs: 120_000,
+    slowMs: 1_000,
     triesMax: 3,
   })
   const pushes: ReceivedPush[] = []

@@ -136,6 +136,10 @@ export class FakeLog implements Log {
     this.note('error', msg, fields)
   }
 
+  record(msg: string, fields?: LogFields): void {
+    this.note('info', msg, fields)
+  }
+
   with(fields: LogFields): FakeLog {
     return new FakeLog(this.lines, { ...this.bound, ...fields })
   }

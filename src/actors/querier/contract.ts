@@ -87,6 +87,8 @@ export type QuerierQuery =
       /** 0 = the configured one. */
       readonly lookbackMs: number
       readonly limit: number
+      /** Whether statistics stand in the answer, with samples by step or without. */
+      readonly stats?: 'sum' | 'steps'
     }
   | {
       readonly kind: 'query-range'
@@ -96,6 +98,14 @@ export type QuerierQuery =
       readonly stepMs: number
       readonly lookbackMs: number
       readonly limit: number
+      readonly stats?: 'sum' | 'steps'
+    }
+  | {
+      /** The plan of a query; `isRun`: and what its nodes cost. */
+      readonly kind: 'explain'
+      readonly of: QueryOf<'query' | 'query-range'>
+      readonly isRun: boolean
+      readonly asText: boolean
     }
   | ({ readonly kind: 'series' } & SeriesQuery)
   | ({ readonly kind: 'label-names' } & SeriesQuery)
@@ -126,9 +136,27 @@ export interface QuerierTask {
   readonly tenant: string
   readonly query: QuerierQuery
   readonly cancel: CancelCell
+  /** How long it has waited for this thread, ms. */
+  readonly waitedMs?: number
 }
 
-/** The JSON of a successful answer (envelope included), in pieces of about 1 MiB to send in order. */
+/** What the answer of an instant or range query cost. */
+export interface AnswerStats {
+  /** Chunks read and decoded, and their bytes; those of cached columns are not read. */
+  readonly chunks: number
+  readonly chunkBytes: number
+  readonly cacheHits: number
+  readonly cacheMisses: number
+  readonly samplesPeak: number
+  readonly bytesPeak: number
+  readonly prepareMs: number
+  readonly evalMs: number
+  readonly encodeMs: number
+  readonly responseSeries: number
+  readonly responseSamples: number
+}
+
+/** The body of a successful answer (envelope included), in pieces of about 1 MiB to send in order. */
 export interface QuerierAnswer {
   /** Each owns its ArrayBuffer, which is transferred. */
   readonly pieces: readonly Uint8Array[]
@@ -136,4 +164,7 @@ export interface QuerierAnswer {
   readonly seriesRead: number
   /** Milliseconds that the thread spent on the query. */
   readonly tookMs: number
+  /** JSON when left out. */
+  readonly contentType?: string
+  readonly stats?: AnswerStats
 }

@@ -13,7 +13,7 @@ import {
   encodeStrings,
 } from '../../shared/wire/json/index.js'
 import type { MetricMetadata } from '../ingester/contract.js'
-import type { QueryOf, SeriesQuery } from './contract.js'
+import type { AnswerStats, QueryOf, SeriesQuery } from './contract.js'
 import type { TimeRange } from './fanout.js'
 import type { Reads } from './federation.js'
 import { SELECTOR_OPTIONS, TRUNCATED } from './texts.js'
@@ -31,6 +31,8 @@ export interface Outcome {
   readonly pieces: readonly Uint8Array[]
   readonly samplesRead: number
   readonly seriesRead: number
+  readonly contentType?: string
+  readonly stats?: AnswerStats
 }
 
 const EMPTY_MATCHER = 'match[] must contain at least one non-empty matcher'

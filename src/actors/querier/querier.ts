@@ -6,17 +6,7 @@
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
 import { Limits, type LimitsData } from '../../shared/limits/index.js'
-import {
-  type Expr,
-  execute,
-  formatExpr,
-  LabelTable,
-  type ParseOptions,
-  parse,
-  type Query,
-  type QueryResult,
-  treeOf,
-} from '../../shared/promql/index.js'
+import { type Expr, formatExpr, LabelTable, treeOf } from '../../shared/promql/index.js'
 import { MemoryBudget } from '../../shared/slab/index.js'
 import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
 import { type BlockParts, BlockReads } from './block-reads.js'
@@ -25,10 +15,10 @@ import {
   CANCEL_TIMEOUT,
   type QuerierAnswer,
   type QuerierBoot,
-  type QuerierQuery,
   type QuerierTask,
   type QueryOf,
 } from './contract.js'
+import { answerExplain, answerQuery, type EvaluateContext, parseChecked } from './evaluate.js'
 import { answerExemplars } from './exemplars.js'
 import { Fanout, type ShardLink } from './fanout.js'
 import { Federation, type Reads } from './federation.js'
@@ -40,8 +30,7 @@ import {
   listOutcome,
   type Outcome,
 } from './label-queries.js'
-import { type QueryLimits, queryLimitsOf } from './query-limits.js'
-import { TRUNCATED } from './texts.js'
+import { clampLabels, type QueryLimits, queryLimitsOf } from './query-limits.js'
 
 /** Sizes of the label table from which on it is made anew before the next query. */
 const SETS_MAX = 300_000
@@ -49,9 +38,6 @@ const PAIRS_MAX = 500_000
 
 /** The first of the queriers' cells for their caches. */
 const CACHE_CLAIMANTS = 32
-
-/** Of each kind in one answer, as in Prometheus' API. */
-const NOTES_MAX = 10
 
 /** What a querier needs to reach blocks. */
 export type BlockAccess = Pick<BlockParts, 'list' | 'gateways'>
@@ -112,9 +98,7 @@ export class Querier {
     const cell = new Int32Array(task.cancel.cells)
     const { index } = task.cancel
     try {
-      const outcome = await this.answer(task.tenant, task.query, () => {
-        return Atomics.load(cell, index) !== CANCEL_NONE
-      })
+      const outcome = await this.answer(task, () => Atomics.load(cell, index) !== CANCEL_NONE)
       return { ...outcome, tookMs: clock.monotonic() - start }
     } catch (error) {
       const isLate = Atomics.load(cell, index) === CANCEL_TIMEOUT
@@ -124,22 +108,21 @@ export class Querier {
     }
   }
 
-  private answer(
-    tenant: string,
-    query: QuerierQuery,
-    isCanceled: () => boolean,
-  ): Outcome | Promise<Outcome> {
+  private answer(task: QuerierTask, isCanceled: () => boolean): Outcome | Promise<Outcome> {
+    const { tenant, query } = task
     const context = { tenant, fanout: this.reads, labels: this.labels, isCanceled }
     switch (query.kind) {
       case 'query':
       case 'query-range':
-        return this.evaluate(tenant, query, isCanceled)
+        return answerQuery(this.evaluateContext(task, isCanceled), query)
+      case 'explain':
+        return answerExplain(this.evaluateContext(task, isCanceled), query)
       case 'series':
-        return answerSeries(context, query)
+        return answerSeries(context, this.clamped(tenant, query))
       case 'label-names':
-        return answerLabelNames(context, query)
+        return answerLabelNames(context, this.clamped(tenant, query))
       case 'label-values':
-        return answerLabelValues(context, query)
+        return answerLabelValues(context, this.clamped(tenant, query))
       case 'metadata':
         return answerMetadata(context, query)
       case 'format-query':
@@ -151,85 +134,41 @@ export class Querier {
     }
   }
 
+  private evaluateContext(task: QuerierTask, isCanceled: () => boolean): EvaluateContext {
+    const { tenant } = task
+    return {
+      env: this.env,
+      config: this.boot.config,
+      tenant,
+      limits: this.limitsOf(tenant),
+      reads: this.reads,
+      labels: this.labels,
+      json: this.json,
+      reserve: (bytes) => {
+        if (bytes === 0) this.budget?.set('queries', this.seat, 0)
+        return bytes === 0 || (this.budget?.tryRaise('queries', this.seat, bytes) ?? true)
+      },
+      isCanceled,
+      waitedMs: task.waitedMs ?? 0,
+    }
+  }
+
   private parse(tenant: string, text: string): Expr {
-    return parseQuery(text, this.limitsOf(tenant).syntax)
+    return parseChecked(text, this.limitsOf(tenant))
   }
 
   private limitsOf(tenant: string): QueryLimits {
     return queryLimitsOf(this.limits.of(tenant))
   }
 
-  private async evaluate(
+  /** A label query as the tenant may make it. */
+  private clamped<T extends QueryOf<'series' | 'label-names' | 'label-values'>>(
     tenant: string,
-    query: QueryOf<'query' | 'query-range'>,
-    isCanceled: () => boolean,
-  ): Promise<Outcome> {
-    const { config } = this.boot
+    query: T,
+  ): T {
     const limits = this.limitsOf(tenant)
-    const expr = this.parse(tenant, query.text)
-    const isInstant = query.kind === 'query'
-    const request: Query = {
-      text: query.text,
-      start: isInstant ? query.atMs : query.startMs,
-      end: isInstant ? query.atMs : query.endMs,
-      step: isInstant ? 0 : query.stepMs,
-      lookbackMs: query.lookbackMs > 0 ? query.lookbackMs : config.lookbackMs,
-      subqueryStepMs: config.evaluationIntervalMs,
-      delayedNameRemoval: limits.delayedNameRemoval,
-      samplesMax: config.samplesMax,
-      memoryMax: limits.memoryMax,
-      reserve: (bytes) => this.budget?.tryRaise('queries', this.seat, bytes) ?? true,
-      isCanceled,
-    }
-    const source = this.reads.source(tenant)
-    let result: QueryResult
-    try {
-      result = await execute(expr, request, source, this.labels)
-    } catch (error) {
-      throw isInvalidRange(error) ? invalidQuery(error) : error
-    } finally {
-      this.budget?.set('queries', this.seat, 0)
-    }
-    const pieces = this.json.encode(withFewNotes(limited(result, query.limit)))
-    return { pieces, samplesRead: result.samplesRead, seriesRead: result.seriesRead }
+    const most = limits.rowsMax[query.kind]
+    const limit = most > 0 && (query.limit === 0 || query.limit > most) ? most : query.limit
+    return { ...clampLabels(query, limits, this.env.clock.now()), limit }
   }
-}
-
-function parseQuery(text: string, syntax: ParseOptions): Expr {
-  try {
-    return parse(text, syntax)
-  } catch (error) {
-    throw error instanceof AppError ? invalidQuery(error) : error
-  }
-}
-
-/** Prometheus' words around what is wrong with a query as such. */
-function invalidQuery(error: AppError): AppError {
-  return fail('query-parse', { text: `invalid parameter "query": ${error.message}` }, error)
-}
-
-/** A range query of a range vector or string. */
-function isInvalidRange(error: unknown): error is AppError {
-  return error instanceof AppError && error.id === 'bad-data'
-}
-
-/** The answer with `limit` rows at most, and a warning when that cut it. */
-function limited(result: QueryResult, limit: number): QueryResult {
-  const { data } = result
-  if (limit <= 0 || data.type === 'string' || data.type === 'scalar') return result
-  if (data.order.length <= limit) return result
-  const order = data.order.subarray(0, limit)
-  return { ...result, data: { ...data, order }, warnings: [...result.warnings, TRUNCATED] }
-}
-
-/** The answer with as many warnings and infos as Prometheus sends, and how many more there are. */
-function withFewNotes(result: QueryResult): QueryResult {
-  const warnings = firstNotes(result.warnings, 'warning')
-  return { ...result, warnings, infos: firstNotes(result.infos, 'info') }
-}
-
-function firstNotes(notes: readonly string[], kind: string): readonly string[] {
-  const more = notes.length - NOTES_MAX
-  if (more <= 0) return notes
-  return [...notes.slice(0, NOTES_MAX), `${more} more ${kind} annotations omitted`]
 }

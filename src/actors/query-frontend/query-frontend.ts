@@ -29,6 +29,8 @@ export interface QueryFrontendConfig {
   readonly outstandingMax: number
   /** `querier.timeout`, ms; counts from the arrival of the query. */
   readonly timeoutMs: number
+  /** From when on a query is noted as a slow one, ms. */
+  readonly slowMs: number
   /** `frontend.max_retries`: tries of a query that met a shard or thread that was down. */
   readonly triesMax: number
 }
@@ -41,8 +43,30 @@ export interface RunOptions {
   readonly timeoutMs?: number
 }
 
+/** An answer, and how long its query waited for a thread. */
+export interface Answered extends QuerierAnswer {
+  readonly queuedMs: number
+}
+
+/** A query that took long, as `/debug/slow-queries` shows it. */
+export interface SlowQuery {
+  readonly tenant: string
+  readonly kind: QuerierQuery['kind']
+  readonly text: string
+  /** When it ended, ms since the epoch. */
+  readonly endedMs: number
+  readonly tookMs: number
+  readonly queuedMs: number
+  /** `success`, or the id of its error. */
+  readonly status: string
+  readonly samplesRead: number
+  readonly seriesRead: number
+}
+
 /** A query in the frontend, as `/debug/queries` shows it. */
 export interface RunningQuery {
+  /** For `cancel`. */
+  readonly id: number
   readonly tenant: string
   readonly kind: QuerierQuery['kind']
   readonly text: string
@@ -51,14 +75,17 @@ export interface RunningQuery {
 }
 
 interface Entry {
+  readonly id: number
   readonly tenant: string
   readonly query: QuerierQuery
   readonly arrivedMs: number
   readonly deadlineMs: number
-  readonly resolve: (answer: QuerierAnswer) => void
+  readonly resolve: (answer: Answered) => void
   readonly reject: (error: AppError) => void
   /** Index of the cancel cell while it runs, -1 while it waits. */
   cell: number
+  /** How long it waited for a thread, ms; until it has one, 0. */
+  queuedMs: number
   /** Ends the thread; of the present try. */
   abort: StopSource | undefined
   /** Why it is not wanted any more. */
@@ -73,6 +100,11 @@ const RETRY_BASE_MS = 50
 const OUTSTANDING_MAX = 2_000
 /** Texts in `/debug/queries` are cut here. */
 const SHOWN_CHARS = 200
+/** Slow queries that are remembered, and how much of their texts. */
+const SLOW_QUERIES_MAX = 100
+const SLOW_CHARS = 2_000
+/** What is slow when no key says so. */
+const SLOW_MS = 1_000
 /** Failures of a thread or shard that the supervisor is about to mend. */
 const PASSING: ReadonlySet<ErrorId> = new Set(['actor-down', 'actor-timeout', 'overloaded'])
 
@@ -83,11 +115,13 @@ export class QueryFrontend {
   private readonly config: QueryFrontendConfig
   private readonly queue: FairQueue<Entry>
   private readonly cancelCells: SharedArrayBuffer
-  private readonly cancel: Int32Array
+  private readonly cancelFlags: Int32Array
   private readonly freeCells: number[]
   private readonly entries = new Set<Entry>()
   private readonly queueLength: Cell
   private readonly queueDuration: HistogramCell
+  private readonly slow: SlowQuery[] = []
+  private lastId = 0
   private isDraining = false
   private onIdle: (() => void) | undefined
 
@@ -100,7 +134,7 @@ export class QueryFrontend {
       totalMax: config.outstandingMax,
     })
     this.cancelCells = new SharedArrayBuffer(4 * pool.size)
-    this.cancel = new Int32Array(this.cancelCells)
+    this.cancelFlags = new Int32Array(this.cancelCells)
     this.freeCells = Array.from({ length: pool.size }, (_, index) => index)
     this.queueLength = env.metrics.cell('cortex_query_frontend_queue_length')
     this.queueDuration = env.metrics.histogram('cortex_query_frontend_queue_duration_seconds')
@@ -112,7 +146,7 @@ export class QueryFrontend {
    * @throws AppError `query-queue-full`, `query-timeout`, `query-canceled`, `shutting-down`, and
    * those of the querier's contract
    */
-  run(tenant: string, query: QuerierQuery, options: RunOptions = {}): Promise<QuerierAnswer> {
+  run(tenant: string, query: QuerierQuery, options: RunOptions = {}): Promise<Answered> {
     if (this.isDraining) return Promise.reject(fail('shutting-down'))
     if (options.signal?.aborted === true) return Promise.reject(fail('query-canceled'))
     this.env.metrics.cell('cortex_query_frontend_queries_total', query.kind, tenant).add(1)
@@ -121,6 +155,7 @@ export class QueryFrontend {
     const deadlineMs = arrivedMs + timeoutMs
     return new Promise((resolve, reject) => {
       const entry: Entry = {
+        id: ++this.lastId,
         tenant,
         query,
         arrivedMs,
@@ -128,6 +163,7 @@ export class QueryFrontend {
         resolve,
         reject,
         cell: -1,
+        queuedMs: 0,
         abort: undefined,
         stopped: undefined,
         deadline: undefined,
@@ -152,12 +188,32 @@ export class QueryFrontend {
   queries(): RunningQuery[] {
     const now = this.env.clock.monotonic()
     return Array.from(this.entries, (entry) => ({
+      id: entry.id,
       tenant: entry.tenant,
       kind: entry.query.kind,
-      text: 'text' in entry.query ? entry.query.text.slice(0, SHOWN_CHARS) : '',
+      text: textOf(entry.query).slice(0, SHOWN_CHARS),
       state: entry.cell < 0 ? 'queued' : 'running',
       ageMs: now - entry.arrivedMs,
     }))
+  }
+
+  /** The last queries that took long, newest first. */
+  slowQueries(): SlowQuery[] {
+    return [...this.slow].reverse()
+  }
+
+  /**
+   * Ends a query, of this tenant if one is named.
+   *
+   * @returns whether there was one
+   */
+  cancel(id: number, tenant?: string): boolean {
+    for (const entry of this.entries) {
+      if (entry.id !== id || (tenant !== undefined && entry.tenant !== tenant)) continue
+      this.stop(entry, 'query-canceled')
+      return true
+    }
+    return false
   }
 
   /** Takes no more queries and waits for those in hand; past the deadline they are cancelled. */
@@ -179,6 +235,7 @@ export class QueryFrontend {
       const entry = this.queue.shift()!
       entry.cell = this.freeCells.pop()!
       const waitedMs = this.env.clock.monotonic() - entry.arrivedMs
+      entry.queuedMs = waitedMs
       this.queueDuration.observe(waitedMs / 1000)
       void this.start(entry)
     }
@@ -189,9 +246,12 @@ export class QueryFrontend {
     try {
       const answer = await this.attempt(entry)
       this.count(entry, answer)
-      entry.resolve(answer)
-    } catch (error) {
-      entry.reject(asAppError(error))
+      this.noteSlow(entry, answer)
+      entry.resolve({ ...answer, queuedMs: entry.queuedMs })
+    } catch (cause) {
+      const error = asAppError(cause)
+      this.noteSlow(entry, error)
+      entry.reject(error)
     }
     this.freeCells.push(entry.cell)
     this.leave(entry)
@@ -204,9 +264,10 @@ export class QueryFrontend {
       if (entry.stopped !== undefined) throw fail(entry.stopped)
       const abort = new StopSource()
       entry.abort = abort
-      Atomics.store(this.cancel, entry.cell, CANCEL_NONE)
+      Atomics.store(this.cancelFlags, entry.cell, CANCEL_NONE)
       const cancel = { cells: this.cancelCells, index: entry.cell }
-      const task = { tenant: entry.tenant, query: entry.query, cancel }
+      const { tenant, query, queuedMs } = entry
+      const task = { tenant, query, cancel, waitedMs: queuedMs }
       try {
         return await this.pool.run(task, abort)
       } catch (error) {
@@ -230,7 +291,7 @@ export class QueryFrontend {
       return
     }
     const value = why === 'query-timeout' ? CANCEL_TIMEOUT : CANCEL_CLIENT
-    Atomics.store(this.cancel, entry.cell, value)
+    Atomics.store(this.cancelFlags, entry.cell, value)
     entry.grace = this.env.timers.after(TERMINATE_AFTER_MS, () => {
       const { tenant, query } = entry
       const fields = { tenant, kind: query.kind }
@@ -246,6 +307,25 @@ export class QueryFrontend {
     if (this.entries.size === 0) this.onIdle?.()
   }
 
+  /** Remembers a query that took long, whatever came of it. */
+  private noteSlow(entry: Entry, outcome: QuerierAnswer | AppError): void {
+    const tookMs = this.env.clock.monotonic() - entry.arrivedMs
+    if (tookMs < this.config.slowMs) return
+    if (this.slow.length >= SLOW_QUERIES_MAX) this.slow.shift()
+    const isError = outcome instanceof AppError
+    this.slow.push({
+      tenant: entry.tenant,
+      kind: entry.query.kind,
+      text: textOf(entry.query).slice(0, SLOW_CHARS),
+      endedMs: this.env.clock.now(),
+      tookMs,
+      queuedMs: entry.queuedMs,
+      status: isError ? outcome.id : 'success',
+      samplesRead: isError ? 0 : outcome.samplesRead,
+      seriesRead: isError ? 0 : outcome.seriesRead,
+    })
+  }
+
   private count(entry: Entry, answer: QuerierAnswer): void {
     const { metrics } = this.env
     metrics.cell('cortex_query_samples_processed_total', entry.tenant).add(answer.samplesRead)
@@ -255,12 +335,21 @@ export class QueryFrontend {
 
 /** The frontend's part of the configuration. */
 export function queryFrontendConfigOf(config: Config): QueryFrontendConfig {
+  const slowMs = config['frontend.log_queries_longer_than']
   return {
+    slowMs: slowMs === 0 ? SLOW_MS : Math.max(0, slowMs),
     outstandingPerTenantMax: config['query_scheduler.max_outstanding_requests_per_tenant'],
     outstandingMax: OUTSTANDING_MAX,
     timeoutMs: config['querier.timeout'],
     triesMax: config['frontend.max_retries'],
   }
+}
+
+/** The expression or selectors of a query; '' where it has none. */
+function textOf(query: QuerierQuery): string {
+  if (query.kind === 'explain') return query.of.text
+  if ('matchers' in query) return query.matchers.join(',')
+  return 'text' in query ? query.text : ''
 }
 
 function isPassing(error: unknown): boolean {

@@ -78,11 +78,6 @@ export async function debugDamage(_request: HttpRequest, front: Front): Promise<
   return jsonReply(200, { damage })
 }
 
-/** GET /debug/queries */
-export function debugQueries(_request: HttpRequest, front: Front): Reply {
-  return jsonReply(200, { queries: front.backend.frontend.queries() })
-}
-
 /**
  * GET /api/v1/status/buildinfo. Grafana takes `application` and `features` from here to know what
  * the server can do; the version is that of the API, the revision our own.

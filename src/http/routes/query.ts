@@ -3,7 +3,8 @@
  * parameters alone is refused here, with Prometheus' texts; everything else (parsing, selecting,
  * evaluating, encoding) is work for a querier thread.
  */
-import type { QuerierAnswer, QuerierQuery } from '../../actors/querier/contract.js'
+import type { QuerierQuery, QueryOf } from '../../actors/querier/contract.js'
+import type { Answered } from '../../actors/query-frontend/query-frontend.js'
 import { quoteGo } from '../../shared/base/go-string.js'
 import { fail } from '../../shared/errors/index.js'
 import { readBody } from '../bodies.js'
@@ -20,6 +21,7 @@ import {
   timeParam,
   unescapeLabelName,
 } from '../params.js'
+import { logQuery, serverTiming } from '../query-log.js'
 
 /** Points of one series that a range query may have, as in Prometheus. */
 const POINTS_MAX = 11_000
@@ -30,18 +32,56 @@ const TOO_MANY_POINTS =
 
 /** GET, POST /api/v1/query */
 export async function instantQuery(request: HttpRequest, front: Front): Promise<Reply> {
+  const { query, timeoutMs } = readInstant(await paramsOf(request, front), front)
+  return run(request, front, query, timeoutMs)
+}
+
+/** GET, POST /api/v1/query_range */
+export async function rangeQuery(request: HttpRequest, front: Front): Promise<Reply> {
+  const { query, timeoutMs } = readRange(await paramsOf(request, front))
+  return run(request, front, query, timeoutMs)
+}
+
+/** GET, POST /api/v1/explain: a range query when there is a step. */
+export function explain(request: HttpRequest, front: Front): Promise<Reply> {
+  return explained(request, front, false)
+}
+
+/** GET, POST /api/v1/analyze */
+export function analyze(request: HttpRequest, front: Front): Promise<Reply> {
+  return explained(request, front, true)
+}
+
+async function explained(request: HttpRequest, front: Front, isRun: boolean): Promise<Reply> {
   const params = await paramsOf(request, front)
+  const read = params.get('step') === '' ? readInstant(params, front) : readRange(params)
+  const format = params.get('format')
+  if (format !== '' && format !== 'json' && format !== 'text') {
+    throw invalidParam('format', `${quoteGo(format)} is neither json nor text`)
+  }
+  const query = { kind: 'explain', of: read.query, isRun, asText: format === 'text' } as const
+  return run(request, front, query, read.timeoutMs)
+}
+
+/** A query and how long it may take, ms. */
+interface ReadQuery {
+  readonly query: QueryOf<'query' | 'query-range'>
+  readonly timeoutMs: number | undefined
+}
+
+function readInstant(params: Params, front: Front): ReadQuery {
   const limit = limitParam(params)
   const atMs = timeParam(params, 'time', front.env.clock.now())
   const timeoutMs = durationParam(params, 'timeout')
   const lookbackMs = lookbackParam(params)
   const text = params.get('query')
-  return run(request, front, { kind: 'query', text, atMs, lookbackMs, limit }, timeoutMs)
+  return {
+    query: { kind: 'query', text, atMs, lookbackMs, limit, ...statsParam(params) },
+    timeoutMs,
+  }
 }
 
-/** GET, POST /api/v1/query_range */
-export async function rangeQuery(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await paramsOf(request, front)
+function readRange(params: Params): ReadQuery {
   const limit = limitParam(params)
   const startMs = timeParam(params, 'start')
   const endMs = timeParam(params, 'end')
@@ -57,7 +97,17 @@ export async function rangeQuery(request: HttpRequest, front: Front): Promise<Re
   const lookbackMs = lookbackParam(params)
   const text = params.get('query')
   const range = { startMs, endMs, stepMs }
-  return run(request, front, { kind: 'query-range', text, ...range, lookbackMs, limit }, timeoutMs)
+  return {
+    query: { kind: 'query-range', text, ...range, lookbackMs, limit, ...statsParam(params) },
+    timeoutMs,
+  }
+}
+
+/** With `stats` statistics are asked for, with `all` those of each step as well. */
+function statsParam(params: Params): { stats?: 'sum' | 'steps' } {
+  const text = params.get('stats')
+  if (text === '') return {}
+  return { stats: text === 'all' ? 'steps' : 'sum' }
 }
 
 /** GET, POST /api/v1/series */
@@ -175,21 +225,20 @@ async function run(
   const signal = request.signal()
   const options =
     timeoutMs === undefined ? { signal } : { signal, timeoutMs: Math.max(0, timeoutMs) }
-  const answer = await front.backend.frontend.run(request.tenant, query, options)
-  const headers = {
-    'content-type': 'application/json',
-    'server-timing': serverTiming(answer, clock.monotonic() - start),
+  let answer: Answered
+  try {
+    answer = await front.backend.frontend.run(request.tenant, query, options)
+  } catch (error) {
+    logQuery(request, front, { query, result: error, tookMs: clock.monotonic() - start })
+    throw error
   }
+  const tookMs = clock.monotonic() - start
+  logQuery(request, front, { query, result: answer, tookMs })
   // As Prometheus: where there can be no data, an answer has no body.
   if (answer.pieces.length === 0) return { status: 204 }
+  const type = { 'content-type': answer.contentType ?? 'application/json' }
+  const headers = front.config.queryStatsEnabled
+    ? { ...type, 'server-timing': serverTiming(request, answer, tookMs) }
+    : type
   return { status: 200, headers, body: answer.pieces, compress: true }
-}
-
-/** Mimir's Server-Timing, as far as it means something here. */
-function serverTiming(answer: QuerierAnswer, tookMs: number): string {
-  return [
-    `querier_wall_time;dur=${answer.tookMs.toFixed(3)}`,
-    `response_time;dur=${tookMs.toFixed(3)}`,
-    `samples_processed;val=${answer.samplesRead}`,
-  ].join(', ')
 }

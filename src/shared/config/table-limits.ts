@@ -309,7 +309,7 @@ const READ = {
   max_fetched_chunks_per_query: int(
     2_000_000,
     'Chunks of a query; 0 = any.',
-    named('querier.max-fetched-chunks-per-query'),
+    used('querier.max-fetched-chunks-per-query'),
   ),
   max_estimated_fetched_chunks_per_query_multiplier: float(
     0,
@@ -319,12 +319,12 @@ const READ = {
   max_fetched_series_per_query: int(
     0,
     'Series of a query; 0 = any.',
-    named('querier.max-fetched-series-per-query'),
+    used('querier.max-fetched-series-per-query'),
   ),
   max_fetched_chunk_bytes_per_query: size(
     0,
     'Chunk bytes of a query; 0 = any.',
-    named('querier.max-fetched-chunk-bytes-per-query'),
+    used('querier.max-fetched-chunk-bytes-per-query'),
   ),
   max_estimated_memory_consumption_per_query: size(
     0,
@@ -334,22 +334,22 @@ const READ = {
   max_query_lookback: duration(
     0,
     'How far back queries reach; 0 = any.',
-    named('querier.max-query-lookback'),
+    used('querier.max-query-lookback'),
   ),
   max_partial_query_length: duration(
     0,
     'Longest partial query; 0 = any.',
-    named('querier.max-partial-query-length'),
+    used('querier.max-partial-query-length'),
   ),
   max_total_query_length: duration(
     0,
     'Longest query; 0 = any.',
-    named('query-frontend.max-total-query-length'),
+    used('query-frontend.max-total-query-length'),
   ),
   max_query_expression_size_bytes: size(
     0,
     'Bytes of a query text; 0 = any.',
-    named('query-frontend.max-query-expression-size-bytes'),
+    used('query-frontend.max-query-expression-size-bytes'),
   ),
   max_query_parallelism: int(
     14,
@@ -364,22 +364,22 @@ const READ = {
   max_labels_query_length: duration(
     0,
     'How far back label queries reach; 0 = any.',
-    named('store.max-labels-query-length'),
+    used('store.max-labels-query-length'),
   ),
   max_series_query_limit: int(
     0,
     'Most series of /series; 0 = any.',
-    named('querier.max-series-query-limit'),
+    used('querier.max-series-query-limit'),
   ),
   max_label_names_limit: int(
     0,
     'Most names of /labels; 0 = any.',
-    named('querier.max-label-names-limit'),
+    used('querier.max-label-names-limit'),
   ),
   max_label_values_limit: int(
     0,
     'Most values of /label; 0 = any.',
-    named('querier.max-label-values-limit'),
+    used('querier.max-label-values-limit'),
   ),
   query_ingesters_within: duration(
     13 * HOUR,

@@ -324,8 +324,15 @@ const FRONTEND = {
     ...USED,
     flag: 'query-frontend.max-retries-per-request',
   }),
-  query_stats_enabled: bool(true, 'Log and send statistics of queries.'),
-  log_queries_longer_than: duration(0, 'Log slower queries; 0 = none.', { least: -1 }),
+  query_stats_enabled: bool(true, 'Log and send statistics of queries.', {
+    ...USED,
+    flag: 'query-frontend.query-stats-enabled',
+  }),
+  log_queries_longer_than: duration(0, 'Log slower queries; 0 = none.', {
+    ...USED,
+    flag: 'query-frontend.log-queries-longer-than',
+    least: -1,
+  }),
   log_query_request_headers: list([], 'Headers logged with a query.'),
   query_sharding_target_series_per_shard: int(0, 'Series a shard of a query.'),
   shard_active_series_queries: bool(false, 'Shard active series queries.'),

@@ -17,6 +17,8 @@ export interface QueryLimits {
   readonly samplesMax: number
   /** Bytes of columns held at once. */
   readonly memoryMax: number
+  /** What exceeding it is called. */
+  readonly memoryError?: 'query-memory' | 'err-mimir-max-estimated-memory-consumption-per-query'
   isCanceled(): boolean
   /** Raises what the query holds of the process' memory; false when that is full. */
   readonly reserve?: (bytes: number) => boolean
@@ -61,7 +63,7 @@ export class QueryMemory {
     this.bytes += bytes
     if (this.bytes > this.bytesPeak) this.bytesPeak = this.bytes
     if (this.bytes > this.limits.memoryMax) {
-      throw fail('query-memory', { limit: this.limits.memoryMax })
+      throw fail(this.limits.memoryError ?? 'query-memory', { limit: this.limits.memoryMax })
     }
     if (this.bytes > this.reserved) this.reserve()
   }

@@ -18,6 +18,8 @@ export interface Log {
   info(msg: string, fields?: LogFields): void
   warn(msg: string, fields?: LogFields): void
   error(msg: string, fields?: LogFields): void
+  /** An info line of which every one counts: repeats are not held back. */
+  record(msg: string, fields?: LogFields): void
   /** A log whose lines all carry these fields too. */
   with(fields: LogFields): Log
 }
@@ -46,21 +48,24 @@ export function createLog(options: LogOptions): Log {
 
 function logWith(options: LogOptions, repeats: Repeats, bound: string): Log {
   const lowest = LOG_LEVELS.indexOf(options.levelMin)
-  const at = (level: LogLevel) => (msg: string, fields?: LogFields) => {
-    if (LOG_LEVELS.indexOf(level) < lowest) return
-    const now = options.now()
-    const held = repeats(level + msg, now)
-    if (held < 0) return
-    const ts = new Date(now).toISOString()
-    const more = held > 0 ? ` repeats_held_back=${held}` : ''
-    const text = printFields(fields)
-    options.write(`ts=${ts} level=${level}${bound} msg=${printValue(msg)}${text}${more}\n`)
-  }
+  const at =
+    (level: LogLevel, isEach = false) =>
+    (msg: string, fields?: LogFields) => {
+      if (LOG_LEVELS.indexOf(level) < lowest) return
+      const now = options.now()
+      const held = isEach ? 0 : repeats(level + msg, now)
+      if (held < 0) return
+      const ts = new Date(now).toISOString()
+      const more = held > 0 ? ` repeats_held_back=${held}` : ''
+      const text = printFields(fields)
+      options.write(`ts=${ts} level=${level}${bound} msg=${printValue(msg)}${text}${more}\n`)
+    }
   return {
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
+    record: at('info', true),
     with: (fields) => logWith(options, repeats, bound + printFields(fields)),
   }
 }

@@ -17,6 +17,7 @@ import { type ErrorId, fail } from '../../../src/shared/errors/index.js'
 import { createFakeEnv, type FakeEnv } from '../../support/fake-env.js'
 
 const ANSWER: QuerierAnswer = { pieces: [], samplesRead: 3, seriesRead: 2, tookMs: 1 }
+const ANSWERED = { ...ANSWER, queuedMs: 0 }
 
 interface Started {
   readonly task: QuerierTask
@@ -61,6 +62,7 @@ function makeFrontend(
     outstandingPerTenantMax: 3,
     outstandingMax: 5,
     timeoutMs: 10_000,
+    slowMs: 1_000,
     triesMax: 3,
     ...changes,
   }
@@ -90,7 +92,41 @@ describe('QueryFrontend', () => {
       await settled()
     }
     assert.deepEqual(pool.texts(), ['a1', 'a2', 'b1', 'a3', 'b2'])
-    assert.deepEqual(await Promise.all(answers), Array(5).fill(ANSWER))
+    assert.deepEqual(await Promise.all(answers), Array(5).fill(ANSWERED))
+  })
+
+  test('ends a query by its number, another tenant only its own', async () => {
+    const { pool, frontend } = makeFrontend(1)
+    const runs = frontend.run('a', query('runs'))
+    const waits = frontend.run('b', query('waits'))
+    const [first, second] = frontend.queries()
+    assert.equal(frontend.cancel(second!.id, 'a'), false)
+    assert.equal(frontend.cancel(second!.id + 1), false)
+    assert.equal(frontend.cancel(second!.id, 'b'), true)
+    await assert.rejects(waits, { id: 'query-canceled' })
+    assert.equal(frontend.cancel(first!.id), true)
+    assert.equal(cellOf(pool.started[0]!), CANCEL_CLIENT)
+    pool.started[0]!.reject('query-canceled')
+    await assert.rejects(runs, { id: 'query-canceled' })
+    assert.deepEqual(frontend.queries(), [])
+    assert.equal(frontend.cancel(first!.id), false)
+  })
+
+  test('remembers the last queries that took long', async () => {
+    const { env, pool, frontend } = makeFrontend(1)
+    for (let i = 0; i < 102; i++) {
+      const answer = frontend.run('a', query(`x${i}`))
+      await env.timers.advance(i === 50 ? 10 : 1_500)
+      const isFailed = i === 101
+      if (isFailed) pool.started[i]!.reject('query-execution')
+      else pool.started[i]!.resolve()
+      await answer.catch(() => undefined)
+    }
+    const slow = frontend.slowQueries()
+    assert.equal(slow.length, 100)
+    assert.deepEqual([slow[0]!.text, slow[0]!.status], ['x101', 'query-execution'])
+    assert.ok(!slow.some(({ text }) => text === 'x50'))
+    assert.equal(slow[1]!.tookMs, 1_500)
   })
 
   test('counts what was read, per tenant', async () => {
@@ -181,7 +217,7 @@ describe('QueryFrontend', () => {
     pool.started[1]!.reject('overloaded')
     await env.timers.advance(100)
     pool.started[2]!.resolve()
-    assert.equal(await saved, ANSWER)
+    assert.deepEqual(await saved, ANSWERED)
     const lost = assert.rejects(frontend.run('a', query('y')), { id: 'actor-down' })
     for (let i = 3; i < 6; i++) {
       pool.started[i]!.reject('actor-down')
@@ -202,7 +238,7 @@ describe('QueryFrontend', () => {
     const drained = frontend.drain(1_000)
     await assert.rejects(frontend.run('a', query('new')), { id: 'shutting-down' })
     pool.started[0]!.resolve()
-    assert.equal(await done, ANSWER)
+    assert.deepEqual(await done, ANSWERED)
     await env.timers.advance(1_000)
     assert.equal(cellOf(pool.started[1]!), CANCEL_CLIENT)
     pool.started[1]!.reject('query-canceled')

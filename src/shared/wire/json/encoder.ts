@@ -60,15 +60,18 @@ export class JsonEncoder {
     this.next = new Uint32Array(buffer, J_NEXT, 1)
   }
 
-  /** The whole answer, envelope included, in pieces of at most 1 MiB that own their buffers. */
-  encode(answer: QueryAnswer): Uint8Array<ArrayBuffer>[] {
+  /**
+   * The whole answer, envelope included, in pieces of at most 1 MiB that own their buffers.
+   * @param more JSON that stands behind the result, with its comma
+   */
+  encode(answer: QueryAnswer, more = ''): Uint8Array<ArrayBuffer>[] {
     this.pieces = []
     this.at = J_OUT
     this.labels.use(answer.labels)
     const type = answer.data.type === 'samples' ? 'matrix' : answer.data.type
     this.write(`{"status":"success","data":{"resultType":"${type}","result":`)
     this.writeData(answer.data)
-    this.write(`}${closeAnswer(answer)}`)
+    this.write(`${more}}${closeAnswer(answer)}`)
     this.flush()
     const pieces = this.pieces
     this.pieces = []

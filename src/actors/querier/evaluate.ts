@@ -1,0 +1,228 @@
+/**
+ * Evaluating a query in a querier thread: the tenant's limits, the engine, the bytes of the answer,
+ * what it cost; and explaining one, with or without running it.
+ */
+import type { Env } from '../../shared/env/index.js'
+import { AppError, fail } from '../../shared/errors/index.js'
+import {
+  countPoints,
+  type ExplainedNode,
+  type Expr,
+  execute,
+  explainPlan,
+  type LabelTable,
+  type ParseOptions,
+  parse,
+  planOf,
+  printExplained,
+  type Query,
+  type QueryResult,
+} from '../../shared/promql/index.js'
+import { encodeData, type JsonEncoder } from '../../shared/wire/json/index.js'
+import type { AnswerStats, QuerierConfig, QueryOf } from './contract.js'
+import type { Reads } from './federation.js'
+import type { Outcome } from './label-queries.js'
+import { checkLengths, checkText, type QueryLimits, withinLookback } from './query-limits.js'
+import { statsJson } from './stats-json.js'
+import { TRUNCATED } from './texts.js'
+
+/** Of each kind in one answer, as in Prometheus' API. */
+const NOTES_MAX = 10
+
+/** Whom a query is for, and what it is evaluated with. */
+export interface EvaluateContext {
+  readonly env: Env
+  readonly config: QuerierConfig
+  readonly tenant: string
+  readonly limits: QueryLimits
+  readonly reads: Reads
+  readonly labels: LabelTable
+  readonly json: JsonEncoder
+  /** Of the process' memory: raises what this query holds; 0 gives it back. */
+  reserve(bytes: number): boolean
+  isCanceled(): boolean
+  /** How long the query has waited for a thread, ms. */
+  readonly waitedMs: number
+}
+
+type EvaluatedQuery = QueryOf<'query' | 'query-range'>
+
+/** Answers an instant or range query. */
+export async function answerQuery(
+  context: EvaluateContext,
+  query: EvaluatedQuery,
+): Promise<Outcome> {
+  const { clock } = context.env
+  const began = clock.monotonic()
+  const result = await evaluate(context, query, { countsSteps: query.stats !== undefined })
+  const endedMs = clock.monotonic()
+  const { waitedMs } = context
+  const isPerStep = query.stats === 'steps'
+  const timed = { waitedMs, execMs: endedMs - began, isPerStep, ...stepTimes(query) }
+  const stats = query.stats === undefined ? '' : `,"stats":${statsJson(result.stats, timed)}`
+  const pieces = context.json.encode(withFewNotes(limited(result, query.limit)), stats)
+  const cost = statsOf(result, clock.monotonic() - endedMs)
+  return { pieces, samplesRead: result.samplesRead, seriesRead: result.seriesRead, stats: cost }
+}
+
+/** Answers with the plan of a query, and its costs when it is to be run. */
+export async function answerExplain(
+  context: EvaluateContext,
+  { of, isRun, asText }: QueryOf<'explain'>,
+): Promise<Outcome> {
+  let tree: ExplainedNode | undefined
+  let summary: object = {}
+  if (isRun) {
+    const result = await evaluate(context, of, { isProfiled: true })
+    tree = result.stats.profile
+    summary = summaryOf(result)
+  } else {
+    const expr = parseChecked(of.text, context.limits)
+    tree = explainPlan(asBadQuery(() => planOf(expr, requestOf(context, of))))
+  }
+  const read = { samplesRead: 0, seriesRead: 0 }
+  if (!asText) return { ...read, pieces: encodeData({ plan: tree ?? null, ...summary }) }
+  const lines = Object.entries(summary).map(([name, value]) => `${name}: ${value}`)
+  const text = [tree === undefined ? 'a string' : printExplained(tree), ...lines].join('\n')
+  const pieces = [new TextEncoder().encode(`${text}\n`)]
+  return { ...read, pieces, contentType: 'text/plain; charset=utf-8' }
+}
+
+/** @throws AppError `query-parse`, with Prometheus' words around it; what is over the limits */
+export function parseChecked(text: string, limits: QueryLimits): Expr {
+  checkText(text, limits)
+  return parseQuery(text, limits.syntax)
+}
+
+function parseQuery(text: string, syntax: ParseOptions): Expr {
+  try {
+    return parse(text, syntax)
+  } catch (error) {
+    throw error instanceof AppError ? invalidQuery(error) : error
+  }
+}
+
+async function evaluate(
+  context: EvaluateContext,
+  query: EvaluatedQuery,
+  wanted: Pick<Query, 'countsSteps' | 'isProfiled'>,
+): Promise<QueryResult> {
+  const { limits, reads, env, labels } = context
+  const expr = parseChecked(query.text, limits)
+  const request = { ...requestOf(context, query), ...wanted }
+  const source = withinLookback(reads.source(context.tenant), limits, env.clock.now())
+  try {
+    if (limits.totalMs > 0 || limits.partialMs > 0) checkLengths(planOf(expr, request), limits)
+    return await execute(expr, request, source, labels)
+  } catch (error) {
+    throw isInvalidRange(error) ? invalidQuery(error) : error
+  } finally {
+    context.reserve(0)
+  }
+}
+
+function requestOf(context: EvaluateContext, query: EvaluatedQuery): Query {
+  const { config, limits, env } = context
+  const isInstant = query.kind === 'query'
+  return {
+    text: query.text,
+    start: isInstant ? query.atMs : query.startMs,
+    end: isInstant ? query.atMs : query.endMs,
+    step: isInstant ? 0 : query.stepMs,
+    lookbackMs: query.lookbackMs > 0 ? query.lookbackMs : config.lookbackMs,
+    subqueryStepMs: config.evaluationIntervalMs,
+    delayedNameRemoval: limits.delayedNameRemoval,
+    samplesMax: config.samplesMax,
+    memoryMax: limits.memoryMax,
+    memoryError: limits.memoryError,
+    fetchLimits: limits.fetch,
+    reserve: context.reserve,
+    isCanceled: context.isCanceled,
+    now: () => env.clock.monotonic(),
+  }
+}
+
+function stepTimes(query: EvaluatedQuery): { startMs: number; stepMs: number } {
+  return query.kind === 'query'
+    ? { startMs: query.atMs, stepMs: 0 }
+    : { startMs: query.startMs, stepMs: query.stepMs }
+}
+
+function statsOf(result: QueryResult, encodeMs: number): AnswerStats {
+  const { fetched, samplesPeak, bytesPeak, prepareMs, evalMs } = result.stats
+  const { chunks, chunkBytes, cacheHits, cacheMisses } = fetched
+  const sizes = sizesOf(result)
+  const times = { prepareMs, evalMs, encodeMs }
+  return { chunks, chunkBytes, cacheHits, cacheMisses, samplesPeak, bytesPeak, ...times, ...sizes }
+}
+
+function sizesOf({ data }: QueryResult): { responseSeries: number; responseSamples: number } {
+  switch (data.type) {
+    case 'string':
+    case 'scalar':
+      return { responseSeries: 1, responseSamples: 1 }
+    case 'samples':
+      return { responseSeries: data.order.length, responseSamples: data.matrix.ts.length }
+    default:
+      return { responseSeries: data.order.length, responseSamples: countPoints(data.matrix) }
+  }
+}
+
+/** The costs of a whole query, as `analyze` tells them. */
+function summaryOf(result: QueryResult): object {
+  const { prepareMs, evalMs, sortMs, samplesPeak, bytesPeak, fetched } = result.stats
+  const { series, chunks, chunkBytes, cacheHits, cacheMisses } = fetched
+  return {
+    prepareMs,
+    evalMs,
+    sortMs,
+    samplesRead: result.samplesRead,
+    samplesPeak,
+    bytesPeak,
+    fetchedSeries: series,
+    fetchedChunks: chunks,
+    fetchedChunkBytes: chunkBytes,
+    columnCacheHits: cacheHits,
+    columnCacheMisses: cacheMisses,
+    ...sizesOf(result),
+  }
+}
+
+function asBadQuery<T>(plan: () => T): T {
+  try {
+    return plan()
+  } catch (error) {
+    throw isInvalidRange(error) ? invalidQuery(error) : error
+  }
+}
+
+/** Prometheus' words around what is wrong with a query as such. */
+function invalidQuery(error: AppError): AppError {
+  return fail('query-parse', { text: `invalid parameter "query": ${error.message}` }, error)
+}
+
+/** A range query of a range vector or string. */
+function isInvalidRange(error: unknown): error is AppError {
+  return error instanceof AppError && error.id === 'bad-data'
+}
+
+/** The answer with `limit` rows at most, and a warning when that cut it. */
+function limited(result: QueryResult, limit: number): QueryResult {
+  const { data } = result
+  if (limit <= 0 || data.type === 'string' || data.type === 'scalar') return result
+  if (data.order.length <= limit) return result
+  const order = data.order.subarray(0, limit)
+  return { ...result, data: { ...data, order }, warnings: [...result.warnings, TRUNCATED] }
+}
+
+/** The answer with as many warnings and infos as Prometheus sends, and how many more there are. */
+function withFewNotes(result: QueryResult): QueryResult {
+  const warnings = firstNotes(result.warnings, 'warning')
+  return { ...result, warnings, infos: firstNotes(result.infos, 'info') }
+}
+
+function firstNotes(notes: readonly string[], kind: string): readonly string[] {
+  const more = notes.length - NOTES_MAX
+  if (more <= 0) return notes
+  return [...notes.slice(0, NOTES_MAX), `${more} more ${kind} annotations omitted`]
+}

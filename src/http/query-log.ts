@@ -1,0 +1,152 @@
+/**
+ * What is told of a query once it is answered: the `query stats` line of Mimir's query-frontend, a
+ * second line for slow ones, and the Server-Timing header.
+ */
+
+import type { QuerierQuery } from '../actors/querier/contract.js'
+import type { Answered } from '../actors/query-frontend/query-frontend.js'
+import { AppError } from '../shared/errors/index.js'
+import type { LogFields } from '../shared/telemetry/index.js'
+import type { Front, HttpRequest } from './handler.js'
+
+/** Longer parameters are cut in the log. */
+const PARAM_CHARS = 2_000
+
+/** A query and what came of it. */
+export interface QueryOutcome {
+  readonly query: QuerierQuery
+  /** The answer, or why there is none. */
+  readonly result: Answered | unknown
+  readonly tookMs: number
+}
+
+/** Writes the lines of a query. */
+export function logQuery(request: HttpRequest, front: Front, outcome: QueryOutcome): void {
+  const { queryStatsEnabled, logSlowerThanMs } = front.config
+  if (!queryStatsEnabled && logSlowerThanMs === 0) return
+  const fields = fieldsOf(request, outcome, front.env.clock.now())
+  if (queryStatsEnabled) front.env.log.record('query stats', fields)
+  if (logSlowerThanMs !== 0 && outcome.tookMs > logSlowerThanMs) {
+    front.env.log.record('slow query detected', fields)
+  }
+}
+
+/** Mimir's Server-Timing; with `X-Mimir-Response-Query-Stats: true` all that is known. */
+export function serverTiming(request: HttpRequest, answer: Answered, tookMs: number): string {
+  const parts = [
+    `querier_wall_time;dur=${answer.tookMs.toFixed(3)}`,
+    `response_time;dur=${tookMs.toFixed(3)}`,
+    `bytes_processed;val=${answer.stats?.chunkBytes ?? 0}`,
+    `samples_processed;val=${answer.samplesRead}`,
+  ]
+  if (request.incoming.headers['x-mimir-response-query-stats'] !== 'true') return parts.join(', ')
+  parts.push(
+    `fetched_series_count;val=${answer.seriesRead}`,
+    `fetched_chunks_count;val=${answer.stats?.chunks ?? 0}`,
+    `fetched_chunk_bytes;val=${answer.stats?.chunkBytes ?? 0}`,
+    `column_cache_hits;val=${answer.stats?.cacheHits ?? 0}`,
+    `column_cache_misses;val=${answer.stats?.cacheMisses ?? 0}`,
+    `queue_time;dur=${answer.queuedMs.toFixed(3)}`,
+    `encode_time;dur=${(answer.stats?.encodeMs ?? 0).toFixed(3)}`,
+  )
+  return parts.join(', ')
+}
+
+function fieldsOf(
+  { incoming, tenant, route }: HttpRequest,
+  { query, result, tookMs }: QueryOutcome,
+  nowMs: number,
+): LogFields {
+  const isGood = isAnswer(result)
+  return {
+    component: 'query-frontend',
+    user: tenant,
+    method: incoming.method,
+    path: (incoming.url ?? '').replace(/\?.*$/s, ''),
+    route_name: route,
+    user_agent: incoming.headers['user-agent'],
+    status_code: isGood ? 200 : result instanceof AppError ? result.row().status : 500,
+    response_time: seconds(tookMs),
+    ...(isGood ? answerFields(result) : {}),
+    ...rangeFields(query, nowMs),
+    status: statusOf(result),
+    err: isGood ? undefined : result instanceof Error ? result.message : String(result),
+    ...paramFields(query),
+  }
+}
+
+function answerFields(answer: Answered): LogFields {
+  const { stats } = answer
+  return {
+    response_size_bytes: answer.pieces.reduce((sum, piece) => sum + piece.length, 0),
+    query_wall_time_seconds: answer.tookMs / 1000,
+    fetched_series_count: answer.seriesRead,
+    fetched_chunk_bytes: stats?.chunkBytes ?? 0,
+    fetched_chunks_count: stats?.chunks ?? 0,
+    fetched_index_bytes: 0,
+    sharded_queries: 0,
+    split_queries: 0,
+    spun_off_subqueries: 0,
+    estimated_series_count: 0,
+    queue_time_seconds: answer.queuedMs / 1000,
+    encode_time_seconds: (stats?.encodeMs ?? 0) / 1000,
+    samples_processed: answer.samplesRead,
+    results_cache_hit_bytes: 0,
+    results_cache_miss_bytes: 0,
+    response_series_count: stats?.responseSeries,
+    response_samples_count: stats?.responseSamples,
+  }
+}
+
+/** How much time a query spans, and how long ago that was. */
+function rangeFields(query: QuerierQuery, nowMs: number): LogFields {
+  if (query.kind !== 'query-range' && query.kind !== 'query') return {}
+  const [from, to] =
+    query.kind === 'query' ? [query.atMs, query.atMs] : [query.startMs, query.endMs]
+  return {
+    length: seconds(to - from),
+    time_since_min_time: seconds(nowMs - from),
+    time_since_max_time: seconds(nowMs - to),
+  }
+}
+
+function paramFields(query: QuerierQuery): LogFields {
+  switch (query.kind) {
+    case 'query':
+      return { param_query: cut(query.text), param_time: time(query.atMs) }
+    case 'query-range': {
+      const { startMs, endMs, stepMs } = query
+      const times = { param_start: time(startMs), param_end: time(endMs) }
+      return { param_query: cut(query.text), ...times, param_step: stepMs / 1000 }
+    }
+    case 'series':
+    case 'label-names':
+    case 'label-values':
+      return { param_matchers: cut(query.matchers.join(',')) || undefined }
+    default:
+      return 'text' in query ? { param_query: cut(query.text) } : {}
+  }
+}
+
+function statusOf(result: unknown): string {
+  if (isAnswer(result)) return 'success'
+  const type = result instanceof AppError ? result.row().type : 'internal'
+  return type === 'canceled' || type === 'timeout' ? type : 'failed'
+}
+
+function isAnswer(result: unknown): result is Answered {
+  return !(result instanceof Error) && typeof result === 'object' && result !== null
+}
+
+function cut(text: string): string {
+  return text.length > PARAM_CHARS ? `${text.slice(0, PARAM_CHARS)}…` : text
+}
+
+/** A duration as Go reads it. */
+function seconds(ms: number): string {
+  return `${ms / 1000}s`
+}
+
+function time(ms: number): number {
+  return ms / 1000
+}
