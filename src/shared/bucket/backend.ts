@@ -43,6 +43,21 @@ export interface ListQuery {
 /** Keys of one delete call. */
 export const DELETE_MAX = 500
 
+/** Objects that a backend without a call for many deletes at once. */
+const DELETES_AT_ONCE = 8
+
+/** Deletes for backends that can delete one object at a time only. */
+export async function deleteEach(
+  keys: readonly string[],
+  deleteOne: (key: string) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  const lane = async () => {
+    while (next < keys.length) await deleteOne(keys[next++]!)
+  }
+  await Promise.all(Array.from({ length: Math.min(DELETES_AT_ONCE, keys.length) }, lane))
+}
+
 /** Largest object that is read in one piece. */
 export const GET_SIZE_MAX = 512 * 1024 * 1024
 

@@ -44,13 +44,13 @@ export interface Bucket {
    *   (`bucket-refused` then): nothing may depend on it
    */
   put(key: string, body: BucketBody, options?: { readonly ifAbsent?: boolean }): Promise<void>
-  /** Removes objects, in the given order where the backend deletes one at a time; missing is fine. */
+  /** Removes objects, in no order that could be told; missing ones are fine. */
   delete(keys: readonly string[]): Promise<void>
   /**
    * Objects whose keys start with `prefix`, in byte order of keys. With a delimiter, keys that hold
    * it after the prefix are folded into one entry up to it.
    */
-  list(prefix: string, delimiter?: string): AsyncIterable<BucketEntry>
+  list(prefix: string, delimiter?: string): AsyncGenerator<BucketEntry>
   attributes(key: string): Promise<BucketAttributes>
   /** Where an object lies on this machine, for reading in place; undefined of remote buckets. */
   localPath(key: string): string | undefined

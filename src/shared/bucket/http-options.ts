@@ -8,7 +8,7 @@ import { parseGoDuration } from '../base/go-duration.js'
 import type { Disk } from '../env/index.js'
 import { fail } from '../errors/index.js'
 
-/** The block as the configuration has it: any YAML. */
+/** The block as the configuration has it, whatever YAML that is. */
 export type HttpBlock = unknown
 
 /** The block, read. */
@@ -97,6 +97,11 @@ export class BlockReader {
     const ms = parseGoDuration(String(value))
     if (ms !== undefined && ms >= 0) return ms
     throw this.wrong(name, value, 'a duration such as 30s')
+  }
+
+  /** A block below, taken as it is. */
+  block(name: string): unknown {
+    return this.take(name)
   }
 
   /** All keys must have been read. */

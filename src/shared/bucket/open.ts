@@ -2,18 +2,23 @@
 import { isAbsolute, join } from 'node:path'
 import type { Env } from '../env/index.js'
 import { fail } from '../errors/index.js'
+import type { AzureConfig } from './azure.js'
 import type { BucketBackend } from './backend.js'
 import type { Bucket } from './bucket.js'
 import { filesystemBackend } from './filesystem.js'
+import type { GcsConfig } from './gcs.js'
 import { createBucket, RETRY_DEFAULTS, type RetryPolicy } from './retrying.js'
 import type { S3Config } from './s3.js'
+import type { SwiftConfig } from './swift.js'
 
 /** The keys below `blocks_storage` (or another storage) that say where its bucket is. */
-export interface BucketConfig extends S3Config {
+export interface BucketConfig extends S3Config, GcsConfig, AzureConfig, SwiftConfig {
   readonly backend: 'filesystem' | 's3' | 'gcs' | 'azure' | 'swift'
   readonly storage_prefix: string
   readonly 'filesystem.dir': string
   readonly 's3.max_retries': number
+  readonly 'gcs.max_retries': number
+  readonly 'azure.max_retries': number
 }
 
 /** What is known where a bucket is opened. */
@@ -41,34 +46,38 @@ export async function openBucket(
     const text = `storage_prefix: ${prefix} has characters other than letters and digits`
     throw fail('config-invalid', { text })
   }
-  const backend = await openBackend(config, place, env)
-  const policy = { ...RETRY_DEFAULTS, ...triesOf(config), ...place.policy }
+  const { backend, retriesMax } = await openBackend(config, place, env)
+  // Mimir's keys count retries; a try comes before them.
+  const policy = { ...RETRY_DEFAULTS, triesMax: retriesMax + 1, ...place.policy }
   return createBucket({ backend, prefix, policy, env, component: place.component })
-}
-
-/** Mimir's keys count retries; a try comes before them. */
-function triesOf(config: BucketConfig): Partial<RetryPolicy> {
-  switch (config.backend) {
-    case 's3':
-      return { triesMax: config['s3.max_retries'] + 1 }
-    default:
-      return {}
-  }
 }
 
 async function openBackend(
   config: BucketConfig,
   place: BucketPlace,
   env: Env,
-): Promise<BucketBackend> {
+): Promise<{ backend: BucketBackend; retriesMax: number }> {
   switch (config.backend) {
     case 'filesystem': {
       const dir = config['filesystem.dir']
-      return filesystemBackend(isAbsolute(dir) ? dir : join(place.dataDir, dir), env)
+      const root = isAbsolute(dir) ? dir : join(place.dataDir, dir)
+      return { backend: filesystemBackend(root, env), retriesMax: 0 }
     }
-    case 's3':
-      return (await import('./s3.js')).s3Backend(config, env)
-    default:
-      throw fail('config-invalid', { text: `backend: ${config.backend} is not there yet` })
+    case 's3': {
+      const { s3Backend } = await import('./s3.js')
+      return { backend: s3Backend(config, env), retriesMax: config['s3.max_retries'] }
+    }
+    case 'gcs': {
+      const { gcsBackend } = await import('./gcs.js')
+      return { backend: gcsBackend(config, env), retriesMax: config['gcs.max_retries'] }
+    }
+    case 'azure': {
+      const { azureBackend } = await import('./azure.js')
+      return { backend: azureBackend(config, env), retriesMax: config['azure.max_retries'] }
+    }
+    case 'swift': {
+      const { swiftBackend } = await import('./swift.js')
+      return swiftBackend(config, env)
+    }
   }
 }

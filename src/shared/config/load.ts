@@ -144,8 +144,25 @@ function listed(problems: readonly string[]): string {
   return [...first, ...(more > 0 ? [`and ${more} more`] : [])].join('\n')
 }
 
+/** Storages that take from `common.storage` what they are not given themselves. */
+const STORAGES = ['blocks_storage', 'ruler_storage', 'alertmanager_storage']
+const COMMON = 'common.storage.'
+
+function withCommonStorage(values: ReadonlyMap<ConfigKey, unknown>): Map<ConfigKey, unknown> {
+  const all = new Map(values)
+  for (const [key, value] of values) {
+    if (!key.startsWith(COMMON)) continue
+    for (const storage of STORAGES) {
+      const own = findKey(`${storage}.${key.slice(COMMON.length)}`)
+      if (own !== undefined && !values.has(own.key)) all.set(own.key, value)
+    }
+  }
+  return all
+}
+
 function finished(values: ReadonlyMap<ConfigKey, unknown>): Loaded {
-  const config = defaultConfig(Object.fromEntries(values) as Partial<Config>)
+  const effective = Object.fromEntries(withCommonStorage(values))
+  const config = defaultConfig(effective as Partial<Config>)
   if (config['data.dir'] === '') {
     throw new AppError('config-invalid', { text: 'data.dir: expected a folder, got ""' })
   }

@@ -113,6 +113,13 @@ export function open(doc: string, options: RowOptions = {}): KeyRow<unknown> {
   return row<unknown>('open', undefined, doc, options)
 }
 
+/** The same rows, which have an effect. */
+export function used<R extends Rows>(rows: R): R {
+  const changed: Record<string, KeyRow<unknown>> = {}
+  for (const [name, value] of Object.entries(rows)) changed[name] = { ...value, effect: 'yes' }
+  return changed as R
+}
+
 /** The same rows below a prefix: `under('ingester.ring', RING)`. */
 export function under<P extends string, R extends Rows>(
   prefix: P,

@@ -15,6 +15,7 @@ import {
   size,
   text,
   under,
+  used,
 } from './row.js'
 
 const SECOND = 1000
@@ -93,6 +94,10 @@ const BUCKET = {
   ...under('gcs', {
     bucket_name: text('', 'Bucket.'),
     service_account: text('', 'Account, JSON.', { isSecret: true }),
+    endpoint: text(
+      '',
+      "Address of the service where it is not Google's; no token is sent then, unless service_account is given.",
+    ),
     enable_upload_retries: bool(false, 'Try uploads again.'),
     max_retries: int(20, 'Tries of a request.'),
     http: open('HTTP client.', { flag: '' }),
@@ -318,12 +323,23 @@ const RULES_BUCKET = {
   cache: open('There is no memcached client.'),
 } as const
 
+/** What a bucket client of ours has no use for. */
+const BLOCKS_BUCKET = {
+  ...used(BUCKET),
+  's3.native_aws_auth_enabled': BUCKET['s3.native_aws_auth_enabled'],
+  's3.part_size': BUCKET['s3.part_size'],
+  's3.trace': BUCKET['s3.trace'],
+  'gcs.enable_upload_retries': BUCKET['gcs.enable_upload_retries'],
+  'azure.user_assigned_id': BUCKET['azure.user_assigned_id'],
+  'azure.http': BUCKET['azure.http'],
+} as const
+
 /** Rows of all blocks of this file, with their prefixes. */
 export const STORAGE = {
-  ...under('blocks_storage', BUCKET),
+  ...under('blocks_storage', BLOCKS_BUCKET),
   ...under('blocks_storage.tsdb', TSDB),
   ...under('blocks_storage.bucket_store', BUCKET_STORE),
-  ...under('common.storage', BUCKET),
+  ...under('common.storage', BLOCKS_BUCKET),
   'common.client_cluster_validation': open(ONE_PROCESS),
   ...under('compactor', COMPACTOR),
   ...under('store_gateway.sharding_ring', RING),

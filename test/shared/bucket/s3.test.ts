@@ -4,25 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { CreateBucketCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import { type BucketConfig, openBucket } from '../../../src/shared/bucket/index.js'
-import type { RetryPolicy } from '../../../src/shared/bucket/retrying.js'
-import { type Config, configSlice, defaultConfig } from '../../../src/shared/config/index.js'
-import { NODE_CLOCK, NODE_TIMERS, nodeDisk } from '../../../src/shared/env/index.js'
-import { createFakeEnv } from '../../support/fake-env.js'
+import type { Config } from '../../../src/shared/config/index.js'
 import { startFaultProxy } from '../../support/fault-proxy.js'
 import { hasComponent, once, SWIFT, startMoto, startSwift } from '../../support/object-servers.js'
 import { rejects, testBucketContract, text } from './contract.js'
 import { testBucketFaults } from './faults.js'
+import { openConfigured } from './open.js'
 
-const env = { ...createFakeEnv(), clock: NODE_CLOCK, timers: NODE_TIMERS, disk: nodeDisk() }
 const moto = once(startMoto)
 const swift = once(startSwift)
 const KEYS = { moto: { user: 'any', key: 'any' }, swift: SWIFT } as const
 let buckets = 0
-
-function configOf(changes: Partial<Config>): BucketConfig {
-  return configSlice(defaultConfig(changes), 'blocks_storage')
-}
 
 function clientOf(host: string, who: { user: string; key: string }): S3Client {
   return new S3Client({
@@ -50,10 +42,6 @@ function s3Config(host: string, bucket: string, who: { user: string; key: string
   } as const
 }
 
-function open(changes: Partial<Config>, policy: Partial<RetryPolicy> = {}) {
-  return openBucket(configOf(changes), { dataDir: '.', component: 'test', policy }, env)
-}
-
 for (const [kind, server, canPutIfAbsent] of [
   ['moto', moto, true],
   ['swift', swift, false],
@@ -67,7 +55,7 @@ for (const [kind, server, canPutIfAbsent] of [
     open: async (t) => {
       const host = await target(t)
       if (host === undefined) return undefined
-      return open(s3Config(host, await freshBucket(host, who), who), { pageEntries: 100 })
+      return openConfigured(s3Config(host, await freshBucket(host, who), who), { pageEntries: 100 })
     },
   })
   testBucketFaults({
@@ -76,7 +64,7 @@ for (const [kind, server, canPutIfAbsent] of [
     target,
     open: async (host, policy) => {
       const direct = (await server()).host
-      return open(s3Config(host, await freshBucket(direct, who), who), policy)
+      return openConfigured(s3Config(host, await freshBucket(direct, who), who), policy)
     },
   })
 }
@@ -86,8 +74,8 @@ test('keeps its objects below the prefix', async (t) => {
   const { host } = await moto()
   const name = await freshBucket(host, KEYS.moto)
   const config = s3Config(host, name, KEYS.moto)
-  const bucket = await open({ ...config, 'blocks_storage.storage_prefix': 'mimir' })
-  const whole = await open(config)
+  const bucket = await openConfigured({ ...config, 'blocks_storage.storage_prefix': 'mimir' })
+  const whole = await openConfigured(config)
   await bucket.put('t/a', Buffer.from('x'))
   assert.equal(text(await whole.get('mimir/t/a')), 'x')
   for await (const { key } of bucket.list('', '/')) assert.equal(key, 't/')
@@ -97,7 +85,7 @@ test('sends encryption, storage class and checksums as configured', async (t) =>
   if (!hasComponent(t, 'moto')) return
   const { host } = await moto()
   const name = await freshBucket(host, KEYS.moto)
-  const bucket = await open({
+  const bucket = await openConfigured({
     ...s3Config(host, name, KEYS.moto),
     'blocks_storage.s3.sse.type': 'SSE-KMS',
     'blocks_storage.s3.sse.kms_key_id': 'key-1',
@@ -118,7 +106,7 @@ test('needs no more than to list, get, put and delete', async (t) => {
   const { host } = await moto()
   const name = await freshBucket(host, KEYS.moto)
   const proxy = await startFaultProxy(t, host)
-  const bucket = await open(s3Config(proxy.host, name, KEYS.moto))
+  const bucket = await openConfigured(s3Config(proxy.host, name, KEYS.moto))
   await bucket.put('t/a', Buffer.from('x'))
   await bucket.put('t/b', Buffer.from('x'))
   await bucket.get('t/a')
@@ -166,7 +154,7 @@ test('finds keys in the environment, a profile and a web identity', async (t) =>
     Object.assign(process.env, { AWS_EC2_METADATA_DISABLED: 'true', ...variables })
     try {
       const name = await freshBucket(host, KEYS.moto)
-      const bucket = await open({
+      const bucket = await openConfigured({
         ...s3Config(proxy.host, name, { user: '', key: '' }),
         'blocks_storage.s3.sts_endpoint': 'AWS_ROLE_ARN' in variables ? url : '',
       })
@@ -179,7 +167,7 @@ test('finds keys in the environment, a profile and a web identity', async (t) =>
 })
 
 test('names what is wrong with the configuration or the bucket', async (t) => {
-  await rejects(open({ 'blocks_storage.backend': 's3' }), 'config-invalid')
+  await rejects(openConfigured({ 'blocks_storage.backend': 's3' }), 'config-invalid')
   const base = s3Config('127.0.0.1:1', 'b', KEYS.moto)
   for (const changes of [
     { 'blocks_storage.s3.secret_access_key': '' },
@@ -189,12 +177,15 @@ test('names what is wrong with the configuration or the bucket', async (t) => {
     { 'blocks_storage.s3.http': { idle_conn_timeout: 'soon' } },
     { 'blocks_storage.storage_prefix': 'a/b' },
   ] as Partial<Config>[]) {
-    await rejects(open({ ...base, ...changes }), 'config-invalid')
+    await rejects(openConfigured({ ...base, ...changes }), 'config-invalid')
   }
-  await rejects((await open(base, { triesMax: 2, backoffMs: 1 })).get('a'), 'bucket-unavailable')
+  await rejects(
+    (await openConfigured(base, { triesMax: 2, backoffMs: 1 })).get('a'),
+    'bucket-unavailable',
+  )
   if (!hasComponent(t, 'moto')) return
   const { host } = await moto()
-  const absent = await open(s3Config(host, 'never-made', KEYS.moto))
+  const absent = await openConfigured(s3Config(host, 'never-made', KEYS.moto))
   await rejects(absent.get('a'), 'bucket-refused')
   await rejects(absent.put('a', new Uint8Array(1)), 'bucket-refused')
 })
@@ -204,7 +195,7 @@ test('a wrong key is refused at once', async (t) => {
   const { host } = await swift()
   const name = await freshBucket(host, SWIFT)
   const proxy = await startFaultProxy(t, host)
-  const bucket = await open(s3Config(proxy.host, name, { ...SWIFT, key: 'wrong' }))
+  const bucket = await openConfigured(s3Config(proxy.host, name, { ...SWIFT, key: 'wrong' }))
   await rejects(bucket.get('a'), 'bucket-refused')
   assert.equal(proxy.requests.length, 1)
 })
