@@ -100,7 +100,7 @@ blocks_storage: &storage
   assert.deepEqual(config['limits.promote_otel_resource_attributes'], ['x', 'y'])
   assert.deepEqual(config['limits.active_series_custom_trackers'], { dev: '{job="x"}' })
   assert.deepEqual(config['memberlist'], { join_members: ['a', 'b'], anything: { at: 'all' } })
-  assert.ok(ignored.includes('blocks_storage.backend'))
+  assert.ok(ignored.includes('memberlist'))
   assert.ok(!ignored.includes('limits.max_label_names_per_series'))
 })
 
@@ -174,4 +174,25 @@ test('a slice holds the keys below a prefix', () => {
   assert.equal(limits.max_label_name_length, 7)
   assert.equal(limits.max_label_value_length, 2048)
   assert.equal('timeout' in limits, false)
+})
+
+test('a storage takes from common.storage what it is not given itself', async () => {
+  const file = yaml(
+    `common:
+  storage:
+    backend: s3
+    s3: {bucket_name: common, endpoint: s3.example.org, max_retries: 4}
+    swift: {auth_url: http://keystone/v3}
+blocks_storage:
+  s3: {bucket_name: blocks}
+`,
+  )
+  const { config, given } = await loadConfig([`-config.file=${file}`])
+  assert.equal(config['blocks_storage.backend'], 's3')
+  assert.equal(config['blocks_storage.s3.bucket_name'], 'blocks')
+  assert.equal(config['blocks_storage.s3.endpoint'], 's3.example.org')
+  assert.equal(config['blocks_storage.s3.max_retries'], 4)
+  assert.deepEqual(config['blocks_storage.swift'], { auth_url: 'http://keystone/v3' })
+  assert.equal(config['ruler_storage.s3.bucket_name'], 'common')
+  assert.equal(given.has('blocks_storage.s3.endpoint'), false)
 })
