@@ -10,8 +10,14 @@ import { QueryFrontend, queryFrontendConfigOf } from './actors/query-frontend/qu
 import { createMainEnv, startSupervisor } from './actors/supervisor/system.js'
 import { httpConfigOf } from './http/config.js'
 import { createServer } from './http/server.js'
-import { type Config, loadConfig, type PrintMode, printConfig } from './shared/config/index.js'
-import { lockFolder, onStopSignal } from './shared/env/index.js'
+import {
+  type Config,
+  loadConfig,
+  type PrintMode,
+  printConfig,
+  zoneRoots,
+} from './shared/config/index.js'
+import { lockFolders, onStopSignal } from './shared/env/index.js'
 import { AppError, fail } from './shared/errors/index.js'
 
 const HELP = `usage: nilo [command] [flags]
@@ -56,15 +62,20 @@ async function checkConfig(flags: readonly string[]): Promise<void> {
 
 /** Starts the server and returns; signals end the process. */
 async function serve(flags: readonly string[]): Promise<void> {
-  const { config, ignored } = await loadConfig(flags, process.env)
-  const folder = resolve(config['data.dir'])
-  const lock = lockFolder(folder)
+  const { config, given, ignored } = await loadConfig(flags, process.env)
+  const folders = zoneRoots(config).map((root) => resolve(root))
+  const lock = lockFolders(folders)
   const main = createMainEnv(config['server.log_level'])
   if (ignored.length > 0) {
     main.env.log.info('configuration keys without effect', { keys: ignored.join(',') })
   }
+  const copies = config['ingester.ring.replication_factor']
+  if (given.has('ingester.ring.replication_factor') && copies > folders.length) {
+    const zones = folders.length
+    main.env.log.info('replication factor in force: one copy a zone', { copies, zones })
+  }
   try {
-    const stop = await startServer(config, folder, main)
+    const stop = await startServer(config, folders.join(', '), main)
     onStopSignal(main.env.log, async (hurry) => {
       const failed = await stop(hurry)
       lock.release()

@@ -18,6 +18,7 @@ import type { QuerierQuery } from '../../src/actors/querier/contract.js'
 import { Querier } from '../../src/actors/querier/querier.js'
 import { type LinkEnd, makeLink, openLink } from '../../src/shared/actor/index.js'
 import { defaultConfig } from '../../src/shared/config/index.js'
+import { placeOf } from '../../src/shared/hashring/index.js'
 import { createHeadMemory } from '../../src/shared/kernels/head.js'
 import { compileKernel } from '../../src/shared/kernels/load.js'
 import { type RingStats, ringStats } from '../../src/shared/ringbuf/index.js'
@@ -31,7 +32,10 @@ import { taskOf, textOf } from '../support/querier.js'
 export interface WorldOptions {
   readonly disk?: FakeDisk
   readonly distributors?: number
+  /** Of all zones. */
   readonly shards?: number
+  /** Each has its own root on the disk, `data`, `data-1` … */
+  readonly zones?: number
   readonly seed?: number
   /** Ring sizes: bodies, frames, acks, answers. */
   readonly bodyRing?: number
@@ -52,6 +56,11 @@ const PAGES = 2048
 const MIB = 1 << 20
 const pushKernel = compileKernel('write-request')
 
+/** Where a zone's shards keep their files. */
+export function zoneRoot(zone: number): string {
+  return zone === 0 ? 'data' : `data-${zone}`
+}
+
 export class World {
   readonly env: FakeEnv
   readonly client: DistributorClient
@@ -63,6 +72,7 @@ export class World {
   private readonly ends = new Map<string, LinkEnd>()
   private readonly relinks: (() => void)[] = []
   private generation = 0
+  private readonly zones: number
 
   constructor(options: WorldOptions = {}) {
     this.options = options
@@ -73,7 +83,14 @@ export class World {
     const { distributors = 1, shards = 1 } = options
     this.client = new DistributorClient(this.env, distributors)
     const config = querierConfigOf(defaultConfig())
-    this.querier = new Querier(this.env, { config, shardCount: shards, kernel: headModule() })
+    this.zones = options.zones ?? 1
+    const { zones } = this
+    this.querier = new Querier(this.env, {
+      config,
+      shardCount: shards,
+      zones,
+      kernel: headModule(),
+    })
     this.ingesters.length = shards
     for (let index = 0; index < shards; index++) this.startIngester(index)
     for (let index = 0; index < distributors; index++) this.startDistributor(index)
@@ -84,6 +101,7 @@ export class World {
     this.distributors[index] = new Distributor(this.env, {
       index,
       shardCount: this.ingesters.length,
+      zones: this.zones,
       config: {
         ...DISTRIBUTOR_DEFAULTS,
         maxRecvMsgSize: 16 * MIB,
@@ -108,10 +126,12 @@ export class World {
   /** A new life of a shard: a new memory, the same disk. Replays in its turns. */
   startIngester(index: number): void {
     const memory = createHeadMemory(PAGES)
+    const place = placeOf(index, this.ingesters.length / this.zones)
     const ingester = new Ingester(this.env, {
       index,
       shardCount: this.ingesters.length,
-      config: { ...INGESTER_DEFAULTS, dataDir: 'data', ...this.options.ingester },
+      place,
+      config: { ...INGESTER_DEFAULTS, dataDir: zoneRoot(place.zone), ...this.options.ingester },
       memory,
       kernel: headModule(),
     })

@@ -4,6 +4,8 @@
  * (shared/wire/frames); queriers ask by calls and read samples in place, from the shard's memory
  * (shared/tsdb HeadReader).
  */
+
+import type { Place } from '../../shared/hashring/index.js'
 import type { LimitsData } from '../../shared/limits/index.js'
 import type { Labels } from '../../shared/model/labels.js'
 import type { Matcher } from '../../shared/model/matcher.js'
@@ -42,7 +44,10 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
 /** What an ingester is built from; plain data that can be posted. */
 export interface IngesterBoot {
   readonly index: number
+  /** Shards of all zones. */
   readonly shardCount: number
+  /** Zone, and place within it; without it there is one zone. */
+  readonly place?: Place
   readonly config: IngesterConfig
   /** Limits of all tenants; without it the defaults. */
   readonly limits?: LimitsData

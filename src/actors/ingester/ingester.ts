@@ -117,7 +117,7 @@ export class Ingester {
     const { boot, env } = this
     return new WalWriter({
       disk: env.disk,
-      folder: `${shardFolder(boot, boot.index)}/wal`,
+      folder: `${shardFolder(boot)}/wal`,
       segmentBytesMax: boot.config.walSegmentBytesMax,
       createdMs,
       onLost: () => this.head.forgetLogged(),

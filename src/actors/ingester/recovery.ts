@@ -4,6 +4,7 @@
  * are replayed until the shard's own snapshots have what is in them, and never deleted.
  */
 import type { Env } from '../../shared/env/index.js'
+import { type Place, placeOf } from '../../shared/hashring/index.js'
 import {
   type DamageReason,
   type Head,
@@ -59,7 +60,7 @@ export class Recovery {
     this.index = boot.index
     this.startedAt = env.clock.monotonic()
     noteShardCount(env, boot)
-    const own = shardFolder(boot, boot.index)
+    const own = shardFolder(boot)
     this.own = own
     this.former = notAbsorbed(env.disk, own, formerFolders(env, boot))
     const logs = [own, ...this.former].map((folder) => ({
@@ -230,33 +231,39 @@ function timeText(ms: number): string {
 
 const CORRUPTIONS = 'cortex_ingester_tsdb_wal_corruptions_total'
 
-/** Where a shard keeps its files. */
-export function shardFolder(boot: IngesterBoot, index: number): string {
-  return `${boot.config.dataDir}/ingester-${index}`
+/** Where a shard keeps its files: below its zone's root, named by its number within the zone. */
+export function shardFolder(boot: IngesterBoot, member = placeIn(boot).member): string {
+  return `${boot.config.dataDir}/ingester-${member}`
+}
+
+function placeIn({ index, shardCount, place }: IngesterBoot): Place {
+  return place ?? placeOf(index, shardCount)
 }
 
 /** The folders that a shard takes over. */
 function formerFolders(env: Env, boot: IngesterBoot): string[] {
   const folders: string[] = []
+  const { member, memberCount } = placeIn(boot)
   for (const name of env.disk.list(boot.config.dataDir)) {
     const match = /^ingester-(\d+)$/.exec(name)
-    const index = match === null ? -1 : Number(match[1])
-    if (index < boot.shardCount || index % boot.shardCount !== boot.index) continue
-    folders.push(shardFolder(boot, index))
+    const former = match === null ? -1 : Number(match[1])
+    if (former < memberCount || former % memberCount !== member) continue
+    folders.push(shardFolder(boot, former))
   }
   return folders
 }
 
 /** Keeps the shard count beside the log, and says when it has changed. */
 function noteShardCount(env: Env, boot: IngesterBoot): void {
-  const folder = shardFolder(boot, boot.index)
+  const folder = shardFolder(boot)
+  const { memberCount } = placeIn(boot)
   const path = `${folder}/shard-count`
   env.disk.makeFolder(folder)
-  const text = `${boot.shardCount}\n`
+  const text = `${memberCount}\n`
   const before = env.disk.exists(path) ? Buffer.from(env.disk.readFile(path)).toString() : ''
   if (before === text) return
   if (before !== '') {
-    env.log.info('shard count has changed', { before: before.trim(), now: boot.shardCount })
+    env.log.info('shard count has changed', { before: before.trim(), now: memberCount })
   }
   env.disk.replaceFile(path, Buffer.from(text))
 }

@@ -28,7 +28,10 @@ export interface QuerierBoot {
   readonly config: QuerierConfig
   /** Limits of all tenants; without it the defaults. */
   readonly limits?: LimitsData
+  /** Shards of all zones. */
   readonly shardCount: number
+  /** Each zone has all series; 1 when not given. */
+  readonly zones?: number
   /** Claims of all threads (createBudget); without it there is no limit but the query's own. */
   readonly budget?: SharedArrayBuffer
   /** Without it there are no blocks. */

@@ -5,6 +5,7 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
+import { readQuorum, replicaShards } from '../../shared/hashring/index.js'
 import { compareUtf8 } from '../../shared/model/labels.js'
 import type { Matcher } from '../../shared/model/matcher.js'
 import {
@@ -66,18 +67,34 @@ const LINK_WAIT_MS = 1_000
 export class Fanout {
   private readonly env: Env
   private readonly shards: (Shard | undefined)[]
+  /** Numbers of the shards that hold the same series, set by set. */
+  private readonly replicaSets: readonly (readonly number[])[]
+  /** Shards of a set that must answer for an answer to be whole. */
+  private readonly quorum: number
   private readonly waiting: (() => void)[] = []
   private readonly cache: ColumnCache
 
   private readonly blocks: BlockReads | undefined
 
   /**
+   * @param shards how many there are, of all zones; each zone has all series
    * @param cacheBytes for decoded columns
    * @param blocks what is no longer, or never was, in the heads
    */
-  constructor(env: Env, shardCount: number, cacheBytes: number, blocks?: BlockReads) {
+  constructor(
+    env: Env,
+    shards: { readonly shardCount: number; readonly zones?: number },
+    cacheBytes: number,
+    blocks?: BlockReads,
+  ) {
+    const { shardCount, zones = 1 } = shards
+    const setCount = shardCount / zones
     this.env = env
     this.blocks = blocks
+    this.replicaSets = Array.from({ length: setCount }, (_, set) =>
+      replicaShards(set, setCount, zones),
+    )
+    this.quorum = readQuorum(zones)
     this.cache = new ColumnCache(cacheBytes)
     this.shards = new Array<Shard | undefined>(shardCount).fill(undefined)
   }
@@ -175,30 +192,45 @@ export class Fanout {
     return selected
   }
 
-  /** Answers of all shards from their memories; undefined when one of them has to be asked. */
+  /**
+   * Answers of shards from their memories, enough of each set for a whole answer; undefined when
+   * shards have to be asked.
+   */
   private answer<T>(look: (shard: Shard) => T | undefined): T[] | undefined {
     const answers: T[] = []
-    for (const shard of this.shards) {
-      const answer = shard === undefined ? undefined : look(shard)
-      if (answer === undefined) return undefined
-      answers.push(answer)
+    for (const set of this.replicaSets) {
+      let missing = this.quorum
+      for (const index of set) {
+        const shard = this.shards[index]
+        const answer = shard === undefined ? undefined : look(shard)
+        if (answer === undefined) continue
+        answers.push(answer)
+        missing--
+      }
+      if (missing > 0) return undefined
     }
     return answers
   }
 
-  /** Asks every shard; one that died under the question is asked again once it is back. */
-  private ask<T>(question: (shard: Shard) => Promise<T>): Promise<T[]> {
-    return Promise.all(
-      this.shards.map(async (_, index) => {
-        const shard = await this.shard(index, undefined)
-        try {
-          return await question(shard)
-        } catch (error) {
-          if (!(error instanceof AppError) || error.id !== 'actor-down') throw error
-          return question(await this.shard(index, shard))
-        }
-      }),
+  /** Asks shards, enough of each set; one that died under the question is asked again once it is back. */
+  private async ask<T>(question: (shard: Shard) => Promise<T>): Promise<T[]> {
+    const perSet = this.replicaSets.map((set) =>
+      firstOf(
+        set.map((index) => this.askOne(index, question)),
+        this.quorum,
+      ),
     )
+    return (await Promise.all(perSet)).flat()
+  }
+
+  private async askOne<T>(index: number, question: (shard: Shard) => Promise<T>): Promise<T> {
+    const shard = await this.shard(index, undefined)
+    try {
+      return await question(shard)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.id !== 'actor-down') throw error
+      return question(await this.shard(index, shard))
+    }
   }
 
   /** The shard, awaited for a while when it is not there or is still the life given. */
@@ -218,6 +250,26 @@ export class Fanout {
       })
     }
   }
+}
+
+/** The first `count` answers; fails when so many have failed that they cannot come. */
+function firstOf<T>(promises: readonly Promise<T>[], count: number): Promise<T[]> {
+  return new Promise((resolve, reject) => {
+    const answers: T[] = []
+    let failures = 0
+    for (const promise of promises) {
+      promise.then(
+        (answer) => {
+          answers.push(answer)
+          if (answers.length === count) resolve([...answers])
+        },
+        (error: unknown) => {
+          failures++
+          if (promises.length - failures < count) reject(error)
+        },
+      )
+    }
+  })
 }
 
 function labelsOf(shard: Shard, labels: LabelTable): ShardLabels {

@@ -71,7 +71,7 @@ export class Querier {
     const { cacheBytes } = boot.config
     const reads =
       blocks === undefined ? undefined : new BlockReads({ env, ...blocks, tableBytes: cacheBytes })
-    this.fanout = new Fanout(env, boot.shardCount, cacheBytes, reads)
+    this.fanout = new Fanout(env, boot, cacheBytes, reads)
     this.reads = new Federation(this.fanout, boot.config.federationConcurrency)
   }
 

@@ -3,7 +3,8 @@
  * restarted, what they boot with, and who streams to whom. The only place that knows their counts.
  */
 
-import type { Config } from '../../shared/config/index.js'
+import { type Config, zoneRoots } from '../../shared/config/index.js'
+import { type Place, placeOf } from '../../shared/hashring/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
 import { compileKernel } from '../../shared/kernels/load.js'
 import type { Limits, LimitsData } from '../../shared/limits/index.js'
@@ -25,7 +26,10 @@ import type { LinkSpec } from './wiring.js'
 /** Threads of each kind. */
 export interface ActorCounts {
   readonly distributors: number
+  /** Shards of all zones. */
   readonly ingesters: number
+  /** Each zone has as many shards. */
+  readonly zones: number
   readonly queriers: number
   readonly storeGateways: number
 }
@@ -75,9 +79,11 @@ const PAIRS_MAX = 8
 /** Counts by the machine's cores: 2 → 1/1/2, 4 → 1/1/2, 8 → 2/2/3, 16 → 4/4/6; the config overrides. */
 export function actorCounts(config: Config, cores: number): ActorCounts {
   const pairs = Math.min(PAIRS_MAX, Math.max(1, Math.floor(cores / CORES_PER_PAIR)))
+  const zones = 1 + config['data.zone_dirs'].length
   return {
     distributors: config['actors.distributors'] || pairs,
-    ingesters: config['actors.ingester_shards'] || pairs,
+    ingesters: (config['actors.ingester_shards'] || pairs) * zones,
+    zones,
     queriers: config['actors.queriers'] || Math.max(2, Math.round(cores * 0.375)),
     storeGateways: config['actors.store_gateways'] || Math.max(1, Math.round(cores / 8)),
   }
@@ -97,7 +103,7 @@ export function actorTable(
   const memories: WebAssembly.Memory[] = []
   const shutdownMs = config['server.graceful_shutdown_timeout']
   const common = { policy: POLICY, startMs: START_MS, shutdownMs }
-  const shardCount = counts.ingesters
+  const { ingesters: shardCount, zones } = counts
   const { budget } = cells
   return {
     // Started in this order, stopped in reverse.
@@ -112,8 +118,10 @@ export function actorTable(
         boot: (index): IngesterBoot => {
           const memory = createHeadMemory()
           memories[index] = memory
-          const settings = { config: ingesterConfigOf(config), limits: limits.snapshot() }
-          return { index, shardCount, ...settings, budget, memory, kernel: headKernel }
+          const place = placeOf(index, shardCount / zones)
+          const settings = { config: ingesterConfigOf(config, place), limits: limits.snapshot() }
+          const kernel = headKernel
+          return { index, shardCount, place, ...settings, budget, memory, kernel }
         },
       },
       {
@@ -123,7 +131,7 @@ export function actorTable(
         entry: new URL('../distributor/worker.js', import.meta.url),
         boot: (index): DistributorBootData => {
           const settings = { config: distributorConfigOf(config), limits: limits.snapshot() }
-          return { index, shardCount, ...settings, kernel: pushKernel }
+          return { index, shardCount, zones, ...settings, kernel: pushKernel }
         },
       },
     ],
@@ -159,6 +167,7 @@ function querierRow(
       config: querierConfigOf(config, counts.queriers),
       limits: head.limits.snapshot(),
       shardCount: counts.ingesters,
+      zones: counts.zones,
       budget: cells.budget,
       blocks: { list: cells.blockList, shardCount: counts.storeGateways },
       kernel: head.headKernel,
@@ -201,10 +210,10 @@ function compactorRow(
   }
 }
 
-function ingesterConfigOf(config: Config): IngesterConfig {
+function ingesterConfigOf(config: Config, { zone }: Place): IngesterConfig {
   return {
     ...INGESTER_DEFAULTS,
-    dataDir: config['data.dir'],
+    dataDir: zoneRoots(config)[zone]!,
     walFsync: config['wal.fsync'],
     walFsyncIntervalMs: config['wal.fsync_interval'],
     snapshotLogBytes: config['wal.snapshot_bytes'],

@@ -11,6 +11,7 @@ export {
   defaultConfig,
   type Loaded,
   loadConfig,
+  zoneRoots,
 } from './load.js'
 export { type PrintMode, printConfig } from './print.js'
 export {

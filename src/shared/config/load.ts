@@ -4,6 +4,7 @@
  * and what was expected, and all of them come in one error.
  */
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { AppError, fail } from '../errors/index.js'
 import { coerce } from './coerce.js'
 import { expandEnvironment, parseFile } from './file.js'
@@ -166,7 +167,28 @@ function finished(values: ReadonlyMap<ConfigKey, unknown>): Loaded {
   if (config['data.dir'] === '') {
     throw new AppError('config-invalid', { text: 'data.dir: expected a folder, got ""' })
   }
+  checkZones(config)
   const given = new Set(values.keys())
   const ignored = [...given].filter((key) => CONFIG[key].effect === 'none')
   return Object.freeze({ config, given, ignored })
+}
+
+/** @throws AppError `config-invalid` when there are more zones than copies of a series */
+function checkZones(config: Config): void {
+  const roots = zoneRoots(config)
+  const copies = config['ingester.ring.replication_factor']
+  if (roots.length > copies) {
+    const text = `data.zone_dirs and data.dir make ${roots.length} zones, but ingester.ring.replication_factor is ${copies}: give no more zones than copies`
+    throw new AppError('config-invalid', { text })
+  }
+  if (new Set(roots.map((root) => resolve(root))).size < roots.length) {
+    throw new AppError('config-invalid', {
+      text: 'data.zone_dirs: expected folders that differ from each other and from data.dir',
+    })
+  }
+}
+
+/** The data root of each zone; there is at least one. */
+export function zoneRoots(config: Config): readonly string[] {
+  return [config['data.dir'], ...config['data.zone_dirs']]
 }

@@ -4,7 +4,7 @@
  * that was set has no effect.
  */
 import { printGoDuration } from '../base/go-duration.js'
-import type { Config } from './load.js'
+import { type Config, zoneRoots } from './load.js'
 import { KNOWN, type Known } from './lookup.js'
 
 /** What to print: all keys, those that differ from the default, or the defaults. */
@@ -25,12 +25,19 @@ export function printConfig(config: Config, mode: PrintMode = 'all'): string {
     const isDefault = JSON.stringify(value) === JSON.stringify(known.row.default)
     if (mode === 'diff' && isDefault) continue
     if (known.row.type === 'open' && value === undefined) continue
-    const note = !isDefault && known.row.effect === 'none' ? ' # no effect' : ''
+    const note = !isDefault && known.row.effect === 'none' ? ' # no effect' : noteOf(known, config)
     put(root, known.key.split('.'), printValue(known, value) + note)
   }
   const lines: string[] = []
   printBlock(root, '', lines)
   return lines.length === 0 ? '{}\n' : `${lines.join('\n')}\n`
+}
+
+/** What is in force instead of what is written. */
+function noteOf({ key }: Known, config: Config): string {
+  if (key !== 'ingester.ring.replication_factor') return ''
+  const zones = zoneRoots(config).length
+  return config[key] > zones ? ` # ${zones} in force: there is no more than ${zones} zone(s)` : ''
 }
 
 /** One value as it would stand in a file, on one line. */

@@ -24,9 +24,9 @@ const HOUR = 60 * MINUTE
 const MIB = 1024 * 1024
 const ONE_PROCESS = 'There is one process and no ring.'
 
-/** A ring's block: the factor in force is the least of it and the data directories, hence 1. */
+/** A ring's block, without effect but for the ingesters' replication factor. */
 export const RING = {
-  replication_factor: int(3, 'Copies of a series; one data directory holds one.', { least: 1 }),
+  replication_factor: int(3, ONE_PROCESS, { least: 1 }),
   num_tokens: int(128, ONE_PROCESS),
   kvstore: open(ONE_PROCESS, { flag: '' }),
   heartbeat_period: duration(15 * SECOND, ONE_PROCESS),

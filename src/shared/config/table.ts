@@ -40,6 +40,11 @@ const TOP = {
 
 const OWN = {
   'data.dir': text('./data', 'Root of everything that is kept on local disk.', USED),
+  'data.zone_dirs': list(
+    [],
+    'Further roots, each best on a disk of its own. Each is a zone like data.dir: with ingester.ring.replication_factor at least as many, every series has a copy in each of them.',
+    USED,
+  ),
   'actors.distributors': int(0, 'Distributor threads; 0 = by core count.', {
     ...USED,
     most: 64,
@@ -429,6 +434,11 @@ export const CONFIG = {
   ...under('distributor.ring', RING),
   ...under('ingester', INGESTER),
   ...under('ingester.ring', RING),
+  'ingester.ring.replication_factor': int(
+    3,
+    'Copies of a series: in force is the least of it and the number of zones (data.zone_dirs).',
+    { ...USED, least: 1 },
+  ),
   ...under('querier', QUERIER),
   ...under('frontend', FRONTEND),
   ...under('limits', LIMITS),

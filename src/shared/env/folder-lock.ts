@@ -153,3 +153,21 @@ function isForeignDraft(name: string): boolean {
   const pid = Number(/^draft-(\d+)$/.exec(name)?.[1] ?? process.pid)
   return pid !== process.pid && !isPidAlive(pid)
 }
+
+/**
+ * Locks several folders, or none.
+ * @throws AppError `data-dir-locked` as lockFolder
+ */
+export function lockFolders(folders: readonly string[]): FolderLock {
+  const locks: FolderLock[] = []
+  const release = (): void => {
+    for (const lock of locks.splice(0).reverse()) lock.release()
+  }
+  try {
+    for (const folder of folders) locks.push(lockFolder(folder))
+  } catch (error) {
+    release()
+    throw error
+  }
+  return { release }
+}

@@ -1,6 +1,6 @@
 /** The injected world: clock, timers, randomness, disk, log and metrics. */
 export type { Clock, Disk, DiskFile, Env, PathFacts, Prng, Timer, Timers } from './env.js'
-export { type FolderLock, lockFolder } from './folder-lock.js'
+export { type FolderLock, lockFolder, lockFolders } from './folder-lock.js'
 export {
   createNodeEnv,
   createNodeLog,

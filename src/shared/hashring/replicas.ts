@@ -8,9 +8,18 @@ export function replicaShards(member: number, memberCount: number, zones: number
   return Array.from({ length: zones }, (_, zone) => zone * memberCount + member)
 }
 
-/** Zone of a shard, and which of the zone's shards it is. */
-export function placeOf(shard: number, memberCount: number): { zone: number; member: number } {
-  return { zone: Math.floor(shard / memberCount), member: shard % memberCount }
+/** Where a shard is. */
+export interface Place {
+  readonly zone: number
+  /** Which of the zone's shards it is. */
+  readonly member: number
+  /** Shards of a zone. */
+  readonly memberCount: number
+}
+
+/** The place of a shard in zones of `memberCount` shards. */
+export function placeOf(shard: number, memberCount: number): Place {
+  return { zone: Math.floor(shard / memberCount), member: shard % memberCount, memberCount }
 }
 
 /** Replicas of N that must have a write, and so are needed to have taken it: more than half. */
