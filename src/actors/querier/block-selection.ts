@@ -34,9 +34,8 @@ export class BlockSelection {
     this.range = range
     this.decoder = decoder
     const isWhole = range.mint <= table.mint && range.maxt >= table.maxt
-    this.rows = isWhole
-      ? rows
-      : rows.filter((row) => this.firstChunk(row, range) < this.endChunk(row, range))
+    const isAll = isWhole && !table.hasDeleted()
+    this.rows = isAll ? rows : rows.filter((row) => this.hasChunks(row))
   }
 
   /** Label set of a series. */
@@ -119,6 +118,18 @@ export class BlockSelection {
     this.bytes = undefined
     this.segment = -1
     this.table.release()
+  }
+
+  /** Whether a row has chunks in the range that are not deleted as a whole. */
+  private hasChunks(row: number): boolean {
+    const { mints, maxts } = this.table.columns
+    const deleted = this.table.deletedOf(row)
+    const end = this.endChunk(row, this.range)
+    for (let at = this.firstChunk(row, this.range); at < end; at++) {
+      const isGone = deleted?.some(({ mint, maxt }) => mints[at]! >= mint && maxts[at]! <= maxt)
+      if (isGone !== true) return true
+    }
+    return false
   }
 
   private firstChunk(row: number, { mint }: BlockRange): number {

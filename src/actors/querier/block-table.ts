@@ -121,6 +121,11 @@ export class BlockTable {
     return refs.map((ref) => this.rowOf.get(ref)!)
   }
 
+  /** Whether anything is deleted of any row. */
+  hasDeleted(): boolean {
+    return this.deletedRows.size > 0
+  }
+
   /** What is deleted of a row. */
   deletedOf(row: number): readonly Deleted[] | undefined {
     return this.deletedRows.size === 0 ? undefined : this.deletedRows.get(row)
