@@ -4,4 +4,25 @@
  * that either can go on with the other's bucket.
  */
 export { blocksBucketConfig } from './bucket-config.js'
+export {
+  type BucketIndex,
+  type BucketScan,
+  entriesOfIndex,
+  findBucketIndex,
+  indexedBlock,
+  scanTenant,
+  writeBucketIndex,
+} from './bucket-index.js'
 export { type BlockEntry, entryOfMeta } from './entry.js'
+export {
+  findObject,
+  findTenantDeletion,
+  markForDeletion,
+  markNoCompact,
+  type NoCompactReason,
+  readMarks,
+  type TenantDeletionMark,
+  writeTenantDeletion,
+} from './markers.js'
+export { blockKey, bucketIndexKey, listNames, listTenants } from './names.js'
+export { deleteBlock, downloadBlock, uploadBlock } from './upload.js'
