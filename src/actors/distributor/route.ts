@@ -20,6 +20,7 @@ import {
   FRAME_WRITE,
   padTo8,
   recordsFrameBytes,
+  viewOf,
   WRITE_HEADER_BYTES,
   WRITE_LAST,
 } from '../../shared/wire/frames/index.js'
@@ -256,15 +257,14 @@ export class ReplicaSet {
     const defineBytes = this.word(layout.SHARD_DEFINE_SIZE)
     const idsAt = definesAt + defineBytes
     const timesAt = idsAt + padTo8(samples * 4)
-    const header = new Uint32Array(data.buffer, data.byteOffset + offset, WRITE_HEADER_BYTES / 4)
-    header[0] = requestId
-    header[1] = flags
-    header[2] = tenant.length
-    header[3] = this.word(layout.SHARD_DEFINE_COUNT)
-    header[4] = defineBytes
-    header[5] = samples
-    header[6] = 0
-    header[7] = 0
+    const header = viewOf(data)
+    header.setUint32(offset, requestId, true)
+    header.setUint32(offset + 4, flags, true)
+    header.setUint32(offset + 8, tenant.length, true)
+    header.setUint32(offset + 12, this.word(layout.SHARD_DEFINE_COUNT), true)
+    header.setUint32(offset + 16, defineBytes, true)
+    header.setUint32(offset + 20, samples, true)
+    header.setFloat64(offset + 24, 0)
     data.set(tenant, offset + WRITE_HEADER_BYTES)
     const { region } = this
     this.copy(region.defines, defineBytes, data, definesAt)

@@ -19,6 +19,8 @@ import {
   findRecords,
   padTo8,
   type RecordsFrame,
+  tenantAt,
+  viewOf,
   WRITE_HEADER_BYTES,
   WRITE_LAST,
 } from '../../shared/wire/frames/index.js'
@@ -438,22 +440,21 @@ function findWrite(data: Uint8Array, offset: number, length: number): WriteFrame
   if (length < WRITE_HEADER_BYTES) return undefined
   const buffer = data.buffer as ArrayBuffer
   const start = data.byteOffset + offset
-  const header = new Uint32Array(buffer, start, WRITE_HEADER_BYTES / 4)
-  const tenantLength = header[2]!
-  const defineBytes = header[4]!
-  const sampleCount = header[5]!
+  const header = viewOf(data)
+  const tenantLength = header.getUint32(offset + 8, true)
+  const defineBytes = header.getUint32(offset + 16, true)
+  const sampleCount = header.getUint32(offset + 20, true)
   const definesAt = WRITE_HEADER_BYTES + padTo8(tenantLength)
   const idsAt = definesAt + defineBytes
   const timesAt = idsAt + padTo8(sampleCount * 4)
   const valuesAt = timesAt + sampleCount * 8
   const isAligned = defineBytes % 8 === 0
   if (!isAligned || tenantLength > length || valuesAt + sampleCount * 8 > length) return undefined
-  const tenantAt = offset + WRITE_HEADER_BYTES
   return {
-    requestId: header[0]!,
-    isLast: (header[1]! & WRITE_LAST) !== 0,
-    tenant: Buffer.from(buffer, data.byteOffset + tenantAt, tenantLength).toString('utf8'),
-    defineCount: header[3]!,
+    requestId: header.getUint32(offset, true),
+    isLast: (header.getUint32(offset + 4, true) & WRITE_LAST) !== 0,
+    tenant: tenantAt(data, offset + WRITE_HEADER_BYTES, tenantLength),
+    defineCount: header.getUint32(offset + 12, true),
     defines: data.subarray(offset + definesAt, offset + definesAt + defineBytes),
     sampleCount,
     ids: new Uint32Array(buffer, start + idsAt, sampleCount),

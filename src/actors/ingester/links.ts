@@ -11,6 +11,7 @@ import {
   cutText,
   DISCARD_REASONS,
   FRAME_ACK,
+  viewOf,
 } from '../../shared/wire/frames/index.js'
 import type { LinkEnds } from './contract.js'
 
@@ -116,14 +117,15 @@ export class DistributorLink {
     const { writer } = this.ends
     const at = writer.reserve(FRAME_ACK, length)
     if (at < 0) return false
-    const view = new DataView(writer.data.buffer, writer.data.byteOffset + at, length)
-    view.setUint32(0, requestId, true)
-    view.setUint32(4, ack.status, true)
-    view.setUint32(8, reasons.length, true)
-    view.setUint32(12, text.length, true)
+    const view = viewOf(writer.data)
+    view.setUint32(at, requestId, true)
+    view.setUint32(at + 4, ack.status, true)
+    view.setUint32(at + 8, reasons.length, true)
+    view.setUint32(at + 12, text.length, true)
     for (let i = 0; i < reasons.length; i++) {
-      view.setUint32(ACK_HEADER_BYTES + i * 8, reasons[i]!, true)
-      view.setUint32(ACK_HEADER_BYTES + i * 8 + 4, counts![reasons[i]!]!, true)
+      const to = at + ACK_HEADER_BYTES + i * 8
+      view.setUint32(to, reasons[i]!, true)
+      view.setUint32(to + 4, counts![reasons[i]!]!, true)
     }
     if (text.length > 0) writer.data.set(text, at + length - text.length)
     writer.commit()

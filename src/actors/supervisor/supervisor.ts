@@ -8,6 +8,7 @@ import {
   type ActorStatus,
   type ActorThread,
   definePool,
+  enlargeYoungGenerations,
   expose,
   type Pool,
   type PoolSeat,
@@ -126,6 +127,7 @@ export class Supervisor<Task, Answer, Message> {
    * @throws AppError what the first actor that could not be built threw; nothing runs then
    */
   async start(): Promise<void> {
+    enlargeYoungGenerations()
     try {
       for (const spec of this.options.children) {
         if (spec.isOnDemand === true) continue

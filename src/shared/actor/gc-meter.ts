@@ -1,6 +1,15 @@
-/** Counts what V8 collects in this thread: a hot path that allocates shows here first. */
+/** Young collections of threads: how many there are, and how much room is between two of them. */
 import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks'
+import { setFlagsFromString } from 'node:v8'
 import type { Metrics } from '../telemetry/index.js'
+
+/**
+ * Gives threads that are started from now on a new space of 4 MiB instead of 1 MiB: V8 enlarges it
+ * only where much survives, and of a push nothing does. What is not used is not touched.
+ */
+export function enlargeYoungGenerations(): void {
+  setFlagsFromString('--min-semi-space-size=4')
+}
 
 /** Counts collections of the new space into `nilo_actor_young_gcs_total`, from now on. */
 export function countYoungGcs(actor: string, metrics: Metrics): void {

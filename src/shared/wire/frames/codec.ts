@@ -99,11 +99,11 @@ export function encodeBody(
   pieces: readonly Uint8Array[],
 ): void {
   const { tenant } = head
-  const view = viewAt(data, at)
-  view.setUint32(0, head.requestId, true)
-  view.setUint32(4, head.flags, true)
-  view.setUint32(8, tenant.length, true)
-  view.setUint32(12, head.bodyBytes, true)
+  const view = viewOf(data)
+  view.setUint32(at, head.requestId, true)
+  view.setUint32(at + 4, head.flags, true)
+  view.setUint32(at + 8, tenant.length, true)
+  view.setUint32(at + 12, head.bodyBytes, true)
   data.set(tenant, at + BODY_HEADER_BYTES)
   let to = at + BODY_HEADER_BYTES + padTo8(tenant.length)
   for (const piece of pieces) {
@@ -114,14 +114,14 @@ export function encodeBody(
 
 /** Reads a BODY; the body itself stays where it is. */
 export function decodeBody(data: Uint8Array, at: number): BodyFrame {
-  const view = viewAt(data, at)
-  const tenantLength = view.getUint32(8, true)
+  const view = viewOf(data)
+  const tenantLength = view.getUint32(at + 8, true)
   return {
-    requestId: view.getUint32(0, true),
-    flags: view.getUint32(4, true),
-    tenant: textAt(data, at + BODY_HEADER_BYTES, tenantLength),
+    requestId: view.getUint32(at, true),
+    flags: view.getUint32(at + 4, true),
+    tenant: tenantAt(data, at + BODY_HEADER_BYTES, tenantLength),
     bodyAt: at + BODY_HEADER_BYTES + padTo8(tenantLength),
-    bodyLength: view.getUint32(12, true),
+    bodyLength: view.getUint32(at + 12, true),
   }
 }
 
@@ -137,32 +137,32 @@ export function encodeAnswer(
   answer: Omit<AnswerFrame, 'text'>,
   text: Uint8Array,
 ): void {
-  const view = viewAt(data, at)
-  view.setUint32(0, answer.requestId, true)
-  view.setUint32(4, answer.status, true)
-  view.setUint32(8, text.length, true)
-  view.setUint32(12, answer.retryable ? 1 : 0, true)
-  view.setUint32(16, answer.written.samples, true)
-  view.setUint32(20, answer.written.histograms, true)
-  view.setUint32(24, answer.written.exemplars, true)
-  view.setUint32(28, answer.rejected, true)
+  const view = viewOf(data)
+  view.setUint32(at, answer.requestId, true)
+  view.setUint32(at + 4, answer.status, true)
+  view.setUint32(at + 8, text.length, true)
+  view.setUint32(at + 12, answer.retryable ? 1 : 0, true)
+  view.setUint32(at + 16, answer.written.samples, true)
+  view.setUint32(at + 20, answer.written.histograms, true)
+  view.setUint32(at + 24, answer.written.exemplars, true)
+  view.setUint32(at + 28, answer.rejected, true)
   if (text.length > 0) data.set(text, at + ANSWER_HEADER_BYTES)
 }
 
 /** Reads an ANSWER. */
 export function decodeAnswer(data: Uint8Array, at: number): AnswerFrame {
-  const view = viewAt(data, at)
+  const view = viewOf(data)
   return {
-    requestId: view.getUint32(0, true),
-    status: view.getUint32(4, true),
-    retryable: view.getUint32(12, true) === 1,
+    requestId: view.getUint32(at, true),
+    status: view.getUint32(at + 4, true),
+    retryable: view.getUint32(at + 12, true) === 1,
     written: {
-      samples: view.getUint32(16, true),
-      histograms: view.getUint32(20, true),
-      exemplars: view.getUint32(24, true),
+      samples: view.getUint32(at + 16, true),
+      histograms: view.getUint32(at + 20, true),
+      exemplars: view.getUint32(at + 24, true),
     },
-    rejected: view.getUint32(28, true),
-    text: textAt(data, at + ANSWER_HEADER_BYTES, view.getUint32(8, true)),
+    rejected: view.getUint32(at + 28, true),
+    text: textAt(data, at + ANSWER_HEADER_BYTES, view.getUint32(at + 8, true)),
   }
 }
 
@@ -180,18 +180,18 @@ export function encodeAck(ack: AckFrame): Uint8Array {
 
 /** Reads an ACK. */
 export function decodeAck(data: Uint8Array, at: number): AckFrame {
-  const view = viewAt(data, at)
-  const reasonCount = view.getUint32(8, true)
+  const view = viewOf(data)
+  const reasonCount = view.getUint32(at + 8, true)
   const reasons: [number, number][] = []
   for (let i = 0; i < reasonCount; i++) {
     const pair = ACK_HEADER_BYTES + i * 8
-    reasons.push([view.getUint32(pair, true), view.getUint32(pair + 4, true)])
+    reasons.push([view.getUint32(at + pair, true), view.getUint32(at + pair + 4, true)])
   }
   return {
-    requestId: view.getUint32(0, true),
-    status: view.getUint32(4, true),
+    requestId: view.getUint32(at, true),
+    status: view.getUint32(at + 4, true),
     reasons,
-    text: textAt(data, at + ACK_HEADER_BYTES + reasonCount * 8, view.getUint32(12, true)),
+    text: textAt(data, at + ACK_HEADER_BYTES + reasonCount * 8, view.getUint32(at + 12, true)),
   }
 }
 
@@ -223,16 +223,16 @@ export function encodeMetadata(frame: MetadataFrame): Uint8Array {
 
 /** Reads a METADATA frame. */
 export function decodeMetadataFrame(data: Uint8Array, at: number): MetadataFrame {
-  const view = viewAt(data, at)
-  const tenantLength = view.getUint32(8, true)
+  const view = viewOf(data)
+  const tenantLength = view.getUint32(at + 8, true)
   const records: MetadataRecord[] = []
   let offset = METADATA_HEADER_BYTES + padTo8(tenantLength)
-  for (let i = view.getUint32(12, true); i > 0; i--) {
-    const lengths = [4, 8, 12].map((field) => view.getUint32(offset + field, true))
+  for (let i = view.getUint32(at + 12, true); i > 0; i--) {
+    const lengths = [4, 8, 12].map((field) => view.getUint32(at + offset + field, true))
     const [metricLength, helpLength, unitLength] = lengths as [number, number, number]
     const metricAt = at + offset + METADATA_RECORD_HEADER_BYTES
     records.push({
-      type: view.getUint32(offset, true),
+      type: view.getUint32(at + offset, true),
       metric: textAt(data, metricAt, metricLength),
       help: textAt(data, metricAt + metricLength, helpLength),
       unit: textAt(data, metricAt + metricLength + helpLength, unitLength),
@@ -240,24 +240,25 @@ export function decodeMetadataFrame(data: Uint8Array, at: number): MetadataFrame
     offset += padTo8(METADATA_RECORD_HEADER_BYTES + metricLength + helpLength + unitLength)
   }
   const tenant = textAt(data, at + METADATA_HEADER_BYTES, tenantLength)
-  return { requestId: view.getUint32(0, true), tenant, records }
+  return { requestId: view.getUint32(at, true), tenant, records }
 }
 
 /** Takes a WRITE frame apart; everything is copied. */
 export function decodeWrite(data: Uint8Array, at: number): WriteFrame {
-  const view = viewAt(data, at)
-  const tenantLength = view.getUint32(8, true)
-  const defineCount = view.getUint32(12, true)
-  const defineBytes = view.getUint32(16, true)
-  const sampleCount = view.getUint32(20, true)
+  const view = viewOf(data)
+  const tenantLength = view.getUint32(at + 8, true)
+  const defineCount = view.getUint32(at + 12, true)
+  const defineBytes = view.getUint32(at + 16, true)
+  const sampleCount = view.getUint32(at + 20, true)
   let offset = WRITE_HEADER_BYTES + padTo8(tenantLength)
   const definesEnd = offset + defineBytes
   const defines: WriteFrame['defines'] = []
   for (let i = 0; i < defineCount; i++) {
-    const length = view.getUint32(offset + 8, true)
+    const length = view.getUint32(at + offset + 8, true)
     const labels = pairsAt(data, at + offset + DEFINE_HEADER_BYTES, length)
-    if (labels.length !== view.getUint32(offset + 4, true)) throw new Error('define: label count')
-    defines.push({ id: view.getUint32(offset, true), labels })
+    if (labels.length !== view.getUint32(at + offset + 4, true))
+      throw new Error('define: label count')
+    defines.push({ id: view.getUint32(at + offset, true), labels })
     offset += padTo8(DEFINE_HEADER_BYTES + length)
   }
   if (offset !== definesEnd) throw new Error('define section: length')
@@ -265,8 +266,8 @@ export function decodeWrite(data: Uint8Array, at: number): WriteFrame {
   const copy = (from: number, bytes: number): ArrayBuffer =>
     Uint8Array.from(data.subarray(at + from, at + from + bytes)).buffer
   return {
-    requestId: view.getUint32(0, true),
-    flags: view.getUint32(4, true),
+    requestId: view.getUint32(at, true),
+    flags: view.getUint32(at + 4, true),
     tenant: textAt(data, at + WRITE_HEADER_BYTES, tenantLength),
     defines,
     ids: new Uint32Array(copy(offset, sampleCount * 4)),
@@ -303,13 +304,35 @@ function pairsAt(data: Uint8Array, at: number, length: number): [string, string]
   return pairs
 }
 
-function viewAt(data: Uint8Array, at: number): DataView {
-  return new DataView(data.buffer, data.byteOffset + at)
+const views = new WeakMap<Uint8Array, DataView>()
+
+/** The view of a data area; rings live long, and a view per frame would be much of the garbage of one. */
+export function viewOf(data: Uint8Array): DataView {
+  let view = views.get(data)
+  if (view === undefined) {
+    view = new DataView(data.buffer, data.byteOffset, data.byteLength)
+    views.set(data, view)
+  }
+  return view
+}
+
+let tenantBytes: Uint8Array = NO_BYTES
+let tenantText = ''
+
+/** A tenant's name; that of the frame before is remembered, since senders come again. */
+export function tenantAt(data: Uint8Array, at: number, length: number): string {
+  let same = length === tenantBytes.length
+  for (let i = 0; same && i < length; i++) same = data[at + i] === tenantBytes[i]
+  if (!same) {
+    tenantBytes = data.slice(at, at + length)
+    tenantText = textAt(data, at, length)
+  }
+  return tenantText
 }
 
 function setWords(data: Uint8Array, at: number, words: readonly number[]): void {
-  const view = viewAt(data, at)
-  for (const [index, word] of words.entries()) view.setUint32(index * 4, word, true)
+  const view = viewOf(data)
+  for (const [index, word] of words.entries()) view.setUint32(at + index * 4, word, true)
 }
 
 /** Text out of shared memory too, which TextDecoder refuses in places. */
