@@ -1,9 +1,10 @@
 /**
- * `npm run versus -- ingest|query [--series 100k] [--scrapes 24] [--rounds 3] [--peers prometheus,victoria-metrics]`:
+ * `npm run versus -- ingest|otlp|query [--series 100k] [--scrapes 24] [--rounds 3] [--peers prometheus,victoria-metrics]`:
  * the load and query tool beside the checkout (NILO_SHARED/tools/bench), run against nilometer and its
  * peers in turn, every server fresh in every round, and the medians of the rounds' ratios. Exits 1 when
  * data do not read back or answers differ. Peers are unpacked by NILO_SHARED/tools/peers into $PEERS
- * (default .cache/peers); results stay in .cache/versus as JSON.
+ * (default .cache/peers); results stay in .cache/versus as JSON. `npm run otlp` is the OTLP figure beside
+ * VictoriaMetrics: the same bodies, gzip-compressed protobuf, everything read back.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -26,11 +27,18 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
   },
 })
+/** Where OTLP goes. Debian builds Prometheus without its receiver. */
+const OTLP_PATHS: Readonly<Record<string, string>> = {
+  nilometer: '/otlp/v1/metrics',
+  prometheus: '/api/v1/otlp/v1/metrics',
+  'victoria-metrics': '/opentelemetry/v1/metrics',
+}
+
 const what = positionals[0]
 const rounds = Number(values.rounds)
-if ((what !== 'ingest' && what !== 'query') || !(rounds >= 1)) {
+if ((what !== 'ingest' && what !== 'otlp' && what !== 'query') || !(rounds >= 1)) {
   process.stderr.write(
-    'usage: npm run versus -- ingest|query [--series N] [--scrapes N] [--rounds N]\n',
+    'usage: npm run versus -- ingest|otlp|query [--series N] [--scrapes N] [--rounds N]\n',
   )
   process.exit(2)
 }
@@ -38,8 +46,8 @@ const tool = prepareTool()
 const results = resolve('.cache/versus')
 mkdirSync(results, { recursive: true })
 const servers = ['nilometer', ...values.peers.split(',')]
-runTool(['gen', '--series', values.series, '--scrapes', values.scrapes])
-const ok = what === 'ingest' ? await ingestRounds() : await queryRounds()
+if (what !== 'otlp') runTool(['gen', '--series', values.series, '--scrapes', values.scrapes])
+const ok = what === 'query' ? await queryRounds() : await ingestRounds()
 process.exit(ok ? 0 : 1)
 
 /** A started server as the tool wants it. */
@@ -75,7 +83,7 @@ async function ingestRounds(): Promise<boolean> {
   for (let round = 0; round < rounds; round++) {
     for (const name of round % 2 === 0 ? servers : [...servers].reverse()) {
       const server = await start(name)
-      const json = join(results, `ingest-${name}-${round}.json`)
+      const json = join(results, `${what}-${name}-${round}.json`)
       good = runTool([...ingestArgs(server), '--json', json, '--settle', values.settle]) && good
       await server.stop()
       figures.get(name)!.push(JSON.parse(readFileSync(json, 'utf8')) as IngestFigures)
@@ -145,10 +153,11 @@ function reportQueries(perRound: readonly QueryRow[][], peer: string): void {
 }
 
 function ingestArgs(server: Server): string[] {
-  const base = server.pushPath
+  const pushPath = server.pushPath.slice(server.url.length)
   return [
-    ...['ingest', '--series', values.series, '--scrapes', values.scrapes, '--name', server.name],
-    ...['--url', base.slice(0, base.indexOf('/api')), '--path', base.slice(base.indexOf('/api'))],
+    ...[what === 'otlp' ? 'otlp' : 'ingest', '--name', server.name],
+    ...['--series', values.series, '--scrapes', values.scrapes],
+    ...['--url', server.url, '--path', what === 'otlp' ? OTLP_PATHS[server.name]! : pushPath],
     ...['--qurl', server.queryUrl, '--pid', String(server.pid), '--data', server.data],
     ...(server.name === 'nilometer' ? ['--tenant', 'bench'] : []),
   ]

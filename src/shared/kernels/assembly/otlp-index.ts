@@ -29,6 +29,7 @@ import {
   METRIC_MODE,
   METRIC_NAME_AT,
   METRIC_NAME_LENGTH,
+  METRIC_NOTED,
   METRIC_RESOURCE,
   METRIC_SCOPE,
   METRIC_UNIT_AT,
@@ -50,7 +51,6 @@ import {
   OTLP_PARTS,
   OTLP_PHASE,
   OTLP_REFUSED,
-  OTLP_SALT,
   OTLP_STAGE,
   OTLP_SUB_AT,
   PART_AT,
@@ -296,6 +296,7 @@ function scopeMetrics(c: usize, o: usize, resource: usize, from: usize, e: usize
   if (!findOwn(from, e)) return WALK_MALFORMED
   const scope = addPart(c, o)
   if (scope == 0) return WALK_TOO_MUCH
+  hashOwners(c, o, resource, scope)
   let p = from
   while (p < e) {
     const tag = readVarint(p, e)
@@ -308,7 +309,7 @@ function scopeMetrics(c: usize, o: usize, resource: usize, from: usize, e: usize
       if (metric == 0) return WALK_TOO_MUCH
       store<u32>(metric, resource, METRIC_RESOURCE)
       store<u32>(metric, scope, METRIC_SCOPE)
-      const code = readMetric(c, o, metric, next - length, next)
+      const code = readMetric(c, o, metric, scope, next - length, next)
       if (code != WALK_DONE) return code
     }
     p = next
@@ -321,14 +322,22 @@ function addMetric(o: usize): usize {
   if (index == load<u32>(o, OTLP_METRIC_CAP)) return 0
   store<u32>(o, index + 1, OTLP_METRIC_COUNT)
   const metric: usize = load<u32>(o, OTLP_METRICS) + index * METRIC_BYTES
-  memory.fill(metric, 0, METRIC_BYTES)
+  store<u32>(metric, 0, METRIC_KIND)
+  store<u32>(metric, MODE_PLAIN, METRIC_MODE)
+  store<u64>(metric, 0, METRIC_NAME_AT)
+  store<u64>(metric, 0, METRIC_UNIT_AT)
+  store<u64>(metric, 0, METRIC_HELP_AT)
+  store<u32>(metric, 0, METRIC_NOTED)
   return metric
 }
 
 /** Reads a Metric message but for its points. */
-function readMetric(c: usize, o: usize, metric: usize, p: usize, e: usize): i32 {
+function readMetric(c: usize, o: usize, metric: usize, scope: usize, p: usize, e: usize): i32 {
   let kind: u32 = KIND_NONE
+  const start = p
+  let head = e
   while (p < e) {
+    const fieldAt = p
     const tag = readVarint(p, e)
     if (readAt == 0) return WALK_MALFORMED
     const field = <u32>(tag >> 3)
@@ -346,6 +355,8 @@ function readMetric(c: usize, o: usize, metric: usize, p: usize, e: usize): i32 
     const found = kindOf(field)
     if (found != KIND_NONE) {
       kind = found
+      // What tells the metric apart stands before its data as a rule.
+      head = p == e ? fieldAt : start
       store<u32>(metric, at, METRIC_DATA_AT)
       store<u32>(metric, p, METRIC_DATA_END)
     } else if (field >= 1 && field <= 3) {
@@ -360,7 +371,12 @@ function readMetric(c: usize, o: usize, metric: usize, p: usize, e: usize): i32 
   kind = readHead(o, metric, kind)
   if (kind == KIND_NONE) return WALK_MALFORMED
   store<u32>(metric, kind, METRIC_KIND)
-  hashMetric(c, o, metric, kind)
+  if (head != start && <u32>(head - start) <= load<u32>(c, LABEL_LENGTH_MAX)) {
+    hashText(c, start, <u32>(head - start))
+  } else {
+    hashTexts(c, o, metric)
+  }
+  nameMetric(c, metric, scope, kind)
   return WALK_DONE
 }
 
@@ -374,6 +390,7 @@ function kindOf(field: u32): u32 {
 
 /** Reads temporality and monotony, which stand behind the points as a rule; the kind in the end. */
 function readHead(o: usize, metric: usize, kind: u32): u32 {
+  if (kind == KIND_GAUGE || kind == KIND_SUMMARY) return kind
   let p: usize = load<u32>(metric, METRIC_DATA_AT)
   const e: usize = load<u32>(metric, METRIC_DATA_END)
   let temporality: u64 = 0
@@ -389,7 +406,6 @@ function readHead(o: usize, metric: usize, kind: u32): u32 {
     else if (tag == 0x18) isMonotonic = readVarint(at, e) != 0
     else if (tag >> 3 == 1 && tag != 10) return KIND_NONE
   }
-  if (kind == KIND_GAUGE || kind == KIND_SUMMARY) return kind
   store<u32>(metric, modeOf(o, temporality), METRIC_MODE)
   return kind == KIND_COUNTER && !isMonotonic ? KIND_SUM : kind
 }
@@ -409,28 +425,39 @@ function modeOf(o: usize, temporality: u64): u32 {
 /** Odd. */
 const MARK_PRIME: u64 = 0x9e3779b97f4a7c15
 
-/** What all series of the metric have in their hash, and what its metadata is known by. */
-function hashMetric(c: usize, o: usize, metric: usize, kind: u32): void {
-  hashText(c, load<u32>(metric, METRIC_HELP_AT), load<u32>(metric, METRIC_HELP_LENGTH))
-  let mark = hashLow + <u64>kind
+/** Hashes a scope with its resource, so that each metric has both in one. */
+function hashOwners(c: usize, o: usize, resource: usize, scope: usize): void {
   const stage = o + OTLP_STAGE
-  const resource: usize = load<u32>(metric, METRIC_RESOURCE)
-  const scope: usize = load<u32>(metric, METRIC_SCOPE)
   v128.store(stage, v128.load(resource, PART_HASH))
   v128.store(stage, v128.load(scope, PART_HASH), 16)
+  hashLabels(c, stage, 32)
+  store<u64>(scope, hashLow, PART_HASH)
+  store<u64>(scope, hashHigh, PART_HASH + 8)
+}
+
+/** Hashes name, description and unit of a metric whose fields come in an order of their own. */
+function hashTexts(c: usize, o: usize, metric: usize): void {
+  const stage = o + OTLP_STAGE
+  hashText(c, load<u32>(metric, METRIC_HELP_AT), load<u32>(metric, METRIC_HELP_LENGTH))
+  store<u64>(stage, hashLow)
+  store<u64>(stage, hashHigh, 8)
   hashText(c, load<u32>(metric, METRIC_NAME_AT), load<u32>(metric, METRIC_NAME_LENGTH))
+  store<u64>(stage, hashLow, 16)
+  store<u64>(stage, hashHigh, 24)
+  hashText(c, load<u32>(metric, METRIC_UNIT_AT), load<u32>(metric, METRIC_UNIT_LENGTH))
   store<u64>(stage, hashLow, 32)
   store<u64>(stage, hashHigh, 40)
-  mark = mark * MARK_PRIME + hashLow
-  hashText(c, load<u32>(metric, METRIC_UNIT_AT), load<u32>(metric, METRIC_UNIT_LENGTH))
-  store<u64>(stage, hashLow, 48)
-  store<u64>(stage, hashHigh, 56)
-  store<u64>(metric, mark * MARK_PRIME + hashLow, METRIC_MARK)
-  store<u64>(stage, <u64>kind | ((<u64>load<u32>(metric, METRIC_MODE)) << 32), 64)
-  store<u64>(stage, load<u64>(o, OTLP_SALT), 72)
-  hashLabels(c, stage, 80)
-  // Odd multipliers, so that this half does not cancel against that of a point's attributes.
+  hashLabels(c, stage, 48)
+}
+
+/** What all series of the metric have in their hash, and what its metadata is known by. */
+function nameMetric(c: usize, metric: usize, scope: usize, kind: u32): void {
+  store<u64>(metric, (hashLow + <u64>kind) * MARK_PRIME, METRIC_MARK)
   const key: usize = load<u32>(c, REFS_KEY)
-  store<u64>(metric, hashLow * (load<u64>(key, 16) | 1), METRIC_HASH)
-  store<u64>(metric, hashHigh * (load<u64>(key, 24) | 1), METRIC_HASH + 8)
+  // Odd multipliers, so that the parts do not cancel each other, nor a point's attributes.
+  const shape = ((<u64>load<u32>(metric, METRIC_MODE)) << 32) | <u64>kind
+  const low = hashLow + (load<u64>(scope, PART_HASH) + shape) * (load<u64>(key, 32) | 1)
+  const high = hashHigh + (load<u64>(scope, PART_HASH + 8) + shape) * (load<u64>(key, 40) | 1)
+  store<u64>(metric, low * (load<u64>(key, 16) | 1), METRIC_HASH)
+  store<u64>(metric, high * (load<u64>(key, 24) | 1), METRIC_HASH + 8)
 }

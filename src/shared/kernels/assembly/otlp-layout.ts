@@ -29,8 +29,6 @@ export const OTLP_OPTIONS = 52
 /** Whether some metric is of MODE_DELTA; how many are of MODE_REFUSED. */
 export const OTLP_HAS_DELTA = 56
 export const OTLP_REFUSED = 60
-/** Mixed into every series' hash: changes with the settings that names are made by. u64. */
-export const OTLP_SALT = 64
 /** The chunk at hand holds increments, not totals. */
 export const OTLP_IS_DELTA = 72
 /** Where hashes are put side by side to be hashed. */

@@ -48,7 +48,6 @@ import {
   OTLP_POINT_CAP,
   OTLP_POINT_COUNT,
   OTLP_POINTS,
-  OTLP_SALT,
   OTLP_SUB_AT,
   PART_BYTES,
   PART_HAS_INFO,
@@ -211,11 +210,14 @@ function walkPoints(c: usize, o: usize, tenant: usize, metric: usize): i32 {
     const start = p
     if (load<u8>(p) != 10) {
       const tag = readVarint(p, end)
+      if (readAt == 0 || tag >> 3 == 1) return WALK_MALFORMED
       skipValue(tag, readAt, end)
+      if (readAt == 0) return WALK_MALFORMED
       p = readAt
       continue
     }
     const length = readLength(p + 1, end)
+    if (readAt == 0) return WALK_MALFORMED
     const from = readAt
     p = from + length
     const scratch = load<u32>(c, SCRATCH_AT)
@@ -527,7 +529,7 @@ function info(c: usize, o: usize, tenant: usize, resource: usize, last: f64): i3
   if (load<u32>(o, OTLP_POINT_COUNT) >= load<u32>(o, OTLP_POINT_CAP)) return WALK_MORE
   setPoint(o, 0, resource)
   store<u32>(pointAt, 0, POINT_ATTRS_LENGTH)
-  pointLow = load<u64>(resource, PART_HASH) * SUB_LOW + load<u64>(o, OTLP_SALT)
+  pointLow = load<u64>(resource, PART_HASH) * SUB_LOW
   pointHigh = load<u64>(resource, PART_HASH + 8) * SUB_HIGH
   pointBytes = 2 * load<u32>(resource, PART_LENGTH) + LABELS_MORE
   const id = find(c, tenant, SUB_SUM)
@@ -557,13 +559,20 @@ export function verifyOtlp(c: usize): i32 {
   const total = load<u32>(o, OTLP_METRIC_COUNT)
   for (let i: u32 = 0; i < total; i++) {
     const metric: usize = load<u32>(o, OTLP_METRICS) + i * METRIC_BYTES
-    const end: usize = load<u32>(metric, METRIC_DATA_END)
     const kind = load<u32>(metric, METRIC_KIND)
+    if (kind == KIND_NONE) continue
+    const end: usize = load<u32>(metric, METRIC_DATA_END)
     let p: usize = load<u32>(metric, METRIC_DATA_AT)
     while (p < end) {
-      p = nextField(p, end, 10)
-      if (p == 0) break
-      if (!checkPoint(c, kind, fieldAt, p)) return WALK_MALFORMED
+      const tag = readVarint(p, end)
+      if (readAt == 0) return WALK_MALFORMED
+      const at = readAt
+      skipValue(tag, at, end)
+      if (readAt == 0 || (tag >> 3 == 1 && tag != 10)) return WALK_MALFORMED
+      p = readAt
+      if (tag != 10) continue
+      const length = readLength(at, end)
+      if (!checkPoint(c, kind, p - length, p)) return WALK_MALFORMED
     }
   }
   return 0
