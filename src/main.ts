@@ -24,6 +24,7 @@ const HELP = `usage: nilo [command] [flags]
 
   serve          runs the server (the default)
   block          lists, inspects, verifies and dumps blocks (nilo block help)
+  import         makes blocks of OpenMetrics text, or copies a Prometheus' (nilo import help)
   check-config   checks files and flags, prints what differs from the defaults
   version        prints the version
   help           prints this
@@ -45,6 +46,12 @@ async function main(args: readonly string[]): Promise<void> {
     } else if (command === 'check-config') await checkConfig(flags)
     else if (command === 'block') {
       await (await import('./commands/block.js')).runBlock(flags, (line) => console.log(line))
+    } else if (command === 'import') {
+      const { prng, clock } = createMainEnv('warn').env
+      const print = (line: string) => console.log(line)
+      const progress = (line: string) => console.error(line)
+      const world = { stdin: process.stdin, prng, clock, print, progress }
+      await (await import('./commands/import.js')).runImport(flags, world)
     } else if (command === 'serve') await serve(flags)
     else throw fail('bad-data', { text: `unknown command ${command}; \`nilo help\` lists them` })
   } catch (error) {

@@ -100,7 +100,7 @@ function localOffence(file: string, to: string): string | undefined {
   const [, area, from] = file.split('/') as [string, string, string]
   const [, toArea, toPart, ...rest] = to.split('/') as [string, string, string, ...string[]]
   if (toArea === area && toPart === from) return undefined
-  if (area === 'http' && toArea === 'http') return undefined
+  if ((area === 'http' || area === 'commands') && toArea === area) return undefined
   if (toArea === 'http') return 'nothing below imports http'
   if (toArea === 'actors') {
     if (area === 'shared') return 'shared never imports actors'

@@ -18,6 +18,8 @@ export {
   chunkData,
   segmentName,
 } from './block/chunk-files.js'
+export { copyBlock } from './block/copy.js'
+export { BlockImporter, type ImportOptions } from './block/import.js'
 export { type MergeInput, type MergeOutput, mergeBlocks } from './block/merge.js'
 export {
   type BlockCompaction,
