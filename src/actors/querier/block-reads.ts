@@ -16,6 +16,7 @@ import type { StoreGatewayClients } from '../store-gateway/client.js'
 import type { BlocksAnswer } from '../supervisor/contract.js'
 import { BlockSelection, type ChunkPlan } from './block-selection.js'
 import { BlockTable, selectionKey } from './block-table.js'
+import type { ColumnCache } from './column-cache.js'
 import { SegmentOfPages, segmentPlace } from './segment-bytes.js'
 
 /** What blocks are reached through. */
@@ -26,6 +27,8 @@ export interface BlockParts {
   readonly gateways: StoreGatewayClients
   /** Bytes of tables that are kept from query to query. */
   readonly tableBytes: number
+  /** For decoded columns. */
+  readonly cache: ColumnCache
 }
 
 /** A time range in ms, both ends inclusive. */
@@ -213,7 +216,7 @@ export class BlockReads {
     const known = this.tables.get(ulid)
     if (known !== undefined && known.dir === dir) return known
     this.drop(ulid)
-    const table = new BlockTable(ulid, dir, labels)
+    const table = new BlockTable(ulid, dir, { labels, cache: this.parts.cache })
     this.tables.set(ulid, table)
     return table
   }

@@ -3,8 +3,10 @@
  *
  * Hot: `append` once per series and block of a query; benchmark bench/macro/blocks.ts.
  */
-import type { FetchMeter } from '../../shared/promql/index.js'
-import type { ChunkDecoder, SampleColumns } from '../../shared/tsdb/index.js'
+import type { FloatHistogram } from '../../shared/model/histogram.js'
+import { withHint } from '../../shared/model/histogram-arithmetic.js'
+import type { FetchMeter, SampleBuffer } from '../../shared/promql/index.js'
+import { appendColumns, type ChunkDecoder, type SampleColumns } from '../../shared/tsdb/index.js'
 import type { BlockRange } from './block-reads.js'
 import type { BlockTable, Deleted } from './block-table.js'
 import type { SegmentBytes } from './segment-bytes.js'
@@ -29,10 +31,22 @@ export class BlockSelection {
   private segment = -1
   private bytes: SegmentBytes | undefined
 
+  /** Chunks up to each series' end can be read, so its columns may be kept. */
+  private readonly isWholeToEnd: boolean
+  private readonly given: SampleBuffer = {
+    ts: new Float64Array(0),
+    values: new Float64Array(0),
+    count: 0,
+    histograms: undefined,
+  }
+  private readonly readChunks: BlockTable['readChunks']
+
   constructor(table: BlockTable, rows: Uint32Array, range: BlockRange, decoder: ChunkDecoder) {
     this.table = table
     this.range = range
     this.decoder = decoder
+    this.isWholeToEnd = table.dir !== undefined || range.maxt >= table.maxt
+    this.readChunks = (row, mint, maxt, out) => this.decode(row, { mint, maxt }, out)
     const isWhole = range.mint <= table.mint && range.maxt >= table.maxt
     const isAll = isWhole && !table.hasDeleted()
     this.rows = isAll ? rows : rows.filter((row) => this.hasChunks(row))
@@ -85,8 +99,33 @@ export class BlockSelection {
    * @throws AppError `block-damaged`, those of the meter
    */
   append(index: number, range: BlockRange, out: SampleColumns, meter: FetchMeter): void {
-    const { columns } = this.table
     const row = this.rows[index]!
+    const before = out.count
+    if (this.isWholeToEnd) {
+      this.table.readChunks = this.readChunks
+      const { decoded } = this.table
+      this.given.histograms = undefined
+      this.given.starts = undefined
+      decoded.read(row, range.mint, range.maxt, this.given)
+      decoded.report(meter)
+      appendColumns(out, this.given)
+    } else {
+      this.decode(row, range, out)
+      this.report(meter)
+    }
+    if (before > 0 && out.histograms !== undefined) unhint(out.histograms, before)
+  }
+
+  private report(meter: FetchMeter): void {
+    const { fetched } = this.table
+    const { chunks, bytes } = fetched
+    fetched.chunks = 0
+    fetched.bytes = 0
+    meter.addChunks(chunks, bytes)
+  }
+
+  private decode(row: number, range: BlockRange, out: SampleColumns): void {
+    const { columns, fetched } = this.table
     const { mint, maxt } = range
     const before = out.count
     const end = this.endChunk(row, range)
@@ -99,12 +138,13 @@ export class BlockSelection {
         this.bytes = this.segments.get(segment)!
       }
       const bytes = this.bytes!
-      const base = columns.offsets[from]!
-      const length = bytes.endOf(base, columns.offsets[to - 1]!) - base
-      meter.addChunks(to - from, length)
-      bytes.copy(base, this.decoder.input(length))
       const { place } = bytes
       const { offsets } = columns
+      const base = offsets[from]!
+      const length = bytes.endOf(base, offsets[to - 1]!) - base
+      fetched.chunks += to - from
+      fetched.bytes += length
+      bytes.copy(base, this.decoder.input(length))
       this.decoder.append({ place, length, offsets, from, to, base }, mint, maxt, out)
       from = to
     }
@@ -147,6 +187,13 @@ export class BlockSelection {
     while (at > start && mints[at - 1]! > maxt) at--
     return at
   }
+}
+
+/** Whether a counter was reset between two blocks is known to nobody. */
+function unhint(histograms: (FloatHistogram | undefined)[], at: number): void {
+  const first = histograms[at]
+  if (first === undefined || first.counterResetHint === 'gauge') return
+  histograms[at] = withHint(first, 'unknown')
 }
 
 /** Takes deleted samples out of columns from an index on. */

@@ -5,8 +5,10 @@
  */
 import type { Disk } from '../../shared/env/index.js'
 import type { Matcher } from '../../shared/model/matcher.js'
-import type { LabelTable } from '../../shared/promql/index.js'
+import type { LabelTable, SampleBuffer } from '../../shared/promql/index.js'
+import { emptyColumns, type SampleColumns } from '../../shared/tsdb/index.js'
 import type { BlockSeriesColumns } from '../store-gateway/contract.js'
+import { type CachedColumns, type ColumnCache, STAMP_UNORDERED } from './column-cache.js'
 import { SegmentFile, segmentPlace } from './segment-bytes.js'
 
 /** Samples of a series that are deleted, ms, both ends inclusive. */
@@ -51,7 +53,14 @@ export class BlockTable {
   /** Selections that read from it now: it stays, and its files stay open. */
   holders = 0
   private readonly files = new Map<number, SegmentFile>()
+  /** Columns of rows, through the cache. */
+  readonly decoded: CachedColumns
+  /** Reads a row's chunks for the selection that is reading now. */
+  readChunks: (row: number, mint: number, maxt: number, out: SampleColumns) => void = () => {}
+  readonly fetched = { chunks: 0, bytes: 0 }
   private readonly labels: LabelTable
+  /** Rows that columns cannot be kept of: with histograms or start times. */
+  private readonly rare = new Set<number>()
   private readonly rowOf = new Map<number, number>()
   /** Name and value symbol → pair of the label table. */
   private readonly pairOf = new Map<number, number>()
@@ -61,10 +70,20 @@ export class BlockTable {
   private isRetired = false
   private selectionBytes = 0
 
-  constructor(ulid: string, dir: string | undefined, labels: LabelTable) {
+  constructor(
+    ulid: string,
+    dir: string | undefined,
+    { labels, cache }: { readonly labels: LabelTable; readonly cache: ColumnCache },
+  ) {
     this.ulid = ulid
     this.dir = dir
     this.labels = labels
+    this.decoded = cache.over({
+      read: (row, mint, maxt, out) => this.readCold(row, mint, maxt, out),
+      stamp: (row) => (this.rare.has(row) ? STAMP_UNORDERED : 0),
+      newest: (row) => this.columns.maxts[this.columns.chunkEnds[row + 1]! - 1]!,
+      fetched: this.fetched,
+    })
   }
 
   /** Bytes held, about. */
@@ -92,6 +111,7 @@ export class BlockTable {
   /** It is out of use: its files are closed when the last selection is over. */
   retire(): void {
     this.isRetired = true
+    this.decoded.dropAll()
     if (this.holders === 0) this.close()
   }
 
@@ -163,6 +183,17 @@ export class BlockTable {
       this.deletedRows.set(row, list)
     }
     this.rows += refs.length
+  }
+
+  private readCold(row: number, mint: number, maxt: number, out: SampleBuffer): void {
+    const columns: SampleColumns = { ...emptyColumns(), ts: out.ts, values: out.values }
+    this.readChunks(row, mint, maxt, columns)
+    out.ts = columns.ts
+    out.values = columns.values
+    out.count = columns.count
+    out.histograms = columns.histograms
+    out.starts = columns.starts
+    if (columns.histograms !== undefined || columns.starts !== undefined) this.rare.add(row)
   }
 
   private close(): void {

@@ -11,7 +11,7 @@
 import { isStale } from '../../shared/model/stale.js'
 import type { FetchMeter, SampleBuffer } from '../../shared/promql/index.js'
 
-/** What a cache reads through: a HeadReader. */
+/** What a cache reads through: a HeadReader, or a block's table. */
 export interface StampedReader {
   read(ref: number, mint: number, maxt: number, out: SampleBuffer): void
   /** Changes when the series has more samples; STAMP_BUSY, STAMP_UNORDERED. */
@@ -223,6 +223,7 @@ export class CachedColumns {
     scratch.histograms = undefined
     reader.read(ref, mint, Number.POSITIVE_INFINITY, scratch)
     if (scratch.histograms !== undefined || scratch.count === 0) return undefined
+    if (reader.stamp(ref) === STAMP_UNORDERED) return undefined
     if (known !== undefined) this.drop(ref)
     const room = scratch.count + SPARE_SAMPLES
     if (!this.cache.claim(bytesOf(room))) return undefined
@@ -294,7 +295,9 @@ export class CachedColumns {
       this.own.set(out, own)
     }
     own.histograms = undefined
+    own.starts = undefined
     this.reader.read(ref, mint, maxt, own)
+    out.starts = own.starts
     out.ts = own.ts
     out.values = own.values
     out.count = own.count

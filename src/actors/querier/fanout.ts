@@ -17,7 +17,7 @@ import {
 } from '../../shared/promql/index.js'
 import type { ExemplarsRequest, IngesterCalls, MetricMetadata } from '../ingester/contract.js'
 import type { BlockReads } from './block-reads.js'
-import { type CachedColumns, ColumnCache, type StampedReader } from './column-cache.js'
+import type { CachedColumns, ColumnCache, StampedReader } from './column-cache.js'
 import { type HeadSeries, mergeSeries } from './merged-series.js'
 import { type PairReader, ShardLabels } from './shard-labels.js'
 
@@ -78,13 +78,13 @@ export class Fanout {
 
   /**
    * @param shards how many there are, of all zones; each zone has all series
-   * @param cacheBytes for decoded columns
+   * @param cache for decoded columns
    * @param blocks what is no longer, or never was, in the heads
    */
   constructor(
     env: Env,
     shards: { readonly shardCount: number; readonly zones?: number },
-    cacheBytes: number,
+    cache: ColumnCache,
     blocks?: BlockReads,
   ) {
     const { shardCount, zones = 1 } = shards
@@ -95,7 +95,7 @@ export class Fanout {
       replicaShards(set, setCount, zones),
     )
     this.quorum = readQuorum(zones)
-    this.cache = new ColumnCache(cacheBytes)
+    this.cache = cache
     this.shards = new Array<Shard | undefined>(shardCount).fill(undefined)
   }
 

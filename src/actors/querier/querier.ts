@@ -10,6 +10,7 @@ import { type Expr, formatExpr, LabelTable, treeOf } from '../../shared/promql/i
 import { MemoryBudget } from '../../shared/slab/index.js'
 import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
 import { type BlockParts, BlockReads } from './block-reads.js'
+import { ColumnCache } from './column-cache.js'
 import {
   CANCEL_NONE,
   CANCEL_TIMEOUT,
@@ -38,6 +39,9 @@ const PAIRS_MAX = 500_000
 
 /** The first of the queriers' cells for their caches. */
 const CACHE_CLAIMANTS = 32
+
+/** The part of the cache that tables of blocks' series may take. */
+const TABLE_PART = 4
 
 /** What a querier needs to reach blocks. */
 export type BlockAccess = Pick<BlockParts, 'list' | 'gateways'>
@@ -68,10 +72,11 @@ export class Querier {
     this.budget?.set('queries', seat, 0)
     // Claimed at once, as large as it may become. Distributors are the claimants before these.
     this.budget?.set('caches', CACHE_CLAIMANTS + seat, boot.config.cacheBytes)
-    const { cacheBytes } = boot.config
+    const tableBytes = blocks === undefined ? 0 : Math.floor(boot.config.cacheBytes / TABLE_PART)
+    const cache = new ColumnCache(boot.config.cacheBytes - tableBytes)
     const reads =
-      blocks === undefined ? undefined : new BlockReads({ env, ...blocks, tableBytes: cacheBytes })
-    this.fanout = new Fanout(env, boot, cacheBytes, reads)
+      blocks === undefined ? undefined : new BlockReads({ env, ...blocks, tableBytes, cache })
+    this.fanout = new Fanout(env, boot, cache, reads)
     this.reads = new Federation(this.fanout, boot.config.federationConcurrency)
   }
 

@@ -41,7 +41,7 @@ export class StoreGateway {
   private isStopped = false
   private lastError = ''
 
-  private constructor(env: Env, boot: StoreGatewayBoot, list: BlockListCalls, bucket: Bucket) {
+  constructor(env: Env, boot: StoreGatewayBoot, list: BlockListCalls, bucket: Bucket) {
     const { index, config } = boot
     this.env = env
     this.boot = boot

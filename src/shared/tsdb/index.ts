@@ -7,6 +7,7 @@
  */
 
 export {
+  appendColumns,
   ChunkDecoder,
   type ChunkRun,
   emptyColumns,

@@ -18,7 +18,6 @@ import {
   SCAN_MIXED,
 } from '../../kernels/block-layout.js'
 import type { FloatHistogram } from '../../model/histogram.js'
-import { withHint } from '../../model/histogram-arithmetic.js'
 import { isStale, writeStale } from '../../model/stale.js'
 import { decodeFloatHistogramChunk } from '../chunk/float-histogram.js'
 import { decodeHistogramChunk } from '../chunk/histogram.js'
@@ -126,7 +125,6 @@ export class ChunkDecoder {
   private appendMixed(run: ChunkRun, mint: number, maxt: number, out: SampleColumns): void {
     // The kernel's memory is used again for the float chunks among them.
     const bytes = this.bytes.slice(B_INPUT, B_INPUT + run.length)
-    let isFirst = true
     for (let i = run.from; i < run.to; i++) {
       const at = run.offsets[i]! - run.base
       const { body, end } = bodyOf(bytes, at)
@@ -138,12 +136,11 @@ export class ChunkDecoder {
         this.append(one, mint, maxt, out)
       } else {
         try {
-          appendRare({ data, encoding, isFirst }, mint, maxt, out)
+          appendRare({ data, encoding }, mint, maxt, out)
         } catch (error) {
           throw chunkWrong(run, i - run.from, error instanceof Error ? error.message : '', error)
         }
       }
-      isFirst = false
     }
   }
 
@@ -166,8 +163,6 @@ export class ChunkDecoder {
 interface RareChunk {
   readonly data: Uint8Array
   readonly encoding: number
-  /** Whether it is the first one of its run. */
-  readonly isFirst: boolean
 }
 
 function appendRare(chunk: RareChunk, mint: number, maxt: number, out: SampleColumns): void {
@@ -210,20 +205,9 @@ function appendHistograms(chunk: RareChunk, mint: number, maxt: number, out: Sam
     if (isStale(columns.sums[i]!)) {
       writeStale(out.values, at)
       out.histograms[at] = undefined
-    } else out.histograms[at] = histogramOf(columns, i, chunk.isFirst && i === 0 && at > 0)
+    } else out.histograms[at] = floatHistogramAt(columns, i)
     if (columns.starts !== undefined) startsOf(out)[at] = columns.starts[i]!
   }
-}
-
-/** Whether a counter was reset between two blocks is known to nobody. */
-function histogramOf(
-  columns: Parameters<typeof floatHistogramAt>[0],
-  index: number,
-  isAfterOthers: boolean,
-): FloatHistogram {
-  const histogram = floatHistogramAt(columns, index)
-  if (!isAfterOthers || histogram.counterResetHint === 'gauge') return histogram
-  return withHint(histogram, 'unknown')
 }
 
 function isHistogram(encoding: number): boolean {
@@ -243,6 +227,30 @@ function startsOf(out: SampleColumns): Float64Array {
     out.starts = starts
   }
   return out.starts
+}
+
+/** Samples that others own. */
+interface GivenColumns {
+  readonly ts: Float64Array
+  readonly values: Float64Array
+  readonly count: number
+  readonly histograms: (FloatHistogram | undefined)[] | undefined
+  readonly starts?: Float64Array | undefined
+}
+
+/** Appends samples to columns that end before them. */
+export function appendColumns(out: SampleColumns, from: GivenColumns): void {
+  const at = out.count
+  grow(out, at + from.count)
+  out.ts.set(from.ts.subarray(0, from.count), at)
+  out.values.set(from.values.subarray(0, from.count), at)
+  out.count = at + from.count
+  if (from.starts !== undefined) startsOf(out).set(from.starts.subarray(0, from.count), at)
+  if (from.histograms !== undefined && out.histograms === undefined) {
+    out.histograms = new Array<FloatHistogram | undefined>(at).fill(undefined)
+  }
+  if (out.histograms === undefined) return
+  for (let i = 0; i < from.count; i++) out.histograms[at + i] = from.histograms?.[i]
 }
 
 /** Room for so many samples, keeping those there are. */
