@@ -139,8 +139,10 @@ export function discardRest(incoming: IncomingMessage, timers: Timers): void {
 
 /** What bounds the pushes in flight; maxima of 0 are no bounds. */
 export interface AdmissionBounds {
-  readonly requestsMax: number
-  readonly bytesMax: number
+  /** Whether the tenant may push at all now. @throws AppError when it may not */
+  check(tenant: string): void
+  requestsMax(): number
+  bytesMax(): number
   readonly clock: Clock
   /** Show what is in flight. */
   readonly requestsCell: Cell
@@ -166,16 +168,18 @@ export class Admission {
   }
 
   /**
-   * Lets one request in; every ticket is returned exactly once.
+   * Lets one request of a tenant in; every ticket is returned exactly once.
    *
-   * @throws AppError `err-mimir-distributor-max-inflight-push-requests`
+   * @throws AppError `err-mimir-distributor-max-inflight-push-requests`, and what `check` throws
    */
-  enter(): Ticket {
-    const { requestsMax, clock } = this.bounds
+  enter(tenant: string): Ticket {
+    const { clock } = this.bounds
+    const requestsMax = this.bounds.requestsMax()
     while (requestsMax > 0 && this.requests >= requestsMax) {
       if (this.cutSlowest()) continue
       throw fail('err-mimir-distributor-max-inflight-push-requests', { max: requestsMax })
     }
+    this.bounds.check(tenant)
     const admitted: Admitted = { since: clock.monotonic(), bytes: 0, cut: undefined, isIn: true }
     this.requests++
     this.show()
@@ -198,7 +202,7 @@ export class Admission {
 
   /** @throws AppError when there is no room for so many bytes */
   private makeRoom(bytes: number, asker: Admitted): void {
-    const { bytesMax } = this.bounds
+    const bytesMax = this.bounds.bytesMax()
     while (bytesMax > 0 && this.bytes + bytes > bytesMax) {
       if (this.cutSlowest(asker)) continue
       throw fail('err-mimir-distributor-max-inflight-push-requests-bytes', { max: bytesMax })

@@ -31,6 +31,8 @@ export function httpConfigOf(config: Config): HttpConfig {
     influxBytesMax: config['distributor.max_influx_request_size'],
     inflightPushesMax: config['distributor.instance_limits.max_inflight_push_requests'],
     inflightPushBytesMax: inflightBytes > 0 ? inflightBytes : INFLIGHT_BYTES_DEFAULT,
+    ingestionRateMax: config['distributor.instance_limits.max_ingestion_rate'],
+    ratePeriodMs: config['ingester.rate_update_period'],
     formBytesMax: config['frontend.max_body_size'],
     queryStatsEnabled: config['frontend.query_stats_enabled'],
     logSlowerThanMs: config['frontend.log_queries_longer_than'],

@@ -9,6 +9,7 @@ import { otlpMetrics } from './routes/otlp.js'
 import { push } from './routes/push.js'
 import * as queries from './routes/queries.js'
 import * as query from './routes/query.js'
+import { allRejected, rejected } from './routes/rejected.js'
 
 /** A page without tenant. */
 const PAGE = { method: 'GET', prefix: 'none', auth: false, errors: 'text' } as const
@@ -96,6 +97,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
     handler: otlpMetrics,
     doc: 'OTLP metrics, protobuf or JSON.',
   },
+  {
+    ...STATUS,
+    path: '/api/v1/rejected',
+    auth: true,
+    handler: rejected,
+    doc: "What was refused of the tenant's pushes, and why.",
+  },
   // Query
   { ...GET_API, ...INSTANT },
   { ...POST_API, ...INSTANT },
@@ -164,6 +172,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
     path: '/config',
     handler: admin.config,
     doc: 'The configuration in effect, YAML; `mode=diff`, `mode=defaults`.',
+  },
+  {
+    ...PAGE,
+    path: '/distributor/rejected',
+    handler: allRejected,
+    doc: "What was refused of all tenants' pushes, and why; JSON where asked for.",
   },
   {
     ...PAGE,

@@ -10,6 +10,7 @@ import type { StopSignal } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
 import type { Limits } from '../shared/limits/index.js'
 import type { Admission } from './bodies.js'
+import type { PushDesk } from './push-desk.js'
 
 /** The part of the configuration that the front runs by. */
 export interface HttpConfig {
@@ -38,6 +39,10 @@ export interface HttpConfig {
   readonly inflightPushesMax: number
   /** `…max_inflight_push_requests_bytes`; 0 = no bound. */
   readonly inflightPushBytesMax: number
+  /** `distributor.instance_limits.max_ingestion_rate`, samples a second; 0 = any. */
+  readonly ingestionRateMax: number
+  /** `ingester.rate_update_period`, ms. */
+  readonly ratePeriodMs: number
   /** `frontend.max_body_size`: forms of the query API. */
   readonly formBytesMax: number
   /** `frontend.query_stats_enabled`: a log line and a Server-Timing header for each query. */
@@ -114,6 +119,8 @@ export interface HttpBackend {
   /** The effective configuration, secrets masked: all of it, what differs from the defaults, or those. */
   configYaml(mode: 'all' | 'diff' | 'defaults'): string
   readonly runtime: RuntimeView
+  /** Samples of a tenant that were discarded, by reason. */
+  discarded(tenant: string): Readonly<Record<string, number>>
   /** Of nilometer itself: `0.1.0`. */
   readonly version: string
 }
@@ -124,6 +131,7 @@ export interface Front {
   readonly config: HttpConfig
   readonly env: Env
   readonly admission: Admission
+  readonly desk: PushDesk
   /** The whole table, for the index page; paths with their prefixes. */
   readonly endpoints: readonly MountedEndpoint[]
 }

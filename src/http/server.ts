@@ -30,6 +30,7 @@ import type {
   MountedEndpoint,
   Reply,
 } from './handler.js'
+import { PushDesk } from './push-desk.js'
 import { RequestMeter } from './request-meter.js'
 import { tenantOf } from './tenant.js'
 
@@ -61,13 +62,21 @@ export interface HttpServer {
 export function createServer(backend: HttpBackend, config: HttpConfig, env: Env): HttpServer {
   const meter = new RequestMeter(env)
   const garbage = new BodyGarbage()
+  const { limits } = backend.runtime
+  const { ingestionRateMax, ratePeriodMs } = config
+  const desk = new PushDesk({ env, limits, ingestionRateMax, ratePeriodMs })
   const front: Front = {
-    backend,
+    backend: { ...backend, distributors: desk.over(backend.distributors) },
     config,
     env,
+    desk,
     admission: new Admission({
-      requestsMax: config.inflightPushesMax,
-      bytesMax: config.inflightPushBytesMax,
+      check: (tenant) => desk.check(tenant),
+      requestsMax: () =>
+        limits.instance('distributor').max_inflight_push_requests ?? config.inflightPushesMax,
+      bytesMax: () =>
+        limits.instance('distributor').max_inflight_push_requests_bytes ??
+        config.inflightPushBytesMax,
       clock: env.clock,
       requestsCell: env.metrics.cell('cortex_distributor_inflight_push_requests'),
       bytesCell: env.metrics.cell('cortex_distributor_inflight_push_requests_bytes'),

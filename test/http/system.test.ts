@@ -43,6 +43,7 @@ async function start(folder: string): Promise<Running> {
     metricsText: () => system.metricsText(),
     configYaml: () => '',
     runtime: system.runtime,
+    discarded: system.discarded,
     version: '0.1.0',
   }
   const server = createServer(backend, httpConfigOf(config), env)

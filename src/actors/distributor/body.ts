@@ -13,7 +13,12 @@ import {
   NO_OFFENDER,
   type WriteRequestKernel,
 } from '../../shared/kernels/write-request.js'
-import type { Limits, TenantLimits } from '../../shared/limits/index.js'
+import {
+  ingestionBucket,
+  type Limits,
+  type TenantCells,
+  type TenantLimits,
+} from '../../shared/limits/index.js'
 import {
   BODY_FORMAT,
   BODY_OTLP,
@@ -33,12 +38,13 @@ import { awaitAcks, type PushRequest } from './request.js'
 import type { Replica, ReplicaSet } from './route.js'
 import type { SeriesCache, TenantSeries } from './series-cache.js'
 import { unpackBody } from './unpack.js'
-import { describeOffender, describeTooLarge } from './validate.js'
+import { describeOffender, describeRate, describeTooLarge, timeRangeOf } from './validate.js'
 
 /** What unpacks to more than this runs in a kernel of its own: memory once touched stays. */
 export const BODY_BYTES_USUAL = 8 << 20
 
 const PARSE_ERROR = DISCARD_REASONS.indexOf('otlp_parse_error')
+const RATE_LIMITED = DISCARD_REASONS.indexOf('rate_limited')
 
 /** What bodies are worked on with; one per distributor. */
 export interface Workbench {
@@ -51,6 +57,8 @@ export interface Workbench {
   readonly ring: Hashring
   readonly config: DistributorConfig
   readonly limits: Limits
+  /** What distributors and ingesters share about tenants. */
+  readonly cells: TenantCells
   readonly counters: Counters
   /** Wall clock, ms. */
   now(): number
@@ -73,6 +81,8 @@ export class BodyInHand {
   private isLast = false
   private isVerified = false
   private isRefused = false
+  /** The rate limit has been looked at. */
+  private isAdmitted = false
   private mustEvict = false
   private readonly flags: number
   private readonly protocol: Protocol
@@ -228,7 +238,8 @@ export class BodyInHand {
     kernel.setLimits(limits)
     kernel.set(layout.TENANT, this.tenant.record)
     kernel.set(layout.TENANT_HASH, this.tenant.hash)
-    kernel.setTimeMax(this.bench.now() + limits.creation_grace_period)
+    const { min, max } = timeRangeOf(limits, this.bench.now())
+    kernel.setTimeRange(min, max)
     cache.tick(this.tenant)
     this.counts.bytes = length
     kernel.set(layout.METADATA_EPOCH, metadataEpoch(this.bench.now()))
@@ -265,11 +276,11 @@ export class BodyInHand {
       this.counts.samples += set.sampleCount()
       this.request.written.samples += set.sampleCount()
     }
-    if (code !== layout.WALK_DONE) return
-    if (this.apart !== undefined && this.apartAt < this.apart.end) {
+    const hasMore = this.apart !== undefined && this.apartAt < this.apart.end
+    this.isLast = code === layout.WALK_DONE && !hasMore
+    if (!this.isAdmitted) this.takeTokens()
+    if (code === layout.WALK_DONE && hasMore && !this.isRefused) {
       kernel.continueBody(this.copyWindow())
-    } else {
-      this.isLast = true
     }
   }
 
@@ -282,6 +293,47 @@ export class BodyInHand {
       this.refuseMalformed()
       return false
     }
+  }
+
+  /** Takes the request's items from the tenant's rate, before anything of it leaves; refuses it otherwise. */
+  private takeTokens(): void {
+    this.isAdmitted = true
+    const bucket = ingestionBucket(this.limits)
+    if (bucket === undefined) return
+    const { bench, counts, request, tenant } = this
+    const { written } = request
+    const kept = counts.samples + counts.histograms + written.exemplars + this.metadata.count
+    const items = this.isLast ? kept : this.countAll()
+    tenant.cells = tenant.cells < 0 ? bench.cells.rowOf(tenant.name) : tenant.cells
+    if (bench.cells.tryTake(tenant.cells, items, bucket, bench.now())) return
+    const samples = this.isLast ? counts.samples + counts.histograms : this.countAll()
+    this.refuseAll(429, describeRate(items, bucket), RATE_LIMITED, samples)
+  }
+
+  /** Samples, exemplars and metadata of the whole body, whatever they are. */
+  private countAll(): number {
+    const { kernel } = this.bench
+    const { apart } = this
+    if (apart === undefined) {
+      const { context, body } = kernel
+      const format = this.protocol.itemFormat
+      kernel.exports.countItems(context, body, body + this.counts.bytes, format)
+      return kernel.get(layout.ITEM_SAMPLES) + kernel.get(layout.ITEM_OTHERS)
+    }
+    // The first page of that memory is free.
+    apart.exports.countItems(0, apart.at, apart.end, this.protocol.itemFormat)
+    const view = new DataView(apart.bytes.buffer)
+    return view.getUint32(layout.ITEM_SAMPLES, true) + view.getUint32(layout.ITEM_OTHERS, true)
+  }
+
+  /** The whole body is refused for a reason that is none of its samples'. */
+  private refuseAll(status: number, text: string, reason: number, samples: number): void {
+    const { bench, request, tenant } = this
+    request.written.samples = 0
+    request.written.histograms = 0
+    request.written.exemplars = 0
+    this.refuse(text, status)
+    bench.counters.refused(tenant.name, reason, samples)
   }
 
   private walk(): number {
@@ -346,7 +398,7 @@ export class BodyInHand {
     const { kernel, counters } = this.bench
     const { counts } = this
     const from = (kernel.context + layout.COUNTS) >>> 2
-    for (let reason = 0; reason < counts.discarded.length; reason++) {
+    for (let reason = 0; reason < layout.REASONS_MAX; reason++) {
       const count = kernel.words[from + reason]!
       if (count > 0) counts.discarded[reason] = counts.discarded[reason]! + count
     }

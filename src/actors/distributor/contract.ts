@@ -49,6 +49,8 @@ export interface DistributorBootData {
   readonly config: DistributorConfig
   /** Limits of all tenants; without it the defaults. */
   readonly limits?: LimitsData
+  /** What threads share about tenants (createTenantCells); without it this one is alone. */
+  readonly tenantCells?: SharedArrayBuffer
   /** The compiled kernel: `compileKernel('write-request')` of shared/kernels/load.ts. */
   readonly kernel: WebAssembly.Module
 }

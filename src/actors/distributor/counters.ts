@@ -73,6 +73,14 @@ export class Counters {
     this.decompressed.add(counts.bytes)
   }
 
+  /** Counts a request that was refused as a whole, and the samples in it. */
+  refused(tenant: string, reason: number, samples: number): void {
+    const cells = this.cellsOf(tenant)
+    cells.requestsIn.add(1)
+    cells.samplesIn.add(samples)
+    this.discardCell(reason, tenant).add(samples)
+  }
+
   /** Counts an exemplar that was refused. */
   discardExemplar(tenant: string, reason: string): void {
     this.metrics.cell('cortex_discarded_exemplars_total', reason, tenant).add(1)

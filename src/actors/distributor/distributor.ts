@@ -7,7 +7,7 @@ import type { Env } from '../../shared/env/index.js'
 import { createHashring, type Hashring, replicaShards } from '../../shared/hashring/index.js'
 import { SLACK_BYTES } from '../../shared/kernels/assembly/write-request-layout.js'
 import { WriteRequestKernel } from '../../shared/kernels/write-request.js'
-import { Limits, type LimitsData } from '../../shared/limits/index.js'
+import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
 import { WRITE_HEADER_BYTES } from '../../shared/wire/frames/index.js'
 import { BODY_BYTES_USUAL, type Workbench } from './body.js'
 import type {
@@ -67,6 +67,7 @@ export class Distributor {
       ring,
       config,
       limits: new Limits(boot.limits),
+      cells: new TenantCells(boot.tenantCells),
       counters: new Counters(env.metrics),
       now: () => env.clock.now(),
     }

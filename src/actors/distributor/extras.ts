@@ -5,8 +5,10 @@
  */
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
+import { usesCustomBuckets } from '../../shared/model/histogram.js'
 import { compareUtf8, type Label, type Labels } from '../../shared/model/labels.js'
 import {
+  type AnyHistogram,
   DISCARD_REASONS,
   encodeExemplarRecord,
   encodeHistogramRecord,
@@ -17,15 +19,20 @@ import type { Workbench } from './body.js'
 import type { BodyCounts } from './counters.js'
 import { labelsOfRow } from './offender.js'
 import type { Protocol, SentExemplar } from './protocol.js'
+import { bucketCount, reduceBuckets } from './reduce-histogram.js'
 import type { PushRequest } from './request.js'
 import type { TenantSeries } from './series-cache.js'
-import { describeOffender } from './validate.js'
+import { describeOffender, timeRangeOf } from './validate.js'
 import { describeFault, findFault, type HistogramFault } from './validate-histogram.js'
 
 /** Mimir's bound: names and values of one exemplar, in characters. */
 const EXEMPLAR_CHARACTERS_MAX = 128
 const DISABLED = DISCARD_REASONS.indexOf('native_histograms_disabled')
 const FUTURE = DISCARD_REASONS.indexOf('too_far_in_future')
+const PAST = DISCARD_REASONS.indexOf('too_far_in_past')
+/** How much older than the oldest sample of its request an exemplar may be. */
+const EXEMPLAR_BEHIND_MAX_MS = 300_000
+const TOO_MANY = 'too_many_exemplars_per_series_per_request'
 const TOO_LARGE = DISCARD_REASONS.indexOf('max_native_histogram_buckets')
 
 /** A series with extras. */
@@ -43,6 +50,8 @@ export class Extras {
   private readonly tenant: TenantSeries
   private readonly counts: BodyCounts
   private readonly protocol: Protocol
+  private oldest: number | undefined
+  private readonly timeMin: number
   private readonly timeMax: number
 
   constructor(
@@ -54,12 +63,15 @@ export class Extras {
     this.tenant = body.tenant
     this.counts = body.counts
     this.protocol = body.protocol
-    this.timeMax = bench.now() + body.tenant.limits.creation_grace_period
+    const { min, max } = timeRangeOf(body.tenant.limits, bench.now())
+    this.timeMin = min
+    this.timeMax = max
   }
 
   /** Takes what the walk noted in this chunk, once routes are known; false when one is malformed. */
   take(kernel: WriteRequestKernel): boolean {
     const count = kernel.get(layout.EXTRA_COUNT)
+    this.oldest = undefined
     const { words, bytes, routes } = kernel
     const ids = kernel.get(layout.COLUMN_IDS) >>> 2
     for (let i = 0; i < count; i++) {
@@ -79,6 +91,8 @@ export class Extras {
   }
 
   private takeSeries(fields: Uint8Array, kind: number, place: Place): void {
+    const exemplarsMax = this.tenant.limits.max_exemplars_per_series_per_request
+    let exemplars = 0
     const reason = place.route >= layout.ROUTE_REJECTED ? place.route & 31 : 0
     this.protocol.eachExtra(fields, kind, {
       histogram: (decode) => {
@@ -86,7 +100,10 @@ export class Extras {
         else this.discard(reason)
       },
       exemplar: (decode) => {
-        if (reason === 0) this.takeExemplar(decode, place)
+        if (reason !== 0) return
+        exemplars++
+        if (exemplarsMax === 0 || exemplars <= exemplarsMax) this.takeExemplar(decode, place)
+        else this.bench.counters.discardExemplar(this.tenant.name, TOO_MANY)
       },
     })
   }
@@ -98,14 +115,18 @@ export class Extras {
     }
     const { t, startMs, histogram } = decode()
     const labels = (): Labels => this.labelsOf(place)
-    if (t > this.timeMax) {
-      this.discard(FUTURE)
-      const offender = { reason: FUTURE, labels: labels(), label: NO_LABEL, timeMs: t }
+    if (t > this.timeMax || t < this.timeMin) {
+      const reason = t > this.timeMax ? FUTURE : PAST
+      this.discard(reason)
+      const offender = { reason, labels: labels(), label: NO_LABEL, timeMs: t }
       this.request.ownText ||= describeOffender(offender, this.tenant.limits)
       return
     }
     let fault: HistogramFault | undefined = findFault(histogram)
-    const record = fault === undefined ? encodeHistogramRecord(t, histogram, startMs) : undefined
+    const fitting = fault === undefined ? this.fitting(histogram) : undefined
+    if (typeof fitting === 'string') fault = fitting
+    const record =
+      typeof fitting === 'object' ? encodeHistogramRecord(t, fitting, startMs) : undefined
     if (record !== undefined && !this.send(record, place)) fault = 'max_native_histogram_buckets'
     if (fault === undefined) {
       this.counts.histograms++
@@ -114,7 +135,21 @@ export class Extras {
     }
     const reason = DISCARD_REASONS.indexOf(fault)
     this.discard(reason < 0 ? TOO_LARGE : reason)
-    this.request.ownText ||= describeFault(fault, t, labels())
+    const bucketsMax = this.tenant.limits.max_native_histogram_buckets
+    this.request.ownText ||= describeFault(fault, { t, labels: labels(), bucketsMax })
+  }
+
+  /** The histogram with no more buckets than the tenant may have, or why that cannot be. */
+  private fitting(histogram: AnyHistogram): AnyHistogram | HistogramFault {
+    const { limits } = this.tenant
+    const bucketsMax = limits.max_native_histogram_buckets
+    if (bucketsMax === 0 || bucketCount(histogram) <= bucketsMax) return histogram
+    if (!limits.reduce_native_histogram_over_max_buckets) return 'max_native_histogram_buckets'
+    const reduced = reduceBuckets(histogram, bucketsMax)
+    if (reduced !== undefined) return reduced
+    return usesCustomBuckets(histogram)
+      ? 'native_histogram_custom_buckets_not_reducible'
+      : 'not_reducible_native_histogram'
   }
 
   private labelsOf(place: Place): Labels {
@@ -138,14 +173,29 @@ export class Extras {
       .filter((label) => label.value !== '')
       .sort((a, b) => compareUtf8(a.name, b.name))
     const fault = findExemplarFault(found, kept, t)
-    if (fault === undefined && t <= this.timeMax) {
+    const isOld = t < this.oldestSample() - EXEMPLAR_BEHIND_MAX_MS
+    if (fault === undefined && t <= this.timeMax && !isOld) {
       this.send(encodeExemplarRecord(t, value, encodeExemplarLabels(kept)), place)
       return
     }
     this.request.written.exemplars--
-    const reason = fault?.reason ?? 'exemplar_too_far_in_future'
+    const timeReason = isOld ? 'exemplar_too_old' : 'exemplar_too_far_in_future'
+    const reason = fault?.reason ?? timeReason
     counters.discardExemplar(this.tenant.name, reason)
     if (fault !== undefined && fault.text !== '') this.request.ownText ||= fault.text
+  }
+
+  /** Time of the chunk's oldest sample, ms; Infinity where there is none. Looked up once a chunk. */
+  private oldestSample(): number {
+    if (this.oldest !== undefined) return this.oldest
+    const { kernel } = this.bench
+    const count = kernel.get(layout.SAMPLE_COUNT)
+    const at = kernel.get(layout.COLUMN_TIMES)
+    const times = new Float64Array(kernel.bytes.buffer, at, count)
+    this.oldest = times.reduce((oldest, time) => Math.min(oldest, time), Number.POSITIVE_INFINITY)
+    // Nothing is older than nothing.
+    if (this.oldest === Number.POSITIVE_INFINITY) this.oldest = Number.NEGATIVE_INFINITY
+    return this.oldest
   }
 
   private send(record: Uint8Array, place: Place): boolean {

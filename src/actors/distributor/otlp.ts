@@ -18,6 +18,7 @@ const NAMES_TOLD_MAX = 10
 
 /** The OTLP body in the kernel. */
 export class Otlp implements Protocol {
+  readonly itemFormat = 2
   readonly repeatsMetadata = false
   private readonly kernel: WriteRequestKernel
   private readonly settings: OtlpSettings

@@ -31,6 +31,8 @@ export interface ExtraVisitor {
 
 /** A body's protocol. Methods work on the body, or chunk, that stands in the kernel. */
 export interface Protocol {
+  /** How `countItems` of the kernel reads it. */
+  readonly itemFormat: number
   /** Series of one metric come with its metadata each. */
   readonly repeatsMetadata: boolean
   /** Reads what is needed before the walk; why the body is refused, '' when it is not. */
@@ -51,6 +53,7 @@ export interface Protocol {
 
 /** prometheus.WriteRequest. */
 export class RemoteWriteV1 implements Protocol {
+  readonly itemFormat = 0
   readonly repeatsMetadata = false
   private readonly kernel: WriteRequestKernel
 
@@ -94,6 +97,7 @@ export class RemoteWriteV1 implements Protocol {
 
 /** io.prometheus.write.v2.Request. */
 export class RemoteWriteV2 implements Protocol {
+  readonly itemFormat = 1
   readonly repeatsMetadata = true
   private readonly kernel: WriteRequestKernel
 

@@ -123,7 +123,7 @@ export function isSettled(request: PushRequest): boolean {
 
 /**
  * The answer: too many shards down, late or out of disk → 503 for the whole body, else the first rejection
- * → 400, else 200. What an ingester said goes before what validation said, as in Mimir.
+ * → 400 (or what the refusal of a whole body says), else 200. What an ingester said goes before what validation said, as in Mimir.
  */
 export function answerOf(request: PushRequest): PushAnswer {
   if (request.retryText !== '') {
@@ -132,7 +132,7 @@ export function answerOf(request: PushRequest): PushAnswer {
   const { written, rejected } = request
   if (request.refusedText !== '') {
     const { refusedStatus: status, refusedText: text } = request
-    return { status, text, retryable: false, written, rejected }
+    return { status, text, retryable: status === 429, written, rejected }
   }
   const text = request.shardText !== '' ? request.shardText : request.ownText
   const status = text === '' || request.toldInSuccess ? 200 : 400

@@ -35,6 +35,8 @@ export interface TenantSeries {
   readonly hash: number
   /** The row that its series were validated by. */
   limits: TenantLimits
+  /** Its row in the cells that threads share; -1 before it was looked up. */
+  cells: number
   /** The kernel's record (layout TENANT_*). */
   readonly record: number
   readonly idBlocks: number[]
@@ -126,6 +128,7 @@ export class SeriesCache {
       nameBytes,
       hash: fnv1(nameBytes),
       limits,
+      cells: -1,
       record,
       idBlocks: [],
       keyChunks: [],

@@ -33,6 +33,10 @@ const TEXTS: Partial<Record<HistogramFault, string>> = {
   native_histogram_custom_buckets_mismatch: 'custom buckets beside what they exclude',
   native_histogram_custom_buckets_invalid: 'custom bounds that do not ascend',
   native_histogram_custom_buckets_infinite: 'an infinite custom bound',
+  not_reducible_native_histogram:
+    'more buckets than max_native_histogram_buckets at the coarsest resolution too',
+  native_histogram_custom_buckets_not_reducible:
+    'more custom buckets than max_native_histogram_buckets, which cannot be merged',
 }
 
 /** Buckets of one histogram: more cannot be held in one chunk. */
@@ -118,9 +122,27 @@ function findCountFault(
 }
 
 /** What a sender is told of its first such histogram. */
-export function describeFault(fault: HistogramFault, t: number, labels: Labels): string {
-  const what = TEXTS[fault] ?? `more than ${BUCKETS_MAX} buckets`
+export function describeFault(
+  fault: HistogramFault,
+  {
+    t,
+    labels,
+    bucketsMax,
+  }: { readonly t: number; readonly labels: Labels; readonly bucketsMax: number },
+): string {
+  const most = bucketsMax > 0 ? Math.min(bucketsMax, BUCKETS_MAX) : BUCKETS_MAX
+  const what = TEXTS[fault] ?? `more than ${most} buckets`
   const id = fault.replaceAll('_', '-')
   const series = [...printSeries(labels)].slice(0, 200).join('')
-  return `received a native histogram sample with ${what}, timestamp: ${t} series: '${series}' (err-mimir-${id})`
+  const told = `received a native histogram sample with ${what}, timestamp: ${t} series: '${series}' (err-mimir-${id})`
+  if (!isAboutBuckets(fault)) return told
+  return `${told}. To adjust the related per-tenant limit, configure -validation.max-native-histogram-buckets, or contact your service administrator.`
+}
+
+function isAboutBuckets(fault: HistogramFault): boolean {
+  return (
+    fault === 'max_native_histogram_buckets' ||
+    fault.endsWith('reducible') ||
+    fault === 'not_reducible_native_histogram'
+  )
 }

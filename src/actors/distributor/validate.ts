@@ -3,7 +3,7 @@
  * (pkg/distributor/validate.go's texts and ids). The checks themselves run in the kernel, by code;
  * a text is made for the first offender of a request only.
  */
-import type { TenantLimits } from '../../shared/limits/index.js'
+import type { BucketSize, TenantLimits } from '../../shared/limits/index.js'
 import { type Label, type Labels, METRIC_NAME } from '../../shared/model/labels.js'
 import {
   cutText,
@@ -69,6 +69,12 @@ export function describeOffender(offender: Offender, limits: TenantLimits): stri
         `received a series with duplicate label name, label: '${cut(label.name)}' ${series}`,
         'duplicate-label-names',
       )
+    case 'too_far_in_past':
+      return limit(
+        `received a sample whose timestamp is too far in the past, timestamp: ${offender.timeMs} ${series}`,
+        'too-far-in-past',
+        'validation.past-grace-period',
+      )
     case 'too_far_in_future':
       return limit(
         `received a sample whose timestamp is too far in the future, timestamp: ${offender.timeMs} ${series}`,
@@ -87,6 +93,29 @@ function tooManyLabels(labels: Labels, most: number, kind: '' | 'info-'): string
     `received a series whose number of labels exceeds the limit (actual: ${labels.length}, limit: ${most}) series: '${cut(text)}${more}'`,
     `max-label-names-per-${kind}series`,
     `validation.max-label-names-per-${kind}series`,
+  )
+}
+
+/** The times, ms, that a tenant's samples may have now. */
+export function timeRangeOf(limits: TenantLimits, now: number): { min: number; max: number } {
+  const window = limits.out_of_order_time_window
+  const past = limits.past_grace_period
+  const graceMin = past > 0 ? now - window - past : Number.NEGATIVE_INFINITY
+  const isAtTheDoor = limits.enforce_out_of_order_window_on_distributor && window > 0
+  const windowMin = isAtTheDoor ? now - window : Number.NEGATIVE_INFINITY
+  return { min: Math.max(graceMin, windowMin), max: now + limits.creation_grace_period }
+}
+
+/** The text about a request beyond the tenant's rate; another one when it can never pass. */
+export function describeRate(items: number, { rate, burst }: BucketSize): string {
+  const what =
+    items > burst
+      ? `the request has ${items} samples, exemplars and metadata records, more than the ingestion burst size of ${burst} that can pass at once`
+      : `the tenant exceeded its ingestion rate of ${rate} samples, exemplars and metadata records a second, with a burst of ${burst}`
+  return limit(
+    what,
+    'tenant-max-ingestion-rate',
+    'distributor.ingestion-rate-limit and -distributor.ingestion-burst-size',
   )
 }
 

@@ -51,6 +51,8 @@ export interface IngesterBoot {
   readonly config: IngesterConfig
   /** Limits of all tenants; without it the defaults. */
   readonly limits?: LimitsData
+  /** What threads share about tenants (createTenantCells); without it this one is alone. */
+  readonly tenantCells?: SharedArrayBuffer
   /** A zeroed memory (createHeadMemory), a new one for each life of the shard. */
   readonly memory: WebAssembly.Memory
   /** Claims of all threads (createBudget); without it there is no limit. */

@@ -40,6 +40,8 @@ export interface SharedCells {
   readonly budget: SharedArrayBuffer
   /** The version of the block list. */
   readonly blockList: SharedArrayBuffer
+  /** What threads share about tenants (createTenantCells). */
+  readonly tenantCells: SharedArrayBuffer
 }
 
 /** The rows of the system. */
@@ -104,7 +106,7 @@ export function actorTable(
   const shutdownMs = config['server.graceful_shutdown_timeout']
   const common = { policy: POLICY, startMs: START_MS, shutdownMs }
   const { ingesters: shardCount, zones } = counts
-  const { budget } = cells
+  const { budget, tenantCells } = cells
   return {
     // Started in this order, stopped in reverse.
     children: [
@@ -121,7 +123,7 @@ export function actorTable(
           const place = placeOf(index, shardCount / zones)
           const settings = { config: ingesterConfigOf(config, place), limits: limits.snapshot() }
           const kernel = headKernel
-          return { index, shardCount, place, ...settings, budget, memory, kernel }
+          return { index, shardCount, place, ...settings, budget, tenantCells, memory, kernel }
         },
       },
       {
@@ -131,7 +133,7 @@ export function actorTable(
         entry: new URL('../distributor/worker.js', import.meta.url),
         boot: (index): DistributorBootData => {
           const settings = { config: distributorConfigOf(config), limits: limits.snapshot() }
-          return { index, shardCount, zones, ...settings, kernel: pushKernel }
+          return { index, shardCount, zones, ...settings, tenantCells, kernel: pushKernel }
         },
       },
     ],

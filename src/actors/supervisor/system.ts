@@ -7,6 +7,7 @@ import { resolve } from 'node:path'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import type { Config } from '../../shared/config/index.js'
 import { createNodeEnv, type Env } from '../../shared/env/index.js'
+import { createTenantCells } from '../../shared/limits/index.js'
 import {
   createMetricBlock,
   type LogLevel,
@@ -39,6 +40,8 @@ export interface System {
   readonly runtime: RuntimeConfigWatch
   /** Calls of a shard, over a port of its own; undefined while the shard does not run. */
   findIngester(shard: number): IngesterClient | undefined
+  /** Samples of a tenant that were discarded since the start, by reason. */
+  discarded(tenant: string): Readonly<Record<string, number>>
   /** The text of `/metrics`. */
   metricsText(): string
   /** Asks every actor; takes a second at most. */
@@ -90,7 +93,11 @@ export async function startSupervisor(
     ...actorTable(
       config,
       counts,
-      { budget: memory.cells, blockList: blockList.cell },
+      {
+        budget: memory.cells,
+        blockList: blockList.cell,
+        tenantCells: createTenantCells(counts.ingesters),
+      },
       runtime.limits,
     ),
     env,
@@ -115,6 +122,7 @@ export async function startSupervisor(
     env,
     memory,
     runtime,
+    registry,
     drainMs: config['server.graceful_shutdown_timeout'],
   })
 }
@@ -135,6 +143,7 @@ function systemOf(
     readonly drainMs: number
     readonly memory: MemoryWatch
     readonly runtime: RuntimeConfigWatch
+    readonly registry: MetricsRegistry
   },
 ): System {
   return {
@@ -144,6 +153,10 @@ function systemOf(
     findIngester(shard) {
       const port = supervisor.openPort('ingester', shard)
       return port === undefined ? undefined : connectIngester(port, shard)
+    },
+    discarded: (tenant) => {
+      const where = { label: 'user', value: tenant }
+      return options.registry.sumsBy('cortex_discarded_samples_total', 'reason', where)
     },
     metricsText: () => {
       options.memory.show()

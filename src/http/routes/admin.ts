@@ -2,28 +2,19 @@
 import { fail } from '../../shared/errors/index.js'
 import { jsonReply, textReply } from '../errors.js'
 import type { Front, HttpRequest, MountedEndpoint, Reply } from '../handler.js'
+import { escapeHtml, pageReply } from '../html.js'
 
 /** The version of Mimir whose API is spoken: Grafana decides by it what it may ask for. */
 const MIMIR_API_VERSION = '3.0.0'
-const STYLE =
-  'body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:70rem}td{padding:.15rem 1rem .15rem 0}'
-
 /** GET / */
 export function index(_request: HttpRequest, front: Front): Reply {
   const rows = front.endpoints.map(indexRow).join('\n')
-  const body = `<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>nilometer</title><style>${STYLE}</style></head>
-<body>
-<h1>nilometer ${escapeHtml(front.backend.version)}</h1>
-<p>Long-term, multi-tenant storage for Prometheus metrics.</p>
-<table>
-${rows}
-</table>
-</body>
-</html>
-`
-  return { status: 200, headers: { 'content-type': 'text/html; charset=utf-8' }, body }
+  return pageReply(`nilometer ${front.backend.version}`, [
+    '<p>Long-term, multi-tenant storage for Prometheus metrics.</p>',
+    '<table>',
+    rows,
+    '</table>',
+  ])
 }
 
 function indexRow(endpoint: MountedEndpoint): string {
@@ -31,10 +22,6 @@ function indexRow(endpoint: MountedEndpoint): string {
   const isPage = endpoint.method === 'GET' && !endpoint.auth
   const shown = isPage ? `<a href="${path}"><code>${path}</code></a>` : `<code>${path}</code>`
   return `<tr><td>${endpoint.method}</td><td>${shown}</td><td>${escapeHtml(endpoint.doc)}</td></tr>`
-}
-
-function escapeHtml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 }
 
 /** GET /ready */

@@ -35,7 +35,7 @@ export async function otlpMetrics(request: HttpRequest, front: Front): Promise<R
 async function store(request: HttpRequest, front: Front, flags: number): Promise<PushAnswer> {
   const { incoming, tenant } = request
   const { config, env } = front
-  const ticket = front.admission.enter()
+  const ticket = front.admission.enter(tenant)
   try {
     const body = await readBody(incoming, {
       bytesMax: config.otlpBytesMax,

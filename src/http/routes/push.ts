@@ -19,7 +19,7 @@ export async function push(request: HttpRequest, front: Front): Promise<Reply> {
   const headers = incoming.headers
   const isV2 = checkContent(headers['content-type'], headers['content-encoding'])
   const { config, env } = front
-  const ticket = front.admission.enter()
+  const ticket = front.admission.enter(tenant)
   try {
     const body = await readBody(incoming, {
       bytesMax: config.pushBytesMax,

@@ -20,17 +20,17 @@ function named(flag: string) {
 }
 
 const WRITE = {
-  request_rate: float(0, 'Pushes a second; 0 = any.', named('distributor.request-rate-limit')),
-  request_burst_size: int(0, 'Pushes at once.', named('distributor.request-burst-size')),
+  request_rate: float(0, 'Pushes a second; 0 = any.', used('distributor.request-rate-limit')),
+  request_burst_size: int(0, 'Pushes at once.', used('distributor.request-burst-size')),
   ingestion_rate: float(0, 'Samples, exemplars and metadata a second; 0 = any.', {
-    ...named('distributor.ingestion-rate-limit'),
+    ...used('distributor.ingestion-rate-limit'),
     mimirDefault: 10_000,
   }),
-  ingestion_burst_size: int(200_000, 'Samples at once.', named('distributor.ingestion-burst-size')),
+  ingestion_burst_size: int(200_000, 'Samples at once.', used('distributor.ingestion-burst-size')),
   ingestion_burst_factor: float(
     0,
     'Burst as a multiple of the rate; 0 = by size.',
-    named('distributor.ingestion-burst-factor'),
+    used('distributor.ingestion-burst-factor'),
   ),
   max_active_series_per_user: int(
     0,
@@ -129,13 +129,13 @@ const WRITE = {
   ),
   past_grace_period: duration(
     0,
-    'How far behind the clock a sample may be, beyond the out-of-order window; so far any.',
-    named('validation.past-grace-period'),
+    'How far behind the clock a sample may be, beyond the out-of-order window; 0 = any.',
+    used('validation.past-grace-period'),
   ),
   enforce_out_of_order_window_on_distributor: bool(
     false,
-    'Refuse too old samples at the door.',
-    named(''),
+    'Refuse samples at the door that are older than the out-of-order window by the clock.',
+    used(''),
   ),
   name_validation_scheme: choice(
     ['legacy', 'utf8'],
@@ -146,17 +146,17 @@ const WRITE = {
   max_native_histogram_buckets: int(
     0,
     'Buckets of a native histogram; 0 = any.',
-    named('validation.max-native-histogram-buckets'),
+    used('validation.max-native-histogram-buckets'),
   ),
   reduce_native_histogram_over_max_buckets: bool(
     true,
     'Reduce larger ones.',
-    named('validation.reduce-native-histogram-over-max-buckets'),
+    used('validation.reduce-native-histogram-over-max-buckets'),
   ),
   max_exemplars_per_series_per_request: int(
     0,
     'Exemplars of a series in a push; 0 = any.',
-    named('distributor.max-exemplars-per-series-per-request'),
+    used('distributor.max-exemplars-per-series-per-request'),
   ),
   separate_metrics_group_label: text(
     '',

@@ -215,6 +215,7 @@ const DISTRIBUTOR = {
   }),
   'ha_tracker.kvstore': open('Kept in shared memory and on disk here.'),
   'instance_limits.max_ingestion_rate': float(0, 'Most samples a second; 0 = any.', {
+    ...USED,
     flag: 'distributor.instance-limits.max-ingestion-rate',
   }),
   'instance_limits.max_inflight_push_requests': int(2000, 'Most pushes at once; 0 = any.', {
@@ -239,7 +240,10 @@ const INGESTER = {
     ...USED,
     flag: 'ingester.metadata-retain-period',
   }),
-  rate_update_period: duration(15 * SECOND, 'How often rates are computed.'),
+  rate_update_period: duration(15 * SECOND, 'How often rates are computed.', {
+    ...USED,
+    least: 1,
+  }),
   active_series_metrics_enabled: bool(true, 'Count active series.'),
   active_series_metrics_update_period: duration(MINUTE, 'How often active series are counted.'),
   active_series_metrics_idle_timeout: duration(20 * MINUTE, 'When a series stops being active.'),

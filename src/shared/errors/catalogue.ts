@@ -108,6 +108,20 @@ export const ERRORS = {
     message:
       'push requests in flight take more than {max} bytes (err-mimir-distributor-max-inflight-push-requests-bytes). To adjust the related limit, configure -distributor.instance-limits.max-inflight-push-requests-bytes',
   },
+  'err-mimir-tenant-max-request-rate': {
+    status: 429,
+    type: 'too_many_requests',
+    retryable: true,
+    message:
+      'the tenant exceeded its limit of {rate} push requests a second, with a burst of {burst} (err-mimir-tenant-max-request-rate). To adjust the related per-tenant limit, configure -distributor.request-rate-limit and -distributor.request-burst-size, or contact your service administrator.',
+  },
+  'err-mimir-distributor-max-ingestion-rate': {
+    status: 503,
+    type: 'unavailable',
+    retryable: true,
+    message:
+      'more than {max} samples a second are coming in (err-mimir-distributor-max-ingestion-rate). To adjust the related limit, configure -distributor.instance-limits.max-ingestion-rate',
+  },
   // Between actors
   'actor-down': {
     status: 503,

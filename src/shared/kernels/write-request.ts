@@ -46,6 +46,8 @@ export interface WriteRequestExports {
   readonly labelSet: (context: number, labels: number, length: number, out: number) => number
   /** Validates, routes and defines the rows listed: how many series, or −1 when one is malformed. */
   readonly defineRows: (context: number) => number
+  /** Counts what stands in [at, end), 0: remote write 1.0, 1: 2.0, 2: OTLP; ITEM_… of the context. */
+  readonly countItems: (context: number, at: number, end: number, format: number) => void
   /** The shard that a hash falls to, by the ring. */
   readonly memberOf: (context: number, hash: number) => number
   /** Deals the columns to the shards' open columns. */
@@ -217,9 +219,10 @@ export class WriteRequestKernel {
     this.words[(this.context + field) >>> 2] = value
   }
 
-  /** The latest time that samples may have, in ms. */
-  setTimeMax(timeMs: number): void {
-    this.floats[(this.context + layout.TIME_MAX) >>> 3] = timeMs
+  /** The earliest and latest times that samples may have, in ms. */
+  setTimeRange(min: number, max: number): void {
+    this.floats[(this.context + layout.TIME_MIN) >>> 3] = min
+    this.floats[(this.context + layout.TIME_MAX) >>> 3] = max
   }
 
   setLimits(limits: LabelLimits): void {

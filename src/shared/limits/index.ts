@@ -1,6 +1,8 @@
 /**
  * Per-tenant limits. Promise: `limits.of(tenant)` costs a map lookup and gives a frozen row, the same
- * object until one of its values changes.
+ * object until one of its values changes; what all threads count together lies in shared cells.
  */
 export type { LimitName } from '../config/index.js'
 export { Limits, type LimitsData, limitsDataOf, type TenantLimits } from './limits.js'
+export { type BucketSize, createTenantCells, TenantCells } from './tenant-cells.js'
+export { ingestionBucket, requestBucket, TokenBucket } from './token-bucket.js'

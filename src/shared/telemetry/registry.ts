@@ -49,6 +49,22 @@ export class MetricsRegistry {
     return this.totals().get(name)?.get(JSON.stringify(labelValues))?.values[0] ?? 0
   }
 
+  /** Sums over all threads of a counter's series whose label has a value, by another label. */
+  sumsBy(
+    name: MetricName,
+    by: string,
+    where: { readonly label: string; readonly value: string },
+  ): Record<string, number> {
+    const labels: readonly string[] = METRICS[name].labels
+    const sums: Record<string, number> = {}
+    for (const { labelValues, values } of this.totals().get(name)?.values() ?? []) {
+      if (labelValues[labels.indexOf(where.label)] !== where.value) continue
+      const key = labelValues[labels.indexOf(by)] ?? ''
+      sums[key] = (sums[key] ?? 0) + values[0]!
+    }
+    return sums
+  }
+
   private totals(): Totals {
     const totals: Totals = new Map()
     for (const series of this.kept.values()) {

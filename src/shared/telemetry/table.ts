@@ -43,6 +43,16 @@ export const METRICS = {
     help: 'Metadata records that came in, before validation.',
     labels: ['user'],
   },
+  cortex_discarded_requests_total: {
+    type: 'counter',
+    help: 'Push requests that were refused before they were read, by reason.',
+    labels: ['reason', 'user'],
+  },
+  cortex_distributor_instance_rejected_requests_total: {
+    type: 'counter',
+    help: 'Push requests refused because of a limit of the whole process, by limit.',
+    labels: ['reason'],
+  },
   cortex_discarded_exemplars_total: {
     type: 'counter',
     help: 'Exemplars that were discarded, by reason.',

@@ -63,7 +63,7 @@ export const OFFENDER_REASON = 152
 export const HISTOGRAMS = 156
 export const EXEMPLARS = 160
 export const DUPLICATES = 164
-/** Samples refused, by reason, since the body began: u32[32]. */
+/** Samples refused, by reason, since the body began: u32[REASONS_MAX]. */
 export const COUNTS = 168
 /** Limits of label sets, and whether names may be any UTF-8. */
 export const LIMIT_NAMES = 296
@@ -95,6 +95,11 @@ export const ID_METADATA = 368
 export const METADATA_EPOCH = 372
 /** What metadata was given to the host for which metric: METADATA_SEEN_SLOTS × u64. */
 export const METADATA_SEEN = 376
+/** Earliest time accepted, f64 ms. */
+export const TIME_MIN = 384
+/** What `countItems` found: samples and histograms; exemplars and metadata records. */
+export const ITEM_SAMPLES = 392
+export const ITEM_OTHERS = 396
 /** The ring of shards: tokens u32, owners u16, how many (0: all belongs to shard 0). */
 export const RING_TOKENS = 480
 export const RING_OWNERS = 484
@@ -212,7 +217,8 @@ export const WALK_MORE = 1
 export const WALK_ROOM = 2
 export const WALK_MALFORMED = -1
 
-/** Reasons, as indexes of wire/frames DISCARD_REASONS. */
+/** Reasons, as indexes of wire/frames DISCARD_REASONS; those that the kernel counts are below. */
+export const REASONS_MAX = 32
 export const REASON_MISSING_NAME = 6
 export const REASON_NAME_INVALID = 7
 export const REASON_LABEL_COUNT = 8
@@ -223,3 +229,6 @@ export const REASON_VALUE_LONG = 12
 export const REASON_DUPLICATE_LABEL = 13
 export const REASON_FUTURE = 14
 export const REASON_INFO_LABEL_COUNT = 17
+/** Dropped by the tenant's own relabel rules: counted, and no word to the sender. */
+export const REASON_RELABEL = 29
+export const REASON_PAST = 30

@@ -61,6 +61,8 @@ import {
   PENDING_COUNT,
   POS,
   REASON_FUTURE,
+  REASON_PAST,
+  REASON_RELABEL,
   RESUME_AT,
   ROUTE_NEW,
   ROUTE_REJECTED,
@@ -80,12 +82,14 @@ import {
   TENANT,
   TENANT_PREVIOUS,
   TIME_MAX,
+  TIME_MIN,
   WALK_DONE,
   WALK_MALFORMED,
   WALK_MORE,
   WALK_ROOM,
 } from './write-request-layout'
 
+export { countItems } from './count-items'
 export { defineRows, memberOf } from './define-rows'
 export { moveSlots } from './label-hash'
 export { labelSet } from './label-set'
@@ -372,12 +376,14 @@ export function scatter(c: usize): void {
   const routes: usize = load<u32>(c, ID_ROUTE)
   const shards: usize = load<u32>(c, SHARDS)
   const timeMax = load<f64>(c, TIME_MAX)
+  const timeMin = load<f64>(c, TIME_MIN)
   for (let i: u32 = 0; i < samples; i++) {
     const id = load<u32>(ids + (i << 2))
     const route: u32 = load<u8>(routes + id)
     const time = load<f64>(times + (i << 3))
-    if (route >= <u32>ROUTE_REJECTED || time > timeMax) {
-      refuse(c, i, route >= <u32>ROUTE_REJECTED ? route & 31 : REASON_FUTURE)
+    if (route >= <u32>ROUTE_REJECTED || time > timeMax || time < timeMin) {
+      const timeReason = time > timeMax ? REASON_FUTURE : REASON_PAST
+      refuse(c, i, route >= <u32>ROUTE_REJECTED ? route & 31 : timeReason)
       continue
     }
     const shard = shards + route * SHARD_BYTES
@@ -394,7 +400,7 @@ function refuse(c: usize, index: u32, reason: u32): void {
   // What belongs to a mark's series is counted by the host, with the series' route.
   if (isMark && reason == REASON_FUTURE) return
   if (!isMark) count(c, COUNTS + (reason << 2), 1)
-  if (load<u32>(c, OFFENDER) != 0xffffffff) return
+  if (load<u32>(c, OFFENDER) != 0xffffffff || reason == REASON_RELABEL) return
   store<u32>(c, index, OFFENDER)
   store<u32>(c, reason, OFFENDER_REASON)
 }

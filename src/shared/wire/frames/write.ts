@@ -129,6 +129,13 @@ export const DISCARD_REASONS = [
   'native_histogram_custom_buckets_invalid',
   'native_histogram_custom_buckets_infinite',
   'otlp_parse_error',
+  'relabel_configuration',
+  'too_far_in_past',
+  'not_reducible_native_histogram',
+  'native_histogram_custom_buckets_not_reducible',
+  'rate_limited',
+  'too_many_ha_clusters',
+  'sample_too_far_in_future',
 ] as const
 
 /**

@@ -1,0 +1,178 @@
+/**
+ * What every way in shares: whether a tenant may push now (`request_rate`, the instance's ingestion
+ * rate), how much comes (rates per tenant, for `user_stats`), and what was refused and why (for
+ * whoever asks where the data is). Stands before the distributors' client; sees answers, never bodies.
+ */
+import type { PushAnswer } from '../actors/distributor/contract.js'
+import type { Env } from '../shared/env/index.js'
+import { fail } from '../shared/errors/index.js'
+import { type Limits, requestBucket, TokenBucket } from '../shared/limits/index.js'
+import type { PushSink } from './handler.js'
+
+/** Tenants with state here; of more the ones that came first are forgotten. */
+const TENANTS_MAX = 16_384
+/** Reasons kept of a tenant: texts by their id. */
+const REASONS_MAX = 50
+/** Of a rate's new value, the share of the last interval. */
+const SMOOTHING = 0.2
+/** Interval of the instance's rate. */
+const INSTANCE_MS = 1_000
+
+/** Why data of a tenant was refused, by the id in the text. */
+export interface Rejection {
+  /** `err-mimir-label-invalid`; '' for texts without an id. */
+  readonly id: string
+  /** Of the newest answer. */
+  readonly status: number
+  readonly text: string
+  /** Requests that were answered so. */
+  readonly count: number
+  /** ms since the epoch. */
+  readonly firstAt: number
+  readonly lastAt: number
+}
+
+/** What the desk works by. */
+export interface PushDeskOptions {
+  readonly env: Env
+  readonly limits: Limits
+  /** `distributor.instance_limits.max_ingestion_rate`, samples a second; 0 = no limit. */
+  readonly ingestionRateMax: number
+  /** `ingester.rate_update_period`, ms: interval of the tenants' rates. */
+  readonly ratePeriodMs: number
+}
+
+interface TenantDesk {
+  readonly bucket: TokenBucket
+  readonly rate: SmoothRate
+  readonly rejections: Map<string, Rejection>
+}
+
+/** Admits pushes and keeps account of them. */
+export class PushDesk {
+  private readonly options: PushDeskOptions
+  private readonly instance: SmoothRate
+  private readonly tenants = new Map<string, TenantDesk>()
+
+  constructor(options: PushDeskOptions) {
+    this.options = options
+    this.instance = new SmoothRate(INSTANCE_MS)
+  }
+
+  /**
+   * Whether a tenant may push now; before its body is read.
+   *
+   * @throws AppError `err-mimir-tenant-max-request-rate`, `err-mimir-distributor-max-ingestion-rate`
+   */
+  check(tenant: string): void {
+    const { env, limits, ingestionRateMax } = this.options
+    const now = env.clock.monotonic()
+    const max = limits.instance('distributor').max_ingestion_rate ?? ingestionRateMax
+    if (max > 0 && this.instance.value(now) >= max) {
+      env.metrics
+        .cell('cortex_distributor_instance_rejected_requests_total', 'ingestion_rate')
+        .add(1)
+      throw fail('err-mimir-distributor-max-ingestion-rate', { max })
+    }
+    const bucket = requestBucket(limits.of(tenant))
+    if (bucket === undefined || this.deskOf(tenant).bucket.tryTake(1, bucket, now)) return
+    env.metrics.cell('cortex_discarded_requests_total', 'rate_limited', tenant).add(1)
+    const error = fail('err-mimir-tenant-max-request-rate', { ...bucket })
+    this.note(tenant, { status: 429, text: error.message, retryable: true })
+    throw error
+  }
+
+  /** The distributors' client, with an eye on its answers. */
+  over(sink: PushSink): PushSink {
+    return {
+      push: async (tenant, pieces, length, flags) => {
+        const answer = await sink.push(tenant, pieces, length, flags)
+        this.note(tenant, answer)
+        return answer
+      },
+    }
+  }
+
+  /** Samples a second of a tenant. */
+  rate(tenant: string): number {
+    return this.tenants.get(tenant)?.rate.value(this.options.env.clock.monotonic()) ?? 0
+  }
+
+  /** Why data of a tenant was refused, the newest first. */
+  rejections(tenant: string): Rejection[] {
+    const kept = this.tenants.get(tenant)?.rejections.values() ?? []
+    return [...kept].sort((a, b) => b.lastAt - a.lastAt)
+  }
+
+  /** Tenants of which something is known. */
+  known(): string[] {
+    return [...this.tenants.keys()].sort()
+  }
+
+  private note(tenant: string, answer: PushAnswer): void {
+    const { env } = this.options
+    const now = env.clock.monotonic()
+    const { written } = answer
+    const samples = written === undefined ? 0 : written.samples + written.histograms
+    if (samples > 0) {
+      this.instance.add(samples, now)
+      this.deskOf(tenant).rate.add(samples, now)
+    }
+    // OTLP tells refusals in a success; 202 is no refusal.
+    const isRefusal = answer.text !== '' && answer.status < 500 && answer.status !== 202
+    if (isRefusal) this.keep(this.deskOf(tenant), answer, env.clock.now())
+  }
+
+  private keep({ rejections }: TenantDesk, { status, text }: PushAnswer, at: number): void {
+    const id = /err-mimir-[a-z0-9-]+/.exec(text)?.[0] ?? ''
+    const before = rejections.get(id)
+    rejections.delete(id)
+    if (rejections.size >= REASONS_MAX) rejections.delete(rejections.keys().next().value!)
+    const count = (before?.count ?? 0) + 1
+    rejections.set(id, { id, status, text, count, firstAt: before?.firstAt ?? at, lastAt: at })
+  }
+
+  private deskOf(tenant: string): TenantDesk {
+    let desk = this.tenants.get(tenant)
+    if (desk !== undefined) return desk
+    if (this.tenants.size >= TENANTS_MAX) this.tenants.delete(this.tenants.keys().next().value!)
+    const rate = new SmoothRate(this.options.ratePeriodMs)
+    desk = { bucket: new TokenBucket(), rate, rejections: new Map() }
+    this.tenants.set(tenant, desk)
+    return desk
+  }
+}
+
+/** An exponentially weighted rate: what Mimir keeps by a ticker follows here from the time that passed. */
+export class SmoothRate {
+  private readonly intervalMs: number
+  private count = 0
+  private rate = 0
+  private startedAt: number | undefined
+  private isFirst = true
+
+  constructor(intervalMs: number) {
+    this.intervalMs = intervalMs
+  }
+
+  /** @param now monotonic, ms */
+  add(count: number, now: number): void {
+    this.value(now)
+    this.count += count
+  }
+
+  /** A second, as of the last interval that has ended. */
+  value(now: number): number {
+    this.startedAt ??= now
+    const intervals = Math.floor((now - this.startedAt) / this.intervalMs)
+    if (intervals === 0) return this.rate
+    this.startedAt += intervals * this.intervalMs
+    const last = (this.count * 1_000) / this.intervalMs
+    this.count = 0
+    this.rate = this.isFirst ? last : this.rate + SMOOTHING * (last - this.rate)
+    this.isFirst = false
+    // Nothing came in the intervals after that one.
+    this.rate *= (1 - SMOOTHING) ** (intervals - 1)
+    return this.rate
+  }
+}
