@@ -104,6 +104,23 @@ export type QuerierQuery =
       readonly stats?: 'sum' | 'steps'
     }
   | {
+      /** The newest samples of the series of any selector, as text. */
+      readonly kind: 'federate'
+      readonly matchers: readonly string[]
+      readonly atMs: number
+    }
+  | {
+      /** A prometheus.ReadRequest in snappy, as it came. */
+      readonly kind: 'remote-read'
+      readonly body: Uint8Array
+    }
+  | {
+      /** What the heads hold of the tenant, by names and pairs. */
+      readonly kind: 'tsdb-status'
+      /** Rows of each list at most. */
+      readonly limit: number
+    }
+  | {
       /** The plan of a query; `isRun`: and what its nodes cost. */
       readonly kind: 'explain'
       readonly of: QueryOf<'query' | 'query-range'>
@@ -169,5 +186,7 @@ export interface QuerierAnswer {
   readonly tookMs: number
   /** JSON when left out. */
   readonly contentType?: string
+  /** What it is encoded with already. */
+  readonly contentEncoding?: string
   readonly stats?: AnswerStats
 }

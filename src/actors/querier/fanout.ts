@@ -15,6 +15,7 @@ import {
   type SelectRequest,
   type SeriesSource,
 } from '../../shared/promql/index.js'
+import type { HeadStats } from '../../shared/tsdb/index.js'
 import type { ExemplarsRequest, IngesterCalls, MetricMetadata } from '../ingester/contract.js'
 import type { BlockReads } from './block-reads.js'
 import type { CachedColumns, ColumnCache, StampedReader } from './column-cache.js'
@@ -27,6 +28,7 @@ export type ShardCalls = Omit<IngesterCalls, 'series'>
 /** Reads a shard's memory: a HeadReader. */
 export interface ShardReader extends PairReader, StampedReader {
   readonly index: ShardIndex
+  stats(tenant: string, most: number): HeadStats | undefined
 }
 
 /** Answers from a shard's memory what its calls answer; undefined when those are to be used. */
@@ -137,6 +139,20 @@ export class Fanout {
   /** Metadata of the tenant's metrics, of one metric when a name is given. */
   async metadata(tenant: string, metric: string): Promise<MetricMetadata[]> {
     return (await this.ask((shard) => shard.calls.metadata({ tenant, metric }))).flat()
+  }
+
+  /**
+   * What each shard has of a tenant.
+   * @throws AppError `overloaded` while one cannot tell
+   */
+  async headStats(tenant: string, most: number): Promise<HeadStats[]> {
+    return await this.ask(async ({ reader }) => {
+      const stats = reader.stats(tenant, most)
+      if (stats === undefined) {
+        throw fail('overloaded', { text: 'an ingester is starting, or takes many new series' })
+      }
+      return stats
+    })
   }
 
   /** What each shard has of the exemplars of some series. */

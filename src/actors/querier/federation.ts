@@ -20,7 +20,7 @@ import type { Fanout, TimeRange } from './fanout.js'
 /** What queries read from. */
 export type Reads = Pick<
   Fanout,
-  'source' | 'labelNames' | 'labelValues' | 'metadata' | 'exemplars' | 'sets'
+  'source' | 'headStats' | 'labelNames' | 'labelValues' | 'metadata' | 'exemplars' | 'sets'
 >
 
 const TENANT_LABEL = '__tenant_id__'
@@ -73,6 +73,10 @@ export class Federation implements Reads {
     const stored = name === ORIGINAL_LABEL ? TENANT_LABEL : name
     const lists = await this.gather(tenant, (one) => this.fanout.labelValues(one, stored, range))
     return sorted(lists.flat())
+  }
+
+  async headStats(tenant: string, most: number): ReturnType<Fanout['headStats']> {
+    return (await this.gather(tenant, (one) => this.fanout.headStats(one, most))).flat()
   }
 
   async metadata(tenant: string, metric: string): ReturnType<Fanout['metadata']> {

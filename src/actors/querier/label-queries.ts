@@ -32,6 +32,7 @@ export interface Outcome {
   readonly samplesRead: number
   readonly seriesRead: number
   readonly contentType?: string
+  readonly contentEncoding?: string
   readonly stats?: AnswerStats
 }
 

@@ -22,6 +22,7 @@ import {
 import { answerExplain, answerQuery, type EvaluateContext, parseChecked } from './evaluate.js'
 import { answerExemplars } from './exemplars.js'
 import { Fanout, type ShardLink } from './fanout.js'
+import { answerFederate } from './federate.js'
 import { Federation, type Reads } from './federation.js'
 import {
   answerLabelNames,
@@ -32,6 +33,8 @@ import {
   type Outcome,
 } from './label-queries.js'
 import { clampLabels, type QueryLimits, queryLimitsOf } from './query-limits.js'
+import { answerRemoteRead } from './remote-read.js'
+import { answerTsdbStatus } from './tsdb-status.js'
 
 /** Sizes of the label table from which on it is made anew before the next query. */
 const SETS_MAX = 300_000
@@ -122,6 +125,12 @@ export class Querier {
         return answerQuery(this.evaluateContext(task, isCanceled), query)
       case 'explain':
         return answerExplain(this.evaluateContext(task, isCanceled), query)
+      case 'federate':
+        return answerFederate(this.evaluateContext(task, isCanceled), query)
+      case 'remote-read':
+        return answerRemoteRead(this.evaluateContext(task, isCanceled), query)
+      case 'tsdb-status':
+        return answerTsdbStatus(context, query)
       case 'series':
         return answerSeries(context, this.clamped(tenant, query))
       case 'label-names':

@@ -25,6 +25,9 @@ import { logQuery, serverTiming } from '../query-log.js'
 
 /** Points of one series that a range query may have, as in Prometheus. */
 const POINTS_MAX = 11_000
+/** Rows of each list of the TSDB's status: when not asked for, and at most. */
+const TSDB_ROWS = 10
+const TSDB_ROWS_MAX = 10_000
 const ZERO_STEP =
   'zero or negative query resolution step widths are not accepted. Try a positive integer'
 const TOO_MANY_POINTS =
@@ -168,23 +171,51 @@ export async function queryExemplars(request: HttpRequest, front: Front): Promis
   return run(request, front, { kind: 'exemplars', text, mint: startMs, maxt: endMs })
 }
 
+/** GET /federate */
+export function federate(request: HttpRequest, front: Front): Promise<Reply> {
+  const matchers = new Params(request.search()).all('match[]')
+  return run(request, front, { kind: 'federate', matchers, atMs: front.env.clock.now() })
+}
+
+/** POST /api/v1/read: remote read. */
+export async function remoteRead(request: HttpRequest, front: Front): Promise<Reply> {
+  const { pieces } = await bodyOf(request, front)
+  return run(request, front, { kind: 'remote-read', body: Buffer.concat(pieces) })
+}
+
+/** GET /api/v1/status/tsdb */
+export async function tsdbStatus(request: HttpRequest, front: Front): Promise<Reply> {
+  const text = new Params(request.search()).get('limit')
+  const limit = text === '' ? TSDB_ROWS : parseInteger(text)
+  if (limit === undefined || limit < 1) {
+    throw fail('bad-data', { text: 'limit must be a positive number' })
+  }
+  if (limit > TSDB_ROWS_MAX) {
+    throw fail('bad-data', { text: `limit must not exceed ${TSDB_ROWS_MAX}` })
+  }
+  return run(request, front, { kind: 'tsdb-status', limit })
+}
+
 /** URL parameters and, of a POST, the form in its body. */
 async function paramsOf(request: HttpRequest, front: Front): Promise<Params> {
   const { incoming } = request
   if (incoming.method !== 'POST') return new Params(request.search())
-  const { config, env } = front
-  const body = await readBody(incoming, {
-    bytesMax: config.formBytesMax,
-    timeoutMs: config.readTimeoutMs,
-    timers: env.timers,
-    tooLarge: () => fail('body-too-large', { max: config.formBytesMax }),
-  })
+  const body = await bodyOf(request, front)
   const type = incoming.headers['content-type'] ?? ''
   if (!/^\s*application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
     return new Params(request.search())
   }
   const form = new URLSearchParams(Buffer.concat(body.pieces).toString('utf8'))
   return new Params(form, request.search())
+}
+
+function bodyOf({ incoming }: HttpRequest, { config, env }: Front): ReturnType<typeof readBody> {
+  return readBody(incoming, {
+    bytesMax: config.formBytesMax,
+    timeoutMs: config.readTimeoutMs,
+    timers: env.timers,
+    tooLarge: () => fail('body-too-large', { max: config.formBytesMax }),
+  })
 }
 
 function rangeOf(params: Params): { mint: number; maxt: number; limit: number } {
@@ -236,9 +267,12 @@ async function run(
   logQuery(request, front, { query, result: answer, tookMs })
   // As Prometheus: where there can be no data, an answer has no body.
   if (answer.pieces.length === 0) return { status: 204 }
-  const type = { 'content-type': answer.contentType ?? 'application/json' }
-  const headers = front.config.queryStatsEnabled
-    ? { ...type, 'server-timing': serverTiming(request, answer, tookMs) }
-    : type
-  return { status: 200, headers, body: answer.pieces, compress: true }
+  const { contentType = 'application/json', contentEncoding } = answer
+  const headers: Record<string, string> = { 'content-type': contentType }
+  if (contentEncoding !== undefined) headers['content-encoding'] = contentEncoding
+  if (front.config.queryStatsEnabled) {
+    headers['server-timing'] = serverTiming(request, answer, tookMs)
+  }
+  const compress = query.kind !== 'remote-read'
+  return { status: 200, headers, body: answer.pieces, compress }
 }

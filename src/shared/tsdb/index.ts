@@ -59,9 +59,11 @@ export {
 } from './block/tombstones.js'
 export { type BlockReport, type VerifyOptions, verifyBlock } from './block/verify.js'
 export { BLOCK_TEMPORARY, type BlockInput, compareLabels, writeBlock } from './block/writer.js'
+export { type EncodedChunk, encodeSamples, type SampleRun } from './chunk/encode-samples.js'
 export type { StoredExemplar } from './head/exemplars.js'
 export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'
 export { HeadReader, type ReadBuffer } from './head/head-reader.js'
+export type { HeadStats } from './head/head-stats.js'
 export type { HistogramOutcome } from './head/histograms.js'
 export { decodeLabels } from './head/label-bytes.js'
 export {

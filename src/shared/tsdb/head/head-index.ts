@@ -8,6 +8,7 @@
 import type { HeadKernel } from '../../kernels/head.js'
 import { H_INDEX_SEQUENCE, H_SERVING, H_TENANT_COUNT } from '../../kernels/head-layout.js'
 import type { Matcher } from '../../model/matcher.js'
+import { EMPTY_STATS, type HeadStats, headStats, type SeriesExtent } from './head-stats.js'
 import type { HeadView } from './head-view.js'
 import {
   labelNamesSteps,
@@ -68,6 +69,16 @@ export class HeadIndex implements SelectContext {
   /** Values of a label, likewise. */
   labelValues(tenant: string, name: string): string[] | undefined {
     return this.settled(tenant, (index) => run(labelValuesSteps(this, index, name, [], ALL_TIMES)))
+  }
+
+  /**
+   * What the shard holds of a tenant; nothing of one that it does not know, undefined while that
+   * cannot be told.
+   */
+  stats(tenant: string, most: number, extentOf: SeriesExtent): HeadStats | undefined {
+    if (Atomics.load(this.view.u32, H_SERVING / 4) === 0) return undefined
+    if (this.tenant(tenant) === undefined) return EMPTY_STATS
+    return this.settled(tenant, (index) => headStats(this.view, index, extentOf, most))
   }
 
   findPair(tenant: number, pair: Uint8Array): number {

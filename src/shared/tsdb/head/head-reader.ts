@@ -6,6 +6,7 @@
 import { fail } from '../../errors/index.js'
 import { type HeadKernel, instantiateHead } from '../../kernels/head.js'
 import {
+  FIRST_TIMES,
   H_READER_SLOTS,
   H_READERS,
   LAST_TIMES,
@@ -24,6 +25,7 @@ import {
   TILE_COUNTS,
 } from '../../kernels/head-layout.js'
 import { HeadIndex } from './head-index.js'
+import type { HeadStats } from './head-stats.js'
 import { HeadView } from './head-view.js'
 import { mergeHistograms } from './histogram-reader.js'
 import { LateSamples } from './late-samples.js'
@@ -34,6 +36,8 @@ export type { ReadBuffer } from './read-buffer.js'
 /** Milliseconds between attempts, and how many, when the owner stands still inside a burst. */
 const PAUSE_MS = 1
 const PAUSES_MAX = 5000
+/** Beyond any time, ms. */
+const TIME_MAX = 2 ** 53
 
 /** Reads a head's samples in place, from any thread. */
 export class HeadReader {
@@ -157,9 +161,27 @@ export class HeadReader {
 
   /** Time of a series' newest sample, ms. */
   newest(ref: number): number {
+    return this.timeAt(ref, LAST_TIMES)
+  }
+
+  /** What the shard holds of a tenant; undefined while that cannot be told. */
+  stats(tenant: string, most: number): HeadStats | undefined {
+    return this.index.stats(tenant, most, (ref) => {
+      this.begin(ref, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
+      const { chunks } = this.fetched
+      this.fetched.chunks = 0
+      this.fetched.bytes = 0
+      const mint = this.timeAt(ref, FIRST_TIMES)
+      // A series without samples in order has the greatest time there is for its first one.
+      if (mint > TIME_MAX) return { chunks, mint: TIME_MAX, maxt: -TIME_MAX }
+      return { chunks, mint, maxt: this.newest(ref) }
+    })
+  }
+
+  private timeAt(ref: number, column: number): number {
     const { view } = this
     const slab = view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
-    const at = slab + LAST_TIMES + (ref & SERIES_SLAB_MASK) * 8
+    const at = slab + column + (ref & SERIES_SLAB_MASK) * 8
     return (view.word(at + 4) | 0) * 2 ** 32 + view.word(at)
   }
 
