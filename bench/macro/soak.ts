@@ -3,7 +3,9 @@
  * [--writers N] [--dir DIR]`: kills the server with -9 in the middle of push streams (several tenants,
  * new series all the time, samples out of order), restarts it on the same data directory, and reads
  * everything back; with `--workers` it kills one thread of the server after the other. Exits 1 when a sample that got a 2xx is missing or has another value, or
- * one is there that was never sent; the data directory is kept then.
+ * one is there that was never sent; the data directory is kept then. With `--zones 3` there are
+ * three data roots with a copy of each series; shards are killed, one root is removed at the end, and
+ * no push may fail.
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -19,6 +21,7 @@ const { values, positionals } = parseArgs({
     'seconds-between-kills': { type: 'string', default: '3' },
     writers: { type: 'string', default: '8' },
     workers: { type: 'boolean', default: false },
+    zones: { type: 'string' },
     fsync: { type: 'string', default: 'interval' },
     'snapshot-bytes': { type: 'string', default: '262144' },
     dir: { type: 'string' },
@@ -39,6 +42,7 @@ const result = await runSoak({
   writers,
   betweenMsMax: between * 1000,
   workers: values.workers,
+  ...(values.zones === undefined ? {} : { zones: count('zones', values.zones) }),
   flags: [
     `-wal.fsync=${values.fsync}`,
     `-wal.snapshot-bytes=${count('snapshot-bytes', values['snapshot-bytes'])}`,
@@ -57,7 +61,7 @@ function summary(result: SoakResult): string {
   const sorted = [...result.readyMs].sort((a, b) => a - b)
   const median = sorted[Math.floor(sorted.length / 2)] ?? 0
   return [
-    `soak: kills=${kills} of=${values.workers ? 'threads' : 'process'} fsync=${values.fsync}`,
+    `soak: kills=${kills} of=${values.zones === undefined ? (values.workers ? 'threads' : 'process') : `shards of ${values.zones} zones`} fsync=${values.fsync}`,
     `seed=${seed} pushes=${result.pushes} acked=${result.acked}`,
     `resent=${result.resent} samples_acked_and_there=${result.samplesFound}`,
     `samples_unacked_but_there=${result.samplesExtra} wrong=${result.wrong.length}`,
@@ -72,7 +76,7 @@ function count(name: string, text: string): number {
 
 function usage(problem: string): never {
   process.stderr.write(
-    `soak: ${problem}\nnpm run soak -- --kills 20 [--workers] [--fsync always|interval|never] [--seed N] [--seconds-between-kills S] [--writers N] [--snapshot-bytes N] [--dir DIR]\n`,
+    `soak: ${problem}\nnpm run soak -- --kills 20 [--workers] [--zones N] [--fsync always|interval|never] [--seed N] [--seconds-between-kills S] [--writers N] [--snapshot-bytes N] [--dir DIR]\n`,
   )
   process.exit(2)
 }

@@ -42,3 +42,21 @@ test('nor does the end of single threads, with a sync before every answer', asyn
   assert.deepEqual(result.wrong, [], lines.join('\n'))
   assert.ok(result.acked > 100, `only ${result.acked} pushes were acknowledged`)
 })
+
+test('with three zones shards die and a disk is lost, and not one push fails', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nilo-soak-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const lines: string[] = []
+  const result = await runSoak({
+    kills: 3,
+    seed: 20_251_123,
+    betweenMsMax: 600,
+    writers: 3,
+    zones: 3,
+    flags: ['-wal.snapshot-bytes=20000'],
+    folder,
+    say: (line) => lines.push(line),
+  })
+  assert.deepEqual(result.wrong, [], lines.join('\n'))
+  assert.ok(result.acked > 100, `only ${result.acked} pushes were acknowledged`)
+})

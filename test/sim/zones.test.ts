@@ -23,7 +23,8 @@ class Zones {
 
   constructor(seed: number) {
     const shards = ZONES * MEMBERS
-    this.world = new World({ seed, distributors: 2, shards, zones: ZONES })
+    const ingester = { snapshotLogBytes: 2_000 }
+    this.world = new World({ seed, distributors: 2, shards, zones: ZONES, ingester })
     this.prng = new SeededPrng(seed ^ 0x20ae5)
   }
 
@@ -96,7 +97,11 @@ for (let seed = 1; seed <= 8; seed++) {
     // A zone loses its disk while it runs, and later its threads.
     const lost = prng.below(ZONES)
     world.env.disk.remove(zoneRoot(lost))
-    for (let step = 0; step < 10; step++) assert.equal(await zones.push(), 200)
+    for (let step = 0; step < 80; step++) {
+      assert.equal(await zones.push(), 200)
+      await world.settle()
+    }
+    assert.deepEqual(world.env.disk.list(zoneRoot(lost)), ['ingester-0', 'ingester-1'])
     for (let member = 0; member < MEMBERS; member++) world.killIngester(lost * MEMBERS + member)
     await zones.assertWhole()
     await zones.heal()

@@ -3,7 +3,7 @@
  * again on one data directory. After each restart what was sent since the kill before is read back, at the end
  * everything, each sample with its exact value.
  */
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { type Nilo, startNilo } from '../../../test/support/nilo.js'
 import { waitFor, waitForUrl } from '../../../test/support/processes.js'
 import { KILL_SIGNAL } from './kill-signal.js'
@@ -20,6 +20,11 @@ export interface SoakOptions {
   readonly writers: number
   /** Whether single threads are killed instead of the process. */
   readonly workers?: boolean
+  /**
+   * Zones with a copy of every series each: ingester shards are killed, one at a time, and in the
+   * end a zone's directory is removed; not one push may fail then, and none may be missing.
+   */
+  readonly zones?: number
   /** Data directory; must be empty or missing at first. */
   readonly folder: string
   /** Flags for the server. */
@@ -63,7 +68,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     for (let kill = 1; kill <= options.kills; kill++) {
       await sleep(pauseOf(options, kill))
       const startedAt = performance.now()
-      if (options.workers === true) await killThread(server, kill)
+      if (isOfThreads(options)) await killThread(server, kill, options.zones === undefined)
       else {
         const killed = server.stop('SIGKILL')
         servers.clear()
@@ -79,9 +84,15 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
       wrong.push(...findings.wrong)
       options.say(killLine(kill, readyMs.at(-1)!, writers, findings))
       from = next
+      // A second zone must not be gone while one replays.
+      if (options.zones !== undefined) await waitForUrl(`${server.url}/ready`, server)
       servers.set(server)
     }
     await sleep(pauseOf(options, 0))
+    if (options.zones !== undefined) {
+      rmSync(zoneFolder(options, options.zones - 1), { recursive: true })
+      await sleep(options.betweenMsMax)
+    }
     for (const writer of writers) writer.stop()
     await running
     const findings = await verifyAll(
@@ -90,6 +101,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
       writers.map(() => 0),
     )
     findings.wrong.push(...(await verifyTotals(server.queryUrl, writers, findings)))
+    if (options.zones !== undefined) wrong.push(...refusals(writers))
     return summed(writers, findings, wrong, readyMs)
   } finally {
     for (const writer of writers) writer.stop()
@@ -99,19 +111,38 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
 }
 
 function start(options: SoakOptions): Promise<Nilo> {
-  const nodeFlags = options.workers === true ? ['--import', THREAD_KILLER] : []
+  const nodeFlags = isOfThreads(options) ? ['--import', THREAD_KILLER] : []
   const flags = [`-ingester.out-of-order-time-window=1h`, ...(options.flags ?? [])]
-  return startNilo(options.folder, flags, nodeFlags)
+  const { zones } = options
+  if (zones === undefined) return startNilo(options.folder, flags, nodeFlags)
+  const roots = Array.from({ length: zones - 1 }, (_, zone) => zoneFolder(options, zone + 1))
+  flags.push(`-data.zone-dirs=${roots.join(',')}`, `-ingester.ring.replication-factor=${zones}`)
+  process.env['NILO_SOAK_KIND'] = 'ingester'
+  return startNilo(zoneFolder(options, 0), flags, nodeFlags)
 }
 
-/** Has the server end one of its threads, and waits until all is as before. */
-async function killThread(server: Nilo, kill: number): Promise<void> {
+function isOfThreads({ workers, zones }: SoakOptions): boolean {
+  return workers === true || zones !== undefined
+}
+
+function zoneFolder({ folder }: SoakOptions, zone: number): string {
+  return `${folder}/zone-${zone}`
+}
+
+/** Pushes that failed while the other zones were there. */
+function refusals(writers: readonly Writer[]): string[] {
+  const refused = writers.reduce((sum, writer) => sum + writer.refused, 0)
+  return refused === 0 ? [] : [`${refused} pushes were not taken while two zones were there`]
+}
+
+/** Has the server end one of its threads, and waits until it is noticed, or until all is as before. */
+async function killThread(server: Nilo, kill: number, untilReady: boolean): Promise<void> {
   const before = await restartsOf(server)
   process.kill(server.pid, KILL_SIGNAL)
   await waitFor(`the restart after kill ${kill}`, server, async () => {
     return (await restartsOf(server)) > before ? true : undefined
   })
-  await waitForUrl(`${server.url}/ready`, server)
+  if (untilReady) await waitForUrl(`${server.url}/ready`, server)
 }
 
 async function restartsOf(server: Nilo): Promise<number> {

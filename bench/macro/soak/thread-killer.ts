@@ -1,16 +1,19 @@
 /**
  * Loaded into a server under the soak before its own code (`node --import`): on KILL_SIGNAL it ends
- * one thread after the other, as a crash would. The server itself has nothing like it.
+ * one thread after the other, as a crash would; with NILO_SOAK_KIND set only those of one kind of
+ * actor. The server itself has nothing like it.
  */
 import { syncBuiltinESMExports } from 'node:module'
 import workerThreads from 'node:worker_threads'
 import { KILL_SIGNAL } from './kill-signal.js'
 
+const KIND = process.env['NILO_SOAK_KIND'] ?? ''
 const threads = new Set<workerThreads.Worker>()
 
 class NotedWorker extends workerThreads.Worker {
   constructor(...args: ConstructorParameters<typeof workerThreads.Worker>) {
     super(...args)
+    if (!String(args[0]).includes(`/actors/${KIND}`)) return
     threads.add(this)
     this.once('exit', () => threads.delete(this))
   }

@@ -26,6 +26,8 @@ export class Writer {
   readonly complaints: string[] = []
   /** Pushes that were sent more than once. */
   resent = 0
+  /** Answers other than 2xx. */
+  refused = 0
   private readonly target: Target
   private isStopping = false
 
@@ -56,6 +58,7 @@ export class Writer {
       const url = await this.target.pushUrl()
       const { status, text } = await sendBody(url, body, tenantOf(this.stream.writer))
       if (status >= 200 && status < 300) return true
+      this.refused += 1
       if (status >= 400 && status < 500) this.complaints.push(`${status} ${text}`)
       if (mayGiveUp || this.isStopping || (status >= 400 && status < 500)) return false
       if (tries === 1) this.resent += 1

@@ -68,7 +68,7 @@ export class Ingester {
       shard,
       head,
       wal,
-      folder: shardFolder(boot, shard),
+      folder: shardFolder(boot),
       logBytesMax: boot.config.snapshotLogBytes,
       createdMs,
       onTaken: (segment) => {

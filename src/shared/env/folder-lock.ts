@@ -9,6 +9,7 @@
  * deleted, only marked free, so that nobody who looked earlier can make a number that counts.
  */
 import {
+  existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -94,7 +95,9 @@ function refuseWhenOwned(folder: string, place: string, number: string): void {
   })
 }
 
+/** Where the folder is gone there is nothing that is locked. */
 function release(place: string, number: string): void {
+  if (!existsSync(place)) return
   const draft = join(place, `draft-${process.pid}`)
   writeFileSync(draft, FREE)
   renameSync(draft, join(place, number))

@@ -2,11 +2,19 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { lockFolder } from '../../../src/shared/env/index.js'
+import { lockFolder, lockFolders } from '../../../src/shared/env/index.js'
 import { AppError } from '../../../src/shared/errors/index.js'
 
 const root = mkdtempSync(join(tmpdir(), 'nilo-lock-'))
@@ -90,4 +98,24 @@ test('a damaged lock file does not keep the server from starting', () => {
   mkdirSync(join(folder, 'lock'), { recursive: true })
   writeFileSync(join(folder, 'lock', '00000009'), '\0\0\0')
   lockFolder(folder).release()
+})
+
+test('a lock on a folder that was removed meanwhile is let go of', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'nilo-lock-'))
+  const lock = lockFolder(folder)
+  rmSync(folder, { recursive: true })
+  lock.release()
+  assert.equal(existsSync(folder), false)
+})
+
+test('of several folders all are locked or none', (t) => {
+  const [one, two] = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'nilo-lock-')))
+  t.after(() => {
+    for (const folder of [one!, two!]) rmSync(folder, { recursive: true, force: true })
+  })
+  const held = lockFolder(two!)
+  assert.throws(() => lockFolders([one!, two!]), /is in use/)
+  held.release()
+  lockFolder(one!).release()
+  lockFolders([one!, two!]).release()
 })

@@ -151,6 +151,8 @@ export class WalWriter implements FrameLog {
   private createSegment(): DiskFile {
     const { disk, folder, createdMs } = this.options
     const number = this.number + 1
+    // It may have been removed under a running process: one zone's disk of several, say.
+    makeDurableFolder(disk, folder)
     const file = disk.open(`${folder}/${segmentName(number)}`, 'create')
     // From here on the name is taken, whatever goes wrong.
     this.number = number
