@@ -3,16 +3,33 @@
  * does what its list of tasks says (tasks.ts). It starts with its first work.
  */
 
+import type { BucketConfig } from '../../shared/bucket/index.js'
+import type { LimitsData } from '../../shared/limits/index.js'
+
 /** The part of the configuration that compactors run by. */
 export interface CompactorConfig {
   /** Root of local data. */
   readonly dataDir: string
+  readonly bucket: BucketConfig
+  readonly shipIntervalMs: number
+  /** Tenants shipped at once. */
+  readonly shipConcurrency: number
+  /** How long shipped blocks stay local. */
+  readonly retentionMs: number
+  readonly cleanupIntervalMs: number
+  /** Tenants cleaned at once. */
+  readonly cleanupConcurrency: number
+  /** From a block's mark to its deletion. */
+  readonly deletionDelayMs: number
+  /** From a deleted tenant's last block to its last file. */
+  readonly tenantCleanupDelayMs: number
 }
 
 /** What a compactor is built from; plain data that can be posted. */
 export interface CompactorBoot {
   readonly index: number
   readonly config: CompactorConfig
+  readonly limits: LimitsData
   /** The compiled head kernel, by which shards' memories are read. */
   readonly kernel: WebAssembly.Module
 }

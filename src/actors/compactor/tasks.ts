@@ -2,17 +2,29 @@
  * THE LIST of what a compactor does in between building blocks: uploads, cleaning, compaction. A row
  * is a task with its pause; each runs in a loop of its own (task-loop.ts).
  */
+import type { Bucket } from '../../shared/bucket/index.js'
 import type { Env } from '../../shared/env/index.js'
+import type { Limits } from '../../shared/limits/index.js'
+import type { BlockListCalls } from '../supervisor/contract.js'
+import { Cleaner } from './cleaner.js'
 import type { CompactorBoot } from './contract.js'
+import { Shipper } from './shipper.js'
 import type { Task } from './task-loop.js'
 
 /** What tasks are made of. */
 export interface TaskParts {
   readonly env: Env
   readonly boot: CompactorBoot
+  readonly bucket: Bucket
+  readonly list: BlockListCalls
+  readonly limits: Limits
 }
 
 /** The tasks of a compactor. */
-export function compactorTasks(_parts: TaskParts): Task[] {
-  return []
+export function compactorTasks({ env, boot, bucket, list, limits }: TaskParts): Task[] {
+  const { config } = boot
+  return [
+    new Shipper({ env, bucket, list, config }).task(),
+    new Cleaner({ env, bucket, list, limits, config }).task(),
+  ]
 }

@@ -8,6 +8,7 @@ import { type Place, placeOf } from '../../shared/hashring/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
 import { compileKernel } from '../../shared/kernels/load.js'
 import type { Limits, LimitsData } from '../../shared/limits/index.js'
+import { compactorConfigOf } from '../compactor/client.js'
 import type { CompactorBoot } from '../compactor/contract.js'
 import {
   DISTRIBUTOR_DEFAULTS,
@@ -111,7 +112,7 @@ export function actorTable(
     // Started in this order, stopped in reverse.
     children: [
       { ...common, ...storeGatewayRow(config, counts, cells) },
-      { ...common, ...compactorRow(config, headKernel) },
+      { ...common, ...compactorRow(config, headKernel, limits) },
       {
         ...common,
         kind: 'ingester',
@@ -202,13 +203,16 @@ function storeGatewayRow(
 function compactorRow(
   config: Config,
   kernel: WebAssembly.Module,
+  limits: Limits,
 ): Pick<ChildSpec, 'kind' | 'count' | 'isOnDemand' | 'entry' | 'boot'> {
   return {
     kind: 'compactor',
     count: 1,
     isOnDemand: true,
     entry: new URL('../compactor/worker.js', import.meta.url),
-    boot: (index): CompactorBoot => ({ index, config: { dataDir: config['data.dir'] }, kernel }),
+    boot: (index): CompactorBoot => {
+      return { index, config: compactorConfigOf(config), limits: limits.snapshot(), kernel }
+    },
   }
 }
 

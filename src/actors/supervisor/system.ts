@@ -85,8 +85,11 @@ export async function startSupervisor(
   const runtime = await RuntimeConfigWatch.open(env, config, (data) => supervisor.distribute(data))
   exportOverrides(registry, config, runtime.limits)
   const memory = startMemoryWatch(config, env, counts.distributors)
-  const startGateway = (): void => supervisor.openPort('store-gateway', 0)?.close()
-  const blockList = new BlockList(startGateway)
+  // Those who read blocks, and those who ship and clean them, start when there are any.
+  const startBlockActors = (): void => {
+    for (const kind of ['store-gateway', 'compactor']) supervisor.openPort(kind, 0)?.close()
+  }
+  const blockList = new BlockList(startBlockActors)
   const mayHaveBlocks = isBucketInUse(config, env)
   if (mayHaveBlocks) blockList.awaitReader('store-gateway')
   const supervisor = new Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>({
@@ -111,7 +114,7 @@ export async function startSupervisor(
     onFatal: options.onFatal,
   })
   await supervisor.start()
-  if (mayHaveBlocks) startGateway()
+  if (mayHaveBlocks) startBlockActors()
   runtime.start()
   distributors.run().catch((error: unknown) => {
     const stack = error instanceof Error ? error.stack : undefined

@@ -515,7 +515,7 @@ const BLOCKS = {
   compactor_blocks_retention_period: duration(
     0,
     'How long blocks are kept; 0 = for ever.',
-    named('compactor.blocks-retention-period'),
+    used('compactor.blocks-retention-period'),
   ),
   compactor_split_and_merge_shards: int(
     0,
@@ -531,7 +531,7 @@ const BLOCKS = {
   compactor_partial_block_deletion_delay: duration(
     DAY,
     'Age from which partial blocks are deleted.',
-    named('compactor.partial-block-deletion-delay'),
+    used('compactor.partial-block-deletion-delay'),
   ),
   compactor_max_lookback: duration(
     0,

@@ -22,6 +22,7 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 const MIB = 1024 * 1024
+const USED = { effect: 'yes' } as const
 const ONE_PROCESS = 'There is one process and no ring.'
 
 /** A ring's block, without effect but for the ingesters' replication factor. */
@@ -118,9 +119,9 @@ const BUCKET = {
 const TSDB = {
   dir: text('./tsdb/', 'Local heads and logs; below data.dir here.'),
   block_ranges_period: durations([2 * HOUR], 'Length of a block.'),
-  retention_period: duration(13 * HOUR, 'How long shipped blocks stay local.'),
-  ship_interval: duration(MINUTE, 'How often blocks are shipped.'),
-  ship_concurrency: int(10, 'Tenants shipped at once.'),
+  retention_period: duration(13 * HOUR, 'How long shipped blocks stay local.', USED),
+  ship_interval: duration(MINUTE, 'How often blocks are shipped.', USED),
+  ship_concurrency: int(10, 'Tenants shipped at once.', USED),
   head_compaction_interval: duration(MINUTE, 'How often heads are compacted.'),
   head_compaction_interval_jitter_enabled: bool(true, 'Jitter of that.'),
   head_compaction_concurrency: int(1, 'Heads compacted at once.'),
@@ -215,10 +216,10 @@ const COMPACTOR = {
   compaction_concurrency: int(1, 'Compactions at once.'),
   compaction_retries: int(3, 'Tries of a compaction.'),
   first_level_compaction_wait_period: duration(25 * MINUTE, 'Age of blocks to compact.'),
-  cleanup_interval: duration(15 * MINUTE, 'How often the bucket is cleaned.'),
-  cleanup_concurrency: int(20, 'Tenants cleaned at once.'),
-  deletion_delay: duration(12 * HOUR, 'From mark to deletion.'),
-  tenant_cleanup_delay: duration(6 * HOUR, 'From the last block to the last file.'),
+  cleanup_interval: duration(15 * MINUTE, 'How often the bucket is cleaned.', USED),
+  cleanup_concurrency: int(20, 'Tenants cleaned at once.', USED),
+  deletion_delay: duration(12 * HOUR, 'From mark to deletion.', USED),
+  tenant_cleanup_delay: duration(6 * HOUR, 'From the last block to the last file.', USED),
   max_compaction_time: duration(HOUR, 'Longest run of a tenant.'),
   max_opening_blocks_concurrency: int(1, 'Blocks opened at once.'),
   max_closing_blocks_concurrency: int(1, 'Blocks closed at once.'),

@@ -322,6 +322,86 @@ export const METRICS = {
     labels: ['operation', 'component', 'bucket'],
     buckets: [0.001, 0.01, 0.1, 0.3, 0.6, 1, 3, 6, 9, 20, 30, 60, 90, 120],
   },
+  cortex_ingester_shipper_uploads_total: {
+    type: 'counter',
+    help: 'Uploads of blocks that were begun.',
+    labels: [],
+  },
+  cortex_ingester_shipper_upload_failures_total: {
+    type: 'counter',
+    help: 'Uploads of blocks that failed; they are tried again.',
+    labels: [],
+  },
+  cortex_ingester_shipper_last_successful_upload_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When a block was uploaded last.',
+    labels: [],
+  },
+  cortex_ingester_oldest_unshipped_block_timestamp_seconds: {
+    type: 'gauge',
+    help: 'Start of the oldest block that is not uploaded; 0 when all are.',
+    labels: [],
+  },
+  cortex_compactor_block_cleanup_started_total: {
+    type: 'counter',
+    help: 'Runs of the cleaner that began.',
+    labels: [],
+  },
+  cortex_compactor_block_cleanup_completed_total: {
+    type: 'counter',
+    help: 'Runs of the cleaner that did all they had to.',
+    labels: [],
+  },
+  cortex_compactor_block_cleanup_failed_total: {
+    type: 'counter',
+    help: 'Runs of the cleaner with an error.',
+    labels: [],
+  },
+  cortex_compactor_block_cleanup_last_successful_run_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the cleaner last did all it had to.',
+    labels: [],
+  },
+  cortex_compactor_blocks_cleaned_total: {
+    type: 'counter',
+    help: 'Blocks deleted.',
+    labels: [],
+  },
+  cortex_compactor_block_cleanup_failures_total: {
+    type: 'counter',
+    help: 'Deletions of blocks that failed; they are tried again.',
+    labels: [],
+  },
+  cortex_compactor_blocks_marked_for_deletion_total: {
+    type: 'counter',
+    help: 'Blocks marked for deletion, by reason.',
+    labels: ['reason'],
+  },
+  cortex_bucket_blocks_count: {
+    type: 'gauge',
+    help: 'Blocks in the bucket, those marked for deletion included.',
+    labels: ['user'],
+  },
+  cortex_bucket_blocks_marked_for_deletion_count: {
+    type: 'gauge',
+    help: 'Blocks in the bucket that are marked for deletion.',
+    labels: ['user'],
+  },
+  cortex_bucket_blocks_marked_for_no_compaction_count: {
+    type: 'gauge',
+    help: 'Blocks in the bucket that are kept out of compactions.',
+    labels: ['user'],
+  },
+  cortex_bucket_blocks_partials_count: {
+    type: 'gauge',
+    help: 'Blocks in the bucket without a meta.json that can be read.',
+    labels: ['user'],
+  },
+  cortex_bucket_index_last_successful_update_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the bucket index was written last.',
+    labels: ['user'],
+  },
 } as const satisfies Record<string, MetricRow>
 
 /** Name of a metric in the table. */

@@ -1,13 +1,21 @@
 /** The loops of a compactor, on a fake clock. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { compactorConfigOf } from '../../../src/actors/compactor/client.js'
 import { Compactor } from '../../../src/actors/compactor/compactor.js'
 import type { CompactorBoot } from '../../../src/actors/compactor/contract.js'
 import type { Task } from '../../../src/actors/compactor/task-loop.js'
+import { defaultConfig } from '../../../src/shared/config/index.js'
 import { compileHeadKernel } from '../../../src/shared/kernels/head.js'
 import { createFakeEnv } from '../../support/fake-env.js'
+import { testLimits } from '../../support/limits.js'
 
-const boot: CompactorBoot = { index: 0, config: { dataDir: 'data' }, kernel: compileHeadKernel() }
+const boot: CompactorBoot = {
+  index: 0,
+  config: compactorConfigOf(defaultConfig()),
+  limits: testLimits(),
+  kernel: compileHeadKernel(),
+}
 
 test('tasks run, pause, run again; one that fails goes on, and a call wakes it', async () => {
   const env = createFakeEnv()

@@ -24,7 +24,7 @@ export function metaOf(ulid: string, changes: Partial<BlockMeta> = {}): BlockMet
 
 /** Makes the directory; returns its path. */
 export function makeBlock(disk: FakeDisk, tenant: string, meta: BlockMeta): string {
-  const dir = `data/ingester-0/${tenant}/${meta.ulid}`
+  const dir = `data/ingester-0/blocks/${tenant}/${meta.ulid}`
   disk.makeFolder(`${dir}/chunks`)
   disk.replaceFile(`${dir}/chunks/000001`, Buffer.from(`chunks one of ${meta.ulid}`))
   disk.replaceFile(`${dir}/chunks/000002`, Buffer.from(`chunks two of ${meta.ulid}`))

@@ -1,0 +1,226 @@
+/**
+ * Local blocks → bucket, and local copies away when their time is over (Mimir's shipper and local
+ * retention). A block that was shipped has a note in its folder, `shipped.json`, with the time: by
+ * it a restart knows that the bucket decides about the block from now on. What is not shipped is
+ * never removed here.
+ *
+ * A copy leaves the block list first; its files follow when nobody can still be reading them.
+ */
+import type { BlockEntry } from '../../shared/blocks/index.js'
+import { blockKey, findObject, findTenantDeletion, uploadBlock } from '../../shared/blocks/index.js'
+import type { Bucket } from '../../shared/bucket/index.js'
+import type { Env } from '../../shared/env/index.js'
+import { isUlid } from '../../shared/tsdb/index.js'
+import type { BlockListCalls } from '../supervisor/contract.js'
+import type { Task, TaskContext } from './task-loop.js'
+
+/** What a shipper works on. */
+export interface ShipperParts {
+  readonly env: Env
+  readonly bucket: Bucket
+  readonly list: Pick<BlockListCalls, 'blocks' | 'changeBlocks' | 'blockTenants'>
+  readonly config: ShipperConfig
+}
+
+/** Mimir's keys `blocks_storage.tsdb.*` of shipping. */
+export interface ShipperConfig {
+  /** Root of local data. */
+  readonly dataDir: string
+  readonly shipIntervalMs: number
+  /** Tenants shipped at once. */
+  readonly shipConcurrency: number
+  /** How long shipped blocks stay local. */
+  readonly retentionMs: number
+}
+
+/** Longer than any query, and than any reader keeps a former block list. */
+const REMOVE_AFTER_MS = 5 * 60_000
+const NOTE = 'shipped.json'
+
+/** Ships the blocks of this process. */
+export class Shipper {
+  private readonly parts: ShipperParts
+  /** Folders of shipped blocks that the list does not name: since when, on the monotonic clock. */
+  private readonly unlisted = new Map<string, number>()
+
+  constructor(parts: ShipperParts) {
+    this.parts = parts
+  }
+
+  /** The row of tasks.ts. */
+  task(): Task {
+    const everyMs = this.parts.config.shipIntervalMs
+    return { name: 'ship', everyMs, run: (context) => this.run(context) }
+  }
+
+  /** Ships what is to be shipped, once. @throws the first error, after all tenants were tried */
+  async run(context: TaskContext): Promise<void> {
+    const { env, list, config } = this.parts
+    const tenants = await list.blockTenants()
+    const errors: unknown[] = []
+    let oldest = Number.POSITIVE_INFINITY
+    let next = 0
+    const lane = async (): Promise<void> => {
+      while (next < tenants.length && !context.isStopping()) {
+        const tenant = tenants[next++]!
+        try {
+          oldest = Math.min(oldest, await this.shipTenant(tenant, context))
+        } catch (error) {
+          errors.push(error)
+        }
+      }
+    }
+    await Promise.all(Array.from({ length: Math.max(1, config.shipConcurrency) }, lane))
+    env.metrics
+      .cell('cortex_ingester_oldest_unshipped_block_timestamp_seconds')
+      .set(Number.isFinite(oldest) ? oldest / 1000 : 0)
+    await this.sweep(context)
+    if (errors.length > 0) throw errors[0]
+  }
+
+  /** @returns start of the oldest block that is still unshipped, ms */
+  private async shipTenant(tenant: string, context: TaskContext): Promise<number> {
+    const { list, bucket } = this.parts
+    const { entries } = await list.blocks({ tenant })
+    const local = entries.filter(({ localDir }) => localDir !== undefined)
+    if (local.length === 0) return Number.POSITIVE_INFINITY
+    const isDeleted = (await findTenantDeletion(bucket, tenant)) !== undefined
+    const unshipped: BlockEntry[] = []
+    for (const entry of local) {
+      const shippedAt = this.shippedAt(entry)
+      if (isDeleted) await this.forget(entry)
+      else if (shippedAt === undefined) unshipped.push(entry)
+      else await this.keepOrDrop(entry, shippedAt)
+    }
+    while (unshipped.length > 0 && !context.isStopping()) {
+      await context.giveWay()
+      await this.ship(unshipped[0]!)
+      unshipped.shift()
+    }
+    return Math.min(...unshipped.map(({ minTime }) => minTime), Number.POSITIVE_INFINITY)
+  }
+
+  private async ship(entry: BlockEntry): Promise<void> {
+    const { env, bucket, list } = this.parts
+    const { tenant, ulid, localDir } = entry
+    const dir = localDir!
+    const uploads = env.metrics.cell('cortex_ingester_shipper_uploads_total')
+    const failures = env.metrics.cell('cortex_ingester_shipper_upload_failures_total')
+    uploads.add(1)
+    try {
+      const start = env.clock.monotonic()
+      await uploadBlock(bucket, { tenant, dir }, env.disk)
+      const now = env.clock.now()
+      env.disk.replaceFile(`${dir}/${NOTE}`, Buffer.from(JSON.stringify({ shipped_at: now })))
+      await list.changeBlocks({ tenant, add: [{ ...entry, inBucket: true, uploadedAt: now }] })
+      env.metrics
+        .cell('cortex_ingester_shipper_last_successful_upload_timestamp_seconds')
+        .set(now / 1000)
+      const tookMs = Math.round(env.clock.monotonic() - start)
+      env.log.info('block shipped', { tenant, block: ulid, took_ms: tookMs })
+    } catch (error) {
+      failures.add(1)
+      env.log.warn('block not shipped, it is tried again', {
+        tenant,
+        block: ulid,
+        err: String(error),
+      })
+      throw error
+    }
+  }
+
+  /** When a block was shipped, ms; undefined when it was not. */
+  private shippedAt({ localDir }: BlockEntry): number | undefined {
+    const { disk } = this.parts.env
+    const path = `${localDir}/${NOTE}`
+    if (!disk.exists(path)) return undefined
+    try {
+      const note = JSON.parse(Buffer.from(disk.readFile(path)).toString()) as {
+        shipped_at?: unknown
+      }
+      return typeof note.shipped_at === 'number' ? note.shipped_at : undefined
+    } catch (error) {
+      // A note that cannot be read costs an upload that finds everything there.
+      if (error instanceof SyntaxError) return undefined
+      throw error
+    }
+  }
+
+  /**
+   * A block that was shipped: after a restart it is looked whether the bucket still has it; later
+   * its local copy leaves when its time is over.
+   */
+  private async keepOrDrop(entry: BlockEntry, shippedAt: number): Promise<void> {
+    const { env, bucket, list, config } = this.parts
+    const { tenant, ulid } = entry
+    if (!entry.inBucket) {
+      const isMarked = await findObject(bucket, blockKey(tenant, ulid, 'deletion-mark.json'))
+      const meta = await findObject(bucket, blockKey(tenant, ulid, 'meta.json'))
+      // Compacted or deleted meanwhile: the local copy goes the same way.
+      if (meta === undefined || isMarked !== undefined) return await this.forget(entry)
+      await list.changeBlocks({
+        tenant,
+        add: [{ ...entry, inBucket: true, uploadedAt: shippedAt }],
+      })
+    }
+    if (env.clock.now() - shippedAt >= config.retentionMs) {
+      await list.changeBlocks({ tenant, dropLocal: [ulid] })
+    }
+  }
+
+  /** The block leaves the list for good; its files follow. */
+  private async forget({ tenant, ulid, localDir }: BlockEntry): Promise<void> {
+    const { env, list } = this.parts
+    await list.changeBlocks({ tenant, remove: [ulid] })
+    const note = `${localDir}/${NOTE}`
+    if (env.disk.exists(note)) return
+    env.disk.replaceFile(note, Buffer.from(JSON.stringify({ shipped_at: env.clock.now() })))
+  }
+
+  /** Removes the files of shipped blocks that have not been in the list for a while. */
+  private async sweep(context: TaskContext): Promise<void> {
+    const { env, list, config } = this.parts
+    const now = env.clock.monotonic()
+    const seen = new Set<string>()
+    for (const { tenant, blocks } of localTenants(env, config.dataDir)) {
+      if (context.isStopping()) return
+      const { entries } = await list.blocks({ tenant })
+      const listed = new Set(
+        entries.map(({ ulid, localDir }) => (localDir === undefined ? '' : ulid)),
+      )
+      for (const { ulid, dir } of blocks) {
+        if (listed.has(ulid) || !env.disk.exists(`${dir}/${NOTE}`)) continue
+        seen.add(dir)
+        const since = this.unlisted.get(dir) ?? now
+        this.unlisted.set(dir, since)
+        if (now - since < REMOVE_AFTER_MS) continue
+        env.disk.remove(dir)
+        this.unlisted.delete(dir)
+        env.log.info('local copy of a block removed', { tenant, block: ulid })
+      }
+      await context.giveWay()
+    }
+    for (const dir of this.unlisted.keys()) if (!seen.has(dir)) this.unlisted.delete(dir)
+  }
+}
+
+/** Block folders of all shards, by tenant. */
+function localTenants(
+  { disk }: Pick<Env, 'disk'>,
+  dataDir: string,
+): { tenant: string; blocks: { ulid: string; dir: string }[] }[] {
+  const found = new Map<string, { ulid: string; dir: string }[]>()
+  for (const shard of disk.list(dataDir)) {
+    if (!/^ingester-\d+$/.test(shard)) continue
+    const folder = `${dataDir}/${shard}/blocks`
+    if (disk.findFacts(folder)?.isFolder !== true) continue
+    for (const tenant of disk.list(folder)) {
+      const blocks = found.get(tenant) ?? []
+      found.set(tenant, blocks)
+      for (const ulid of disk.list(`${folder}/${tenant}`)) {
+        if (isUlid(ulid)) blocks.push({ ulid, dir: `${folder}/${tenant}/${ulid}` })
+      }
+    }
+  }
+  return [...found].map(([tenant, blocks]) => ({ tenant, blocks }))
+}
