@@ -10,6 +10,19 @@ export interface PushedSeries {
   readonly labels: Readonly<Record<string, string>>
   readonly samples: readonly (readonly [number, number])[]
   readonly exemplars?: readonly PushedExemplar[]
+  readonly histograms?: readonly PushedHistogram[]
+}
+
+/** A native histogram with integer counts and positive buckets, one span. */
+export interface PushedHistogram {
+  /** ms since the epoch. */
+  readonly t: number
+  readonly schema: number
+  readonly sum: number
+  readonly zeroCount: number
+  /** Index of the first bucket, and the counts from there on. */
+  readonly offset: number
+  readonly buckets: readonly number[]
 }
 
 /** An exemplar of a series, its time in ms. */
@@ -35,7 +48,14 @@ const { root } = protobuf.parse(
   }
   message TimeSeries {
     repeated Label labels = 1; repeated Sample samples = 2; repeated Exemplar exemplars = 3;
+    repeated Histogram histograms = 4;
   }
+  message Histogram {
+    uint64 count_int = 1; double sum = 3; sint32 schema = 4; double zero_threshold = 5;
+    uint64 zero_count_int = 6; repeated BucketSpan positive_spans = 11;
+    repeated sint64 positive_deltas = 12; int64 timestamp = 15;
+  }
+  message BucketSpan { sint32 offset = 1; uint32 length = 2; }
   message Exemplar { repeated Label labels = 1; double value = 2; int64 timestamp = 3; }
   message Label { string name = 1; string value = 2; }
   message Sample { double value = 1; int64 timestamp = 2; }`,
@@ -45,7 +65,7 @@ const WriteRequest = root.lookupType('prometheus.WriteRequest')
 
 /** The message before compression; labels are sent sorted by name, as senders must. */
 export function encodeWriteRequest(series: readonly PushedSeries[]): Uint8Array {
-  const timeseries = series.map(({ labels, samples, exemplars = [] }) => ({
+  const timeseries = series.map(({ labels, samples, exemplars = [], histograms = [] }) => ({
     labels: labelList(labels),
     samples: samples.map(([timestamp, value]) => ({ timestamp, value })),
     exemplars: exemplars.map(({ labels, value, t }) => ({
@@ -53,8 +73,23 @@ export function encodeWriteRequest(series: readonly PushedSeries[]): Uint8Array 
       value,
       timestamp: t,
     })),
+    histograms: histograms.map(histogramMessage),
   }))
   return WriteRequest.encode(WriteRequest.fromObject({ timeseries })).finish()
+}
+
+function histogramMessage(histogram: PushedHistogram): object {
+  const { t, schema, sum, zeroCount, offset, buckets } = histogram
+  return {
+    count_int: buckets.reduce((all, count) => all + count, zeroCount),
+    sum,
+    schema,
+    zero_threshold: 1e-128,
+    zero_count_int: zeroCount,
+    positive_spans: [{ offset, length: buckets.length }],
+    positive_deltas: buckets.map((count, at) => count - (buckets[at - 1] ?? 0)),
+    timestamp: t,
+  }
 }
 
 function labelList(labels: Readonly<Record<string, string>>): { name: string; value: string }[] {

@@ -11,6 +11,8 @@ import {
 } from '../../../test/support/prom-api.js'
 import {
   findLate,
+  histogramsOf,
+  isHistogram,
   LATE_PUSHES_MAX,
   labelsOf,
   lastTimeOf,
@@ -94,7 +96,7 @@ async function read(
   if (answer.status !== 'success') {
     throw new Error(`${query}: ${answer.httpStatus} ${answer.error}`)
   }
-  return seriesOf(answer.data)
+  return pointsOf(answer.data)
 }
 
 function compare(
@@ -116,7 +118,7 @@ function compare(
     const pushes = pushesOfSeries(series)
     const until = Math.min(pushes.last, last)
     for (let push = Math.max(pushes.first, first); push <= until; push++) {
-      for (const [time, value] of samplesOf(stream, push, series)) {
+      for (const [time, value] of sentWith(stream, push, series)) {
         check(findings, fates[push]!, points.get(time), value, `${key} at ${time} (push ${push})`)
         points.delete(time)
       }
@@ -135,16 +137,62 @@ function compare(
   for (const key of unknown) note(findings, `${key}: a series that was never sent`)
 }
 
+/** Times and values that a push holds of a series; of a histogram a text as `histogramText` makes it. */
+function sentWith(stream: Stream, push: number, series: number): [number, number | string][] {
+  if (!isHistogram(series)) return samplesOf(stream, push, series)
+  return histogramsOf(stream, push, series).map(({ t, sum, zeroCount, buckets }) => {
+    const counts = zeroCount > 0 ? [zeroCount, ...buckets] : buckets
+    return [t, histogramText(sum, counts)]
+  })
+}
+
+function histogramText(sum: number, counts: readonly number[]): string {
+  return `histogram of sum ${sum}, counts ${counts.join(' ')}`
+}
+
+/** Label set → time → value; the histograms of an answer as texts. */
+function pointsOf(data: unknown): Map<string, Points> {
+  const found = seriesOf(data)
+  const { result } = data as { result: RawHistograms[] }
+  for (const { metric, histograms = [] } of result) {
+    const points = new Map(found.get(labelKey(metric)))
+    for (const [time, { count, sum, buckets = [] }] of histograms) {
+      const counts = buckets.map((bucket) => Number(bucket[3]))
+      const total = counts.reduce((all, one) => all + one, 0)
+      const text = histogramText(Number(sum), counts)
+      points.set(time, total === Number(count) ? text : `${text}, count ${count}`)
+    }
+    found.set(labelKey(metric), points)
+  }
+  return found
+}
+
+interface RawHistograms {
+  readonly metric: Readonly<Record<string, string>>
+  readonly histograms?: readonly [
+    number,
+    {
+      readonly count: string
+      readonly sum: string
+      readonly buckets?: readonly [number, string, string, string][]
+    },
+  ][]
+}
+
+function isSame(got: string, sent: number | string): boolean {
+  return typeof sent === 'string' ? got === sent : Object.is(parseValue(got), sent)
+}
+
 function check(
   findings: Findings,
   fate: Fate,
   got: string | undefined,
-  sent: number,
+  sent: number | string,
   name: string,
 ): void {
   if (got === undefined) {
     if (fate === 'acked') note(findings, `${name}: lost, ${sent} was acknowledged`)
-  } else if (!Object.is(parseValue(got), sent)) {
+  } else if (!isSame(got, sent)) {
     note(findings, `${name}: ${got}, not ${sent}`)
   } else if (fate === 'acked') findings.found += 1
   else findings.extra += 1

@@ -4,9 +4,9 @@
  *
  * A writer's push `p` holds series p/20 … p/20 + 39, so that a series is new every 20 pushes and old
  * ones end, and one to three samples of each. One in sixteen also has a *late* one, which lies in the
- * time of push p and is sent with a later push, out of order.
+ * time of push p and is sent with a later push, out of order. One series in eight is a native histogram.
  */
-import type { PushedSeries } from '../../../test/support/remote-write.js'
+import type { PushedHistogram, PushedSeries } from '../../../test/support/remote-write.js'
 
 const SERIES_PER_PUSH = 40
 const PUSHES_PER_NEW_SERIES = 20
@@ -50,8 +50,33 @@ export function seriesOfPush(stream: Stream, push: number): PushedSeries[] {
   const first = Math.floor(push / PUSHES_PER_NEW_SERIES)
   return Array.from({ length: SERIES_PER_PUSH }, (_, offset) => {
     const series = first + offset
+    const labels = labelsOf(stream, series)
+    if (isHistogram(series)) {
+      return { labels, samples: [], histograms: histogramsOf(stream, push, series) }
+    }
     const samples = [...lateSamplesOf(stream, push, series), ...samplesOf(stream, push, series)]
-    return { labels: labelsOf(stream, series), samples }
+    return { labels, samples }
+  })
+}
+
+/** Whether a series is a native histogram. */
+export function isHistogram(series: number): boolean {
+  return series % 8 === 5
+}
+
+/** Histograms of one series in one push, at the times that samples would have. */
+export function histogramsOf(stream: Stream, push: number, series: number): PushedHistogram[] {
+  return samplesOf(stream, push, series).map(([t], at) => {
+    const random = mix(stream.seed, stream.writer * 1_000_003 + series, push, at + 50)
+    const width = 1 + ((random >>> 14) % 5)
+    return {
+      t,
+      schema: 2 - ((random >>> 20) % 2),
+      sum: (random % 4_000) / 8,
+      zeroCount: (random >>> 3) % 3,
+      offset: ((random >>> 5) % 6) - 2,
+      buckets: Array.from({ length: width }, (_, bucket) => 1 + ((random >>> bucket) % 60)),
+    }
   })
 }
 
@@ -67,7 +92,7 @@ export function findLate(stream: Stream, push: number, series: number): LateSamp
   const random = mix(stream.seed, stream.writer * 1_000_003 + series, push, 1234)
   const { first, last } = pushesOfSeries(series)
   const sentWith = push + 1 + ((random >>> 8) % LATE_PUSHES_MAX)
-  if (random % 16 !== 0 || push < first || sentWith > last) return undefined
+  if (random % 16 !== 0 || isHistogram(series) || push < first || sentWith > last) return undefined
   return { sample: [stream.baseMs + push * STEP_MS + LATE_AT_MS, valueFor(random >>> 3)], sentWith }
 }
 
