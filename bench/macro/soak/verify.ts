@@ -9,8 +9,10 @@ import {
   parseValue,
   seriesOf,
 } from '../../../test/support/prom-api.js'
+import type { PushedHistogram } from '../../../test/support/remote-write.js'
 import {
   findLate,
+  histogramAt,
   histogramsOf,
   isHistogram,
   LATE_PUSHES_MAX,
@@ -125,7 +127,8 @@ function compare(
       const late = findLate(stream, push, series)
       const fate = late === undefined ? undefined : fates[late.sentWith]
       if (late === undefined || fate === undefined) continue
-      const [time, value] = late.sample
+      const [time, number] = late.sample
+      const value = isHistogram(series) ? textOf(histogramAt(time, number)) : number
       const name = `${key} at ${time} (late, push ${late.sentWith})`
       check(findings, fate, points.get(time), value, name)
       points.delete(time)
@@ -140,10 +143,11 @@ function compare(
 /** Times and values that a push holds of a series; of a histogram a text as `histogramText` makes it. */
 function sentWith(stream: Stream, push: number, series: number): [number, number | string][] {
   if (!isHistogram(series)) return samplesOf(stream, push, series)
-  return histogramsOf(stream, push, series).map(({ t, sum, zeroCount, buckets }) => {
-    const counts = zeroCount > 0 ? [zeroCount, ...buckets] : buckets
-    return [t, histogramText(sum, counts)]
-  })
+  return histogramsOf(stream, push, series).map((histogram) => [histogram.t, textOf(histogram)])
+}
+
+function textOf({ sum, zeroCount, buckets }: PushedHistogram): string {
+  return histogramText(sum, zeroCount > 0 ? [zeroCount, ...buckets] : buckets)
 }
 
 function histogramText(sum: number, counts: readonly number[]): string {

@@ -52,7 +52,9 @@ export function seriesOfPush(stream: Stream, push: number): PushedSeries[] {
     const series = first + offset
     const labels = labelsOf(stream, series)
     if (isHistogram(series)) {
-      return { labels, samples: [], histograms: histogramsOf(stream, push, series) }
+      const late = lateSamplesOf(stream, push, series).map(([t, value]) => histogramAt(t, value))
+      const histograms = [...late, ...histogramsOf(stream, push, series)]
+      return { labels, samples: [], histograms }
     }
     const samples = [...lateSamplesOf(stream, push, series), ...samplesOf(stream, push, series)]
     return { labels, samples }
@@ -67,17 +69,22 @@ export function isHistogram(series: number): boolean {
 /** Histograms of one series in one push, at the times that samples would have. */
 export function histogramsOf(stream: Stream, push: number, series: number): PushedHistogram[] {
   return samplesOf(stream, push, series).map(([t], at) => {
-    const random = mix(stream.seed, stream.writer * 1_000_003 + series, push, at + 50)
-    const width = 1 + ((random >>> 14) % 5)
-    return {
-      t,
-      schema: 2 - ((random >>> 20) % 2),
-      sum: (random % 4_000) / 8,
-      zeroCount: (random >>> 3) % 3,
-      offset: ((random >>> 5) % 6) - 2,
-      buckets: Array.from({ length: width }, (_, bucket) => 1 + ((random >>> bucket) % 60)),
-    }
+    return histogramAt(t, mix(stream.seed, stream.writer * 1_000_003 + series, push, at + 50))
   })
+}
+
+/** A histogram of a time, all else as a number says. */
+export function histogramAt(t: number, random: number): PushedHistogram {
+  const bits = mix(random)
+  const width = 1 + ((bits >>> 14) % 5)
+  return {
+    t,
+    schema: 2 - ((bits >>> 20) % 2),
+    sum: (bits % 4_000) / 8,
+    zeroCount: (bits >>> 3) % 3,
+    offset: ((bits >>> 5) % 6) - 2,
+    buckets: Array.from({ length: width }, (_, bucket) => 1 + ((bits >>> bucket) % 60)),
+  }
 }
 
 /** A sample that is sent later than its time. */
@@ -87,13 +94,14 @@ export interface LateSample {
   readonly sentWith: number
 }
 
-/** The late sample of a series in the time of a push, if there is one. */
+/** The late sample of a series in the time of a push, if there is one; of a histogram what it is made of. */
 export function findLate(stream: Stream, push: number, series: number): LateSample | undefined {
   const random = mix(stream.seed, stream.writer * 1_000_003 + series, push, 1234)
   const { first, last } = pushesOfSeries(series)
   const sentWith = push + 1 + ((random >>> 8) % LATE_PUSHES_MAX)
-  if (random % 16 !== 0 || isHistogram(series) || push < first || sentWith > last) return undefined
-  return { sample: [stream.baseMs + push * STEP_MS + LATE_AT_MS, valueFor(random >>> 3)], sentWith }
+  if (random % 16 !== 0 || push < first || sentWith > last) return undefined
+  const value = isHistogram(series) ? random >>> 3 : valueFor(random >>> 3)
+  return { sample: [stream.baseMs + push * STEP_MS + LATE_AT_MS, value], sentWith }
 }
 
 /** The late samples of a series that are sent with a push, newest first. */

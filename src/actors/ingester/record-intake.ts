@@ -48,7 +48,7 @@ const MEMORY_LIMIT = DISCARD_REASONS.indexOf('memory_limit')
 
 /** Reason and code of a check that failed. */
 const FAILURES: Record<
-  Exclude<HistogramOutcome, 'accepted' | 'repeated'>,
+  Exclude<HistogramOutcome, 'accepted' | 'late' | 'repeated'>,
   readonly [number, number]
 > = {
   duplicate: [DUPLICATE, CHECK_DUPLICATE],
@@ -62,6 +62,7 @@ interface PendingHistogram {
   readonly ref: number
   readonly t: number
   readonly histogram: AnyHistogram
+  readonly isLate: boolean
 }
 
 interface PendingExemplar {
@@ -165,9 +166,12 @@ export class RecordIntake {
     const found = findHistogram(view.kind, view.payload)
     if (found === undefined) return undefined
     const { histogram } = found
-    const outcome = head.histograms.check(ref, view.t, histogram, tenants.oldestOf(tenant))
+    const outcome = head.histograms.check(ref, view.t, histogram, {
+      inOrder: tenants.oldestOf(tenant),
+      outOfOrder: tenants.oldestOutOfOrder(tenant, view.t),
+    })
     if (outcome === 'repeated') return undefined
-    if (outcome !== 'accepted') {
+    if (outcome !== 'accepted' && outcome !== 'late') {
       const [reason, code] = FAILURES[outcome]
       this.discard(taken, reason)
       const labels = head.view.labels(ref)
@@ -176,7 +180,7 @@ export class RecordIntake {
     }
     this.mint = Math.min(this.mint, view.t)
     this.maxt = Math.max(this.maxt, view.t)
-    return { tenant, ack, ref, t: view.t, histogram }
+    return { tenant, ack, ref, t: view.t, histogram, isLate: outcome === 'late' }
   }
 
   private discard({ ack, tenant }: TakenRecords, reason: number): void {
@@ -218,18 +222,30 @@ export class RecordIntake {
   /** The batch was written: puts everything into the head. */
   commit(): void {
     const { head, tenants, shard } = this.parts
-    for (const { tenant, ack, ref, t, histogram } of this.histograms) {
-      if (head.histograms.append(ref, t, histogram)) {
-        tenant.maxt = Math.max(tenant.maxt, t)
-        tenant.ingested.add(1)
-        continue
-      }
+    for (const pending of this.histograms) {
+      const { tenant, ack } = pending
+      if (this.store(pending)) continue
       // In the log but not in memory: the sender sends it again, and a replay brings it anyway.
       reject(ack, MEMORY_LIMIT, 1)
       tenants.discard(tenant, MEMORY_LIMIT, 1)
       worsen(ack, ACK_RETRY, `ingester-${shard} has no memory left`)
     }
     for (const { tenant, exemplar } of this.exemplars) head.exemplars.add(tenant.index, exemplar)
+  }
+
+  /** False without memory. */
+  private store({ tenant, ref, t, histogram, isLate }: PendingHistogram): boolean {
+    const { histograms } = this.parts.head
+    if (isLate) {
+      const result = histograms.appendLate(ref, t, histogram)
+      if (result === 'stored') tenant.outOfOrder.add(1)
+      if (result === 'stored') tenant.ingested.add(1)
+      return result !== 'full'
+    }
+    if (!histograms.append(ref, t, histogram)) return false
+    tenant.maxt = Math.max(tenant.maxt, t)
+    tenant.ingested.add(1)
+    return true
   }
 
   /** The batch could not be written: everything is as before. */

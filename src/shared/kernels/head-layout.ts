@@ -146,7 +146,7 @@ export const OOO_ROWS = 1236992
 export const HISTOGRAM_ROWS = 1253376
 export const SERIES_SLAB_BYTES = 1269760
 
-export const HISTOGRAM_ROW_BYTES = 40
+export const HISTOGRAM_ROW_BYTES = 48
 export const HR_OPEN = 0
 export const HR_CLASS = 4
 export const HR_BYTES = 8
@@ -155,6 +155,8 @@ export const HR_COUNT = 16
 export const HR_CLOSED = 20
 export const HR_MINT = 24
 export const HR_MAXT = 32
+/** Chunks of histograms that came out of order, the one that came last first; one sample each. */
+export const HR_LATE = 40
 /** Slots of open chunks have 2^class bytes. */
 export const HISTOGRAM_CLASS_MIN = 8
 export const HISTOGRAM_CLASS_MAX = 19

@@ -42,6 +42,7 @@ export interface HeadKernel {
     maxt: number,
   ): number
   histogramClose(ref: number): number
+  histogramLate(ref: number, at: number, length: number, encoding: number, t: number): number
   histogramRead(slot: number, ref: number): number
   lastTime(ref: number): number
   noteHistogram(ref: number, t: number): void

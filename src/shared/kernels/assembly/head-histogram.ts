@@ -23,6 +23,7 @@ import {
   HR_CLOSED,
   HR_COUNT,
   HR_ENCODING,
+  HR_LATE,
   HR_MAXT,
   HR_MINT,
   HR_OPEN,
@@ -93,6 +94,13 @@ function giveSlot(at: u32, kind: u32): void {
   store<u32>(list, at)
 }
 
+function newRow(): u32 {
+  const row = allocate(HISTOGRAM_ROW_BYTES)
+  memory.fill(row, 0, HISTOGRAM_ROW_BYTES)
+  store<i64>(row, i64.MIN_VALUE, HR_MAXT)
+  return row
+}
+
 /**
  * Puts [at, at + length) in place of the series' open chunk, whose samples it continues.
  * @returns false, and nothing done, without memory
@@ -110,11 +118,7 @@ export function histogramPut(
   const slab = slabOf(ref)
   const cell = slab + HISTOGRAM_ROWS + ((ref & SERIES_SLAB_MASK) << 2)
   let row = load<u32>(cell)
-  if (row == 0) {
-    row = allocate(HISTOGRAM_ROW_BYTES)
-    memory.fill(row, 0, HISTOGRAM_ROW_BYTES)
-    store<i64>(row, i64.MIN_VALUE, HR_MAXT)
-  }
+  if (row == 0) row = newRow()
   const old = load<u32>(row, HR_OPEN)
   const oldKind = u32(load<u8>(row, HR_CLASS))
   let slot = old
@@ -138,10 +142,46 @@ export function histogramPut(
   store<u32>(cell, row)
   end(tile)
   if (old != 0 && old != slot) giveSlot(old, oldKind)
-  const first = slab + FIRST_TIMES + ((ref & SERIES_SLAB_MASK) << 3)
-  if (load<i64>(first) > i64(mint)) store<i64>(first, i64(mint))
+  noteFirst(slab, ref, mint)
   noteHistogram(ref, maxt)
   return true
+}
+
+function noteFirst(slab: u32, ref: u32, t: f64): void {
+  const first = slab + FIRST_TIMES + ((ref & SERIES_SLAB_MASK) << 3)
+  if (load<i64>(first) > i64(t)) store<i64>(first, i64(t))
+}
+
+/**
+ * Adds [at, at + length), a chunk of one histogram that came out of order.
+ * @returns false, and nothing done, without memory
+ */
+export function histogramLate(ref: u32, at: u32, length: u32, encoding: u32, t: f64): bool {
+  if (free() < 2 << 20) return false
+  const slab = slabOf(ref)
+  const cell = slab + HISTOGRAM_ROWS + ((ref & SERIES_SLAB_MASK) << 2)
+  let row = load<u32>(cell)
+  if (row == 0) row = newRow()
+  const node = newNode(load<u32>(row, HR_LATE), at, length)
+  store<u32>(node, 1, HC_COUNT)
+  store<u32>(node, encoding, HC_ENCODING)
+  store<i64>(node, i64(t), HC_MINT)
+  store<i64>(node, i64(t), HC_MAXT)
+  const tile = begin(slab, ref)
+  store<u32>(row, node, HR_LATE)
+  store<u32>(cell, row)
+  end(tile)
+  noteFirst(slab, ref, t)
+  return true
+}
+
+/** A chunk of its own place, that [at, at + length) is copied to. */
+function newNode(previous: u32, at: u32, length: u32): u32 {
+  const node = allocate(HISTOGRAM_CHUNK_HEADER_BYTES + length)
+  store<u32>(node, previous, HC_PREVIOUS)
+  store<u32>(node, length, HC_LENGTH)
+  memory.copy(node + HISTOGRAM_CHUNK_HEADER_BYTES, at, length)
+  return node
 }
 
 /** Links the open chunk to the closed ones; false without memory. */
@@ -151,14 +191,11 @@ export function histogramClose(ref: u32): bool {
   if (free() < 2 << 20) return false
   const open = load<u32>(row, HR_OPEN)
   const length = load<u32>(row, HR_BYTES)
-  const node = allocate(HISTOGRAM_CHUNK_HEADER_BYTES + length)
-  store<u32>(node, load<u32>(row, HR_CLOSED), HC_PREVIOUS)
-  store<u32>(node, length, HC_LENGTH)
+  const node = newNode(load<u32>(row, HR_CLOSED), open, length)
   store<u32>(node, load<u32>(row, HR_COUNT), HC_COUNT)
   store<u32>(node, load<u32>(row, HR_ENCODING), HC_ENCODING)
   store<i64>(node, load<i64>(row, HR_MINT), HC_MINT)
   store<i64>(node, load<i64>(row, HR_MAXT), HC_MAXT)
-  memory.copy(node + HISTOGRAM_CHUNK_HEADER_BYTES, open, length)
   const tile = begin(slabOf(ref), ref)
   store<u32>(row, node, HR_CLOSED)
   store<u32>(row, 0, HR_OPEN)
@@ -171,7 +208,7 @@ export function histogramClose(ref: u32): bool {
 
 /**
  * Copies a series' open histogram chunk to the columns of reader slot `slot`, and to its
- * READER_TAIL_TIMES: bytes u32, encoding u32, newest closed chunk u32.
+ * READER_TAIL_TIMES: bytes u32, encoding u32, newest closed chunk u32, last one out of order u32.
  * @returns 1, 0 for a series without histograms, -1: busy, try again
  */
 export function histogramRead(slot: u32, ref: u32): i32 {
@@ -188,6 +225,7 @@ export function histogramRead(slot: u32, ref: u32): i32 {
       store<u32>(state + READER_TAIL_TIMES, length)
       store<u32>(state + READER_TAIL_TIMES, load<u32>(row, HR_ENCODING), 4)
       store<u32>(state + READER_TAIL_TIMES, load<u32>(row, HR_CLOSED), 8)
+      store<u32>(state + READER_TAIL_TIMES, load<u32>(row, HR_LATE), 12)
     }
     atomic.fence()
     if (atomic.load<u32>(tile) == sequence) return row == 0 ? 0 : 1
@@ -198,7 +236,14 @@ export function histogramRead(slot: u32, ref: u32): i32 {
 /** Whether a series has a histogram chunk that overlaps a range. */
 export function histogramOverlaps(ref: u32, mint: f64, maxt: f64): bool {
   const row = histogramRow(ref)
-  if (row == 0 || f64(load<i64>(row, HR_MAXT)) < mint) return false
+  if (row == 0) return false
+  let late = load<u32>(row, HR_LATE)
+  while (late != 0) {
+    const t = f64(load<i64>(late, HC_MINT))
+    if (t >= mint && t <= maxt) return true
+    late = load<u32>(late, HC_PREVIOUS)
+  }
+  if (f64(load<i64>(row, HR_MAXT)) < mint) return false
   if (load<u32>(row, HR_OPEN) != 0 && f64(load<i64>(row, HR_MINT)) <= maxt) return true
   let chunk = load<u32>(row, HR_CLOSED)
   while (chunk != 0 && f64(load<i64>(chunk, HC_MAXT)) >= mint) {

@@ -54,6 +54,7 @@ export {
 } from './head-append'
 export {
   histogramClose,
+  histogramLate,
   histogramPut,
   histogramRead,
   histogramRow,

@@ -185,24 +185,6 @@ export class OpenHistograms {
   maxt(): number {
     return this.encoder.t
   }
-
-  /** Whether a sample of this time has these sums; buckets are not compared. */
-  has(t: number, histogram: AnyHistogram): boolean {
-    const decode = this.encoder.isFloat ? decodeFloatHistogramChunk : decodeHistogramChunk
-    const columns = decode(this.encoder.bytes(), this.encoding())
-    const index = columns.ts.indexOf(t)
-    if (index < 0) return false
-    const sample = sampleAt(columns, index)
-    if (isStale(sample.sum) || isStale(histogram.sum)) {
-      return isStale(sample.sum) && isStale(histogram.sum)
-    }
-    return (
-      sample.count === histogram.count &&
-      sample.zeroCount === histogram.zeroCount &&
-      Object.is(sample.sum, histogram.sum) &&
-      isFloatHistogram(histogram) === this.encoder.isFloat
-    )
-  }
 }
 
 const NO_COLUMN = new Float64Array(0)
@@ -285,4 +267,37 @@ function encodeAgain(columns: HistogramColumns): Encoder {
     encoder.append(columns.ts[i]!, sampleAt(columns, i), columns.buckets, i * columns.width)
   }
   return encoder
+}
+
+/** A stored chunk: its encoding and bytes. */
+interface Chunk {
+  readonly encoding: number
+  readonly bytes: Uint8Array
+}
+
+function columnsOf({ bytes, encoding }: Chunk): HistogramColumns {
+  const isFloat = encoding === ENCODING_FLOAT_HISTOGRAM
+  return (isFloat ? decodeFloatHistogramChunk : decodeHistogramChunk)(bytes, encoding)
+}
+
+/** Whether a chunk has a sample of this time. */
+export function hasTime(chunk: Chunk, t: number): boolean {
+  return columnsOf(chunk).ts.includes(t)
+}
+
+/** Whether a chunk's sample of this time has these sums; buckets are not compared. */
+export function hasSample(chunk: Chunk, t: number, histogram: AnyHistogram): boolean {
+  const columns = columnsOf(chunk)
+  const index = columns.ts.indexOf(t)
+  if (index < 0) return false
+  const sample = sampleAt(columns, index)
+  if (isStale(sample.sum) || isStale(histogram.sum)) {
+    return isStale(sample.sum) && isStale(histogram.sum)
+  }
+  return (
+    sample.count === histogram.count &&
+    sample.zeroCount === histogram.zeroCount &&
+    Object.is(sample.sum, histogram.sum) &&
+    isFloatHistogram(histogram) === columns.isFloat
+  )
 }

@@ -26,6 +26,12 @@ export interface ReaderSlot {
   readonly state: number
 }
 
+/** Milliseconds, both inclusive. */
+interface Range {
+  readonly mint: number
+  readonly maxt: number
+}
+
 const PAUSE_MS = 1
 const PAUSES_MAX = 5000
 const pause = new Int32Array(new SharedArrayBuffer(4))
@@ -39,23 +45,41 @@ const pause = new Int32Array(new SharedArrayBuffer(4))
 export function mergeHistograms(
   reader: ReaderSlot,
   ref: number,
-  range: { readonly mint: number; readonly maxt: number },
+  range: Range,
   out: ReadBuffer,
 ): { count: number; bytes: number } {
-  const chunks = copyChunks(reader, ref, range.mint)
-  const ts: number[] = []
-  const histograms: (FloatHistogram | undefined)[] = []
+  const { inOrder, late } = copyChunks(reader, ref, range)
+  const found = samplesOf(inOrder, range)
+  const times = new Set(found.map(({ t }) => t))
+  for (const sample of samplesOf(late, range)) {
+    if (times.has(sample.t)) continue
+    times.add(sample.t)
+    found.push(sample)
+  }
+  if (late.length > 0) found.sort((a, b) => a.t - b.t)
+  if (found.length > 0) merge(out, found)
+  const chunks = [...inOrder, ...late]
+  return { count: chunks.length, bytes: chunks.reduce((sum, { bytes }) => sum + bytes.length, 0) }
+}
+
+/** A histogram; none stands for a stale marker. */
+interface Sample {
+  readonly t: number
+  readonly histogram: FloatHistogram | undefined
+}
+
+function samplesOf(chunks: readonly StoredChunk[], range: Range): Sample[] {
+  const samples: Sample[] = []
   for (const { bytes, encoding } of chunks) {
     const columns = decodeChunk(bytes, encoding)
     for (let i = 0; i < columns.size; i++) {
       const t = columns.ts[i]!
       if (t < range.mint || t > range.maxt) continue
-      ts.push(t)
-      histograms.push(isStale(columns.sums[i]!) ? undefined : floatHistogramAt(columns, i))
+      const histogram = isStale(columns.sums[i]!) ? undefined : floatHistogramAt(columns, i)
+      samples.push({ t, histogram })
     }
   }
-  if (ts.length > 0) merge(out, ts, histograms)
-  return { count: chunks.length, bytes: chunks.reduce((sum, { bytes }) => sum + bytes.length, 0) }
+  return samples
 }
 
 function decodeChunk(bytes: Uint8Array, encoding: number): HistogramColumns {
@@ -64,8 +88,12 @@ function decodeChunk(bytes: Uint8Array, encoding: number): HistogramColumns {
   return decode(bytes, encoding)
 }
 
-/** Chunks whose newest sample is not before mint, oldest first. */
-function copyChunks(reader: ReaderSlot, ref: number, mint: number): StoredChunk[] {
+/** Chunks in order whose newest sample is not before mint, oldest first; those out of order as they came. */
+function copyChunks(
+  reader: ReaderSlot,
+  ref: number,
+  { mint, maxt }: Range,
+): { inOrder: StoredChunk[]; late: StoredChunk[] } {
   const { view, kernel, slot, state } = reader
   let found = kernel.histogramRead(slot, ref)
   for (let pauses = 0; found < 0; pauses++) {
@@ -78,41 +106,43 @@ function copyChunks(reader: ReaderSlot, ref: number, mint: number): StoredChunk[
   const length = view.word(state + READER_TAIL_TIMES)
   const encoding = view.word(state + READER_TAIL_TIMES + 4)
   const newest = view.word(state + READER_TAIL_TIMES + 8)
-  const isWanted = (node: number): boolean =>
-    Number(view.bytes.readBigInt64LE(node + HC_MAXT)) >= mint
-  const chunks = closedChunks(view, newest, isWanted)
+  const timeOf = (node: number): number => Number(view.bytes.readBigInt64LE(node + HC_MAXT))
+  const inOrder = closedChunks(view, newest, (node) => timeOf(node) >= mint)
+  const isWithin = (node: number): boolean => timeOf(node) >= mint && timeOf(node) <= maxt
+  const latest = view.word(state + READER_TAIL_TIMES + 12)
+  const late = closedChunks(view, latest, () => true, isWithin)
   const at = state + READER_COLUMNS
-  if (length > 0) chunks.push({ encoding, bytes: view.bytes.subarray(at, at + length) })
-  return chunks
+  if (length > 0) inOrder.push({ encoding, bytes: view.bytes.subarray(at, at + length) })
+  return { inOrder, late }
 }
 
-/** Two runs of ascending times into one; a histogram that is a stale marker becomes a float. */
-function merge(
-  out: ReadBuffer,
-  times: readonly number[],
-  histograms: readonly (FloatHistogram | undefined)[],
-): void {
+/** Two runs of ascending times into one, where floats go first; a stale marker becomes a float. */
+function merge(out: ReadBuffer, samples: readonly Sample[]): void {
   const { ts, values, count } = out
-  const total = count + times.length
-  const mergedTs = new Float64Array(total)
-  const mergedValues = new Float64Array(total)
-  const merged = new Array<FloatHistogram | undefined>(total).fill(undefined)
+  const most = count + samples.length
+  const mergedTs = new Float64Array(most)
+  const mergedValues = new Float64Array(most)
+  const merged: (FloatHistogram | undefined)[] = []
   let i = 0
-  let j = 0
-  for (let to = 0; to < total; to++) {
-    if (j === times.length || (i < count && ts[i]! <= times[j]!)) {
+  let to = 0
+  const takeFloats = (until: number): void => {
+    for (; i < count && ts[i]! <= until; i++) {
       mergedTs[to] = ts[i]!
       mergedValues.set(values.subarray(i, i + 1), to)
-      i++
-      continue
+      merged[to++] = undefined
     }
-    mergedTs[to] = times[j]!
-    const histogram = histograms[j++]
-    if (histogram === undefined) writeStale(mergedValues, to)
-    merged[to] = histogram
   }
+  for (const { t, histogram } of samples) {
+    takeFloats(t)
+    // One that came out of order at the time of a float: the float stays.
+    if (to > 0 && mergedTs[to - 1] === t) continue
+    mergedTs[to] = t
+    if (histogram === undefined) writeStale(mergedValues, to)
+    merged[to++] = histogram
+  }
+  takeFloats(Number.POSITIVE_INFINITY)
   out.ts = mergedTs
   out.values = mergedValues
-  out.count = total
+  out.count = to
   out.histograms = merged
 }

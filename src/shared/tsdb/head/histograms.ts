@@ -9,20 +9,36 @@ import {
   H_DEFINES,
   HC_ENCODING,
   HC_LENGTH,
+  HC_MAXT,
+  HC_MINT,
   HC_PREVIOUS,
   HISTOGRAM_CHUNK_HEADER_BYTES,
   HR_BYTES,
   HR_CLOSED,
   HR_ENCODING,
+  HR_LATE,
   HR_MAXT,
   HR_OPEN,
 } from '../../kernels/head-layout.js'
 import type { AnyHistogram } from '../../wire/frames/index.js'
-import { OpenHistograms } from '../chunk/open-histograms.js'
+import { hasSample, hasTime, OpenHistograms } from '../chunk/open-histograms.js'
 import type { HeadView } from './head-view.js'
 
 /** What a check came to. */
-export type HistogramOutcome = 'accepted' | 'repeated' | 'duplicate' | 'out-of-order' | 'too-old'
+export type HistogramOutcome =
+  | 'accepted'
+  /** Out of order, and to be kept: `appendLate`. */
+  | 'late'
+  | 'repeated'
+  | 'duplicate'
+  | 'out-of-order'
+  | 'too-old'
+
+/** How old a histogram may be: in order, and out of it (Infinity: not at all), ms. */
+export interface OldestTimes {
+  readonly inOrder: number
+  readonly outOfOrder: number
+}
 
 /** A chunk as it stands in the head, oldest first in lists. */
 export interface StoredChunk {
@@ -52,17 +68,35 @@ export class HeadHistograms {
    * Checks a histogram against the newest sample of its series; when accepted, later ones must be
    * newer. `append` follows, or `kernel.rollback` when it cannot.
    *
-   * @param oldest below this time it is too old
+   * At a time that is taken the first value stays, silently, unless it is the newest.
    */
-  check(ref: number, t: number, histogram: AnyHistogram, oldest: number): HistogramOutcome {
+  check(ref: number, t: number, histogram: AnyHistogram, oldest: OldestTimes): HistogramOutcome {
     const last = this.kernel.lastTime(ref)
-    if (t > last && t >= oldest) {
+    if (t > last && t >= oldest.inOrder) {
       this.kernel.noteHistogram(ref, t)
       return 'accepted'
     }
-    if (this.open.get(ref)?.has(t, histogram) === true) return 'repeated'
-    if (t < oldest) return 'too-old'
-    return t === last ? 'duplicate' : 'out-of-order'
+    const stored = this.find(ref, t)
+    if (stored !== undefined && hasSample(stored, t, histogram)) return 'repeated'
+    if (t === last && t >= oldest.inOrder) return 'duplicate'
+    if (t >= oldest.outOfOrder) return stored === undefined ? 'late' : 'repeated'
+    const isTooOld = t < oldest.inOrder || oldest.outOfOrder < Number.POSITIVE_INFINITY
+    return isTooOld ? 'too-old' : 'out-of-order'
+  }
+
+  /** The chunk that has a histogram of a time. */
+  private find(ref: number, t: number): StoredChunk | undefined {
+    const row = this.kernel.histogramRow(ref) >>> 0
+    if (row === 0) return undefined
+    const covers = (node: number): boolean => this.timeOf(node + HC_MINT) <= t
+    const newer = (node: number): boolean => this.timeOf(node + HC_MAXT) >= t
+    const closed = closedChunks(this.view, this.view.word(row + HR_CLOSED), newer, covers)
+    const late = this.lateChunks(row, (node) => this.timeOf(node + HC_MINT) === t)
+    return [...this.openChunks(row), ...closed, ...late].find((chunk) => hasTime(chunk, t))
+  }
+
+  private timeOf(at: number): number {
+    return Number(this.view.bytes.readBigInt64LE(at))
   }
 
   /** Time of the newest histogram stored, ms; -Infinity without. */
@@ -89,6 +123,23 @@ export class HeadHistograms {
     const isPut = this.put(ref, next)
     if (isPut || open !== undefined) this.open.set(ref, isPut ? next : undefined)
     return isPut
+  }
+
+  /**
+   * Adds a histogram out of order, unless its time is taken.
+   *
+   * @returns `stored`, `taken`, or `full` without memory
+   */
+  appendLate(ref: number, t: number, histogram: AnyHistogram): 'stored' | 'taken' | 'full' {
+    if (this.find(ref, t) !== undefined) return 'taken'
+    const chunk = OpenHistograms.begin(t, histogram, undefined)
+    const bytes = chunk.bytes()
+    if (bytes.length > this.view.word(H_DEFINE_BYTES)) return 'full'
+    const at = this.view.word(H_DEFINES)
+    this.view.bytes.set(bytes, at)
+    if (this.kernel.histogramLate(ref, at, bytes.length, chunk.encoding(), t) === 0) return 'full'
+    if (!this.open.has(ref)) this.open.set(ref, undefined)
+    return 'stored'
   }
 
   private put(ref: number, open: OpenHistograms): boolean {
@@ -118,31 +169,45 @@ export class HeadHistograms {
     this.open.set(ref, OpenHistograms.restore(bytes, this.view.word(row + HR_ENCODING)))
   }
 
-  /** All chunks of a series, oldest first. */
+  /** All chunks of a series that came in order, oldest first. */
   chunks(ref: number): StoredChunk[] {
     const row = this.kernel.histogramRow(ref) >>> 0
     if (row === 0) return []
-    const chunks = closedChunks(this.view, this.view.word(row + HR_CLOSED), () => true)
+    const closed = closedChunks(this.view, this.view.word(row + HR_CLOSED), () => true)
+    return [...closed, ...this.openChunks(row)]
+  }
+
+  /** Chunks of one histogram each that came out of order, in the order in which they came. */
+  chunksOutOfOrder(ref: number): StoredChunk[] {
+    const row = this.kernel.histogramRow(ref) >>> 0
+    return row === 0 ? [] : this.lateChunks(row, () => true)
+  }
+
+  private openChunks(row: number): StoredChunk[] {
     const open = this.view.word(row + HR_OPEN)
-    if (open !== 0) {
-      const bytes = this.view.bytes.subarray(open, open + this.view.word(row + HR_BYTES))
-      chunks.push({ encoding: this.view.word(row + HR_ENCODING), bytes })
-    }
-    return chunks
+    if (open === 0) return []
+    const bytes = this.view.bytes.subarray(open, open + this.view.word(row + HR_BYTES))
+    return [{ encoding: this.view.word(row + HR_ENCODING), bytes }]
+  }
+
+  private lateChunks(row: number, isTaken: (node: number) => boolean): StoredChunk[] {
+    return closedChunks(this.view, this.view.word(row + HR_LATE), () => true, isTaken)
   }
 }
 
 /**
  * Closed chunks from a node on, oldest first, as long as `isWanted` says so of the node; they never
- * change.
+ * change. Of those `isTaken` may leave some out.
  */
 export function closedChunks(
   view: HeadView,
   newest: number,
   isWanted: (node: number) => boolean,
+  isTaken: (node: number) => boolean = () => true,
 ): StoredChunk[] {
   const chunks: StoredChunk[] = []
   for (let node = newest; node !== 0 && isWanted(node); node = view.word(node + HC_PREVIOUS)) {
+    if (!isTaken(node)) continue
     const at = node + HISTOGRAM_CHUNK_HEADER_BYTES
     const bytes = view.bytes.subarray(at, at + view.word(node + HC_LENGTH))
     chunks.push({ encoding: view.word(node + HC_ENCODING), bytes })

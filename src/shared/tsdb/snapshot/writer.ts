@@ -134,7 +134,7 @@ export class SnapshotWriter {
     return kernel.savedSampleCount() >>> 0
   }
 
-  /** Payload: count u32, zero u32, then per chunk number, encoding, length, zero u32, bytes. */
+  /** Payload: count u32, zero u32, then per chunk number, encoding, length, whether out of order, bytes. */
   private addHistograms(): void {
     const { head } = this.options
     this.histogramRefs ??= [...head.histograms.refs()]
@@ -143,11 +143,14 @@ export class SnapshotWriter {
     while (bytes < this.sliceBytes && this.histogramRefs.length > 0) {
       const ref = this.histogramRefs.pop()!
       const number = this.numberOf(ref)
-      for (const chunk of head.histograms.chunks(ref)) {
+      const inOrder = head.histograms.chunks(ref)
+      const chunks = [...inOrder, ...head.histograms.chunksOutOfOrder(ref)]
+      for (const [at, chunk] of chunks.entries()) {
         const part = Buffer.alloc(CHUNK_HEAD_BYTES + chunk.bytes.length)
         part.writeUInt32LE(number, 0)
         part.writeUInt32LE(chunk.encoding, 4)
         part.writeUInt32LE(chunk.bytes.length, 8)
+        part.writeUInt32LE(at < inOrder.length ? 0 : 1, 12)
         part.set(chunk.bytes, CHUNK_HEAD_BYTES)
         parts.push(part)
         bytes += part.length

@@ -1,6 +1,7 @@
 /**
- * Histograms and exemplars back from the log and from snapshots. A histogram that its series has, or
- * one older than the newest stored, is left out: an earlier copy of it is there.
+ * Histograms and exemplars back from the log and from snapshots. A histogram of a time that its
+ * series has is left out: an earlier copy of it is there. One that is older than the newest stored
+ * came out of order, then or now.
  */
 import {
   type AnyHistogram,
@@ -28,7 +29,7 @@ export interface RecordCounts {
 
 /** Before the records of a payload: how many u32, zero u32. */
 const COUNT_BYTES = 8
-/** Before a chunk: series number u32, encoding u32, length u32, zero u32. */
+/** Before a chunk: series number u32, encoding u32, length u32, 1 when it came out of order u32. */
 export const CHUNK_HEAD_BYTES = 16
 
 /** @returns false when the payload of a histograms or exemplars record is malformed */
@@ -49,7 +50,10 @@ export function replayRecords(
       return
     }
     const found = findHistogram(record.kind, record.payload)
-    if (found !== undefined) addHistogram(head, ref, record.t, found.histogram, counts)
+    if (found === undefined) return
+    // Floats that are newer came before, or it would not be here.
+    const isLate = ref < NO_ROOM && record.t <= head.kernel.lastTime(ref)
+    addHistogram(head, ref, { t: record.t, histogram: found.histogram, isLate }, counts)
   })
 }
 
@@ -62,16 +66,21 @@ function addExemplar(head: Head, ref: number, t: number, payload: Uint8Array): v
 function addHistogram(
   head: Head,
   ref: number,
-  t: number,
-  histogram: AnyHistogram,
+  { t, histogram, isLate }: { t: number; histogram: AnyHistogram; isLate: boolean },
   counts: RecordCounts,
 ): void {
   if (ref >= NO_ROOM) {
     if (ref === UNKNOWN) counts.samplesUnknown++
     else counts.samplesWithoutRoom++
-  } else if (t <= head.histograms.maxTime(ref)) counts.samplesRefused++
-  else if (head.histograms.append(ref, t, histogram)) counts.samples++
-  else counts.samplesWithoutRoom++
+    return
+  }
+  const result =
+    isLate || t <= head.histograms.maxTime(ref)
+      ? head.histograms.appendLate(ref, t, histogram)
+      : head.histograms.append(ref, t, histogram)
+  if (result === 'taken') counts.samplesRefused++
+  else if (result === 'full' || result === false) counts.samplesWithoutRoom++
+  else counts.samples++
 }
 
 /** @returns false when the payload of a snapshot's histogram chunks is malformed */
@@ -90,8 +99,9 @@ export function loadHistogramChunks(
     const encoding = view.getUint32(at + 4, true)
     const end = at + CHUNK_HEAD_BYTES + view.getUint32(at + 8, true)
     if (end > payload.length) return false
-    const chunk = payload.slice(at + CHUNK_HEAD_BYTES, end)
-    if (!loadChunk(head, ref, encoding, chunk, counts)) return false
+    const isLate = view.getUint32(at + 12, true) === 1
+    const bytes = payload.slice(at + CHUNK_HEAD_BYTES, end)
+    if (!loadChunk(head, ref, { encoding, bytes, isLate }, counts)) return false
     at = end
   }
   return at === payload.length
@@ -100,20 +110,19 @@ export function loadHistogramChunks(
 function loadChunk(
   head: Head,
   ref: number,
-  encoding: number,
-  chunk: Uint8Array,
+  { encoding, bytes, isLate }: { encoding: number; bytes: Uint8Array; isLate: boolean },
   counts: RecordCounts,
 ): boolean {
   try {
     const isFloat = encoding === ENCODING_FLOAT_HISTOGRAM
     const columns = isFloat
-      ? decodeFloatHistogramChunk(chunk, encoding)
-      : decodeHistogramChunk(chunk, encoding)
+      ? decodeFloatHistogramChunk(bytes, encoding)
+      : decodeHistogramChunk(bytes, encoding)
     for (let i = 0; i < columns.size; i++) {
       const isReset = i === 0 && columns.reset === RESET_YES
       const histogram = histogramAt(columns, i)
       const hinted = isReset ? { ...histogram, counterResetHint: 'reset' as const } : histogram
-      addHistogram(head, ref, columns.ts[i]!, hinted, counts)
+      addHistogram(head, ref, { t: columns.ts[i]!, histogram: hinted, isLate }, counts)
     }
     return true
   } catch {

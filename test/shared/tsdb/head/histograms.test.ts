@@ -55,8 +55,10 @@ const STALE = (): IntHistogram => {
   return { ...histogramOf({}), sum: sum[0]! }
 }
 
+const NO_WINDOW = { inOrder: Number.NEGATIVE_INFINITY, outOfOrder: Number.POSITIVE_INFINITY }
+
 function append(head: Head, ref: number, t: number, histogram: IntHistogram): string {
-  const outcome = head.histograms.check(ref, t, histogram, Number.NEGATIVE_INFINITY)
+  const outcome = head.histograms.check(ref, t, histogram, NO_WINDOW)
   if (outcome === 'accepted') assert.ok(head.histograms.append(ref, t, histogram))
   return outcome
 }
@@ -175,7 +177,47 @@ test('refuses late histograms, and takes a repeated one in silence', () => {
   assert.equal(append(head, ref, T0, histogramOf({ 1: 1 })), 'repeated')
   assert.equal(append(head, ref, T0 + 5, histogramOf({ 1: 3 })), 'duplicate')
   assert.equal(append(head, ref, T0 + 4, histogramOf({ 1: 3 })), 'out-of-order')
-  assert.equal(head.histograms.check(ref, T0 + 6, histogramOf({ 1: 3 }), T0 + 7), 'too-old')
+  assert.equal(
+    head.histograms.check(ref, T0 + 6, histogramOf({ 1: 3 }), { ...NO_WINDOW, inOrder: T0 + 7 }),
+    'too-old',
+  )
   assert.deepEqual(head.select('acme', [], T0 + 5, T0 + 6), Uint32Array.of(ref))
   assert.deepEqual(head.select('acme', [], T0 + 6, T0 + 7), new Uint32Array(0))
+})
+
+test('takes late histograms within the window, one at a time, and reads them in their place', () => {
+  const { head, ref } = start()
+  const { histograms } = head
+  append(head, ref, T0 + 10, histogramOf({ 1: 10 }))
+  assert.equal(head.appendSample(ref, T0 + 20, 20), 'appended')
+  append(head, ref, T0 + 30, histogramOf({ 1: 2 }))
+  const window = { inOrder: Number.NEGATIVE_INFINITY, outOfOrder: T0 }
+  const check = (t: number, count: number): string =>
+    histograms.check(ref, t, histogramOf({ 1: count }), window)
+  assert.equal(check(T0 - 1, 1), 'too-old')
+  for (const t of [T0 + 25, T0, T0 + 20]) {
+    assert.equal(check(t, 7), 'late')
+    assert.equal(histograms.appendLate(ref, t, histogramOf({ 1: 7 })), 'stored')
+    assert.equal(check(t, 7), 'repeated')
+    assert.equal(check(t, 8), 'repeated', 'the first value stays')
+    assert.equal(histograms.appendLate(ref, t, histogramOf({ 1: 8 })), 'taken')
+  }
+  // A closed chunk is looked at as well: the reset at +30 cut it.
+  assert.equal(check(T0 + 10, 10), 'repeated')
+  assert.equal(append(head, ref, T0 + 10, histogramOf({ 1: 10 })), 'repeated')
+  const out = read(head, ref)
+  const rows = Array.from({ length: out.count }, (_, i) => [
+    out.ts[i]! - T0,
+    out.histograms![i]?.count ?? out.values[i],
+  ])
+  assert.deepEqual(rows, [
+    [0, 7],
+    [10, 10],
+    [20, 20],
+    [25, 7],
+    [30, 2],
+  ])
+  assert.equal(read(head, ref, T0 + 24, T0 + 26).count, 1)
+  assert.deepEqual(head.select('acme', [], T0 + 24, T0 + 26), Uint32Array.of(ref))
+  assert.deepEqual(head.select('acme', [], T0 + 11, T0 + 19), new Uint32Array(0))
 })
