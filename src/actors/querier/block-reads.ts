@@ -48,8 +48,10 @@ export interface BlockRequest {
 
 /** Bytes of remote chunks that one selection may hold. */
 const PAGES_BYTES_MAX = 512 << 20
-/** How often a selection begins anew because a block was gone. */
-const TRIES = 5
+/** How often a selection begins anew because a block was gone, each time with a newer list. */
+const TRIES = 50
+/** And how often without one. */
+const STILL_TRIES = 5
 /** Pause before the next try when the list has not changed since, ms. */
 const PAUSE_MS = 50
 /** How long a query waits for the first reading of the bucket, ms. */
@@ -128,6 +130,7 @@ export class BlockReads {
     range: BlockRange,
     question: (entries: readonly BlockEntry[]) => Promise<T[]>,
   ): Promise<T[]> {
+    let stillTries = 0
     for (let tries = 1; ; tries++) {
       const { version, entries } = await this.listFor(tenant, range)
       const wanted = entries.filter(
@@ -140,7 +143,9 @@ export class BlockReads {
         if (!(error instanceof AppError) || error.id !== 'block-gone' || tries >= TRIES) throw error
         this.drop(String(error.details['block']))
         const next = await this.parts.list.blocks(tenant)
-        if (next.version === version) await this.parts.env.timers.sleep(PAUSE_MS)
+        if (next.version !== version) continue
+        if (++stillTries >= STILL_TRIES) throw error
+        await this.parts.env.timers.sleep(PAUSE_MS)
       }
     }
   }

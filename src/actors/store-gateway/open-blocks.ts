@@ -151,7 +151,7 @@ export class OpenBlocks {
   }
 
   private async openRemote(entry: BlockEntry): Promise<OpenBlock> {
-    const { bucket, cache, env, reads } = this.places
+    const { bucket, cache, env } = this.places
     const { tenant, ulid } = entry
     const key = `${tenant}/${ulid}/index`
     const size = await bucket.attributes(key).then(
@@ -164,17 +164,36 @@ export class OpenBlocks {
     const folder = `${this.places.folder}/${tenant}/${ulid}`
     const path = `${folder}/index-header`
     env.disk.makeFolder(folder)
-    if (!env.disk.exists(path)) await writeIndexHeader(env.disk, path, file, ulid)
-    const header = openLocalFile(env.disk, path)
+    const open = (): Promise<OpenBlock> => this.openWithHeader(entry, file, path)
     try {
-      const index = await openIndex(file, { block: ulid, header, reads })
-      const tombstones: Tombstones = new Map()
-      return { tenant, ulid, dir: undefined, index, tombstones, close: () => header.close() }
+      if (env.disk.exists(path)) {
+        try {
+          return await open()
+        } catch (error) {
+          if (!(error instanceof AppError) || error.id !== 'block-damaged') throw error
+          env.log.warn('an index-header is made anew', { tenant, block: ulid, err: error.message })
+        }
+      }
+      await writeIndexHeader(env.disk, path, file, ulid)
+      return await open()
+    } catch (error) {
+      throw goneOr(error, ulid)
+    }
+  }
+
+  private async openWithHeader(
+    { tenant, ulid }: BlockEntry,
+    file: BlockFile,
+    path: string,
+  ): Promise<OpenBlock> {
+    const header = openLocalFile(this.places.env.disk, path)
+    try {
+      const index = await openIndex(file, { block: ulid, header, reads: this.places.reads })
+      const close = (): void => header.close()
+      return { tenant, ulid, dir: undefined, index, tombstones: new Map(), close }
     } catch (error) {
       header.close()
-      // Damaged or of another version: the next try makes it anew.
-      env.disk.remove(path)
-      throw goneOr(error, ulid)
+      throw error
     }
   }
 }

@@ -59,7 +59,7 @@ export class StoreGateway {
     const { parallelReads, gapBytes } = config
     const reads = { gapBytes, readBytesMax: READ_BYTES_MAX, parallelReads }
     this.blocks = new OpenBlocks({ env, bucket, cache: this.cache, folder, reads })
-    this.sync = new BucketSync({ env, bucket, list, parallelReads: Math.max(1, parallelReads) })
+    this.sync = new BucketSync({ env, bucket, list })
     const reader = new BlockListReader(list, boot.blockList)
     this.calls = createCalls({
       env,
