@@ -44,6 +44,9 @@ export interface WorldOptions {
   readonly answerRing?: number
   readonly distributor?: Partial<DistributorConfig>
   readonly ingester?: Partial<IngesterConfig>
+  /** Are handed each new life, to plant bugs. */
+  readonly onDistributor?: (distributor: Distributor) => void
+  readonly onIngester?: (ingester: Ingester) => void
 }
 
 /** A row of an instant query's answer. */
@@ -114,6 +117,7 @@ export class World {
       onRelink: (shard) => this.relinks.push(() => this.linkShard(index, shard)),
       poke: () => {},
     })
+    this.options.onDistributor?.(this.distributors[index])
     const { bodyRing = MIB, answerRing = MIB / 16 } = this.options
     const [mine, theirs] = this.makeLink(`main-${index}`, bodyRing, answerRing, index)
     this.distributors[index].linkMain(openLink(theirs))
@@ -135,6 +139,7 @@ export class World {
       memory,
       kernel: headModule(),
     })
+    this.options.onIngester?.(ingester)
     this.ingesters[index] = ingester
     const reader = new HeadReader(memory, headModule(), 0)
     this.querier.link(index, { calls: ingester.calls, reader })
