@@ -29,6 +29,7 @@ export function httpConfigOf(config: Config): HttpConfig {
     pushBytesMax: config['distributor.max_recv_msg_size'],
     otlpBytesMax: config['distributor.max_otlp_request_size'],
     influxBytesMax: config['distributor.max_influx_request_size'],
+    influxEnabled: config['distributor.influx_endpoint_enabled'],
     inflightPushesMax: config['distributor.instance_limits.max_inflight_push_requests'],
     inflightPushBytesMax: inflightBytes > 0 ? inflightBytes : INFLIGHT_BYTES_DEFAULT,
     ingestionRateMax: config['distributor.instance_limits.max_ingestion_rate'],

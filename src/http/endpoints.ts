@@ -5,6 +5,7 @@
 import type { Endpoint } from './handler.js'
 import * as admin from './routes/admin.js'
 import * as limits from './routes/limits.js'
+import { importText, influxWrite } from './routes/lines.js'
 import { otlpMetrics } from './routes/otlp.js'
 import { push } from './routes/push.js'
 import * as queries from './routes/queries.js'
@@ -103,6 +104,24 @@ export const ENDPOINTS: readonly Endpoint[] = [
     auth: true,
     handler: rejected,
     doc: "What was refused of the tenant's pushes, and why.",
+  },
+  {
+    method: 'POST',
+    path: '/api/v1/push/influx/write',
+    prefix: 'none',
+    auth: true,
+    errors: 'text',
+    handler: influxWrite,
+    doc: 'Influx line protocol; off unless distributor.influx_endpoint_enabled.',
+  },
+  {
+    method: 'POST',
+    path: '/api/v1/import/prometheus',
+    prefix: 'none',
+    auth: true,
+    errors: 'text',
+    handler: importText,
+    doc: "Prometheus' text format, as scripts and curl push it.",
   },
   // Query
   { ...GET_API, ...INSTANT },

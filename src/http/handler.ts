@@ -35,6 +35,8 @@ export interface HttpConfig {
   readonly otlpBytesMax: number
   /** `distributor.max_influx_request_size`. */
   readonly influxBytesMax: number
+  /** `distributor.influx_endpoint_enabled`. */
+  readonly influxEnabled: boolean
   /** `distributor.instance_limits.max_inflight_push_requests`; 0 = no bound. */
   readonly inflightPushesMax: number
   /** `…max_inflight_push_requests_bytes`; 0 = no bound. */

@@ -8,11 +8,7 @@
  */
 import type { Hashring } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
-import {
-  type ApartBody,
-  NO_OFFENDER,
-  type WriteRequestKernel,
-} from '../../shared/kernels/write-request.js'
+import { NO_OFFENDER, type WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import {
   ingestionBucket,
   type Limits,
@@ -39,6 +35,7 @@ import type { Replica, ReplicaSet } from './route.js'
 import type { SeriesCache, TenantSeries } from './series-cache.js'
 import { unpackBody } from './unpack.js'
 import { describeOffender, describeRate, describeTooLarge, timeRangeOf } from './validate.js'
+import { ApartWindows, PieceWindows, type Windows } from './windows.js'
 
 /** What unpacks to more than this runs in a kernel of its own: memory once touched stays. */
 export const BODY_BYTES_USUAL = 8 << 20
@@ -74,8 +71,7 @@ export class BodyInHand {
   private readonly metadata: MetadataSender
   /** [sets], 1 where frames of this body went out and the last one did not. */
   private readonly partial: Uint8Array
-  private apart: ApartBody | undefined
-  private apartAt = 0
+  private windows: Windows | undefined
   /** A chunk stands in the open frames. */
   private isFlushing = false
   private isLast = false
@@ -124,14 +120,16 @@ export class BodyInHand {
   /** Unpacks what is not remote write, and rewrites it as one of the kernel's protocols. */
   private openOther(source: Uint8Array): void {
     const { kernel, config } = this.bench
-    const unpacked = unpackBody(source, this.flags, config)
+    const unpacked = unpackBody(source, this.flags, { config, now: this.bench.now() })
     if ('text' in unpacked) {
       this.refuse(unpacked.text, unpacked.status)
       return
     }
-    kernel.bytes.set(unpacked.body, kernel.body)
-    this.begin(unpacked.body.length)
     const { protocol } = this
+    // What was rewritten here is well framed; an OTLP body is one piece, and walked as a whole.
+    this.isVerified = !(protocol instanceof Otlp)
+    this.windows = new PieceWindows(kernel, unpacked.pieces, unpacked.items)
+    this.beginWindows(unpacked.pieces.reduce((sum, piece) => sum + piece.length, 0))
     if (this.isRefused || !(protocol instanceof Otlp) || protocol.refusedCount() === 0) return
     this.request.refusedText = protocol.refusedText()
     this.counts.discarded[PARSE_ERROR] = protocol.refusedCount()
@@ -212,23 +210,14 @@ export class BodyInHand {
       this.refuseMalformed()
       return
     }
-    this.apart = apart
-    this.apartAt = apart.at
+    this.windows = new ApartWindows(this.bench.kernel, apart, BODY_BYTES_USUAL)
     this.isVerified = true
-    this.begin(this.copyWindow())
-    this.counts.bytes = apart.end - apart.at
+    this.beginWindows(apart.end - apart.at)
   }
 
-  /** Brings the next piece of a large body to where the kernel walks; its length. */
-  private copyWindow(): number {
-    const { kernel } = this.bench
-    const apart = this.apart!
-    const at = this.apartAt
-    const most = Math.min(at + BODY_BYTES_USUAL, apart.end)
-    const end = at === apart.end ? at : apart.exports.cut(at, apart.end, most)
-    kernel.bytes.set(apart.bytes.subarray(at, end), kernel.body)
-    this.apartAt = end
-    return end - at
+  private beginWindows(bytes: number): void {
+    this.begin(this.windows!.next())
+    this.counts.bytes = bytes
   }
 
   private begin(length: number): void {
@@ -276,11 +265,11 @@ export class BodyInHand {
       this.counts.samples += set.sampleCount()
       this.request.written.samples += set.sampleCount()
     }
-    const hasMore = this.apart !== undefined && this.apartAt < this.apart.end
+    const hasMore = this.windows?.hasMore() === true
     this.isLast = code === layout.WALK_DONE && !hasMore
     if (!this.isAdmitted) this.takeTokens()
     if (code === layout.WALK_DONE && hasMore && !this.isRefused) {
-      kernel.continueBody(this.copyWindow())
+      kernel.continueBody(this.windows!.next())
     }
   }
 
@@ -312,18 +301,13 @@ export class BodyInHand {
 
   /** Samples, exemplars and metadata of the whole body, whatever they are. */
   private countAll(): number {
+    const format = this.protocol.itemFormat
+    const known = this.windows?.countItems(format)
+    if (known !== undefined) return known
     const { kernel } = this.bench
-    const { apart } = this
-    if (apart === undefined) {
-      const { context, body } = kernel
-      const format = this.protocol.itemFormat
-      kernel.exports.countItems(context, body, body + this.counts.bytes, format)
-      return kernel.get(layout.ITEM_SAMPLES) + kernel.get(layout.ITEM_OTHERS)
-    }
-    // The first page of that memory is free.
-    apart.exports.countItems(0, apart.at, apart.end, this.protocol.itemFormat)
-    const view = new DataView(apart.bytes.buffer)
-    return view.getUint32(layout.ITEM_SAMPLES, true) + view.getUint32(layout.ITEM_OTHERS, true)
+    const { context, body } = kernel
+    kernel.exports.countItems(context, body, body + this.counts.bytes, format)
+    return kernel.get(layout.ITEM_SAMPLES) + kernel.get(layout.ITEM_OTHERS)
   }
 
   /** The whole body is refused for a reason that is none of its samples'. */

@@ -80,6 +80,16 @@ export interface OversizeBody {
   readonly body: ArrayBuffer
 }
 
+/** What goes ahead of a body of lines (Influx, text exposition), as JSON. */
+export interface LinesParameters {
+  /** ms, the time of lines that have none; the present when undefined. */
+  readonly now?: number
+  /** Milliseconds of a unit of time, Influx. */
+  readonly precision?: number
+  /** Labels of every series, names and values by turns; text exposition. */
+  readonly extraLabels?: readonly string[]
+}
+
 /** What a push is answered with. `text` is empty on success. */
 export interface PushAnswer {
   readonly status: number

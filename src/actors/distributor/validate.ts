@@ -127,11 +127,11 @@ export function describeTooLarge(bytes: number, bytesMax: number): string {
   )
 }
 
-/** The text about an OTLP body over `distributor.max_otlp_request_size`. */
-export function describeOtlpTooLarge(bytesMax: number): string {
+/** The text about a body over `distributor.max_otlp_request_size` or `max_influx_request_size`. */
+export function describeTooLargeFor(kind: 'otlp' | 'influx', bytesMax: number): string {
   return (
-    `the incoming OTLP request has been rejected because its message size is larger than the allowed limit of ${bytesMax} bytes` +
-    ' (err-mimir-distributor-max-otlp-request-size). To adjust the related limit, configure -distributor.max-otlp-request-size, or contact your service administrator.'
+    `the incoming ${kind === 'otlp' ? 'OTLP' : 'Influx or text'} request has been rejected because its message size is larger than the allowed limit of ${bytesMax} bytes` +
+    ` (err-mimir-distributor-max-${kind}-request-size). To adjust the related limit, configure -distributor.max-${kind}-request-size, or contact your service administrator.`
   )
 }
 

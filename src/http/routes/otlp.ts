@@ -5,11 +5,12 @@
  */
 import type { PushAnswer } from '../../actors/distributor/contract.js'
 import { type AppError, fail } from '../../shared/errors/index.js'
-import { BODY_GZIP, BODY_OTLP, BODY_OTLP_JSON, BODY_ZSTD } from '../../shared/wire/frames/index.js'
+import { BODY_OTLP, BODY_OTLP_JSON } from '../../shared/wire/frames/index.js'
 import { encodeFailure, encodeSuccess } from '../../shared/wire/otlp/index.js'
 import { readBody } from '../bodies.js'
 import { appErrorOf } from '../errors.js'
 import type { Front, HttpRequest, Reply } from '../handler.js'
+import { compressionOf } from './compression.js'
 
 const PROTOBUF = 'application/x-protobuf'
 const JSON_TYPE = 'application/json'
@@ -49,15 +50,6 @@ async function store(request: HttpRequest, front: Front, flags: number): Promise
   } finally {
     ticket.leave()
   }
-}
-
-function compressionOf(encoding: string | undefined): number {
-  const name = encoding?.trim().toLowerCase() ?? ''
-  if (name === '' || name === 'identity') return 0
-  if (name === 'gzip') return BODY_GZIP
-  if (name === 'zstd') return BODY_ZSTD
-  const text = `unsupported compression: ${name}. Only "gzip", "zstd", or no compression is supported`
-  throw fail('content-type-unsupported', { text })
 }
 
 function replyOf(answer: PushAnswer, isJson: boolean): Reply {

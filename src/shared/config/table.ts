@@ -201,6 +201,7 @@ const DISTRIBUTOR = {
     least: 1024,
   }),
   max_otlp_request_size: size(100 * MIB, 'Largest OTLP body.', USED),
+  influx_endpoint_enabled: bool(false, 'Take Influx line protocol.', USED),
   max_influx_request_size: size(100 * MIB, 'Largest body of Influx lines or text.', USED),
   max_request_pool_buffer_size: size(0, 'Buffer pool of Mimir.'),
   remote_timeout: duration(2 * SECOND, 'Longest wait for the ingesters of a push.', USED),

@@ -7,6 +7,7 @@ export {
   type WriteRequest,
   type WriteSeries,
 } from './decode.js'
+export { RequestEncoder, type Written } from './encode.js'
 export {
   decodeExemplar,
   decodeHistogram,
