@@ -16,8 +16,8 @@ import type { WorldOptions } from './world.js'
 
 const SEEDS = 1_000
 const LOST = /was acknowledged and is not there/
-/** What one series lacks another has: which of the two is seen first is all the same. */
-const MISPLACED = /was acknowledged and is not there|is there and was never sent/
+/** What one series lacks another has, or has twice: which of them is seen first is all the same. */
+const MISPLACED = new RegExp(`${LOST.source}|is there and was never sent|has another value at`)
 const STUCK = /it never takes writes again|a push is never answered/
 
 async function isFound(options: WorldOptions, weather: Weather, by: RegExp): Promise<void> {
