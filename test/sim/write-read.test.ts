@@ -21,6 +21,7 @@ test('a body pushed to a distributor is answered by a query over all shards', as
     text: '',
     retryable: false,
     written: { samples: 100, histograms: 0, exemplars: 0 },
+    rejected: 0,
   })
   const rows = await world.query(TENANT, 'up', now)
   assert.equal(rows.length, 50)

@@ -90,6 +90,11 @@ export class BodyInHand {
     this.request = request
     this.limits = bench.limits.of(tenantName)
     this.tenant = bench.cache.open(tenantName, this.limits)
+    const { max_global_series_per_user: userMax, max_global_series_per_metric: metricMax } =
+      this.limits
+    if (userMax > 0 || metricMax > 0) {
+      bench.cache.defineAnew(this.tenant, bench.cells.retries(this.cells()))
+    }
     this.protocol = protocolOf(bench.kernel, flags & BODY_FORMAT, this.limits)
     this.partial = new Uint8Array(bench.sets.length)
     this.metadata = new MetadataSender(bench, request, this.tenant, this.protocol)
@@ -289,14 +294,20 @@ export class BodyInHand {
     this.isAdmitted = true
     const bucket = ingestionBucket(this.limits)
     if (bucket === undefined) return
-    const { bench, counts, request, tenant } = this
+    const { bench, counts, request } = this
     const { written } = request
     const kept = counts.samples + counts.histograms + written.exemplars + this.metadata.count
     const items = this.isLast ? kept : this.countAll()
-    tenant.cells = tenant.cells < 0 ? bench.cells.rowOf(tenant.name) : tenant.cells
-    if (bench.cells.tryTake(tenant.cells, items, bucket, bench.now())) return
+    if (bench.cells.tryTake(this.cells(), items, bucket, bench.now())) return
     const samples = this.isLast ? counts.samples + counts.histograms : this.countAll()
     this.refuseAll(429, describeRate(items, bucket), RATE_LIMITED, samples)
+  }
+
+  /** The tenant's row of the cells that threads share. */
+  private cells(): number {
+    const { bench, tenant } = this
+    if (tenant.cells < 0) tenant.cells = bench.cells.rowOf(tenant.name)
+    return tenant.cells
   }
 
   /** Samples, exemplars and metadata of the whole body, whatever they are. */

@@ -18,6 +18,9 @@ const LABEL_LIMITS = [
   'max_label_name_length',
   'max_label_value_length',
   'name_validation_scheme',
+  // Series that were refused are tried again when these have changed.
+  'max_global_series_per_user',
+  'max_global_series_per_metric',
 ] as const satisfies readonly LimitName[]
 /** Ids are handed to tenants in blocks, so that a dropped tenant's come back whole. */
 const ID_BLOCK = 256
@@ -37,6 +40,8 @@ export interface TenantSeries {
   limits: TenantLimits
   /** Its row in the cells that threads share; -1 before it was looked up. */
   cells: number
+  /** `retries` of those cells when its series were last defined. */
+  retries: number
   /** The kernel's record (layout TENANT_*). */
   readonly record: number
   readonly idBlocks: number[]
@@ -85,6 +90,12 @@ export class SeriesCache {
     return tenant
   }
 
+  /** Series of the tenant that ingesters refused are to be tried again: all are defined anew. */
+  defineAnew(tenant: TenantSeries, retries: number): void {
+    if (tenant.retries !== retries) this.empty(tenant)
+    tenant.retries = retries
+  }
+
   /** Tenants at present. */
   size(): number {
     return this.tenants.size
@@ -129,6 +140,7 @@ export class SeriesCache {
       hash: fnv1(nameBytes),
       limits,
       cells: -1,
+      retries: 0,
       record,
       idBlocks: [],
       keyChunks: [],

@@ -38,7 +38,8 @@ import {
 import type { LogKeeper } from './log-keeper.js'
 import { findMetadata } from './metadata.js'
 import { RecordIntake } from './record-intake.js'
-import { printRejection } from './rejection-text.js'
+import { notMade, printRejection } from './rejection-text.js'
+import type { SeriesLimits } from './series-limits.js'
 import type { TenantState, Tenants } from './tenants.js'
 
 /** What one turn takes at most: an ack waits for the whole turn. */
@@ -49,12 +50,9 @@ const TURN_LOG_BYTES_MAX = 4 << 20
 const MEMORY_FREE_MIN = 1 << 20
 
 const MEMORY_FULL = 'has no memory left'
-const NO_NEW_SERIES =
-  'no new series are taken, since the memory limit of this server is reached; series that are known go on (memory_limit)'
 const OUT_OF_ORDER = DISCARD_REASONS.indexOf('sample_out_of_order')
 const DUPLICATE = DISCARD_REASONS.indexOf('sample_duplicate_timestamp')
 const TOO_OLD = DISCARD_REASONS.indexOf('sample_timestamp_too_old')
-const LABEL_INVALID = DISCARD_REASONS.indexOf('label_invalid')
 const MEMORY_LIMIT = DISCARD_REASONS.indexOf('memory_limit')
 
 /** A frame whose samples stand in the turn's columns. */
@@ -82,6 +80,7 @@ export interface CommitParts {
   readonly shard: number
   readonly head: Head
   readonly tenants: Tenants
+  readonly series: SeriesLimits
   readonly log: LogKeeper
   /** False while the log is replayed: frames bind their ids and are answered RETRY. */
   isOpen(): boolean
@@ -177,7 +176,14 @@ export class CommitLoop {
     }
     const tenant = this.parts.tenants.get(found.tenant)
     const now = this.parts.env.clock.now()
-    for (const entry of found.entries) tenant?.metadata.put(entry, now)
+    if (tenant === undefined) return
+    const bounds = this.parts.series.metadataBounds(tenant)
+    for (const entry of found.entries) {
+      const reason = tenant.metadata.put(entry, now, bounds)
+      if (reason === undefined) continue
+      const { metrics } = this.parts.env
+      metrics.cell('cortex_discarded_metadata_total', reason, tenant.name).add(1)
+    }
   }
 
   private takeWrite(link: DistributorLink): void {
@@ -215,7 +221,7 @@ export class CommitLoop {
     const { head, tenants } = this.parts
     const tenant = tenants.get(frame.tenant)
     if (tenant === undefined) {
-      worsen(ack, ACK_RETRY, this.retryText('has no memory for further tenants'))
+      worsen(ack, ACK_RETRY, this.retryText(tenants.fullText()))
     } else if (!this.parts.isOpen()) {
       worsen(ack, ACK_RETRY, this.retryText('replays its log'))
     } else if (head.memoryUse().free < MEMORY_FREE_MIN) {
@@ -237,7 +243,7 @@ export class CommitLoop {
     const { head, tenants } = this.parts
     const tenant = tenants.get(frame.tenant)
     if (tenant === undefined) {
-      worsen(ack, ACK_RETRY, this.retryText('has no memory for further tenants'))
+      worsen(ack, ACK_RETRY, this.retryText(tenants.fullText()))
       return
     }
     // Ids are bound whatever becomes of the samples: the distributor will not define them again.
@@ -266,10 +272,26 @@ export class CommitLoop {
 
   private bind(link: DistributorLink, tenant: TenantState, frame: WriteFrame): void {
     const { head, tenants } = this.parts
-    const isRead = head.defineSection(tenant.index, frame.defines, frame.defineCount, (id, ref) => {
-      const target = ref >= 0 ? ref : ref === DEFINE_FULL ? REF_FULL : REF_BAD
+    const { defines, defineCount } = frame
+    const gate = this.parts.series.gate(tenant, defines, defineCount)
+    let refused = 0
+    let before = head.view.seriesCount(tenant.index)
+    const bind = (id: number, ref: number, index: number): void => {
+      let target = ref >= 0 ? ref : ref === DEFINE_FULL ? REF_FULL : REF_BAD
+      if (gate !== undefined && target === REF_FULL && refused !== 0) {
+        target = refused
+        gate.refused()
+      }
+      const now = head.view.seriesCount(tenant.index)
+      if (now > before) gate?.made(index)
+      before = now
       if (!link.bind(id, target)) this.noteMalformed(`series id ${id}`)
-    })
+    }
+    const isRefused = (index: number): boolean => {
+      refused = gate?.refuses(index) ?? 0
+      return refused !== 0
+    }
+    const isRead = head.defineSection(tenant.index, defines, defineCount, bind, isRefused)
     if (!isRead) this.noteMalformed('define section')
     tenants.countSeries(tenant)
   }
@@ -305,10 +327,11 @@ export class CommitLoop {
     const { refs, times, values } = this.parts.head
     const end = this.used + count
     let kept = this.used
-    let full = 0
+    // By code, from REFS_END on.
+    const dropped = new Uint32Array(REF_UNBOUND - REFS_END)
     for (let i = this.used; i < end; i++) {
       if (refs[i]! >= REFS_END) {
-        if (refs[i] === REF_FULL) full++
+        dropped[refs[i]! - REFS_END]!++
         continue
       }
       refs[kept] = refs[i]!
@@ -316,14 +339,24 @@ export class CommitLoop {
       values.copyWithin(kept, i, i + 1)
       kept++
     }
-    const bad = end - kept - full
-    if (full > 0) {
-      // Rejected, not to be sent again: or the sender would never come to newer samples of known series.
-      this.discard(tenant, ack, MEMORY_LIMIT, full)
-      if (ack.text === '') ack.text = this.retryText(`user=${tenant.name}: ${NO_NEW_SERIES}`)
+    for (const [code, count] of dropped.entries()) {
+      if (count > 0) this.noteNotMade(tenant, ack, REFS_END + code, count)
     }
-    if (bad > 0) this.discard(tenant, ack, LABEL_INVALID, bad)
     return kept - this.used
+  }
+
+  /** Samples came of series that could not be made: rejected, or the sender would never come to newer ones of known series. */
+  private noteNotMade(tenant: TenantState, ack: BodyAck, code: number, count: number): void {
+    const { reason, text, isRetried } = notMade(
+      code,
+      tenant.limits,
+      this.parts.series.instanceMax(),
+    )
+    this.discard(tenant, ack, reason, count)
+    if (text === '') return
+    const told = this.retryText(`user=${tenant.name}: ${text}`)
+    if (isRetried) worsen(ack, ACK_RETRY, told)
+    else if (ack.text === '') ack.text = told
   }
 
   /** Checks the columns after `used`, and adds what is accepted to the log buffer. */

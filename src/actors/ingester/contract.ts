@@ -30,6 +30,11 @@ export interface IngesterConfig {
   readonly snapshotLogBytes: number
   /** `ingester.metadata_retain_period`, ms: how long metadata stays after its last push. */
   readonly metadataRetainMs: number
+  /** `ingester.instance_limits.max_series` of the process and `max_tenants`; 0 = no limit. */
+  readonly seriesMax: number
+  readonly tenantsMax: number
+  /** `ingester.ignore_series_limit_for_metric_names`. */
+  readonly ignoreSeriesLimitFor: readonly string[]
 }
 
 /** Mimir's defaults, and ours where Mimir has no such key; `dataDir` is the caller's. */
@@ -39,6 +44,9 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   walSegmentBytesMax: 128 << 20,
   snapshotLogBytes: 256 << 20,
   metadataRetainMs: 600_000,
+  seriesMax: 0,
+  tenantsMax: 0,
+  ignoreSeriesLimitFor: [],
 }
 
 /** What an ingester is built from; plain data that can be posted. */

@@ -3,7 +3,7 @@
  * sight: `turn` is one round of its loop, `calls` is what queriers ask.
  */
 import type { Env } from '../../shared/env/index.js'
-import { Limits, type LimitsData } from '../../shared/limits/index.js'
+import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
 import type { Cell } from '../../shared/telemetry/index.js'
 import { Head, WalWriter } from '../../shared/tsdb/index.js'
 import { CommitLoop } from './commit-loop.js'
@@ -13,6 +13,7 @@ import { LogKeeper } from './log-keeper.js'
 import { MemoryPressure } from './memory-pressure.js'
 import { Recovery, shardFolder } from './recovery.js'
 import { createCalls } from './select.js'
+import { SeriesLimits } from './series-limits.js'
 import { Snapshotter } from './snapshotter.js'
 import { Tenants } from './tenants.js'
 
@@ -53,7 +54,13 @@ export class Ingester {
     this.env = env
     this.boot = boot
     this.head = new Head(env, { memory: boot.memory, module: boot.kernel })
-    this.tenants = new Tenants(env, this.head, new Limits(boot.limits))
+    const limits = new Limits(boot.limits)
+    const series = createSeriesLimits(boot, this.head, limits)
+    this.tenants = new Tenants(env, this.head, limits, {
+      cells: series.cells,
+      tenantsMax: boot.config.tenantsMax,
+      onSeries: (tenant, count) => series.note(tenant, count),
+    })
     this.recovery = new Recovery(env, boot, this.head)
     const shard = boot.index
     const { head, tenants, recovery } = this
@@ -81,6 +88,7 @@ export class Ingester {
       shard,
       head,
       tenants,
+      series,
       log: this.log,
       isOpen: () => recovery.isDone(),
     })
@@ -132,6 +140,7 @@ export class Ingester {
   /** Takes newer limits. */
   takeLimits(data: LimitsData): void {
     this.tenants.takeLimits(data)
+    for (const link of this.links.values()) link.forgetInstanceLimit()
   }
 
   /** One turn: replay while there is some, frames, housekeeping. False when there was nothing to do. */
@@ -202,4 +211,16 @@ export class Ingester {
     if (this.recovery.isDone()) await this.snapshots.finish()
     this.log.close()
   }
+}
+
+function createSeriesLimits(boot: IngesterBoot, head: Head, limits: Limits): SeriesLimits {
+  return new SeriesLimits({
+    head,
+    limits,
+    cells: new TenantCells(boot.tenantCells),
+    shard: boot.index,
+    place: boot.place,
+    instanceSeriesMax: boot.config.seriesMax,
+    freeMetrics: new Set(boot.config.ignoreSeriesLimitFor),
+  })
 }

@@ -21,8 +21,12 @@ export const REF_UNBOUND = 0xffffffff
 export const REF_FULL = 0xfffffffe
 /** The define was malformed. */
 export const REF_BAD = 0xfffffffd
+/** The series would be over a limit: the tenant's, its metric's, the process'. */
+export const REF_USER_LIMIT = 0xfffffffc
+export const REF_METRIC_LIMIT = 0xfffffffb
+export const REF_INSTANCE_LIMIT = 0xfffffffa
 /** Refs are below. */
-export const REFS_END = 0xfffffffd
+export const REFS_END = 0xfffffffa
 
 /** Ids are dense, so a larger one is a fault, not a series. */
 const IDS_MAX = 1 << 26
@@ -82,8 +86,17 @@ export class DistributorLink {
 
   /** Makes ids of series that were refused for want of memory unknown: they are defined anew. */
   forgetFull(): void {
+    this.forget(REF_FULL)
+  }
+
+  /** The same for those over the limit of the process. */
+  forgetInstanceLimit(): void {
+    this.forget(REF_INSTANCE_LIMIT)
+  }
+
+  private forget(code: number): void {
     for (let id = 0; id < this.refs.length; id++) {
-      if (this.refs[id] === REF_FULL) this.refs[id] = REF_UNBOUND
+      if (this.refs[id] === code) this.refs[id] = REF_UNBOUND
     }
   }
 

@@ -19,15 +19,33 @@ interface Entry {
   seenAt: number
 }
 
+/** Why metadata was not taken. */
+export type MetadataRefusal = 'per_user_metadata_limit' | 'per_metric_metadata_limit'
+
+function boundOf(configured: number, most: number): number {
+  return configured > 0 ? Math.min(configured, most) : most
+}
+
 /** Metadata of one tenant. */
 export class TenantMetadata {
   private readonly metrics = new Map<string, Entry[]>()
 
-  /** Takes an entry, or notes that it was heard of again. */
-  put(value: MetricMetadata, now: number): void {
+  /**
+   * Takes an entry, or notes that it was heard of again.
+   *
+   * @param bounds of metrics and of differing entries of one, 0: those that hold for all
+   * @returns the reason for which it was not taken, or undefined
+   */
+  put(
+    value: MetricMetadata,
+    now: number,
+    bounds: { readonly metrics: number; readonly variants: number },
+  ): MetadataRefusal | undefined {
     let entries = this.metrics.get(value.metric)
     if (entries === undefined) {
-      if (this.metrics.size >= METRICS_MAX) return
+      if (this.metrics.size >= boundOf(bounds.metrics, METRICS_MAX)) {
+        return 'per_user_metadata_limit'
+      }
       entries = []
       this.metrics.set(value.metric, entries)
     }
@@ -38,7 +56,10 @@ export class TenantMetadata {
         entry.value.unit === value.unit,
     )
     if (known !== undefined) known.seenAt = now
-    else if (entries.length < VARIANTS_MAX) entries.push({ value, seenAt: now })
+    else if (entries.length < boundOf(bounds.variants, VARIANTS_MAX)) {
+      entries.push({ value, seenAt: now })
+    } else return 'per_metric_metadata_limit'
+    return undefined
   }
 
   /** Entries of one metric, or of all for ''. */

@@ -37,13 +37,13 @@ import {
   reject,
   worsen,
 } from './links.js'
-import { printRejection } from './rejection-text.js'
+import { notMade, printRejection } from './rejection-text.js'
+import type { SeriesLimits } from './series-limits.js'
 import type { TenantState, Tenants } from './tenants.js'
 
 const OUT_OF_ORDER = DISCARD_REASONS.indexOf('sample_out_of_order')
 const DUPLICATE = DISCARD_REASONS.indexOf('sample_duplicate_timestamp')
 const TOO_OLD = DISCARD_REASONS.indexOf('sample_timestamp_too_old')
-const LABEL_INVALID = DISCARD_REASONS.indexOf('label_invalid')
 const MEMORY_LIMIT = DISCARD_REASONS.indexOf('memory_limit')
 
 /** Reason and code of a check that failed. */
@@ -75,6 +75,7 @@ export interface IntakeParts {
   readonly shard: number
   readonly head: Head
   readonly tenants: Tenants
+  readonly series: SeriesLimits
 }
 
 /** A RECORDS frame and what it belongs to. */
@@ -156,11 +157,15 @@ export class RecordIntake {
     ref: number,
     view: RecordView,
   ): PendingHistogram | undefined {
-    const { head, tenants, shard } = this.parts
+    const { head, tenants, shard, series } = this.parts
     const { tenant, ack } = taken
     if (ref >= REFS_END) {
-      this.discard(taken, ref === REF_FULL ? MEMORY_LIMIT : LABEL_INVALID)
-      if (ref === REF_FULL) worsen(ack, ACK_RETRY, `ingester-${shard} has no memory left`)
+      const { reason, text, isRetried } = notMade(ref, tenant.limits, series.instanceMax())
+      this.discard(taken, reason)
+      const told = `ingester-${shard} user=${tenant.name}: ${text}`
+      if (isRetried) worsen(ack, ACK_RETRY, told)
+      else if (ref === REF_FULL) worsen(ack, ACK_RETRY, `ingester-${shard} has no memory left`)
+      else if (text !== '') ack.text ||= told
       return undefined
     }
     const found = findHistogram(view.kind, view.payload)

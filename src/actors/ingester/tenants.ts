@@ -1,6 +1,6 @@
 /** What an ingester keeps per tenant beside its series: newest time, metadata, counters. */
 import type { Env } from '../../shared/env/index.js'
-import type { Limits, LimitsData, TenantLimits } from '../../shared/limits/index.js'
+import type { Limits, LimitsData, TenantCells, TenantLimits } from '../../shared/limits/index.js'
 import type { Cell } from '../../shared/telemetry/index.js'
 import type { Head } from '../../shared/tsdb/index.js'
 import { DISCARD_REASONS } from '../../shared/wire/frames/index.js'
@@ -17,6 +17,8 @@ export interface TenantState {
   readonly metadata: TenantMetadata
   /** Time of the newest sample, ms; -Infinity before the first. */
   maxt: number
+  /** Its row in the cells that threads share. */
+  readonly cells: number
   /** Series that the counters know of. */
   seriesCounted: number
   limits: TenantLimits
@@ -27,6 +29,15 @@ export interface TenantState {
   readonly discarded: (Cell | undefined)[]
 }
 
+/** What tenants are made by. */
+export interface TenantsOptions {
+  readonly cells: TenantCells
+  /** `ingester.instance_limits.max_tenants`; the runtime file may say otherwise. 0 = no limit. */
+  readonly tenantsMax: number
+  /** Hears how many series a tenant has, when that has changed. */
+  onSeries(tenant: TenantState, series: number): void
+}
+
 /** All tenants of a shard. */
 export class Tenants {
   private readonly env: Env
@@ -34,8 +45,10 @@ export class Tenants {
   private readonly states: TenantState[] = []
   private readonly byName = new Map<string, TenantState>()
   private readonly limits: Limits
+  private readonly options: TenantsOptions
 
-  constructor(env: Env, head: Head, limits: Limits) {
+  constructor(env: Env, head: Head, limits: Limits, options: TenantsOptions) {
+    this.options = options
     this.env = env
     this.head = head
     this.limits = limits
@@ -62,12 +75,15 @@ export class Tenants {
   get(name: string): TenantState | undefined {
     const known = this.byName.get(name)
     if (known !== undefined) return known
+    const max = this.tenantsMax()
+    if (max > 0 && this.states.length >= max) return undefined
     const index = this.head.tenant(name)
     if (index === undefined) return undefined
     const { metrics } = this.env
     const state: TenantState = {
       name,
       index,
+      cells: this.options.cells.rowOf(name),
       metadata: new TenantMetadata(),
       maxt: Number.NEGATIVE_INFINITY,
       seriesCounted: 0,
@@ -80,6 +96,17 @@ export class Tenants {
     this.byName.set(name, state)
     this.states.push(state)
     return state
+  }
+
+  /** Why there is no further tenant. */
+  fullText(): string {
+    const max = this.tenantsMax()
+    if (max === 0 || this.states.length < max) return 'has no memory for further tenants'
+    return `has the ${max} tenants that it may have (err-mimir-ingester-max-tenants). To adjust the related limit, configure -ingester.instance-limits.max-tenants`
+  }
+
+  private tenantsMax(): number {
+    return this.limits.instance('ingester').max_tenants ?? this.options.tenantsMax
   }
 
   /** A tenant that has been seen. */
@@ -121,7 +148,8 @@ export class Tenants {
   countSeries(tenant: TenantState): void {
     const series = this.head.view.seriesCount(tenant.index)
     if (series === tenant.seriesCounted) return
-    tenant.created.add(series - tenant.seriesCounted)
+    this.options.onSeries(tenant, series)
+    tenant.created.add(Math.max(0, series - tenant.seriesCounted))
     tenant.seriesCounted = series
   }
 

@@ -224,6 +224,9 @@ function ingesterConfigOf(config: Config, { zone }: Place): IngesterConfig {
     walFsyncIntervalMs: config['wal.fsync_interval'],
     snapshotLogBytes: config['wal.snapshot_bytes'],
     metadataRetainMs: config['ingester.metadata_retain_period'],
+    seriesMax: config['ingester.instance_limits.max_series'],
+    tenantsMax: config['ingester.instance_limits.max_tenants'],
+    ignoreSeriesLimitFor: config['ingester.ignore_series_limit_for_metric_names'],
   }
 }
 

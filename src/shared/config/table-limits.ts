@@ -229,23 +229,23 @@ const WRITE = {
 
 const INGEST = {
   max_global_series_per_user: int(0, 'Series in memory; 0 = any.', {
-    ...named('ingester.max-global-series-per-user'),
+    ...used('ingester.max-global-series-per-user'),
     mimirDefault: 150_000,
   }),
   max_global_series_per_metric: int(
     0,
     'Series of a metric; 0 = any.',
-    named('ingester.max-global-series-per-metric'),
+    used('ingester.max-global-series-per-metric'),
   ),
   max_global_metadata_per_user: int(
     0,
     'Metrics with metadata; 0 = any.',
-    named('ingester.max-global-metadata-per-user'),
+    used('ingester.max-global-metadata-per-user'),
   ),
   max_global_metadata_per_metric: int(
     0,
     'Metadata of a metric; 0 = any.',
-    named('ingester.max-global-metadata-per-metric'),
+    used('ingester.max-global-metadata-per-metric'),
   ),
   max_global_exemplars_per_user: int(
     0,

@@ -253,9 +253,11 @@ const INGESTER = {
     flag: 'ingester.instance-limits.max-ingestion-rate',
   }),
   'instance_limits.max_tenants': int(0, 'Most tenants; 0 = any.', {
+    ...USED,
     flag: 'ingester.instance-limits.max-tenants',
   }),
   'instance_limits.max_series': int(0, 'Most series; 0 = any.', {
+    ...USED,
     flag: 'ingester.instance-limits.max-series',
   }),
   'instance_limits.max_inflight_push_requests': int(30000, 'Most pushes at once; 0 = any.', {
@@ -269,7 +271,7 @@ const INGESTER = {
   read_path_memory_utilization_limit: size(0, 'Memory above which reads are refused.'),
   log_utilization_based_limiter_cpu_samples: bool(false, 'Logging of the limiter.'),
   limit_inflight_requests_using_grpc_method_limiter: bool(true, 'There is no gRPC listener.'),
-  ignore_series_limit_for_metric_names: list([], 'Metrics without a series limit.'),
+  ignore_series_limit_for_metric_names: list([], 'Metrics without a series limit.', USED),
   return_only_grpc_errors: bool(true, 'There is no gRPC listener.'),
   use_ingester_owned_series_for_limits: bool(false, 'Count owned series.'),
   track_ingester_owned_series: bool(false, 'Count owned series.'),

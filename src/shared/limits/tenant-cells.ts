@@ -99,11 +99,13 @@ export class TenantCells {
     Atomics.store(this.words, this.wordOf(row) + ROW_WORDS + (shard % this.shards), count)
   }
 
-  /** Series of the tenant in all shards. */
-  series(row: number): number {
-    const from = this.wordOf(row) + ROW_WORDS
+  /** Series of the tenant in some shards, such as a zone's; without them in all. */
+  series(row: number, { from, to } = { from: 0, to: this.shards }): number {
+    const first = this.wordOf(row) + ROW_WORDS
     let sum = 0
-    for (let at = from; at < from + this.shards; at++) sum += Atomics.load(this.words, at)
+    for (let shard = from; shard < Math.min(to, this.shards); shard++) {
+      sum += Atomics.load(this.words, first + shard)
+    }
     return sum
   }
 

@@ -65,7 +65,7 @@ export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from '
 export { HeadReader, type ReadBuffer } from './head/head-reader.js'
 export type { HeadStats } from './head/head-stats.js'
 export type { HistogramOutcome } from './head/histograms.js'
-export { decodeLabels } from './head/label-bytes.js'
+export { decodeLabels, encodePair } from './head/label-bytes.js'
 export {
   labelNamesSteps,
   labelValuesSteps,

@@ -263,7 +263,8 @@ export class Head implements SelectContext {
     tenant: number,
     section: Uint8Array,
     count: number,
-    bind: (id: number, ref: number) => void,
+    bind: (id: number, ref: number, index: number) => void,
+    isRefused?: (index: number) => boolean,
   ): boolean {
     const start = this.view.word(H_DEFINES)
     if (section.length > this.view.word(H_DEFINE_BYTES)) return false
@@ -275,7 +276,11 @@ export class Head implements SelectContext {
       const length = this.view.word(at + 8)
       if (length > end - at - DEFINE_HEADER_BYTES) return false
       const labels = at + DEFINE_HEADER_BYTES
-      bind(this.view.word(at), this.kernel.define(tenant, labels, length, this.view.word(at + 4)))
+      const allowed = this.view.u32[H_NO_NEW_SERIES >>> 2]!
+      if (isRefused?.(i) === true) this.allowNewSeries(false)
+      const ref = this.kernel.define(tenant, labels, length, this.view.word(at + 4))
+      this.view.u32[H_NO_NEW_SERIES >>> 2] = allowed
+      bind(this.view.word(at), ref, i)
       at = labels + ((length + 7) & ~7)
     }
     return true

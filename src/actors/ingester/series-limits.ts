@@ -1,0 +1,141 @@
+/**
+ * Whether a tenant may have one more series: the limits that Mimir's ingesters check. Asked where
+ * series are defined, and only where there is such a limit; what is there already is never refused.
+ * A series over a limit is refused until room is made: then the tenant's distributors define it anew
+ * (TenantCells.retries), as they do when the limit has changed.
+ */
+import { type Place, placeOf } from '../../shared/hashring/index.js'
+import type { Limits, TenantCells } from '../../shared/limits/index.js'
+import { METRIC_NAME } from '../../shared/model/labels.js'
+import { decodeLabels, encodePair, type Head } from '../../shared/tsdb/index.js'
+import { DEFINE_HEADER_BYTES, padTo8 } from '../../shared/wire/frames/index.js'
+import { REF_INSTANCE_LIMIT, REF_METRIC_LIMIT, REF_USER_LIMIT } from './links.js'
+import type { TenantState } from './tenants.js'
+
+/** What is asked for each series of a frame, in order. */
+export interface SeriesGate {
+  /** 0 when the series may be made, or the REF_… that says why not. */
+  refuses(index: number): number
+  /** The series was not there before, and is now. */
+  made(index: number): void
+  /** The series would have been made. */
+  refused(): void
+}
+
+/** What the gate works on. */
+export interface SeriesLimitsParts {
+  readonly head: Head
+  readonly limits: Limits
+  readonly cells: TenantCells
+  readonly shard: number
+  readonly place: Place | undefined
+  /** `ingester.instance_limits.max_series`; the runtime file may say otherwise. */
+  readonly instanceSeriesMax: number
+  /** `ingester.ignore_series_limit_for_metric_names`. */
+  readonly freeMetrics: ReadonlySet<string>
+}
+
+/** The series limits of one shard. */
+export class SeriesLimits {
+  private readonly parts: SeriesLimitsParts
+  private readonly place: Place
+
+  constructor(parts: SeriesLimitsParts) {
+    this.parts = parts
+    this.place = parts.place ?? placeOf(0, 1)
+  }
+
+  /** What threads share about tenants. */
+  get cells(): TenantCells {
+    return this.parts.cells
+  }
+
+  /** Series that the process may have, all tenants and the shards of one zone together; 0 = no limit. */
+  instanceMax(): number {
+    const { limits, instanceSeriesMax } = this.parts
+    return limits.instance('ingester').max_series ?? instanceSeriesMax
+  }
+
+  /** Brings the tenant's count in the shared cells up to date; series that went make room for others. */
+  note(tenant: TenantState, series: number): void {
+    const { cells, shard } = this.parts
+    cells.setSeries(tenant.cells, shard, series)
+    if (series < tenant.seriesCounted) cells.allowRetry(tenant.cells)
+  }
+
+  /** How many metrics may have metadata here, and how many variants one; metrics are spread over the shards. */
+  metadataBounds({ limits }: TenantState): { metrics: number; variants: number } {
+    const { memberCount } = this.place
+    return {
+      metrics: Math.ceil(limits.max_global_metadata_per_user / memberCount),
+      variants: limits.max_global_metadata_per_metric,
+    }
+  }
+
+  /** The gate of a frame's defines; undefined when nothing limits them. */
+  gate(tenant: TenantState, defines: Uint8Array, count: number): SeriesGate | undefined {
+    const { max_global_series_per_user: userMax, max_global_series_per_metric: metricMax } =
+      tenant.limits
+    const instanceMax = this.instanceMax()
+    if (userMax === 0 && metricMax === 0 && instanceMax === 0) return undefined
+    const { cells, head } = this.parts
+    const { zone, memberCount } = this.place
+    const shards = { from: zone * memberCount, to: (zone + 1) * memberCount }
+    let userLeft =
+      userMax === 0 ? Number.POSITIVE_INFINITY : userMax - cells.series(tenant.cells, shards)
+    // Series are spread evenly over the shards: each has its part of what is counted by shard.
+    const instanceShare = Math.ceil(instanceMax / memberCount)
+    let instanceLeft =
+      instanceMax === 0 ? Number.POSITIVE_INFINITY : instanceShare - head.seriesCount()
+    const metrics = metricMax === 0 ? undefined : this.metricsOf(tenant, defines, count)
+    const metricShare = Math.ceil(metricMax / memberCount)
+    return {
+      refuses: (index) => {
+        if (instanceLeft <= 0) return REF_INSTANCE_LIMIT
+        if (userLeft <= 0) return REF_USER_LIMIT
+        const metric = metrics?.[index]
+        return metric !== undefined && metric.series >= metricShare ? REF_METRIC_LIMIT : 0
+      },
+      made: (index) => {
+        userLeft--
+        instanceLeft--
+        const metric = metrics?.[index]
+        if (metric !== undefined) metric.series++
+      },
+      refused: () => cells.noteRefused(tenant.cells),
+    }
+  }
+
+  /** [define] how many series its metric has; metrics without the limit are left out. */
+  private metricsOf(
+    tenant: TenantState,
+    defines: Uint8Array,
+    count: number,
+  ): ({ series: number } | undefined)[] {
+    const { head } = this.parts
+    const byName = new Map<string, { series: number }>()
+    const metrics: ({ series: number } | undefined)[] = []
+    const view = new DataView(defines.buffer, defines.byteOffset, defines.length)
+    for (let i = 0, at = 0; i < count && at + DEFINE_HEADER_BYTES <= defines.length; i++) {
+      const from = at + DEFINE_HEADER_BYTES
+      const length = view.getUint32(at + 8, true)
+      at = from + padTo8(length)
+      if (at > defines.length) break
+      const name = decodeLabels(defines.subarray(from, from + length)).find(
+        (label) => label.name === METRIC_NAME,
+      )?.value
+      if (name === undefined || this.parts.freeMetrics.has(name)) {
+        metrics.push(undefined)
+        continue
+      }
+      let metric = byName.get(name)
+      if (metric === undefined) {
+        const pair = head.findPair(tenant.index, encodePair(METRIC_NAME, name))
+        metric = { series: pair === 0 ? 0 : head.view.postingsCount(pair) }
+        byName.set(name, metric)
+      }
+      metrics.push(metric)
+    }
+    return metrics
+  }
+}
