@@ -36,6 +36,9 @@ export interface SeriesParts {
   readonly meter: FetchMeter
 }
 
+/** No source yet. */
+const NONE = 0xffffffff
+
 /** Makes the selection; it owns the blocks from now on. */
 export function mergeSeries(parts: SeriesParts, labels: LabelTable): SelectedSeries {
   return new MergedSeries(parts, labels)
@@ -71,22 +74,23 @@ class MergedSeries implements SelectedSeries {
     this.first = new Uint32Array(total)
     this.sets = new Uint32Array(total)
     const seriesOf = new Uint32Array(labels.size().sets)
+    const order = orderOf(blocks, labels, seriesOf)
+    this.sets.set(order)
+    this.first.fill(NONE)
     const last = new Uint32Array(total)
-    let count = 0
+    let count = order.length
     let source = 0
     const take = (set: number, part: number, index: number): void => {
       this.partOf[source] = part
       this.indexIn[source] = index
-      const known = seriesOf[set]!
-      if (known !== 0) {
-        this.next[last[known - 1]!] = source
-        last[known - 1] = source++
-        return
+      if (seriesOf[set] === 0) {
+        this.sets[count] = set
+        seriesOf[set] = ++count
       }
-      this.sets[count] = set
-      this.first[count] = source
-      last[count] = source++
-      seriesOf[set] = ++count
+      const series = seriesOf[set]! - 1
+      if (this.first[series] === NONE) this.first[series] = source
+      else this.next[last[series]!] = source
+      last[series] = source++
     }
     for (const [part, block] of blocks.entries()) {
       for (let i = 0; i < block.rows.length; i++) take(block.setAt(i), part, i)
@@ -170,6 +174,38 @@ class MergedSeries implements SelectedSeries {
     this.own.set(out, columns)
     return columns
   }
+}
+
+/**
+ * The sets of all blocks in the order of their labels, in which each block has them: so chunks are
+ * read in the order of their files, and series come as they come from Prometheus. `seriesOf` gets
+ * each set's place, counted from 1.
+ */
+function orderOf(
+  blocks: readonly BlockSelection[],
+  labels: LabelTable,
+  seriesOf: Uint32Array,
+): Uint32Array {
+  let order = new Uint32Array(0)
+  for (const block of blocks) {
+    const merged = new Uint32Array(order.length + block.rows.length)
+    let count = 0
+    let at = 0
+    for (let i = 0; i < block.rows.length; i++) {
+      const set = block.setAt(i)
+      const known = seriesOf[set]!
+      if (known > 0) while (at < known) merged[count++] = order[at++]!
+      else {
+        while (at < order.length && labels.compare(order[at]!, set) < 0)
+          merged[count++] = order[at++]!
+        merged[count++] = set
+      }
+    }
+    while (at < order.length) merged[count++] = order[at++]!
+    if (count > order.length) for (let i = 0; i < count; i++) seriesOf[merged[i]!] = i + 1
+    order = merged.subarray(0, count)
+  }
+  return order
 }
 
 function clear(columns: SampleColumns): void {
