@@ -4,6 +4,7 @@
  */
 import type { Endpoint } from './handler.js'
 import * as admin from './routes/admin.js'
+import * as blocks from './routes/blocks.js'
 import * as limits from './routes/limits.js'
 import { importText, influxWrite } from './routes/lines.js'
 import { otlpMetrics } from './routes/otlp.js'
@@ -25,6 +26,9 @@ const GET_API = {
   errors: 'json',
 } as const
 const POST_API = { ...GET_API, method: 'POST' } as const
+
+/** A row that works for a tenant and answers in plain text. */
+const TENANT_TEXT = { method: 'POST', prefix: 'none', auth: true, errors: 'text' } as const
 
 const INSTANT = { path: '/api/v1/query', handler: query.instantQuery, doc: 'Instant query.' }
 const RANGE = { path: '/api/v1/query_range', handler: query.rangeQuery, doc: 'Range query.' }
@@ -229,6 +233,45 @@ export const ENDPOINTS: readonly Endpoint[] = [
     auth: true,
     handler: limits.userLimits,
     doc: 'Limits of the tenant.',
+  },
+  // Blocks
+  {
+    ...TENANT_TEXT,
+    path: '/compactor/delete_tenant',
+    handler: blocks.deleteTenant,
+    doc: 'Marks all blocks of the tenant for deletion.',
+  },
+  {
+    ...TENANT_TEXT,
+    method: 'GET',
+    path: '/compactor/delete_tenant_status',
+    handler: blocks.deleteTenantStatus,
+    doc: 'Whether blocks of a deleted tenant are left.',
+  },
+  {
+    ...TENANT_TEXT,
+    path: '/api/v1/upload/block/:block/start',
+    handler: blocks.startUpload,
+    doc: 'Begins the upload of a block; the body is its meta.json.',
+  },
+  {
+    ...TENANT_TEXT,
+    path: '/api/v1/upload/block/:block/files',
+    handler: blocks.uploadFile,
+    doc: 'Uploads a file of the block, `path=index` or `path=chunks/000001`.',
+  },
+  {
+    ...TENANT_TEXT,
+    path: '/api/v1/upload/block/:block/finish',
+    handler: blocks.finishUpload,
+    doc: 'Checks the uploaded block, and makes it visible to queries.',
+  },
+  {
+    ...TENANT_TEXT,
+    method: 'GET',
+    path: '/api/v1/upload/block/:block/check',
+    handler: blocks.checkUpload,
+    doc: 'Where the upload of a block is.',
   },
   { ...PAGE, path: '/services', handler: admin.services, doc: 'Parts of the server, their state.' },
   { ...PAGE, path: '/debug/actors', handler: admin.debugActors, doc: 'Threads and restarts.' },

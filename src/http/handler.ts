@@ -4,6 +4,7 @@
  * AppError; `server.ts` does the rest.
  */
 import type { IncomingMessage } from 'node:http'
+import type { CompactorDesk } from '../actors/compactor/client.js'
 import type { PushAnswer } from '../actors/distributor/contract.js'
 import type { QueryFrontend } from '../actors/query-frontend/query-frontend.js'
 import type { StopSignal } from '../shared/base/stop-signal.js'
@@ -112,6 +113,8 @@ export interface RuntimeView {
 
 /** What stands behind the front. */
 export interface HttpBackend {
+  /** Starts the compactor when it does not run; undefined while it cannot be reached. */
+  findCompactor(): CompactorDesk | undefined
   readonly distributors: PushSink
   readonly frontend: QueryFrontend
   /** Asks every actor; `/debug/actors` shows all of it, also what the type here leaves out. */

@@ -86,6 +86,7 @@ export async function startFront(
       hasFiles: () => true,
       print: (mode: string) => `overrides: ${mode}\n`,
     },
+    findCompactor: () => undefined,
     discarded: () => ({ label_invalid: 2 }),
     version: '0.1.0',
   }

@@ -43,6 +43,7 @@ async function start(folder: string): Promise<Running> {
     metricsText: () => system.metricsText(),
     configYaml: () => '',
     runtime: system.runtime,
+    findCompactor: system.findCompactor,
     discarded: system.discarded,
     version: '0.1.0',
   }

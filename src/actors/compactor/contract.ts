@@ -16,6 +16,8 @@ export interface CompactorConfig {
   readonly shipConcurrency: number
   /** How long shipped blocks stay local. */
   readonly retentionMs: number
+  /** Uploads of tenants that are checked at once. */
+  readonly uploadChecksMax: number
   readonly cleanupIntervalMs: number
   /** Tenants cleaned at once. */
   readonly cleanupConcurrency: number
@@ -38,4 +40,39 @@ export interface CompactorBoot {
 export interface CompactorCalls {
   /** Has a task (tasks.ts) look for work now rather than at its next time; all of them for ''. */
   wake(task: string): Promise<void>
+}
+
+/** A block that a tenant uploads. */
+export interface UploadedBlock {
+  readonly tenant: string
+  readonly ulid: string
+}
+
+/** Where an upload is. */
+export interface UploadState {
+  readonly result: 'complete' | 'uploading' | 'validating' | 'failed'
+  readonly error?: string
+}
+
+/** The block upload API; errors are AppErrors with the status of their answer. */
+export interface UploadCalls {
+  startUpload(block: UploadedBlock, meta: Uint8Array): Promise<void>
+  /** @returns a number for the calls that follow: parts in order, then the end */
+  beginUploadFile(block: UploadedBlock, path: string, size: number): Promise<number>
+  putUploadPart(file: number, bytes: Uint8Array): Promise<void>
+  endUploadFile(file: number): Promise<void>
+  abortUploadFile(file: number): Promise<void>
+  /** Resolves when the block is checked and can be queried, or the check takes long and goes on. */
+  finishUpload(block: UploadedBlock): Promise<void>
+  checkUpload(block: UploadedBlock): Promise<UploadState>
+}
+
+/** Deleting all blocks of a tenant. */
+export interface TenantCalls {
+  /** Marks the tenant; the cleaner does the rest. */
+  deleteTenant(request: { readonly tenant: string }): Promise<void>
+  /** Whether no block of it is left. */
+  tenantDeletionStatus(request: {
+    readonly tenant: string
+  }): Promise<{ readonly areBlocksDeleted: boolean }>
 }

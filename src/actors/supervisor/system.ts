@@ -14,6 +14,7 @@ import {
   MetricsRegistry,
   openMetrics,
 } from '../../shared/telemetry/index.js'
+import { type CompactorDesk, openCompactorDesk } from '../compactor/client.js'
 import { DistributorClient } from '../distributor/client.js'
 import { connectIngester, type IngesterClient } from '../ingester/client.js'
 import type { QuerierPool } from '../querier/client.js'
@@ -40,6 +41,8 @@ export interface System {
   readonly runtime: RuntimeConfigWatch
   /** Calls of a shard, over a port of its own; undefined while the shard does not run. */
   findIngester(shard: number): IngesterClient | undefined
+  /** For one request; starts the compactor when it does not run. */
+  findCompactor(): CompactorDesk | undefined
   /** Samples of a tenant that were discarded since the start, by reason. */
   discarded(tenant: string): Readonly<Record<string, number>>
   /** The text of `/metrics`. */
@@ -160,6 +163,10 @@ function systemOf(
     discarded: (tenant) => {
       const where = { label: 'user', value: tenant }
       return options.registry.sumsBy('cortex_discarded_samples_total', 'reason', where)
+    },
+    findCompactor() {
+      const port = supervisor.openPort('compactor', 0)
+      return port === undefined ? undefined : openCompactorDesk(port)
     },
     metricsText: () => {
       options.memory.show()

@@ -546,22 +546,22 @@ const BLOCKS = {
   compactor_block_upload_enabled: bool(
     false,
     'Take block uploads.',
-    named('compactor.block-upload-enabled'),
+    used('compactor.block-upload-enabled'),
   ),
   compactor_block_upload_validation_enabled: bool(
     true,
     'Check uploaded blocks.',
-    named('compactor.block-upload-validation-enabled'),
+    used('compactor.block-upload-validation-enabled'),
   ),
   compactor_block_upload_verify_chunks: bool(
     true,
     'Check their chunks.',
-    named('compactor.block-upload-verify-chunks'),
+    used('compactor.block-upload-verify-chunks'),
   ),
   compactor_block_upload_max_block_size_bytes: size(
     0,
     'Largest uploaded block; 0 = any.',
-    named('compactor.block-upload-max-block-size-bytes'),
+    used('compactor.block-upload-max-block-size-bytes'),
   ),
   store_gateway_tenant_shard_size: int(
     0,

@@ -224,7 +224,7 @@ const COMPACTOR = {
   max_opening_blocks_concurrency: int(1, 'Blocks opened at once.'),
   max_closing_blocks_concurrency: int(1, 'Blocks closed at once.'),
   symbols_flushers_concurrency: int(1, 'Symbol writers at once.'),
-  max_block_upload_validation_concurrency: int(1, 'Uploads checked at once.'),
+  max_block_upload_validation_concurrency: int(1, 'Uploads checked at once.', USED),
   update_blocks_concurrency: int(1, 'Updates at once.'),
   block_sync_concurrency: int(8, 'Blocks fetched at once.'),
   meta_sync_concurrency: int(20, 'Block descriptions read at once.'),

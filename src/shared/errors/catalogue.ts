@@ -239,6 +239,24 @@ export const ERRORS = {
     message: 'which blocks the bucket has is not known yet: {text}',
   },
   'chunk-corrupt': { status: 500, type: 'internal', retryable: false, message: '{text}' },
+  'block-upload-complete': {
+    status: 409,
+    type: 'bad_data',
+    retryable: false,
+    message: 'block {block} exists already',
+  },
+  'block-upload-busy': {
+    status: 429,
+    type: 'too_many_requests',
+    retryable: true,
+    message: '{text}',
+  },
+  'block-past-retention': {
+    status: 422,
+    type: 'bad_data',
+    retryable: false,
+    message: 'block {block} ends at {maxTime}, before the retention period',
+  },
   'bucket-not-found': {
     status: 404,
     type: 'not_found',
