@@ -41,6 +41,8 @@ export class FakeDisk implements Disk {
   fault: (call: DiskCall) => DiskFault = () => undefined
   /** Time of changes, ms since the epoch. */
   now: () => number = () => 0
+  /** What `freeBytes` says. */
+  free = Number.POSITIVE_INFINITY
   /** Calls so far, for tests that count. */
   readonly calls: DiskCall[] = []
   private entries = new Map<string, Inode>()
@@ -137,6 +139,10 @@ export class FakeDisk implements Disk {
     for (const [key, inode] of this.entries) {
       if (folderOf(key) === path) this.syncedEntries.set(key, inode)
     }
+  }
+
+  freeBytes(): number {
+    return this.free
   }
 
   replaceFile(path: string, bytes: Uint8Array): void {

@@ -42,6 +42,7 @@ const disk: Disk = {
   findFacts: () => undefined,
   link: () => 'impossible',
   removeEmptyFolder: () => false,
+  freeBytes: () => Number.POSITIVE_INFINITY,
   rename() {},
   remove() {},
   syncFolder() {},

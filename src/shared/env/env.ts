@@ -78,6 +78,8 @@ export interface Disk {
   remove(path: string): void
   /** fsync of a folder, after a rename or create in it. */
   syncFolder(path: string): void
+  /** Bytes that can still be written where a folder lies. */
+  freeBytes(folder: string): number
   /** Writes a temporary file, syncs, renames over the target, syncs the folder. */
   replaceFile(path: string, bytes: Uint8Array): void
 }

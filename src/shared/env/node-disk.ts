@@ -30,6 +30,11 @@ export function nodeDisk(): Disk {
     remove: (path) =>
       tried('remove', path, () => fs.rmSync(path, { recursive: true, force: true })),
     syncFolder,
+    freeBytes: (folder) =>
+      tried('look at', folder, () => {
+        const { bavail, bsize } = fs.statfsSync(folder)
+        return bavail * bsize
+      }),
     replaceFile,
   }
 }

@@ -306,6 +306,97 @@ export const METRICS = {
     help: 'Series read by queries, per tenant.',
     labels: ['user'],
   },
+  cortex_compactor_runs_started_total: {
+    type: 'counter',
+    help: 'Runs of the compactor over all tenants that began.',
+    labels: [],
+  },
+  cortex_compactor_runs_completed_total: {
+    type: 'counter',
+    help: 'Runs of the compactor that did all they had to.',
+    labels: [],
+  },
+  cortex_compactor_runs_failed_total: {
+    type: 'counter',
+    help: 'Runs of the compactor with an error, by reason.',
+    labels: ['reason'],
+  },
+  cortex_compactor_last_successful_run_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the compactor last did all it had to.',
+    labels: [],
+  },
+  cortex_compactor_tenants_discovered: {
+    type: 'gauge',
+    help: 'Tenants that the last run found in the bucket.',
+    labels: [],
+  },
+  cortex_compactor_tenants_skipped: {
+    type: 'gauge',
+    help: 'Tenants that the last run left to others.',
+    labels: [],
+  },
+  cortex_compactor_tenants_processing_succeeded: {
+    type: 'gauge',
+    help: 'Tenants that the last run compacted.',
+    labels: [],
+  },
+  cortex_compactor_tenants_processing_failed: {
+    type: 'gauge',
+    help: 'Tenants that the last run failed on.',
+    labels: [],
+  },
+  cortex_compactor_meta_syncs_total: {
+    type: 'counter',
+    help: 'Times that a tenant was read before its compactions were planned.',
+    labels: [],
+  },
+  cortex_compactor_group_compactions_total: {
+    type: 'counter',
+    help: 'Compactions done.',
+    labels: [],
+  },
+  cortex_compactor_group_compaction_runs_started_total: {
+    type: 'counter',
+    help: 'Compactions that began.',
+    labels: [],
+  },
+  cortex_compactor_group_compaction_runs_completed_total: {
+    type: 'counter',
+    help: 'Compactions that came to their end.',
+    labels: [],
+  },
+  cortex_compactor_group_compactions_failures_total: {
+    type: 'counter',
+    help: 'Compactions that failed.',
+    labels: [],
+  },
+  cortex_compactor_disk_out_of_space_errors_total: {
+    type: 'counter',
+    help: 'Compactions that were not begun for want of disk space.',
+    labels: [],
+  },
+  cortex_compactor_blocks_marked_for_no_compaction_total: {
+    type: 'counter',
+    help: 'Damaged blocks that were kept out of compactions, by reason.',
+    labels: ['reason'],
+  },
+  prometheus_tsdb_compaction_duration_seconds: {
+    type: 'histogram',
+    help: 'Time that compactions took.',
+    labels: [],
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192],
+  },
+  nilo_compactor_planned_jobs: {
+    type: 'gauge',
+    help: 'Compactions that can be done now.',
+    labels: ['user'],
+  },
+  cortex_compactor_blocks_marked_for_deletion_total: {
+    type: 'counter',
+    help: 'Blocks marked for deletion, by reason.',
+    labels: ['reason'],
+  },
   thanos_objstore_bucket_operations_total: {
     type: 'counter',
     help: 'Operations against a bucket, every try counted.',

@@ -1,0 +1,379 @@
+/**
+ * Compacts the blocks of all tenants, as Mimir's compactor does: read what the bucket has, plan, run
+ * jobs until none is left or the tenant's time is over. A damaged source is set aside with a mark
+ * (no-compact-mark.json) and listed at /debug/damage; all else goes on.
+ */
+import {
+  findTenantDeletion,
+  listTenants,
+  markNoCompact,
+  type NoCompactReason,
+  scanTenant,
+} from '../../shared/blocks/index.js'
+import type { Bucket } from '../../shared/bucket/index.js'
+import type { Env } from '../../shared/env/index.js'
+import { AppError } from '../../shared/errors/index.js'
+import type { Limits } from '../../shared/limits/index.js'
+import { verifyBlock } from '../../shared/tsdb/index.js'
+import type { BlockListCalls } from '../supervisor/contract.js'
+import { findDuplicates } from './duplicates.js'
+import { MetaCache } from './meta-cache.js'
+import { type CompactionJob, type PlanBlock, type PlanOptions, planJobs } from './plan.js'
+import { markSources, openSource, runJob } from './run.js'
+import type { Task, TaskContext } from './task-loop.js'
+
+/** What compacting works on. */
+export interface CompactionParts {
+  readonly env: Env
+  readonly bucket: Bucket
+  readonly list: Pick<BlockListCalls, 'blocks' | 'changeBlocks'>
+  readonly limits: Pick<Limits, 'of'>
+  readonly config: CompactionConfig
+}
+
+/** Mimir's keys `compactor.*` of compacting. */
+export interface CompactionConfig {
+  /** Folder for what is being made; removed at the start. */
+  readonly scratchDir: string
+  readonly blockRangesMs: readonly number[]
+  readonly compactionIntervalMs: number
+  /** Jobs at once. */
+  readonly compactionConcurrency: number
+  /** Tries of a job in one run. */
+  readonly compactionRetries: number
+  readonly firstLevelWaitMs: number
+  /** For one tenant in one run. */
+  readonly maxCompactionTimeMs: number
+  readonly jobsOrder: PlanOptions['order']
+  /** Descriptions of blocks read at once. */
+  readonly metaSyncConcurrency: number
+  /** Empty: all. */
+  readonly enabledTenants: readonly string[]
+  readonly disabledTenants: readonly string[]
+}
+
+/** A block that cannot be compacted. */
+export interface DamagedBlock {
+  readonly tenant: string
+  readonly block: string
+  readonly reason: NoCompactReason
+  readonly text: string
+  /** ms since the epoch. */
+  readonly since: number
+}
+
+/** A job that runs or has run. */
+export interface JobReport {
+  readonly tenant: string
+  readonly job: string
+  readonly sources: readonly string[]
+  readonly state: 'running' | 'done' | 'failed'
+  /** 0 to 1. */
+  readonly share: number
+  /** ms since the epoch. */
+  readonly started: number
+  readonly tookMs: number
+  /** Blocks that came out, or what went wrong. */
+  readonly result: string
+}
+
+const REPORTS_MAX = 100
+const DAMAGED_MAX = 1000
+/** Progress is told to the log at most so often. */
+const LOG_EVERY_MS = 30_000
+
+/** Compacts blocks. */
+export class Compactions {
+  private readonly parts: CompactionParts
+  private readonly metas: MetaCache
+  private readonly reports: JobReport[] = []
+  private readonly damaged = new Map<string, DamagedBlock>()
+  private number = 0
+
+  constructor(parts: CompactionParts) {
+    this.parts = parts
+    this.metas = new MetaCache(parts.bucket, parts.config.metaSyncConcurrency)
+    parts.env.disk.remove(parts.config.scratchDir)
+  }
+
+  /** The row of tasks.ts. */
+  task(): Task {
+    const everyMs = this.parts.config.compactionIntervalMs
+    return { name: 'compact', everyMs, run: (context) => this.run(context) }
+  }
+
+  /** Jobs, newest first; at most REPORTS_MAX. */
+  jobs(): readonly JobReport[] {
+    return this.reports
+  }
+
+  /** Blocks that were set aside. */
+  damagedBlocks(): readonly DamagedBlock[] {
+    return [...this.damaged.values()]
+  }
+
+  /** Compacts all tenants once. @throws the first error, after all were tried */
+  async run(context: TaskContext): Promise<void> {
+    const { env, bucket } = this.parts
+    const { metrics } = env
+    metrics.cell('cortex_compactor_runs_started_total').add(1)
+    const errors: unknown[] = []
+    try {
+      const all = await listTenants(bucket)
+      const tenants = all.filter((tenant) => this.isOwn(tenant))
+      metrics.cell('cortex_compactor_tenants_discovered').set(all.length)
+      metrics.cell('cortex_compactor_tenants_skipped').set(all.length - tenants.length)
+      metrics.cell('cortex_compactor_tenants_processing_succeeded').set(0)
+      metrics.cell('cortex_compactor_tenants_processing_failed').set(0)
+      for (const tenant of tenants) {
+        if (context.isStopping()) return
+        await this.tryTenant(tenant, context, errors)
+      }
+    } catch (error) {
+      errors.push(error)
+    }
+    if (errors.length > 0) {
+      metrics.cell('cortex_compactor_runs_failed_total', 'error').add(1)
+      throw errors[0]
+    }
+    metrics.cell('cortex_compactor_runs_completed_total').add(1)
+    metrics
+      .cell('cortex_compactor_last_successful_run_timestamp_seconds')
+      .set(env.clock.now() / 1000)
+  }
+
+  /** The jobs that there are now. @throws AppError of the bucket */
+  async plan(tenant: string): Promise<CompactionJob[]> {
+    return planJobs(await this.read(tenant), this.planOptions(tenant))
+  }
+
+  private isOwn(tenant: string): boolean {
+    const { enabledTenants, disabledTenants } = this.parts.config
+    if (disabledTenants.includes(tenant)) return false
+    return enabledTenants.length === 0 || enabledTenants.includes(tenant)
+  }
+
+  private async tryTenant(tenant: string, context: TaskContext, errors: unknown[]): Promise<void> {
+    const { env, bucket } = this.parts
+    try {
+      const mark = await findTenantDeletion(bucket, tenant)
+      if (mark === undefined && !(await this.compactTenant(tenant, context))) {
+        throw new Error(`compactions of tenant ${tenant} failed`)
+      }
+      env.metrics.cell('cortex_compactor_tenants_processing_succeeded').add(1)
+    } catch (error) {
+      errors.push(error)
+      env.metrics.cell('cortex_compactor_tenants_processing_failed').add(1)
+      env.log.warn('compacting a tenant failed, it is tried again', { tenant, err: String(error) })
+    }
+  }
+
+  /** Runs jobs until there is none; false when some failed. */
+  private async compactTenant(tenant: string, context: TaskContext): Promise<boolean> {
+    const { env, config } = this.parts
+    const until = env.clock.monotonic() + config.maxCompactionTimeMs
+    const failed = new Set<string>()
+    for (;;) {
+      await context.giveWay()
+      const planned = await this.plan(tenant)
+      const jobs = planned.filter((job) => !failed.has(job.key))
+      env.metrics.cell('nilo_compactor_planned_jobs', tenant).set(planned.length)
+      if (jobs.length === 0 || context.isStopping()) break
+      if (env.clock.monotonic() > until) break
+      const now = jobs.slice(0, Math.max(1, config.compactionConcurrency))
+      const results = await Promise.all(now.map((job) => this.runJob(tenant, job, context)))
+      for (const [i, isDone] of results.entries()) if (!isDone) failed.add(now[i]!.key)
+      if (context.isStopping()) break
+    }
+    this.metas.forget(tenant)
+    return failed.size === 0 || context.isStopping()
+  }
+
+  /** What the bucket has of a tenant and may be compacted; duplicates are marked. */
+  private async read(tenant: string): Promise<PlanBlock[]> {
+    const { env, bucket, list, limits } = this.parts
+    env.metrics.cell('cortex_compactor_meta_syncs_total').add(1)
+    const { index, noCompact } = await scanTenant(bucket, tenant, { env })
+    const marked = new Set(index.block_deletion_marks.map((mark) => mark.block_id))
+    const lookback = limits.of(tenant).compactor_max_lookback
+    const oldest = lookback > 0 ? env.clock.now() - lookback : Number.NEGATIVE_INFINITY
+    const there = index.blocks.filter(
+      (block) =>
+        !marked.has(block.block_id) && !noCompact.has(block.block_id) && block.max_time >= oldest,
+    )
+    const metas = await this.metas.read(
+      tenant,
+      there.map((block) => block.block_id),
+    )
+    const duplicates = [...findDuplicates([...metas.values()])]
+    if (duplicates.length > 0) {
+      env.log.info('blocks whose samples others have are removed', {
+        tenant,
+        blocks: duplicates.join(','),
+      })
+      await list.changeBlocks({ tenant, remove: duplicates })
+      await markSources(this.parts, tenant, duplicates)
+      for (const ulid of duplicates) metas.delete(ulid)
+    }
+    return there.flatMap((block) => {
+      const meta = metas.get(block.block_id)
+      return meta === undefined ? [] : [{ meta, uploadedAt: block.uploaded_at * 1000 }]
+    })
+  }
+
+  private planOptions(tenant: string): PlanOptions {
+    const { env, limits, config } = this.parts
+    const row = limits.of(tenant)
+    return {
+      ranges: config.blockRangesMs,
+      shards: row.compactor_split_and_merge_shards,
+      splitGroups: row.compactor_split_groups,
+      now: env.clock.now(),
+      firstLevelWaitMs: config.firstLevelWaitMs,
+      order: config.jobsOrder,
+    }
+  }
+
+  /** Runs a job with its retries; true when the plan may go on with its results. */
+  private async runJob(tenant: string, job: CompactionJob, context: TaskContext): Promise<boolean> {
+    const { env, config } = this.parts
+    for (let tries = 1; ; tries++) {
+      // After a failure local copies are left alone: they may be what is damaged.
+      const isLast = tries >= Math.max(2, config.compactionRetries)
+      const error = await this.tryJob(tenant, job, context, tries === 1)
+      if (error === undefined) return true
+      if (context.isStopping()) return false
+      const bad = tries > 1 ? await this.findDamaged(tenant, job, error) : undefined
+      if (bad !== undefined) {
+        await this.setAside(tenant, bad.ulid, bad.error)
+        return true
+      }
+      if (isLast) return false
+      await env.timers.sleep(Math.min(10_000, 500 * 2 ** tries))
+    }
+  }
+
+  /** One try; gives the error. */
+  private async tryJob(
+    tenant: string,
+    job: CompactionJob,
+    context: TaskContext,
+    readsLocal: boolean,
+  ): Promise<unknown> {
+    const { env, bucket, list, limits, config } = this.parts
+    const { metrics, log } = env
+    const at = this.begin(tenant, job)
+    const started = env.clock.monotonic()
+    let logged = started
+    metrics.cell('cortex_compactor_group_compaction_runs_started_total').add(1)
+    try {
+      const made = await runJob(
+        {
+          env,
+          bucket,
+          list,
+          readsLocal,
+          scratch: `${config.scratchDir}/${this.number++}`,
+          shards: limits.of(tenant).compactor_split_and_merge_shards,
+          pause: () => this.pause(context),
+          progress: (share) => {
+            at.update({ share, tookMs: env.clock.monotonic() - started })
+            if (env.clock.monotonic() - logged < LOG_EVERY_MS) return
+            logged = env.clock.monotonic()
+            log.info('compaction goes on', { tenant, job: job.key, share: share.toFixed(2) })
+          },
+        },
+        tenant,
+        job,
+      )
+      const tookMs = env.clock.monotonic() - started
+      metrics.cell('cortex_compactor_group_compaction_runs_completed_total').add(1)
+      metrics.cell('cortex_compactor_group_compactions_total').add(1)
+      metrics.histogram('prometheus_tsdb_compaction_duration_seconds').observe(tookMs / 1000)
+      const result = made.map((meta) => meta.ulid).join(' ')
+      at.update({ state: 'done', share: 1, tookMs, result })
+      log.info('blocks compacted', { tenant, job: job.key, result, took_ms: Math.round(tookMs) })
+      return undefined
+    } catch (error) {
+      const tookMs = env.clock.monotonic() - started
+      at.update({ state: 'failed', tookMs, result: String(error) })
+      if (context.isStopping()) return error
+      metrics.cell('cortex_compactor_group_compactions_failures_total').add(1)
+      log.warn('compaction failed', { tenant, job: job.key, err: String(error) })
+      return error
+    }
+  }
+
+  /** A safe point: stops here when the actor is to stop. */
+  private async pause(context: TaskContext): Promise<void> {
+    await context.giveWay()
+    if (context.isStopping()) throw new AppError('shutting-down')
+  }
+
+  /** The source that an error is about; found by reading all of them when the error does not say. */
+  private async findDamaged(
+    tenant: string,
+    job: CompactionJob,
+    error: unknown,
+  ): Promise<{ ulid: string; error: AppError } | undefined> {
+    if (!(error instanceof AppError)) return undefined
+    const sources = job.blocks.map(({ meta }) => meta.ulid)
+    if (error.id === 'block-damaged') {
+      const ulid = sources.find((source) => String(error.details.block).includes(source))
+      return ulid === undefined ? undefined : { ulid, error }
+    }
+    if (error.id !== 'chunk-corrupt') return undefined
+    const scratch = `${this.parts.config.scratchDir}/search`
+    try {
+      for (const ulid of sources) {
+        const block = await openSource({ ...this.parts, scratch }, tenant, { ulid })
+        const report = await verifyBlock(block, { samples: true }).finally(() => block.close())
+        if (report.problems.length > 0) return { ulid, error }
+      }
+      return undefined
+    } finally {
+      this.parts.env.disk.remove(scratch)
+    }
+  }
+
+  /** Keeps a damaged block out of compactions; queries go on with what of it can be read. */
+  private async setAside(tenant: string, ulid: string, error: AppError): Promise<void> {
+    const { env, bucket } = this.parts
+    const isOrder = /chunks of series .* are out of order/.test(error.message)
+    const reason = isOrder ? 'block-index-out-of-order-chunk' : 'critical'
+    const now = env.clock.now()
+    const details = error.message
+    await markNoCompact(bucket, { tenant, ulid }, { now, reason, details })
+    env.metrics.cell('cortex_compactor_blocks_marked_for_no_compaction_total', reason).add(1)
+    env.log.error('a damaged block is kept out of compactions', {
+      tenant,
+      block: ulid,
+      reason,
+      err: error.message,
+    })
+    if (this.damaged.size >= DAMAGED_MAX) return
+    this.damaged.set(ulid, { tenant, block: ulid, reason, text: error.message, since: now })
+  }
+
+  private begin(tenant: string, job: CompactionJob): { update(change: Partial<JobReport>): void } {
+    let report: JobReport = {
+      tenant,
+      job: job.key,
+      sources: job.blocks.map(({ meta }) => meta.ulid),
+      state: 'running',
+      share: 0,
+      started: this.parts.env.clock.now(),
+      tookMs: 0,
+      result: '',
+    }
+    this.reports.unshift(report)
+    if (this.reports.length > REPORTS_MAX) this.reports.pop()
+    return {
+      update: (change) => {
+        const at = this.reports.indexOf(report)
+        report = { ...report, ...change }
+        if (at >= 0) this.reports[at] = report
+      },
+    }
+  }
+}
