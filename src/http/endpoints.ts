@@ -5,6 +5,7 @@
 import type { Endpoint } from './handler.js'
 import * as admin from './routes/admin.js'
 import * as blocks from './routes/blocks.js'
+import * as compactor from './routes/compactor.js'
 import * as limits from './routes/limits.js'
 import { importText, influxWrite } from './routes/lines.js'
 import { otlpMetrics } from './routes/otlp.js'
@@ -279,7 +280,19 @@ export const ENDPOINTS: readonly Endpoint[] = [
     ...PAGE,
     path: '/debug/damage',
     handler: admin.debugDamage,
-    doc: 'What of the data could not be read at the last start, and what was lost.',
+    doc: 'What of the data could not be read: at the last start, and blocks since.',
+  },
+  {
+    ...PAGE,
+    path: '/debug/compactions',
+    handler: compactor.compactions,
+    doc: 'Compactions with their progress, and damaged blocks that are kept out of them.',
+  },
+  {
+    ...PAGE,
+    path: '/compactor/tenant/:tenant/planned_jobs',
+    handler: compactor.plannedJobs,
+    doc: 'Compactions of a tenant that can be done now.',
   },
   { ...PAGE, path: '/debug/queries', handler: queries.debugQueries, doc: 'Queries in hand.' },
   {

@@ -1,8 +1,16 @@
 /** What others hold of a compactor: its calls over a message port. */
+import { isAbsolute, join } from 'node:path'
 import { type Client, connect, disconnect } from '../../shared/actor/index.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import type { Config } from '../../shared/config/index.js'
-import type { CompactorCalls, CompactorConfig, TenantCalls, UploadCalls } from './contract.js'
+import { fail } from '../../shared/errors/index.js'
+import type {
+  CompactionConfig,
+  CompactorCalls,
+  CompactorConfig,
+  TenantCalls,
+  UploadCalls,
+} from './contract.js'
 
 /** Control calls only ask. */
 const CALL_DEADLINE_MS = 5_000
@@ -17,6 +25,7 @@ const BUCKET_DEADLINES_MS = {
   endUploadFile: 3600_000,
   finishUpload: 600_000,
   checkUpload: 120_000,
+  plannedJobs: 120_000,
 }
 
 /** The calls of a compactor. */
@@ -59,5 +68,31 @@ export function compactorConfigOf(config: Config): CompactorConfig {
     cleanupConcurrency: config['compactor.cleanup_concurrency'],
     deletionDelayMs: config['compactor.deletion_delay'],
     tenantCleanupDelayMs: config['compactor.tenant_cleanup_delay'],
+    compaction: compactionConfigOf(config),
+  }
+}
+
+function compactionConfigOf(config: Config): CompactionConfig {
+  const ranges = config['compactor.block_ranges']
+  const isNested = ranges.every(
+    (range, i) => range > 0 && (i === 0 || range % ranges[i - 1]! === 0),
+  )
+  if (!isNested || ranges.length === 0) {
+    const text = 'compactor.block_ranges: each range must be a multiple of the one before'
+    throw fail('config-invalid', { text })
+  }
+  const scratch = config['compactor.data_dir']
+  return {
+    scratchDir: isAbsolute(scratch) ? scratch : join(config['data.dir'], scratch),
+    blockRangesMs: ranges,
+    compactionIntervalMs: config['compactor.compaction_interval'],
+    compactionConcurrency: config['compactor.compaction_concurrency'],
+    compactionRetries: config['compactor.compaction_retries'],
+    firstLevelWaitMs: config['compactor.first_level_compaction_wait_period'],
+    maxCompactionTimeMs: config['compactor.max_compaction_time'],
+    jobsOrder: config['compactor.compaction_jobs_order'],
+    metaSyncConcurrency: config['compactor.meta_sync_concurrency'],
+    enabledTenants: config['compactor.enabled_tenants'],
+    disabledTenants: config['compactor.disabled_tenants'],
   }
 }

@@ -7,7 +7,6 @@ import {
   findTenantDeletion,
   listTenants,
   markNoCompact,
-  type NoCompactReason,
   scanTenant,
 } from '../../shared/blocks/index.js'
 import type { Bucket } from '../../shared/bucket/index.js'
@@ -16,6 +15,13 @@ import { AppError } from '../../shared/errors/index.js'
 import type { Limits } from '../../shared/limits/index.js'
 import { verifyBlock } from '../../shared/tsdb/index.js'
 import type { BlockListCalls } from '../supervisor/contract.js'
+import type {
+  CompactionConfig,
+  CompactorCalls,
+  DamagedBlock,
+  JobReport,
+  PlannedJob,
+} from './contract.js'
 import { findDuplicates } from './duplicates.js'
 import { MetaCache } from './meta-cache.js'
 import { type CompactionJob, type PlanBlock, type PlanOptions, planJobs } from './plan.js'
@@ -29,52 +35,6 @@ export interface CompactionParts {
   readonly list: Pick<BlockListCalls, 'blocks' | 'changeBlocks'>
   readonly limits: Pick<Limits, 'of'>
   readonly config: CompactionConfig
-}
-
-/** Mimir's keys `compactor.*` of compacting. */
-export interface CompactionConfig {
-  /** Folder for what is being made; removed at the start. */
-  readonly scratchDir: string
-  readonly blockRangesMs: readonly number[]
-  readonly compactionIntervalMs: number
-  /** Jobs at once. */
-  readonly compactionConcurrency: number
-  /** Tries of a job in one run. */
-  readonly compactionRetries: number
-  readonly firstLevelWaitMs: number
-  /** For one tenant in one run. */
-  readonly maxCompactionTimeMs: number
-  readonly jobsOrder: PlanOptions['order']
-  /** Descriptions of blocks read at once. */
-  readonly metaSyncConcurrency: number
-  /** Empty: all. */
-  readonly enabledTenants: readonly string[]
-  readonly disabledTenants: readonly string[]
-}
-
-/** A block that cannot be compacted. */
-export interface DamagedBlock {
-  readonly tenant: string
-  readonly block: string
-  readonly reason: NoCompactReason
-  readonly text: string
-  /** ms since the epoch. */
-  readonly since: number
-}
-
-/** A job that runs or has run. */
-export interface JobReport {
-  readonly tenant: string
-  readonly job: string
-  readonly sources: readonly string[]
-  readonly state: 'running' | 'done' | 'failed'
-  /** 0 to 1. */
-  readonly share: number
-  /** ms since the epoch. */
-  readonly started: number
-  readonly tookMs: number
-  /** Blocks that came out, or what went wrong. */
-  readonly result: string
 }
 
 const REPORTS_MAX = 100
@@ -142,8 +102,25 @@ export class Compactions {
       .set(env.clock.now() / 1000)
   }
 
-  /** The jobs that there are now. @throws AppError of the bucket */
-  async plan(tenant: string): Promise<CompactionJob[]> {
+  /** What others may ask. */
+  calls(): Pick<CompactorCalls, 'compactions' | 'plannedJobs'> {
+    return {
+      compactions: async () => ({ jobs: this.reports, damaged: this.damagedBlocks() }),
+      plannedJobs: async ({ tenant }) => (await this.plan(tenant)).map(plannedJob),
+    }
+  }
+
+  /** For `/debug/actors`. */
+  details(): Record<string, string | number> {
+    const running = this.reports.filter(({ state }) => state === 'running')
+    return {
+      compacting: running.map(({ tenant, job }) => `${tenant}: ${job}`).join('; '),
+      compactions_listed: this.reports.length,
+      damaged_blocks: this.damaged.size,
+    }
+  }
+
+  private async plan(tenant: string): Promise<CompactionJob[]> {
     return planJobs(await this.read(tenant), this.planOptions(tenant))
   }
 
@@ -376,4 +353,14 @@ export class Compactions {
       },
     }
   }
+}
+
+function plannedJob(job: CompactionJob): PlannedJob {
+  const { key, stage, shard, rangeStart, rangeEnd, blocks } = job
+  const ulids = blocks.map(({ meta }) => meta.ulid)
+  const times = {
+    min_time: new Date(rangeStart).toISOString(),
+    max_time: new Date(rangeEnd).toISOString(),
+  }
+  return { key, stage, shard, ...times, blocks: ulids }
 }

@@ -8,7 +8,7 @@ import { type Task, type TaskContext, TaskLoop } from './task-loop.js'
 
 /** One compactor. */
 export class Compactor {
-  readonly calls: CompactorCalls
+  readonly calls: Omit<CompactorCalls, 'compactions' | 'plannedJobs'>
   private readonly loops = new Map<string, TaskLoop>()
   private isStopping = false
 

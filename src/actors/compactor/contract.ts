@@ -3,6 +3,7 @@
  * does what its list of tasks says (tasks.ts). It starts with its first work.
  */
 
+import type { NoCompactReason } from '../../shared/blocks/index.js'
 import type { BucketConfig } from '../../shared/bucket/index.js'
 import type { LimitsData } from '../../shared/limits/index.js'
 
@@ -25,6 +26,71 @@ export interface CompactorConfig {
   readonly deletionDelayMs: number
   /** From a deleted tenant's last block to its last file. */
   readonly tenantCleanupDelayMs: number
+  readonly compaction: CompactionConfig
+}
+
+/** Mimir's keys `compactor.*` of compacting. */
+export interface CompactionConfig {
+  /** Folder for what is being made; removed at the start. */
+  readonly scratchDir: string
+  readonly blockRangesMs: readonly number[]
+  readonly compactionIntervalMs: number
+  /** Jobs at once. */
+  readonly compactionConcurrency: number
+  /** Tries of a job in one run. */
+  readonly compactionRetries: number
+  readonly firstLevelWaitMs: number
+  /** For one tenant in one run. */
+  readonly maxCompactionTimeMs: number
+  readonly jobsOrder: 'smallest-range-oldest-blocks-first' | 'newest-blocks-first'
+  /** Descriptions of blocks read at once. */
+  readonly metaSyncConcurrency: number
+  /** Empty: all. */
+  readonly enabledTenants: readonly string[]
+  readonly disabledTenants: readonly string[]
+}
+
+/** A block that cannot be compacted. */
+export interface DamagedBlock {
+  readonly tenant: string
+  readonly block: string
+  readonly reason: NoCompactReason
+  readonly text: string
+  /** ms since the epoch. */
+  readonly since: number
+}
+
+/** A job that runs or has run. */
+export interface JobReport {
+  readonly tenant: string
+  readonly job: string
+  readonly sources: readonly string[]
+  readonly state: 'running' | 'done' | 'failed'
+  /** 0 to 1. */
+  readonly share: number
+  /** ms since the epoch. */
+  readonly started: number
+  readonly tookMs: number
+  /** Blocks that came out, or what went wrong. */
+  readonly result: string
+}
+
+/** A job that can be done now. */
+export interface PlannedJob {
+  readonly key: string
+  readonly stage: 'split' | 'merge'
+  readonly shard: string
+  /** The range, ISO 8601, its end exclusive. */
+  readonly min_time: string
+  readonly max_time: string
+  readonly blocks: readonly string[]
+}
+
+/** What was compacted, and what could not be. */
+export interface CompactionsStatus {
+  /** Newest first. */
+  readonly jobs: readonly JobReport[]
+  readonly damaged: readonly DamagedBlock[]
 }
 
 /** What a compactor is built from; plain data that can be posted. */
@@ -40,6 +106,10 @@ export interface CompactorBoot {
 export interface CompactorCalls {
   /** Has a task (tasks.ts) look for work now rather than at its next time; all of them for ''. */
   wake(task: string): Promise<void>
+  /** Compactions that run or have run, and blocks that cannot be compacted. */
+  compactions(): Promise<CompactionsStatus>
+  /** Reads the bucket, and says what there is to compact. */
+  plannedJobs(request: { readonly tenant: string }): Promise<PlannedJob[]>
 }
 
 /** A block that a tenant uploads. */

@@ -7,6 +7,7 @@ import type { Env } from '../../shared/env/index.js'
 import type { Limits } from '../../shared/limits/index.js'
 import type { BlockListCalls } from '../supervisor/contract.js'
 import { Cleaner } from './cleaner.js'
+import type { Compactions } from './compaction.js'
 import type { CompactorBoot } from './contract.js'
 import { Shipper } from './shipper.js'
 import type { Task } from './task-loop.js'
@@ -18,13 +19,16 @@ export interface TaskParts {
   readonly bucket: Bucket
   readonly list: BlockListCalls
   readonly limits: Limits
+  readonly compactions: Compactions
 }
 
 /** The tasks of a compactor. */
-export function compactorTasks({ env, boot, bucket, list, limits }: TaskParts): Task[] {
+export function compactorTasks(parts: TaskParts): Task[] {
+  const { env, boot, bucket, list, limits } = parts
   const { config } = boot
   return [
     new Shipper({ env, bucket, list, config }).task(),
     new Cleaner({ env, bucket, list, limits, config }).task(),
+    parts.compactions.task(),
   ]
 }

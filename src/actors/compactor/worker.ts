@@ -1,9 +1,11 @@
 /** The thread of a compactor. */
 import { runActor } from '../../shared/actor/index.js'
 import { openBucket } from '../../shared/bucket/index.js'
+import { lowerThreadPriority } from '../../shared/env/index.js'
 import { Limits, type LimitsData } from '../../shared/limits/index.js'
 import { connectMain } from '../supervisor/client.js'
 import { BlockUploads } from './block-uploads.js'
+import { Compactions } from './compaction.js'
 import { Compactor } from './compactor.js'
 import type { CompactorBoot } from './contract.js'
 import { compactorTasks } from './tasks.js'
@@ -14,15 +16,31 @@ runActor<CompactorBoot>(async (env, boot, host) => {
   const bucket = await openBucket(bucketConfig, { dataDir, component: 'compactor' }, env)
   const list = connectMain(host.open('main', 0))
   const limits = new Limits(boot.limits)
-  const compactor = new Compactor(env, boot, compactorTasks({ env, boot, bucket, list, limits }))
+  const config = boot.config.compaction
+  const compactions = new Compactions({ env, bucket, list, limits, config })
+  const parts = { env, boot, bucket, list, limits, compactions }
+  const compactor = new Compactor(env, boot, compactorTasks(parts))
   const folder = `${dataDir}/compactor-${boot.index}/uploads`
   const checksMax = boot.config.uploadChecksMax
   const uploads = new BlockUploads({ env, bucket, list, limits, folder, checksMax })
   const wake = () => void compactor.calls.wake('')
+  // Intake and queries go first where cores are short.
+  lowerThreadPriority()
   compactor.start()
   return {
     turn: () => false,
-    calls: { ...compactor.calls, ...tenantCalls(bucket, env, wake), ...uploads.calls() },
+    calls: {
+      ...compactor.calls,
+      ...tenantCalls(bucket, env, wake),
+      ...uploads.calls(),
+      ...compactions.calls(),
+    },
+    status: () => ({
+      readyPercent: 100,
+      isServing: true,
+      details: compactions.details(),
+      damage: compactions.damagedBlocks().map((block) => ({ ...block })),
+    }),
     apply: (settings) => void limits.take(settings as LimitsData),
     async drain() {
       uploads.close()

@@ -130,7 +130,8 @@ function blockOf(request: HttpRequest): { tenant: string; ulid: string } {
   return { tenant: request.tenant, ulid }
 }
 
-async function withCompactor(
+/** Runs a question to the compactor over a connection of its own. @throws AppError `actor-down` */
+export async function withCompactor(
   front: Front,
   run: (desk: CompactorDesk) => Promise<Reply>,
 ): Promise<Reply> {

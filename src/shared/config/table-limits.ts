@@ -520,9 +520,9 @@ const BLOCKS = {
   compactor_split_and_merge_shards: int(
     0,
     'Shards of a compaction; 0 = one.',
-    named('compactor.split-and-merge-shards'),
+    used('compactor.split-and-merge-shards'),
   ),
-  compactor_split_groups: int(1, 'Groups of a split.', named('compactor.split-groups')),
+  compactor_split_groups: int(1, 'Groups of a split.', used('compactor.split-groups')),
   compactor_tenant_shard_size: int(
     0,
     'Compactors of a tenant; 0 = all.',
@@ -536,7 +536,7 @@ const BLOCKS = {
   compactor_max_lookback: duration(
     0,
     'Age up to which blocks are compacted; 0 = any.',
-    named('compactor.max-lookback'),
+    used('compactor.max-lookback'),
   ),
   compactor_max_per_block_upload_concurrency: int(
     8,

@@ -9,4 +9,5 @@ export {
   type NodeEnvOptions,
 } from './node.js'
 export { nodeDisk } from './node-disk.js'
+export { lowerThreadPriority } from './priority.js'
 export { onStopSignal } from './signals.js'

@@ -392,11 +392,6 @@ export const METRICS = {
     help: 'Compactions that can be done now.',
     labels: ['user'],
   },
-  cortex_compactor_blocks_marked_for_deletion_total: {
-    type: 'counter',
-    help: 'Blocks marked for deletion, by reason.',
-    labels: ['reason'],
-  },
   thanos_objstore_bucket_operations_total: {
     type: 'counter',
     help: 'Operations against a bucket, every try counted.',

@@ -1,7 +1,8 @@
 /** Compaction: what queries can see is whole at every moment, whatever fails, and comes to an end. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type CompactionConfig, Compactions } from '../../../src/actors/compactor/compaction.js'
+import { Compactions } from '../../../src/actors/compactor/compaction.js'
+import type { CompactionConfig } from '../../../src/actors/compactor/contract.js'
 import { findDuplicates } from '../../../src/actors/compactor/duplicates.js'
 import { BlockList } from '../../../src/actors/supervisor/block-list.js'
 import type { BlockChange } from '../../../src/actors/supervisor/contract.js'
