@@ -24,6 +24,7 @@ const HELP = `usage: nilo [command] [flags]
 
   serve          runs the server (the default)
   block          lists, inspects, verifies and dumps blocks (nilo block help)
+  bench          load on any server that takes remote write, and what it costs that (nilo bench help)
   import         makes blocks of OpenMetrics text, or copies a Prometheus' (nilo import help)
   check-config   checks files and flags, prints what differs from the defaults
   version        prints the version
@@ -52,6 +53,10 @@ async function main(args: readonly string[]): Promise<void> {
       const progress = (line: string) => console.error(line)
       const world = { stdin: process.stdin, prng, clock, print, progress }
       await (await import('./commands/import.js')).runImport(flags, world)
+    } else if (command === 'bench') {
+      const { clock, timers } = createMainEnv('warn').env
+      const world = { clock, timers, print: (line: string) => console.log(line) }
+      if (!(await (await import('./commands/bench.js')).runBench(flags, world))) process.exit(1)
     } else if (command === 'serve') await serve(flags)
     else throw fail('bad-data', { text: `unknown command ${command}; \`nilo help\` lists them` })
   } catch (error) {

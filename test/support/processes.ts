@@ -83,7 +83,7 @@ export async function waitFor<T>(
   what: string,
   program: RunningProcess,
   ask: () => Promise<T | undefined>,
-  withinMs = 30_000,
+  withinMs = 120_000,
 ): Promise<T> {
   const deadline = Date.now() + withinMs
   while (true) {

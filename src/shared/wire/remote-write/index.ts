@@ -17,3 +17,4 @@ export {
   type WriteExemplar,
   type WriteHistogram,
 } from './histogram.js'
+export { RequestTemplate, type WriteProtocol } from './template.js'
