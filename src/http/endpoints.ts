@@ -76,6 +76,12 @@ const STATUS_FLAGS = {
   doc: "Shaped as Prometheus', empty.",
 }
 
+const FLUSH = {
+  path: '/ingester/flush',
+  handler: admin.flush,
+  doc: 'Cuts blocks of whole heads: `tenant` (several, or all), `wait=true`.',
+}
+
 const STATUS_RUNTIME = {
   path: '/api/v1/status/runtimeinfo',
   handler: admin.runtimeInfo,
@@ -274,6 +280,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
     handler: blocks.checkUpload,
     doc: 'Where the upload of a block is.',
   },
+  { ...PAGE, ...FLUSH },
+  { ...PAGE, ...FLUSH, method: 'POST' },
   { ...PAGE, path: '/services', handler: admin.services, doc: 'Parts of the server, their state.' },
   { ...PAGE, path: '/debug/actors', handler: admin.debugActors, doc: 'Threads and restarts.' },
   {

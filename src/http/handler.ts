@@ -119,6 +119,8 @@ export interface HttpBackend {
   readonly frontend: QueryFrontend
   /** Asks every actor; `/debug/actors` shows all of it, also what the type here leaves out. */
   status(): Promise<SystemView>
+  /** Cuts blocks of the heads of some tenants, of all without any; failures are in the log. */
+  flushHeads(tenants: readonly string[], isAwaited: boolean): Promise<void>
   /** The text of `/metrics`. */
   metricsText(): string
   /** The effective configuration, secrets masked: all of it, what differs from the defaults, or those. */

@@ -44,6 +44,8 @@ export interface TestFront {
   readonly port: number
   readonly pool: ScriptedPool
   readonly pushes: ReceivedPush[]
+  /** Wishes for heads to be cut. */
+  readonly flushes: { readonly tenants: readonly string[]; readonly isAwaited: boolean }[]
   /** What the next pushes are answered with. */
   pushAnswer: () => Promise<PushAnswer>
   readiness: { isReady: boolean; reason: string; percent: number }
@@ -64,6 +66,7 @@ export async function startFront(
     triesMax: 3,
   })
   const pushes: ReceivedPush[] = []
+  const flushes: TestFront['flushes'] = []
   const config = { ...httpConfigOf(defaultConfig()), listenPort: 0, ...changes }
   const backend = {
     distributors: {
@@ -79,6 +82,9 @@ export async function startFront(
       readiness: front.readiness,
       children: [{ actor: 'ingester/0', state: 'running' }],
     }),
+    flushHeads: async (tenants: readonly string[], isAwaited: boolean) => {
+      flushes.push({ tenants, isAwaited })
+    },
     metricsText: () => '# metrics\n',
     configYaml: (mode: string) => `target: ${mode}\n`,
     runtime: {
@@ -98,6 +104,7 @@ export async function startFront(
     port,
     pool,
     pushes,
+    flushes,
     pushAnswer: async () => ({ status: 200, text: '', retryable: false }),
     readiness: { isReady: true, reason: '', percent: 100 },
   }

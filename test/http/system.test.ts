@@ -41,6 +41,7 @@ async function start(folder: string): Promise<Running> {
     frontend: new QueryFrontend(env, system.queriers, queryFrontendConfigOf(config)),
     status: () => system.status(),
     metricsText: () => system.metricsText(),
+    flushHeads: system.flushHeads,
     configYaml: () => '',
     runtime: system.runtime,
     findCompactor: system.findCompactor,

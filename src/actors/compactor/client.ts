@@ -14,6 +14,8 @@ import type {
 
 /** Control calls only ask. */
 const CALL_DEADLINE_MS = 5_000
+/** A million series take a minute or so on a machine that has other things to do. */
+const BUILD_DEADLINE_MS = 1_800_000
 
 /** Calls that ask the bucket, which may be slow. */
 const BUCKET_DEADLINES_MS = {
@@ -51,7 +53,7 @@ export function connectCompactor(
   return connect<CompactorCalls & TenantCalls & UploadCalls>(port, {
     actor: `compactor/${index}`,
     deadlineMs: CALL_DEADLINE_MS,
-    deadlinesMs: BUCKET_DEADLINES_MS,
+    deadlinesMs: { build: BUILD_DEADLINE_MS, ...BUCKET_DEADLINES_MS },
   })
 }
 

@@ -3,7 +3,8 @@
  * in sight: worker.ts gives it one, tests drive it.
  */
 import type { Env } from '../../shared/env/index.js'
-import type { CompactorBoot, CompactorCalls } from './contract.js'
+import { buildBlocks } from './build.js'
+import { type CompactorBoot, type CompactorCalls, readerSlotOf } from './contract.js'
 import { type Task, type TaskContext, TaskLoop } from './task-loop.js'
 
 /** One compactor. */
@@ -11,20 +12,36 @@ export class Compactor {
   readonly calls: Omit<CompactorCalls, 'compactions' | 'plannedJobs'>
   private readonly loops = new Map<string, TaskLoop>()
   private isStopping = false
+  /** The last of the builds that were asked for; they come one after the other. */
+  private building: Promise<unknown> = Promise.resolve()
 
   /** @param tasks see tasks.ts */
-  constructor(env: Env, _boot: CompactorBoot, tasks: readonly Task[]) {
+  constructor(env: Env, boot: CompactorBoot, tasks: readonly Task[]) {
     const context: TaskContext = {
       isStopping: () => this.isStopping,
-      giveWay: () => env.timers.yieldNow(),
+      giveWay: async () => {
+        await env.timers.yieldNow()
+        await this.building
+      },
     }
+    const { isStopping } = context
+    const readerSlot = readerSlotOf(boot.index)
+    const parts = { env, kernel: boot.kernel, readerSlot, isStopping }
     for (const task of tasks) this.loops.set(task.name, new TaskLoop(env, task, context))
     this.calls = {
+      build: (request) => this.build(() => buildBlocks(parts, request)),
       wake: async (name) => {
         if (name === '') for (const loop of this.loops.values()) loop.wake()
         else this.loops.get(name)?.wake()
       },
     }
+  }
+
+  private async build<T>(run: () => Promise<T>): Promise<T> {
+    const before = this.building
+    const built = before.then(run)
+    this.building = built.catch(() => {})
+    return await built
   }
 
   /** Starts the tasks' loops. */
@@ -36,5 +53,6 @@ export class Compactor {
   async drain(): Promise<void> {
     this.isStopping = true
     await Promise.all([...this.loops.values()].map((loop) => loop.stop()))
+    await this.building
   }
 }

@@ -102,8 +102,55 @@ export interface CompactorBoot {
   readonly kernel: WebAssembly.Module
 }
 
+/** Slots of a shard's readers: queriers have them from 0 on, compactors from the end. */
+const READER_SLOTS = 64
+
+/** The reader slot of a compactor, in every shard's memory. */
+export function readerSlotOf(compactor: number): number {
+  return READER_SLOTS - 1 - compactor
+}
+
+/** A half-open time range, ms. */
+export interface TimeRange {
+  readonly mint: number
+  readonly maxt: number
+}
+
+/** A frozen part of a tenant's head. */
+export interface BuildRequest {
+  readonly tenant: string
+  /** The shard's memory in its present life. */
+  readonly memory: WebAssembly.Memory
+  /** Where the blocks are built; the caller's alone. */
+  readonly folder: string
+  /** Series that may have samples in order in the ranges; slots that stay while this goes on. */
+  readonly refs: Uint32Array
+  /** A block each; the shard takes no more samples in order below their end. */
+  readonly ranges: readonly TimeRange[]
+  /** Series with frozen chunks of samples out of order. */
+  readonly lateRefs: Uint32Array
+  /** How long a block of those is at most, ms. */
+  readonly rangeMs: number
+}
+
+/** A block that was built. */
+export interface BuiltBlock {
+  readonly ulid: string
+  readonly minTime: number
+  /** Exclusive. */
+  readonly maxTime: number
+  readonly numSeries: number
+  readonly numSamples: number
+  readonly isOutOfOrder: boolean
+}
+
 /** The calls that others make. */
 export interface CompactorCalls {
+  /**
+   * Builds blocks from a frozen part of a head. It goes before tasks.
+   * @returns those that have samples; an error leaves rubbish in the folder at most
+   */
+  build(request: BuildRequest): Promise<BuiltBlock[]>
   /** Has a task (tasks.ts) look for work now rather than at its next time; all of them for ''. */
   wake(task: string): Promise<void>
   /** Compactions that run or have run, and blocks that cannot be compacted. */

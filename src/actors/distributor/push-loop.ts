@@ -20,10 +20,12 @@ import {
   cutText,
   decodeAck,
   decodeBody,
+  decodeForget,
   encodeAnswer,
   FRAME_ACK,
   FRAME_ANSWER,
   FRAME_BODY,
+  FRAME_FORGET,
 } from '../../shared/wire/frames/index.js'
 import { BodyInHand, type Workbench } from './body.js'
 import type { DistributorBoot, LinkEnds, OversizeBody, PushAnswer } from './contract.js'
@@ -116,6 +118,9 @@ export class PushLoop {
     let hasWorked = this.readAcks()
     hasWorked = this.expire() || hasWorked
     hasWorked = this.sendAnswers() || hasWorked
+    if (this.hand === undefined) {
+      for (const replica of this.bench.replicas) hasWorked = replica.sendForgotten() || hasWorked
+    }
     for (let i = 0; i < BODIES_PER_TURN; i++) {
       if (this.hand === undefined && !this.takeBody()) break
       if (this.hand === undefined) continue
@@ -142,6 +147,10 @@ export class PushLoop {
       while (replica.ends?.reader === reader && reader.next()) {
         taken++
         if (reader.kind === FRAME_ACK) this.takeAck(replica, decodeAck(reader.data, reader.offset))
+        else if (reader.kind === FRAME_FORGET) {
+          const ids = decodeForget(reader.data, reader.offset, reader.length)
+          if (ids !== undefined) replica.takeForget(ids)
+        }
       }
       if (taken === 0) continue
       reader.release()

@@ -14,10 +14,13 @@ import { framesFitting } from '../../shared/ringbuf/index.js'
 import {
   ACK_BYTES_MAX,
   DEFINE_HEADER_BYTES,
+  encodeForget,
   encodeRecords,
+  FRAME_FORGOTTEN,
   FRAME_METADATA,
   FRAME_RECORDS,
   FRAME_WRITE,
+  forgetFrameBytes,
   padTo8,
   recordsFrameBytes,
   viewOf,
@@ -46,15 +49,43 @@ export class Replica {
   offset = 0
   private acksDue = 0
   private acksMax = 0
+  /** Ids that the shard wants to drop. */
+  private readonly forgets: Uint32Array[] = []
 
   constructor(shard: number, set: ReplicaSet) {
     this.shard = shard
     this.set = set
   }
 
+  /** Ids that the shard wants to drop; dealt with once nothing that has them is on its way. */
+  takeForget(ids: Uint32Array): void {
+    this.forgets.push(ids)
+  }
+
+  /**
+   * Makes ids that are to be forgotten undefined, and says so down the frame ring. To be called while
+   * there is no open frame: one that has such an id must not come after the word.
+   */
+  sendForgotten(): boolean {
+    const { ends, forgets } = this
+    let sent = 0
+    for (const ids of ends === undefined ? [] : forgets) {
+      const { writer } = ends!
+      const offset = writer.reserve(FRAME_FORGOTTEN, forgetFrameBytes(ids.length))
+      if (offset < 0) break
+      encodeForget(writer.data, offset, ids)
+      for (const id of ids) this.set.dictionary.remove(id)
+      writer.commit()
+      sent++
+    }
+    forgets.splice(0, sent)
+    return sent > 0
+  }
+
   /** Takes a new generation of the link, or none. Nothing is due on it; it is in from the next body on. */
   link(ends: LinkEnds | undefined): void {
     this.ends = ends
+    this.forgets.length = 0
     this.isIn = false
     this.acksDue = 0
     this.acksMax = ends === undefined ? 0 : framesFitting(ends.reader.data.length, ACK_BYTES_MAX)

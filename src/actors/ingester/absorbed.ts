@@ -4,9 +4,9 @@
  * that has them; it counts when both snapshots that are kept are at least as new, and as long as
  * the folders' files are as they were.
  */
-import { crc32c } from '../../shared/base/crc32c.js'
 import type { Disk } from '../../shared/env/index.js'
 import { snapshotNumbers } from '../../shared/tsdb/index.js'
+import { readNoteFile, writeNoteFile } from './note-file.js'
 
 const NOTE = 'absorbed'
 
@@ -21,8 +21,7 @@ export function noteAbsorbed(
   snapshot: number,
 ): void {
   const prints = Object.fromEntries(folders.map((folder) => [folder, fingerprintOf(disk, folder)]))
-  const text = JSON.stringify({ snapshot, folders: prints })
-  disk.replaceFile(`${own}/${NOTE}`, Buffer.from(`${text}\n${checkOf(text)}\n`))
+  writeNoteFile(disk, `${own}/${NOTE}`, { snapshot, folders: prints })
 }
 
 /** Those of the folders that must be read. */
@@ -32,18 +31,13 @@ export function notAbsorbed(disk: Disk, own: string, folders: readonly string[])
 }
 
 function readNote(disk: Disk, own: string): Fingerprints {
-  const path = `${own}/${NOTE}`
-  if (!disk.exists(path)) return {}
-  const [text = '', check = ''] = Buffer.from(disk.readFile(path)).toString().split('\n')
-  if (check !== checkOf(text)) return {}
-  const note = JSON.parse(text) as { snapshot: number; folders: Fingerprints }
+  const note = readNoteFile(disk, `${own}/${NOTE}`) as
+    | { readonly snapshot: number; readonly folders: Fingerprints }
+    | undefined
+  if (note === undefined) return {}
   const snapshots = snapshotNumbers(disk, own)
   const isKept = snapshots.length > 1 && snapshots.every((number) => number >= note.snapshot)
   return isKept ? note.folders : {}
-}
-
-function checkOf(text: string): string {
-  return crc32c(Buffer.from(text)).toString(16)
 }
 
 /** Changes when a file of the folder's log or snapshots comes, goes, or has another length. */

@@ -4,6 +4,8 @@ import type { IngesterCalls } from './contract.js'
 
 /** A selection runs in slices between turns of a busy shard. */
 const CALL_DEADLINE_MS = 60_000
+/** All heads are cut, one after the other. */
+const FLUSH_DEADLINE_MS = 3_600_000
 
 /** The calls of a shard. */
 export type IngesterClient = Client<IngesterCalls>
@@ -16,5 +18,6 @@ export function connectIngester(
   return connect<IngesterCalls>(port, {
     actor: `ingester/${index}`,
     deadlineMs: CALL_DEADLINE_MS,
+    deadlinesMs: { flush: FLUSH_DEADLINE_MS },
   })
 }

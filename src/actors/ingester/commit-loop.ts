@@ -13,6 +13,8 @@ import {
   ACK_RETRY,
   ACK_UNBOUND,
   DISCARD_REASONS,
+  decodeForget,
+  FRAME_FORGOTTEN,
   FRAME_METADATA,
   FRAME_RECORDS,
   FRAME_WRITE,
@@ -64,6 +66,7 @@ interface TakenFrame {
   /** Its samples out of order, in the columns for those. */
   readonly lateFrom: number
   readonly lateCount: number
+  readonly mint: number
   readonly maxt: number
 }
 
@@ -84,6 +87,8 @@ export interface CommitParts {
   readonly log: LogKeeper
   /** False while the log is replayed: frames bind their ids and are answered RETRY. */
   isOpen(): boolean
+  /** Told of every ref that an id was bound to. */
+  onBound(ref: number): void
 }
 
 /** The parts of a WRITE frame: offsets into the ring's data. */
@@ -153,6 +158,7 @@ export class CommitLoop {
       if (reader.kind === FRAME_WRITE) this.takeWrite(link)
       else if (reader.kind === FRAME_RECORDS) this.takeRecords(link)
       else if (reader.kind === FRAME_METADATA) this.takeMetadata(link)
+      else if (reader.kind === FRAME_FORGOTTEN) this.takeForgotten(link)
       else this.noteMalformed(`frame of kind ${reader.kind}`)
       taken++
     }
@@ -165,6 +171,13 @@ export class CommitLoop {
       this.used + this.usedLate + this.records.size() < TURN_SAMPLES_MAX &&
       this.parts.head.logBytes() < TURN_LOG_BYTES_MAX
     )
+  }
+
+  private takeForgotten(link: DistributorLink): void {
+    const { data, offset, length } = link.ends.reader
+    const ids = decodeForget(data, offset, length)
+    if (ids === undefined) this.noteMalformed('forgotten frame')
+    else link.takeForgotten(ids)
   }
 
   private takeMetadata(link: DistributorLink): void {
@@ -285,6 +298,7 @@ export class CommitLoop {
       const now = head.view.seriesCount(tenant.index)
       if (now > before) gate?.made(index)
       before = now
+      if (ref >= 0) this.parts.onBound(ref)
       if (!link.bind(id, target)) this.noteMalformed(`series id ${id}`)
     }
     const isRefused = (index: number): boolean => {
@@ -389,6 +403,7 @@ export class CommitLoop {
       count: accepted,
       lateFrom,
       lateCount,
+      mint: range.mint,
       maxt: range.maxt,
     })
     this.used += accepted
@@ -414,7 +429,7 @@ export class CommitLoop {
   }
 
   private commit(): void {
-    const { head, log } = this.parts
+    const { head, log, tenants } = this.parts
     const { kernel } = head
     const { records } = this
     const sampleCount = this.used + this.usedLate + records.sampleCount()
@@ -432,9 +447,12 @@ export class CommitLoop {
     kernel.publish(0, appended)
     if (appended < this.used) kernel.rollback(appended, this.used - appended)
     records.commit()
+    const now = this.parts.env.clock.now()
     for (const frame of this.frames) {
+      const { tenant } = frame
       const stored = Math.max(0, Math.min(frame.count, appended - frame.from))
-      if (stored > 0) frame.tenant.maxt = Math.max(frame.tenant.maxt, frame.maxt)
+      if (stored > 0) tenants.noteTimes(tenant, frame.mint, frame.maxt)
+      tenant.appendedAt = now
       this.countStored(frame, stored)
     }
   }
@@ -449,6 +467,7 @@ export class CommitLoop {
       missing += lateCount - kernel.appendOutOfOrder(lateFrom, lateCount)
       tenant.ingested.add(kernel.oooAppended())
       tenant.outOfOrder.add(kernel.oooAppended())
+      tenant.hasLate = true
     }
     if (missing === 0) return
     // In the log but not in memory: the sender sends it again, and a replay brings it anyway.

@@ -35,6 +35,10 @@ export interface IngesterConfig {
   readonly tenantsMax: number
   /** `ingester.ignore_series_limit_for_metric_names`. */
   readonly ignoreSeriesLimitFor: readonly string[]
+  /** `blocks_storage.tsdb.head_compaction_interval`, ms: how often it is looked whether to cut blocks. */
+  readonly headCompactionIntervalMs: number
+  /** `blocks_storage.tsdb.head_compaction_idle_timeout`, ms: when the head of a quiet tenant is cut whole. */
+  readonly headCompactionIdleMs: number
 }
 
 /** Mimir's defaults, and ours where Mimir has no such key; `dataDir` is the caller's. */
@@ -47,6 +51,8 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   seriesMax: 0,
   tenantsMax: 0,
   ignoreSeriesLimitFor: [],
+  headCompactionIntervalMs: 60_000,
+  headCompactionIdleMs: 3_600_000,
 }
 
 /** What an ingester is built from; plain data that can be posted. */
@@ -132,6 +138,11 @@ export interface IngesterCalls {
   series(request: LabelsRequest): Promise<Labels[]>
   /** @param request.metric '' for all metrics */
   metadata(request: { readonly tenant: string; readonly metric: string }): Promise<MetricMetadata[]>
+  /**
+   * Cuts blocks of the whole heads of some tenants, of all without any.
+   * @param request.wait resolves when that is done, or has failed; else at once
+   */
+  flush(request: { readonly tenants: readonly string[]; readonly wait: boolean }): Promise<void>
   exemplars(
     request: ExemplarsRequest,
   ): Promise<{ readonly series: readonly SeriesExemplars[]; readonly isCut: boolean }>

@@ -6,8 +6,10 @@ import type { Env } from '../../shared/env/index.js'
 import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
 import type { Cell } from '../../shared/telemetry/index.js'
 import { Head, WalWriter } from '../../shared/tsdb/index.js'
+import { BlockReport } from './block-report.js'
 import { CommitLoop } from './commit-loop.js'
 import type { IngesterBoot, IngesterCalls, LinkEnds } from './contract.js'
+import { type CutPeers, Cutter } from './cutter.js'
 import { DistributorLink } from './links.js'
 import { LogKeeper } from './log-keeper.js'
 import { MemoryPressure } from './memory-pressure.js'
@@ -47,10 +49,14 @@ export class Ingester {
   private readonly links = new Map<number, DistributorLink>()
   private readonly gauges: { series: Cell; users: Cell; memory: Cell; replayed: Cell }
   private readonly pressure: MemoryPressure
+  private readonly cutter: Cutter | undefined
+  private readonly report: BlockReport | undefined
+  private isServing = false
   private seriesShown = -1
   private sweptAt = 0
 
-  constructor(env: Env, boot: IngesterBoot) {
+  /** @param peers without it no blocks are cut */
+  constructor(env: Env, boot: IngesterBoot, peers?: CutPeers) {
     this.env = env
     this.boot = boot
     this.head = new Head(env, { memory: boot.memory, module: boot.kernel })
@@ -82,6 +88,7 @@ export class Ingester {
         this.log.trust()
         this.recovery.noteSnapshot(segment)
       },
+      isHeld: () => this.cutter?.holdsSnapshots() === true,
     })
     this.loop = new CommitLoop({
       env,
@@ -91,14 +98,20 @@ export class Ingester {
       series,
       log: this.log,
       isOpen: () => recovery.isDone(),
+      onBound: (ref) => this.cutter?.noteBound(ref),
     })
     this.calls = createCalls({
       env,
       shard,
       head,
       tenants,
-      replayedPercent: () => recovery.percent(),
+      replayedPercent: () => this.readyPercent(),
+      flush: (names) => this.flush(names),
     })
+    if (peers !== undefined) {
+      this.report = new BlockReport(env, peers, recovery.localBlocks())
+      this.cutter = this.createCutter(peers, () => wal.rotate())
+    }
     this.pressure = new MemoryPressure(env, boot, head, () => {
       for (const link of this.links.values()) link.forgetFull()
     })
@@ -109,6 +122,38 @@ export class Ingester {
       memory: metrics.cell('nilo_ingester_memory_bytes', String(shard)),
       replayed: metrics.cell('nilo_ingester_replay_ratio', String(shard)),
     }
+  }
+
+  private createCutter(peers: CutPeers, rotateLog: () => number): Cutter {
+    const { env, boot, head, tenants } = this
+    return new Cutter({
+      env,
+      shard: boot.index,
+      head,
+      memory: boot.memory,
+      tenants,
+      blocks: this.recovery.ownBlocks(),
+      peers,
+      intervalMs: boot.config.headCompactionIntervalMs,
+      idleMs: boot.config.headCompactionIdleMs,
+      rotateLog,
+      links: () => this.links.values(),
+    })
+  }
+
+  /** Cuts blocks of whole heads, of all tenants when none is named. */
+  private async flush(names: readonly string[]): Promise<void> {
+    const { cutter, tenants } = this
+    if (cutter === undefined) return
+    const found = names.map((name) => tenants.find(name)).filter((tenant) => tenant !== undefined)
+    const chosen = names.length === 0 ? tenants.all() : found
+    await Promise.all(chosen.map((tenant) => cutter.flush(tenant)))
+  }
+
+  /** How far it has come with what must be done before it answers: replay, and telling of its blocks. */
+  private readyPercent(): number {
+    const isReported = this.report === undefined || this.report.isDone()
+    return isReported ? this.recovery.percent() : Math.min(99, this.recovery.percent())
   }
 
   /** Times of creation for segments and snapshots: later than all that replay saw, also when the clock went back. */
@@ -151,18 +196,27 @@ export class Ingester {
       if (this.recovery.step()) this.takeReplayed()
       this.gauges.replayed.set(this.recovery.percent() / 100)
     }
+    this.report?.tick()
+    this.serveOnce()
     if (this.recovery.isDone()) this.pressure.look()
     if (this.loop.turn([...this.links.values()])) isBusy = true
     this.log.tick()
     if (this.recovery.isDone()) isBusy = this.tickSnapshots() || isBusy
+    if (this.isServing && !this.snapshots.isActive()) isBusy = this.cutter?.tick() || isBusy
     this.showGauges()
     this.sweepMetadata()
     return isBusy
   }
 
   private takeReplayed(): void {
-    this.tenants.takeReplayed()
+    this.tenants.takeReplayed((tenant) => this.recovery.floorOf(tenant))
     this.snapshots.begin(this.recovery.replayed())
+  }
+
+  /** Readers may select for themselves once all is here again, and the block list knows of the rest. */
+  private serveOnce(): void {
+    if (this.isServing || !this.recovery.isDone() || this.readyPercent() < 100) return
+    this.isServing = true
     this.head.serve()
   }
 
@@ -178,7 +232,7 @@ export class Ingester {
     if (series === this.seriesShown) return
     this.seriesShown = series
     this.gauges.series.set(series)
-    this.gauges.users.set(this.tenants.all().length)
+    this.gauges.users.set(this.tenants.countUsed())
   }
 
   private sweepMetadata(): void {
@@ -191,7 +245,7 @@ export class Ingester {
 
   status(): IngesterStatus {
     return {
-      readyPercent: this.recovery.percent(),
+      readyPercent: this.readyPercent(),
       isServing: this.recovery.isDone() && this.log.isWorking(),
       series: this.head.seriesCount(),
       tenants: this.tenants.all().length,
@@ -208,6 +262,7 @@ export class Ingester {
   /** Takes what has come, a last snapshot, and closes the log. The distributors are drained before. */
   async drain(): Promise<void> {
     while (this.loop.turn([...this.links.values()])) await this.env.timers.yieldNow()
+    this.cutter?.finish()
     if (this.recovery.isDone()) await this.snapshots.finish()
     this.log.close()
   }

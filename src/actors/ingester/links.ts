@@ -10,7 +10,11 @@ import {
   ACK_REJECTED,
   cutText,
   DISCARD_REASONS,
+  encodeForget,
+  FORGET_IDS_MAX,
   FRAME_ACK,
+  FRAME_FORGET,
+  forgetFrameBytes,
   viewOf,
 } from '../../shared/wire/frames/index.js'
 import type { LinkEnds } from './contract.js'
@@ -66,6 +70,9 @@ export class DistributorLink {
   refs = new Uint32Array(1024).fill(REF_UNBOUND)
   /** Bodies of which the last frame has not come yet. */
   readonly open = new Map<number, BodyAck>()
+  /** Ids that the distributor was, or is to be, told to forget, and has not said that it has. */
+  private readonly dying = new Set<number>()
+  private forgets: number[] = []
   private readonly unsent: { requestId: number; ack: BodyAck }[] = []
 
   constructor(ends: LinkEnds) {
@@ -81,6 +88,7 @@ export class DistributorLink {
       this.refs = larger
     }
     this.refs[id] = ref
+    if (this.dying.size > 0) this.dying.delete(id)
     return true
   }
 
@@ -100,6 +108,49 @@ export class DistributorLink {
     }
   }
 
+  /** Has the distributor forget the ids of some refs. @param isDying [ref] 1 of those */
+  forgetRefs(isDying: Uint8Array): void {
+    for (let id = 0; id < this.refs.length; id++) {
+      if (isDying[this.refs[id]!] !== 1 || this.dying.has(id)) continue
+      this.dying.add(id)
+      this.forgets.push(id)
+    }
+  }
+
+  /** Whether the distributor has ids of such refs that it was not heard to have forgotten. */
+  isForgetting(): boolean {
+    return this.dying.size > 0
+  }
+
+  /** The distributor has forgotten ids: those that were not defined anew meanwhile are unbound. */
+  takeForgotten(ids: Uint32Array): void {
+    for (const id of ids) if (this.dying.delete(id)) this.refs[id] = REF_UNBOUND
+  }
+
+  /** Takes refs that ids stand for off a list of dying ones. */
+  keepBound(isDying: Uint8Array): void {
+    for (let id = 0; id < this.refs.length; id++) {
+      const ref = this.refs[id]!
+      if (ref < isDying.length) isDying[ref] = 0
+    }
+  }
+
+  /** Sends ids to be forgotten while the ack ring has much room: acks are never to wait for them. */
+  private sendForgets(): void {
+    const { writer } = this.ends
+    const count = Math.min(this.forgets.length, FORGET_IDS_MAX)
+    if (count === 0 || writer.spare() < writer.data.length * 0.75) return
+    const ids = this.forgets.filter((id) => this.dying.has(id)).slice(0, count)
+    this.forgets = this.forgets.slice(count)
+    const offset = writer.reserve(FRAME_FORGET, forgetFrameBytes(ids.length))
+    if (offset < 0) {
+      this.forgets = ids.concat(this.forgets)
+      return
+    }
+    encodeForget(writer.data, offset, ids)
+    writer.commit()
+  }
+
   /** Sends an ack, now or as soon as there is room (the distributor sees to it that there is). */
   send(requestId: number, ack: BodyAck): void {
     if (this.unsent.length > 0 || !this.trySend(requestId, ack)) {
@@ -115,6 +166,7 @@ export class DistributorLink {
       sent++
     }
     this.unsent.splice(0, sent)
+    if (this.unsent.length === 0 && this.forgets.length > 0) this.sendForgets()
     return this.unsent.length === 0
   }
 

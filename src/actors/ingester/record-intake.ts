@@ -241,14 +241,18 @@ export class RecordIntake {
   /** False without memory. */
   private store({ tenant, ref, t, histogram, isLate }: PendingHistogram): boolean {
     const { histograms } = this.parts.head
+    tenant.hasHistograms = true
     if (isLate) {
       const result = histograms.appendLate(ref, t, histogram)
-      if (result === 'stored') tenant.outOfOrder.add(1)
-      if (result === 'stored') tenant.ingested.add(1)
+      if (result === 'stored') {
+        tenant.hasLate = true
+        tenant.outOfOrder.add(1)
+        tenant.ingested.add(1)
+      }
       return result !== 'full'
     }
     if (!histograms.append(ref, t, histogram)) return false
-    tenant.maxt = Math.max(tenant.maxt, t)
+    this.parts.tenants.noteTimes(tenant, t, t)
     tenant.ingested.add(1)
     return true
   }

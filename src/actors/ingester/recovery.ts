@@ -3,17 +3,20 @@
  * shard count, shard i takes the folders j ≥ count with j mod count = i (architecture §8.18); they
  * are replayed until the shard's own snapshots have what is in them, and never deleted.
  */
+import type { BlockEntry } from '../../shared/blocks/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { type Place, placeOf } from '../../shared/hashring/index.js'
 import {
   type DamageReason,
   type Head,
   type ReplayDamage,
+  type ReplayLog,
   type ReplayProgress,
   replaySteps,
 } from '../../shared/tsdb/index.js'
 import { notAbsorbed, noteAbsorbed } from './absorbed.js'
 import type { IngesterBoot } from './contract.js'
+import { LocalBlocks } from './local-blocks.js'
 
 /** Longest time of one replay slice between two turns, ms. */
 const SLICE_MS = 20
@@ -49,6 +52,9 @@ export class Recovery {
   /** Folders of former shards that were read. */
   private former: readonly string[]
   private damageLines = 0
+  /** By folder. */
+  private readonly blocks = new Map<string, LocalBlocks>()
+  private readonly entries: BlockEntry[] = []
   private readonly listed: Readonly<Record<string, string | number>>[] = []
   private isOver = false
   private isReplayed = false
@@ -62,12 +68,15 @@ export class Recovery {
     noteShardCount(env, boot)
     const own = shardFolder(boot)
     this.own = own
-    this.former = notAbsorbed(env.disk, own, formerFolders(env, boot))
-    const logs = [own, ...this.former].map((folder) => ({
+    const former = formerFolders(env, boot)
+    this.former = notAbsorbed(env.disk, own, former)
+    for (const folder of [own, ...former]) this.openBlocks(folder)
+    const logs: ReplayLog[] = [own, ...this.former].map((folder) => ({
       folder: `${folder}/wal`,
       snapshotFolder: folder,
       damagedFolder: `${folder}/damaged`,
       isOwn: folder === own,
+      ...coverOf(this.blocks.get(folder)!),
     }))
     this.walFolders = logs.map(({ folder }) => folder)
     this.steps = replaySteps({
@@ -76,6 +85,33 @@ export class Recovery {
       logs,
       onDamage: (damage) => this.noteDamage(damage),
     })
+  }
+
+  private openBlocks(folder: string): void {
+    const { disk, metrics, log } = this.env
+    const blocks = new LocalBlocks(disk, folder)
+    this.blocks.set(folder, blocks)
+    const entries = blocks.open(({ path, reason }) => {
+      metrics.cell('nilo_ingester_damage_total', String(this.index), 'block').add(1)
+      this.listed.push({ path, reason: 'block', lost: reason })
+      log.error('block is damaged: set aside', { path, err: reason })
+    })
+    this.entries.push(...entries)
+  }
+
+  /** The shard's own local blocks. */
+  ownBlocks(): LocalBlocks {
+    return this.blocks.get(this.own)!
+  }
+
+  /** Local blocks that were found, those of former shards too. */
+  localBlocks(): readonly BlockEntry[] {
+    return this.entries
+  }
+
+  /** Time before which a tenant's samples in order are in blocks. */
+  floorOf(tenant: string): number {
+    return Math.max(...[...this.blocks.values()].map((blocks) => blocks.cutOf(tenant).before))
   }
 
   isDone(): boolean {
@@ -207,6 +243,11 @@ export class Recovery {
   damage(): readonly Readonly<Record<string, string | number>>[] {
     return this.listed
   }
+}
+
+function coverOf(blocks: LocalBlocks): Pick<ReplayLog, 'coverOf'> {
+  if (blocks.cutTenants().length === 0) return {}
+  return { coverOf: (tenant) => blocks.cutOf(tenant) }
 }
 
 function listedOf(damage: ReplayDamage): Readonly<Record<string, string | number>> {

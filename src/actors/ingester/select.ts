@@ -24,6 +24,8 @@ import type { Tenants } from './tenants.js'
 
 /** Longest slice of a selection, ms (architecture §8.20). */
 const SLICE_MS = 5
+/** Selections that met a removal of series, before one is made in one go. */
+const SLICED_TRIES = 3
 
 /** What a selection reads from. */
 export interface SelectParts {
@@ -33,11 +35,13 @@ export interface SelectParts {
   readonly tenants: Tenants
   /** Per cent of the replay; queries are answered from 100 on. */
   replayedPercent(): number
+  /** Cuts blocks of whole heads, of all tenants when none is named. */
+  flush(tenants: readonly string[]): Promise<void>
 }
 
 /** The calls over a head. */
 export function createCalls(parts: SelectParts): IngesterCalls {
-  const { head, env } = parts
+  const { head } = parts
   const indexOf = (tenant: string): number | undefined => {
     const percent = parts.replayedPercent()
     if (percent < 100) {
@@ -50,30 +54,40 @@ export function createCalls(parts: SelectParts): IngesterCalls {
     async select({ tenant, matchers, ...range }: SelectRequest): Promise<{ refs: Uint32Array }> {
       const index = indexOf(tenant)
       if (index === undefined) return { refs: new Uint32Array(0) }
-      const refs = await sliced(env, selectSteps(head, index, matchers, range))
+      const refs = await sliced(parts, () => selectSteps(head, index, matchers, range))
       return { refs: refs.slice() }
     },
     async labelNames({ tenant, matchers, ...range }: LabelsRequest): Promise<string[]> {
       const index = indexOf(tenant)
-      return index === undefined ? [] : sliced(env, labelNamesSteps(head, index, matchers, range))
+      return index === undefined
+        ? []
+        : sliced(parts, () => labelNamesSteps(head, index, matchers, range))
     },
     async labelValues(request: LabelsRequest & { readonly name: string }): Promise<string[]> {
       const { tenant, matchers, name, ...range } = request
       const index = indexOf(tenant)
       if (index === undefined) return []
-      return sliced(env, labelValuesSteps(head, index, name, matchers, range))
+      return sliced(parts, () => labelValuesSteps(head, index, name, matchers, range))
     },
     async series({ tenant, matchers, ...range }: LabelsRequest): Promise<Labels[]> {
       const index = indexOf(tenant)
-      return index === undefined ? [] : sliced(env, seriesSteps(head, index, matchers, range))
+      return index === undefined
+        ? []
+        : sliced(parts, () => seriesSteps(head, index, matchers, range))
     },
     async metadata(request: { tenant: string; metric: string }): Promise<MetricMetadata[]> {
       return parts.tenants.find(request.tenant)?.metadata.list(request.metric) ?? []
     },
+    async flush({ tenants, wait }) {
+      const flushed = parts.flush(tenants)
+      if (wait) await flushed
+      // Failures are logged and counted where they happen.
+      else flushed.catch(() => {})
+    },
     async exemplars(request: ExemplarsRequest) {
       const index = indexOf(request.tenant)
       if (index === undefined) return { series: [], isCut: false }
-      const refs = await sliced(env, matchAnySteps(head, index, request.selectors))
+      const refs = await sliced(parts, () => matchAnySteps(head, index, request.selectors))
       return exemplarsOf(head, index, refs, request)
     },
   }
@@ -102,14 +116,27 @@ function exemplarsOf(
   return { series, isCut }
 }
 
-/** Runs steps to their end; lets turns happen after each slice. */
-async function sliced<T>(env: Env, steps: Generator<void, T>): Promise<T> {
-  let end = env.clock.monotonic() + SLICE_MS
-  for (;;) {
-    const next = steps.next()
-    if (next.done === true) return next.value
-    if (env.clock.monotonic() < end) continue
-    await env.timers.yieldNow()
-    end = env.clock.monotonic() + SLICE_MS
+/**
+ * Runs steps to their end; lets turns happen after each slice. When series were taken out of the head
+ * meanwhile it begins again, at last without a pause.
+ */
+async function sliced<T>(
+  { env, head }: Pick<SelectParts, 'env' | 'head'>,
+  begin: () => Generator<void, T>,
+): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    const before = head.changes
+    const steps = begin()
+    let end = env.clock.monotonic() + SLICE_MS
+    for (;;) {
+      const next = steps.next()
+      if (next.done === true) {
+        if (head.changes === before) return next.value
+        break
+      }
+      if (tries >= SLICED_TRIES || env.clock.monotonic() < end) continue
+      await env.timers.yieldNow()
+      end = env.clock.monotonic() + SLICE_MS
+    }
   }
 }

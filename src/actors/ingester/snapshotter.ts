@@ -49,6 +49,8 @@ export interface SnapshotterParts {
   readonly createdMs: () => number
   /** Told when a snapshot is on disk, with its number. */
   readonly onTaken: (segment: number) => void
+  /** Whether none may begin just now, unless one was requested. */
+  readonly isHeld: () => boolean
 }
 
 /** Takes snapshots of a shard's head. */
@@ -100,6 +102,11 @@ export class Snapshotter {
     }
   }
 
+  /** Whether one is being taken: then nothing is taken out of the head. */
+  isActive(): boolean {
+    return this.writer !== undefined
+  }
+
   /** Takes a snapshot as soon as possible. */
   request(): void {
     this.isWanted = true
@@ -142,7 +149,9 @@ export class Snapshotter {
   /** A snapshot grows with the head: rewriting it costs no more than twice what the log did. */
   private isDue(): boolean {
     if (this.parts.env.clock.monotonic() < this.retryAt || !this.isAllowed()) return false
-    return this.isWanted || this.logBytes() > Math.max(this.parts.logBytesMax, this.lastBytes / 2)
+    if (this.isWanted) return true
+    if (this.parts.isHeld()) return false
+    return this.logBytes() > Math.max(this.parts.logBytesMax, this.lastBytes / 2)
   }
 
   private start(): boolean {

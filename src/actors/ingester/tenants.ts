@@ -8,6 +8,7 @@ import { TenantMetadata } from './metadata.js'
 
 /** Half of a head's chunk range: how far behind its newest sample a tenant may still write, in ms. */
 const BEHIND_MAX_MS = 3_600_000
+const IDLE_JITTER = 0.25
 
 /** One tenant. */
 export interface TenantState {
@@ -15,14 +16,27 @@ export interface TenantState {
   /** In the head. */
   readonly index: number
   readonly metadata: TenantMetadata
+  /** Time of the oldest sample in order that is in the head, ms, or before; Infinity without any. */
+  mint: number
   /** Time of the newest sample, ms; -Infinity before the first. */
   maxt: number
   /** Its row in the cells that threads share. */
   readonly cells: number
+  /** Samples in order before are in blocks, or going there: none is taken any more. */
+  floor: number
+  /** There are samples out of order that no cut has frozen. */
+  hasLate: boolean
+  /** It has sent native histograms: of those the log does not say whether they came in order. */
+  hasHistograms: boolean
+  /** When the last sample was taken, ms. */
+  appendedAt: number
+  /** Of the idle timeout: not all tenants that have gone quiet are cut at once. */
+  readonly idleFactor: number
   /** Series that the counters know of. */
   seriesCounted: number
   limits: TenantLimits
   readonly created: Cell
+  readonly removed: Cell
   readonly ingested: Cell
   readonly outOfOrder: Cell
   /** [reason], made when first used. */
@@ -85,10 +99,17 @@ export class Tenants {
       index,
       cells: this.options.cells.rowOf(name),
       metadata: new TenantMetadata(),
+      mint: Number.POSITIVE_INFINITY,
       maxt: Number.NEGATIVE_INFINITY,
+      floor: Number.NEGATIVE_INFINITY,
+      hasLate: false,
+      hasHistograms: false,
+      appendedAt: this.env.clock.now(),
+      idleFactor: 1 + (this.env.prng.nextU32() / 2 ** 32) * IDLE_JITTER,
       seriesCounted: 0,
       limits: this.limits.of(name),
       created: metrics.cell('cortex_ingester_memory_series_created_total', name),
+      removed: metrics.cell('cortex_ingester_memory_series_removed_total', name),
       ingested: metrics.cell('cortex_ingester_ingested_samples_total', name),
       outOfOrder: metrics.cell('cortex_ingester_tsdb_out_of_order_samples_appended_total', name),
       discarded: [],
@@ -118,9 +139,20 @@ export class Tenants {
     return this.states
   }
 
+  /** Tenants that have series. */
+  countUsed(): number {
+    return this.states.filter(({ index }) => this.head.view.seriesCount(index) > 0).length
+  }
+
   /** Samples below this time are too old to go in order. */
   oldestOf(tenant: TenantState): number {
-    return tenant.maxt - BEHIND_MAX_MS
+    return Math.max(tenant.floor, tenant.maxt - BEHIND_MAX_MS)
+  }
+
+  /** Samples in order of these times were stored. */
+  noteTimes(tenant: TenantState, mint: number, maxt: number): void {
+    tenant.mint = Math.min(tenant.mint, mint)
+    tenant.maxt = Math.max(tenant.maxt, maxt)
   }
 
   /**
@@ -153,12 +185,29 @@ export class Tenants {
     tenant.seriesCounted = series
   }
 
-  /** After replay: makes all tenants that the head has, with their newest times. */
-  takeReplayed(): void {
+  /** The same for series that were removed, before others are created. */
+  noteRemoved(tenant: TenantState): void {
+    const series = this.head.view.seriesCount(tenant.index)
+    if (series === tenant.seriesCounted) return
+    this.options.onSeries(tenant, series)
+    tenant.removed.add(tenant.seriesCounted - series)
+    tenant.seriesCounted = series
+  }
+
+  /**
+   * After replay: makes all tenants that the head has, with their times.
+   * @param floorOf time up to which a tenant's samples in order are in blocks
+   */
+  takeReplayed(floorOf: (name: string) => number): void {
     for (const [index, name] of this.head.tenantNames().entries()) {
       const tenant = this.get(name)
       if (tenant === undefined) continue
-      tenant.maxt = this.head.maxTime(index)
+      const { mint, maxt, hasLate, hasHistograms } = this.head.timesOf(index)
+      tenant.floor = Math.max(tenant.floor, floorOf(name))
+      tenant.mint = Math.min(tenant.mint, Math.max(mint, tenant.floor))
+      tenant.maxt = Math.max(tenant.maxt, maxt)
+      tenant.hasLate = hasLate
+      tenant.hasHistograms = hasHistograms
       this.countSeries(tenant)
     }
   }

@@ -23,12 +23,17 @@ import { type HeadSeries, mergeSeries } from './merged-series.js'
 import { type PairReader, ShardLabels } from './shard-labels.js'
 
 /** The calls that a querier makes on an ingester shard; series it reads for itself. */
-export type ShardCalls = Omit<IngesterCalls, 'series'>
+export type ShardCalls = Omit<IngesterCalls, 'series' | 'flush'>
 
 /** Reads a shard's memory: a HeadReader. */
 export interface ShardReader extends PairReader, StampedReader {
   readonly index: ShardIndex
   stats(tenant: string, most: number): HeadStats | undefined
+  /** From here on what is selected stays readable, until `endLease`. */
+  takeLease(): void
+  endLease(): void
+  /** Changes before refs and pair ids come to stand for something else. */
+  reuses(): number
 }
 
 /** Answers from a shard's memory what its calls answer; undefined when those are to be used. */
@@ -54,6 +59,8 @@ interface Shard extends ShardLink {
   /** The reader's samples, through the cache of columns. */
   readonly columns: CachedColumns
   labels: ShardLabels | undefined
+  /** The reader's number when labels and columns were kept. */
+  reuses: number
 }
 
 /** The series of one shard for one selection. */
@@ -75,6 +82,7 @@ export class Fanout {
   private readonly quorum: number
   private readonly waiting: (() => void)[] = []
   private readonly cache: ColumnCache
+  private isReading = false
 
   private readonly blocks: BlockReads | undefined
 
@@ -108,8 +116,21 @@ export class Fanout {
     }
     this.shards[index]?.columns.dropAll()
     const columns = this.cache.over(link.reader)
-    this.shards[index] = { ...link, columns, labels: undefined }
+    const reuses = link.reader.reuses()
+    this.shards[index] = { ...link, columns, labels: undefined, reuses }
+    if (this.isReading) link.reader.takeLease()
     for (const wake of this.waiting.splice(0)) wake()
+  }
+
+  /** A query begins: what it selects stays readable until `end`. */
+  begin(): void {
+    this.isReading = true
+    for (const shard of this.shards) shard?.reader.takeLease()
+  }
+
+  end(): void {
+    this.isReading = false
+    for (const shard of this.shards) shard?.reader.endLease()
   }
 
   /** A tenant's series, for one query. */
@@ -288,7 +309,14 @@ function firstOf<T>(promises: readonly Promise<T>[], count: number): Promise<T[]
   })
 }
 
+/** What is kept of a shard's labels; nothing of what refs and pairs stood for that are used again. */
 function labelsOf(shard: Shard, labels: LabelTable): ShardLabels {
+  const reuses = shard.reader.reuses()
+  if (reuses !== shard.reuses) {
+    shard.reuses = reuses
+    shard.labels = undefined
+    shard.columns.dropAll()
+  }
   if (shard.labels === undefined || !shard.labels.isFor(labels)) {
     shard.labels = new ShardLabels(shard.reader, labels)
   }

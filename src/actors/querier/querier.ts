@@ -105,6 +105,7 @@ export class Querier {
     if (sets > SETS_MAX || pairs > PAIRS_MAX) this.labels = new LabelTable()
     const cell = new Int32Array(task.cancel.cells)
     const { index } = task.cancel
+    this.fanout.begin()
     try {
       const outcome = await this.answer(task, () => Atomics.load(cell, index) !== CANCEL_NONE)
       return { ...outcome, tookMs: clock.monotonic() - start }
@@ -113,6 +114,8 @@ export class Querier {
       const isCanceled = error instanceof AppError && error.id === 'query-canceled'
       if (isLate && isCanceled) throw fail('query-timeout', {}, error)
       throw error
+    } finally {
+      this.fanout.end()
     }
   }
 

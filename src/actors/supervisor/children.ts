@@ -8,8 +8,9 @@ import { type Place, placeOf } from '../../shared/hashring/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
 import { compileKernel } from '../../shared/kernels/load.js'
 import type { Limits, LimitsData } from '../../shared/limits/index.js'
+import { endLeaseOf } from '../../shared/tsdb/index.js'
 import { compactorConfigOf } from '../compactor/client.js'
-import type { CompactorBoot } from '../compactor/contract.js'
+import { type CompactorBoot, readerSlotOf } from '../compactor/contract.js'
 import {
   DISTRIBUTOR_DEFAULTS,
   type DistributorBootData,
@@ -112,7 +113,7 @@ export function actorTable(
     // Started in this order, stopped in reverse.
     children: [
       { ...common, ...storeGatewayRow(config, counts, cells) },
-      { ...common, ...compactorRow(config, headKernel, limits) },
+      { ...common, ...compactorRow(config, headKernel, { limits, memories }) },
       {
         ...common,
         kind: 'ingester',
@@ -177,6 +178,10 @@ function querierRow(
     } satisfies QuerierBoot,
     settingsNotice: (data) => ({ limits: data as LimitsData }),
     heapMbMax: QUERIER_HEAP_MB,
+    // Never before: it may have been reading to the last.
+    onGone: (seat) => {
+      for (const memory of head.memories) endLeaseOf(memory, seat)
+    },
     notices: {
       kind: 'ingester',
       notice: (shard, port) => ({ shard, port, memory: head.memories[shard]! }),
@@ -203,15 +208,19 @@ function storeGatewayRow(
 function compactorRow(
   config: Config,
   kernel: WebAssembly.Module,
-  limits: Limits,
-): Pick<ChildSpec, 'kind' | 'count' | 'isOnDemand' | 'entry' | 'boot'> {
+  shared: { readonly limits: Limits; readonly memories: readonly WebAssembly.Memory[] },
+): Pick<ChildSpec, 'kind' | 'count' | 'isOnDemand' | 'entry' | 'boot' | 'onGone'> {
   return {
     kind: 'compactor',
     count: 1,
     isOnDemand: true,
     entry: new URL('../compactor/worker.js', import.meta.url),
     boot: (index): CompactorBoot => {
-      return { index, config: compactorConfigOf(config), limits: limits.snapshot(), kernel }
+      const limits = shared.limits.snapshot()
+      return { index, config: compactorConfigOf(config), limits, kernel }
+    },
+    onGone: (index) => {
+      for (const memory of shared.memories) endLeaseOf(memory, readerSlotOf(index))
     },
   }
 }
@@ -227,6 +236,8 @@ function ingesterConfigOf(config: Config, { zone }: Place): IngesterConfig {
     seriesMax: config['ingester.instance_limits.max_series'],
     tenantsMax: config['ingester.instance_limits.max_tenants'],
     ignoreSeriesLimitFor: config['ingester.ignore_series_limit_for_metric_names'],
+    headCompactionIntervalMs: config['blocks_storage.tsdb.head_compaction_interval'],
+    headCompactionIdleMs: config['blocks_storage.tsdb.head_compaction_idle_timeout'],
   }
 }
 

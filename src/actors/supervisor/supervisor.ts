@@ -44,6 +44,8 @@ export interface ChildSpec {
   readonly shutdownMs: number
   /** Boot data of one life; called anew for each restart. */
   boot(index: number): unknown
+  /** A life is over: clears what it held in shared memory. */
+  onGone?(index: number): void
 }
 
 /** The pool's row. */
@@ -54,6 +56,8 @@ export interface PoolSpec<Message> {
   readonly policy: RestartPolicy
   readonly boot: unknown
   readonly heapMbMax: number
+  /** A thread is gone: clears what it held in shared memory. */
+  onGone?(seat: number): void
   readonly notices: SeatNotices<Message>
   /** What to post to a pool thread about settings that are in force from now on. */
   settingsNotice?(settings: unknown): Message
@@ -292,6 +296,7 @@ export class Supervisor<Task, Answer, Message> {
 
   private onExit(child: Child, exit: ThreadExit): void {
     const wasStarted = child.state !== 'starting' || child.restarts > 0
+    child.spec.onGone?.(child.index)
     child.thread = undefined
     child.lastStatus = undefined
     child.silentSince = undefined
@@ -348,6 +353,7 @@ export class Supervisor<Task, Answer, Message> {
       logLevel,
       env,
       heapMbMax: spec.heapMbMax,
+      onGone: (seat) => spec.onGone?.(seat),
       onSeat: (seat) => {
         this.tellSettings(seat)
         this.wiring.seat(seat)

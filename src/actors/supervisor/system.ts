@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { disconnect } from '../../shared/actor/index.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import type { Config } from '../../shared/config/index.js'
 import { createNodeEnv, type Env } from '../../shared/env/index.js'
@@ -20,7 +21,7 @@ import { connectIngester, type IngesterClient } from '../ingester/client.js'
 import type { QuerierPool } from '../querier/client.js'
 import type { QuerierAnswer, QuerierMessage, QuerierTask } from '../querier/contract.js'
 import { BlockList } from './block-list.js'
-import { actorCounts, actorTable } from './children.js'
+import { type ActorCounts, actorCounts, actorTable } from './children.js'
 import type { SystemStatus } from './contract.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
 import { exportOverrides } from './overrides-exporter.js'
@@ -45,6 +46,8 @@ export interface System {
   findCompactor(): CompactorDesk | undefined
   /** Samples of a tenant that were discarded since the start, by reason. */
   discarded(tenant: string): Readonly<Record<string, number>>
+  /** Cuts blocks of the heads of some tenants, of all without any; failures are in the log. */
+  flushHeads(tenants: readonly string[], isAwaited: boolean): Promise<void>
   /** The text of `/metrics`. */
   metricsText(): string
   /** Asks every actor; takes a second at most. */
@@ -124,7 +127,7 @@ export async function startSupervisor(
     env.log.error('reading answers of distributors failed', { err: String(error), stack })
     options.onFatal(String(error))
   })
-  return systemOf(supervisor, distributors, counts.queriers, {
+  return systemOf(supervisor, distributors, counts, {
     env,
     memory,
     runtime,
@@ -143,7 +146,7 @@ function isBucketInUse(config: Config, env: Env): boolean {
 function systemOf(
   supervisor: Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>,
   distributors: DistributorClient,
-  queriers: number,
+  counts: ActorCounts,
   options: {
     readonly env: Env
     readonly drainMs: number
@@ -152,13 +155,29 @@ function systemOf(
     readonly registry: MetricsRegistry
   },
 ): System {
+  const findIngester = (shard: number): IngesterClient | undefined => {
+    const port = supervisor.openPort('ingester', shard)
+    return port === undefined ? undefined : connectIngester(port, shard)
+  }
   return {
     runtime: options.runtime,
     distributors,
-    queriers: { size: queriers, run: (task, signal) => supervisor.runTask(task, signal) },
-    findIngester(shard) {
-      const port = supervisor.openPort('ingester', shard)
-      return port === undefined ? undefined : connectIngester(port, shard)
+    queriers: { size: counts.queriers, run: (task, signal) => supervisor.runTask(task, signal) },
+    findIngester,
+    async flushHeads(tenants, wait) {
+      const shards = Array.from({ length: counts.ingesters }, (_, shard) => shard)
+      await Promise.all(
+        shards.map(async (shard) => {
+          const ingester = findIngester(shard)
+          try {
+            await ingester?.flush({ tenants, wait })
+          } catch (error) {
+            options.env.log.error('heads cannot be flushed', { shard, err: String(error) })
+          } finally {
+            if (ingester !== undefined) disconnect(ingester)
+          }
+        }),
+      )
     },
     discarded: (tenant) => {
       const where = { label: 'user', value: tenant }

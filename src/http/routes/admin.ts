@@ -51,6 +51,14 @@ export async function services(_request: HttpRequest, front: Front): Promise<Rep
   return textReply(200, children.map(({ actor, state }) => `${actor} => ${state}\n`).join(''))
 }
 
+/** GET and POST /ingester/flush: the status says nothing of what came of it, as in Mimir. */
+export async function flush(request: HttpRequest, front: Front): Promise<Reply> {
+  const search = request.search()
+  const isAwaited = search.get('wait') === 'true'
+  await front.backend.flushHeads(search.getAll('tenant'), isAwaited)
+  return { status: 204 }
+}
+
 /** GET /debug/actors */
 export async function debugActors(_request: HttpRequest, front: Front): Promise<Reply> {
   return jsonReply(200, await front.backend.status())

@@ -34,6 +34,8 @@ export interface PoolOptions<Message> {
   readonly heapMbMax: number
   /** A thread has sat down: send it what belongs to the seat. */
   onSeat(seat: PoolSeat<Message>): void
+  /** A thread is gone, and nobody has its seat yet. */
+  onGone?(seat: number): void
   /** A thread is gone. */
   onVacate(seat: PoolSeat<Message>): void
   /** Memory of a seat's metrics, the first block and further ones. */
@@ -205,6 +207,8 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
   }
 
   private vacate(seat: Sitting<Message>): void {
+    // What the thread held is cleared before another one can take its seat.
+    this.options.onGone?.(seat.index)
     Atomics.compareExchange(this.cells, seat.index, seat.threadId, 0)
     if (this.sitting.get(seat.index) === seat) this.sitting.delete(seat.index)
     this.options.onVacate(seat)

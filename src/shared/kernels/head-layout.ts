@@ -24,7 +24,7 @@
  * Closed chunk: 0 previous chunk u32 | 4 length u16 | 6 samples u16 | 8 mint i64 | 16 maxt i64 | 24 data
  * Out-of-order row (changes only while the tile's sequence is odd; 0 for a series without):
  *   0 newest closed chunk u32 | 4 buffer u32 | 8 samples in it u16 | 10 slot class of the buffer u8
- *   | 16 least time i64 | 24 greatest time i64, of buffer and chunks
+ *   | 12 newest chunk that goes into a block u32 | 16 least time i64 | 24 greatest time i64, of buffer and chunks
  *   Buffer: time i64, value u64 by time; closed chunks are as those in order, but may overlap.
  * Histogram row (likewise): 0 open chunk u32 | 4 slot class u8 | 8 its bytes u32 | 12 encoding u32
  *   | 16 samples u32 | 20 newest closed chunk u32 | 24 its first time i64 | 32 newest time i64
@@ -39,6 +39,13 @@
  *   | 16 series u32
  * Label row: count u32, pair ids u32[count]. Ids of pairs and names start at 1: 0 is none.
  * Postings block: next block u32, refs; of POSTINGS_FIRST words at first, doubling to POSTINGS_MAX.
+ *   The count's top bit (POSTINGS_UNSORTED) says that a reused ref stands after a greater one.
+ *
+ * Closed chunks lie in extents of 1 MiB, filled one after the other: what was closed together is
+ * dropped together. Extent row, 16 B: 0 chunks that are in use u32 | 4 next extent of its list u32
+ *   | 8 epoch in which the last chunk was dropped u32. All else that comes and goes is kept in free
+ *   lists by size. A dropped chunk, slot or row is used again when no reader has a lease (H_LEASES)
+ *   of the epoch in which it was dropped, or of an older one.
  */
 export const HEAD_VERSION = 1
 export const TAIL_SLACK = 2097152
@@ -105,6 +112,27 @@ export const H_OOO_COUNT = 1420
 export const H_INDEX_SEQUENCE = 1984
 /** u32, atomic: 1 once the log is replayed, from when on readers may select for themselves. */
 export const H_SERVING = 1988
+/** u32, atomic: raised whenever something was unlinked that readers may still follow. */
+export const H_EPOCH = 1992
+/** u32, atomic: raised when refs and pair ids were given back, before they are used again. */
+export const H_REUSES = 1996
+/** u32 per reader slot, atomic: the epoch from which on it reads; 0: it does not. */
+export const H_LEASES = 1664
+export const LEASES_MAX = 64
+/** The extent being filled: next free byte, end. Lists of extents, as index + 1: free, dropped. */
+export const H_EXTENT_AT = 1432
+export const H_EXTENT_END = 1436
+export const H_EXTENTS_FREE = 1440
+export const H_EXTENTS_FREE_COUNT = 1444
+export const H_EXTENTS_DROPPED = 1448
+export const H_EXTENT_ROWS = 1452
+/** u64: bytes in the free lists, whose heads stand at H_SMALL_LISTS. */
+export const H_SMALL_FREE = 1456
+export const H_SMALL_LISTS = 1464
+/** Free refs and pair ids, as list heads + 1, linked through their rows; how many refs are free. */
+export const H_FREE_REFS = 1468
+export const H_FREE_REF_COUNT = 1472
+export const H_FREE_PAIRS = 1476
 /** u32: not 0 while no new series are to be made. */
 export const H_NO_NEW_SERIES = 1424
 export const H_KEY = 2048
@@ -157,6 +185,8 @@ export const HR_MINT = 24
 export const HR_MAXT = 32
 /** Chunks of histograms that came out of order, the one that came last first; one sample each. */
 export const HR_LATE = 40
+/** The newest of those that goes into a block. */
+export const HR_FROZEN = 44
 /** Slots of open chunks have 2^class bytes. */
 export const HISTOGRAM_CLASS_MIN = 8
 export const HISTOGRAM_CLASS_MAX = 19
@@ -185,6 +215,12 @@ export const R_TRAILING = 55
 export const R_CLOSED = 56
 export const R_LABELS = 60
 
+export const EXTENT_SHIFT = 20
+export const EXTENT_BYTES = 1048576
+export const EXTENT_ROW_BYTES = 16
+/** Classes of small pieces: by 8 bytes up to 512, then eight steps per doubling. */
+export const SMALL_CLASSES = 160
+
 export const C_PREVIOUS = 0
 export const C_LENGTH = 4
 export const C_COUNT = 6
@@ -196,12 +232,14 @@ export const O_CLOSED = 0
 export const O_BUFFER = 4
 export const O_COUNT = 8
 export const O_CLASS = 10
+export const O_FROZEN = 12
 export const O_MINT = 16
 export const O_MAXT = 24
 export const OOO_ROW_BYTES = 32
 /** Samples of an out-of-order buffer, most: then it becomes a chunk. */
 export const OOO_SAMPLES_MAX = 32
 
+export const POSTINGS_UNSORTED = 0x80000000
 export const POSTINGS_FIRST = 3
 export const POSTINGS_MAX = 1023
 export const LABELS_MAX = 2048

@@ -65,7 +65,21 @@ export interface HeadKernel {
   saveStates(from: number, to: number, most: number): number
   savedSampleCount(): number
   isSavedState(at: number, room: number): number
-  adoptState(ref: number, at: number): number
+  adoptState(ref: number, at: number, hasLate: number): number
+  truncateSeries(ref: number, before: number): number
+  freezeLate(ref: number): number
+  truncateLate(ref: number): void
+  firstTime(ref: number): number
+  giveBack(at: number, bytes: number): void
+  beginChange(): void
+  endChange(): void
+  unlinkSeries(ref: number): number
+  unlinkPair(pair: number): void
+  releaseSeries(ref: number): void
+  releasePair(pair: number): void
+  nextEpoch(): number
+  oldestLease(): number
+  reclaimExtents(): void
   logDecode(at: number, length: number, from: number): number
   logDecodeOutOfOrder(at: number, length: number, from: number): number
 }

@@ -88,6 +88,37 @@ export const METRICS = {
     help: 'Series created, per tenant.',
     labels: ['user'],
   },
+  cortex_ingester_memory_series_removed_total: {
+    type: 'counter',
+    help: 'Series removed, per tenant: all their samples are in blocks.',
+    labels: ['user'],
+  },
+  cortex_ingester_tsdb_compactions_total: {
+    type: 'counter',
+    help: 'Cuts of blocks from heads.',
+    labels: [],
+  },
+  cortex_ingester_tsdb_compactions_failed_total: {
+    type: 'counter',
+    help: 'Cuts of blocks from heads that failed; they are tried again.',
+    labels: [],
+  },
+  cortex_ingester_tsdb_compaction_duration_seconds: {
+    type: 'histogram',
+    help: 'How long cuts take, from the decision to the head being smaller.',
+    labels: [],
+    buckets: [0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600],
+  },
+  nilo_ingester_head_min_timestamp_seconds: {
+    type: 'gauge',
+    help: 'Time of the oldest sample in order in the heads of a shard; 0 without any.',
+    labels: ['ingester'],
+  },
+  nilo_ingester_head_max_timestamp_seconds: {
+    type: 'gauge',
+    help: 'Time of the newest sample of the heads of a shard; 0 without any.',
+    labels: ['ingester'],
+  },
   cortex_ingester_ingested_samples_total: {
     type: 'counter',
     help: 'Samples ingested, per tenant.',

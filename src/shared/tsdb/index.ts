@@ -60,12 +60,16 @@ export {
 export { type BlockReport, type VerifyOptions, verifyBlock } from './block/verify.js'
 export { BLOCK_TEMPORARY, type BlockInput, compareLabels, writeBlock } from './block/writer.js'
 export { type EncodedChunk, encodeSamples, type SampleRun } from './chunk/encode-samples.js'
+export { type Collected, collectSteps } from './head/collector.js'
 export type { StoredExemplar } from './head/exemplars.js'
 export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'
+export { type ChunkRange, HeadChunks } from './head/head-chunks.js'
 export { HeadReader, type ReadBuffer } from './head/head-reader.js'
 export type { HeadStats } from './head/head-stats.js'
 export type { HistogramOutcome } from './head/histograms.js'
 export { decodeLabels, encodePair } from './head/label-bytes.js'
+export { type OrderedSeries, orderByLabels } from './head/label-order.js'
+export { endLeaseOf } from './head/leases.js'
 export {
   labelNamesSteps,
   labelValuesSteps,
@@ -91,6 +95,7 @@ export { RECORD_EXEMPLARS, RECORD_HISTOGRAMS } from './wal/format.js'
 export {
   type DamageReason,
   type ReplayDamage,
+  type ReplayLog,
   type ReplayProgress,
   replaySteps,
 } from './wal/replay.js'

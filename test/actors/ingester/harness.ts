@@ -1,19 +1,35 @@
 /** An ingester over a fake world, with one distributor's side of a link in the test's hands. */
 import assert from 'node:assert/strict'
+import { compactorConfigOf } from '../../../src/actors/compactor/client.js'
+import { Compactor } from '../../../src/actors/compactor/compactor.js'
 import { INGESTER_DEFAULTS, type IngesterBoot } from '../../../src/actors/ingester/contract.js'
+import type { CutPeers } from '../../../src/actors/ingester/cutter.js'
 import { Ingester } from '../../../src/actors/ingester/ingester.js'
-import type { Env } from '../../../src/shared/env/index.js'
+import { BlockList } from '../../../src/actors/supervisor/block-list.js'
+import { defaultConfig } from '../../../src/shared/config/index.js'
+import type { Disk, Env } from '../../../src/shared/env/index.js'
 import { createHeadMemory } from '../../../src/shared/kernels/head.js'
 import type { TenantLimits } from '../../../src/shared/limits/index.js'
 import { labelsOf } from '../../../src/shared/model/labels.js'
 import { createRingbuf, RingReader, RingWriter } from '../../../src/shared/ringbuf/index.js'
+import { countXorChunk, decodeXorChunk } from '../../../src/shared/tsdb/chunk/xor.js'
 import { encodeLabels } from '../../../src/shared/tsdb/head/label-bytes.js'
-import { HeadReader, type ReadBuffer } from '../../../src/shared/tsdb/index.js'
+import {
+  HeadReader,
+  openBlock,
+  type ReadBuffer,
+  readSeries,
+} from '../../../src/shared/tsdb/index.js'
 import {
   ACK_HEADER_BYTES,
   DISCARD_REASONS,
+  decodeForget,
+  encodeForget,
   FRAME_ACK,
+  FRAME_FORGET,
+  FRAME_FORGOTTEN,
   FRAME_WRITE,
+  forgetFrameBytes,
   padTo8,
   WRITE_HEADER_BYTES,
   WRITE_LAST,
@@ -43,6 +59,62 @@ export interface ShardOptions {
   readonly budget?: SharedArrayBuffer
   /** Leaves the replay to the test's own turns. */
   readonly isReplayLeft?: boolean
+  /** Has blocks cut, by a compactor and a block list of the test's own. */
+  readonly cuts?: CutBed
+}
+
+/** A compactor and the block list, for shards that cut blocks. */
+export class CutBed {
+  readonly blockList = new BlockList()
+  /** Before a build, and before the list is told; may throw. */
+  onBuild: () => void = () => {}
+  onAdd: () => void = () => {}
+  private readonly compactor: Compactor
+
+  constructor(env: Env) {
+    const config = compactorConfigOf(defaultConfig())
+    const boot = { index: 0, config, limits: testLimits(), kernel: headModule() }
+    this.compactor = new Compactor(env, boot, [])
+  }
+
+  peers(): CutPeers {
+    return {
+      build: async (request) => {
+        this.onBuild()
+        return await this.compactor.calls.build(request)
+      },
+      addBlocks: async (tenant, add) => {
+        this.onAdd()
+        return await this.blockList.calls.changeBlocks({ tenant, add })
+      },
+    }
+  }
+
+  /** All samples of a tenant's listed blocks, by metric name; a time that two have counts twice. */
+  async samples(disk: Disk, tenant: string): Promise<Map<string, [t: number, v: number][]>> {
+    const found = new Map<string, [number, number][]>()
+    const { entries } = await this.blockList.calls.blocks({ tenant })
+    for (const { localDir } of entries) {
+      const block = await openBlock(disk, localDir!)
+      for await (const { labels, chunks } of readSeries(block)) {
+        const name = labels.find((label) => label.name === '__name__')!.value
+        const list = found.get(name) ?? []
+        found.set(name, list)
+        for (const chunk of chunks) {
+          const count = countXorChunk(chunk.data)
+          const [ts, values] = [new Float64Array(count), new Float64Array(count)]
+          decodeXorChunk(chunk.data, ts, values)
+          for (let i = 0; i < count; i++) {
+            assert.ok(ts[i]! >= block.meta.minTime && ts[i]! < block.meta.maxTime)
+            list.push([ts[i]!, values[i]!])
+          }
+        }
+      }
+      block.close()
+    }
+    for (const list of found.values()) list.sort((a, b) => a[0] - b[0])
+    return found
+  }
 }
 
 export class Shard {
@@ -59,12 +131,15 @@ export class Shard {
     count: 0,
   }
   private nextRequest = 1
+  private nextId = 0
+  /** Answers of the distributor to FORGET; those of a test that sees to it itself. */
+  onForget: (ids: Uint32Array) => void = (ids) => this.sendForgotten(ids)
   private readonly options: ShardOptions
 
   constructor(env: Env, options: ShardOptions = {}) {
     this.options = options
     this.memory = createHeadMemory(options.pages)
-    this.ingester = new Ingester(env, {
+    const boot: IngesterBoot = {
       index: options.index ?? 0,
       shardCount: options.shardCount ?? 1,
       config: { ...INGESTER_DEFAULTS, dataDir: 'data', ...options.config },
@@ -72,12 +147,13 @@ export class Shard {
       memory: this.memory,
       ...(options.budget === undefined ? {} : { budget: options.budget }),
       kernel: headModule(),
-    })
+    }
+    this.ingester = new Ingester(env, boot, options.cuts?.peers())
     const ends = this.link()
     this.writer = ends.writer
     this.reader = ends.reader
     this.headReader = new HeadReader(this.memory, headModule(), 0)
-    if (options.isReplayLeft !== true) {
+    if (options.isReplayLeft !== true && options.cuts === undefined) {
       while (this.ingester.status().readyPercent < 100) this.ingester.turn()
     }
   }
@@ -92,6 +168,7 @@ export class Shard {
       reader: new RingReader(down),
     })
     this.ids.clear()
+    this.nextId = 0
     this.writer = new RingWriter(down, ring)
     this.reader = new RingReader(up)
     return { writer: this.writer, reader: this.reader }
@@ -110,7 +187,7 @@ export class Shard {
       const key = JSON.stringify([tenant, name])
       const known = this.ids.get(key)
       if (known !== undefined) return known
-      const id = this.ids.size
+      const id = this.nextId++
       this.ids.set(key, id)
       if (options.undefined === true) return id
       const labels = encodeLabels(labelsOf({ __name__: name, job: 'test' }))
@@ -162,8 +239,12 @@ export class Shard {
   takeAcks(): Ack[] {
     const taken: Ack[] = []
     while (this.reader.next()) {
-      assert.equal(this.reader.kind, FRAME_ACK)
       const { data, offset, length } = this.reader
+      if (this.reader.kind === FRAME_FORGET) {
+        this.onForget(decodeForget(data, offset, length)!)
+        continue
+      }
+      assert.equal(this.reader.kind, FRAME_ACK)
       const frame = Buffer.from(data.slice(offset, offset + length))
       const counts: Record<string, number> = {}
       const reasonCount = frame.readUInt32LE(8)
@@ -183,6 +264,56 @@ export class Shard {
     this.reader.release()
     this.acks.push(...taken)
     return taken
+  }
+
+  /** Forgets ids, and says so, as a distributor does between two bodies. */
+  sendForgotten(ids: Uint32Array): void {
+    const forgotten = new Set(ids)
+    for (const [key, id] of this.ids) if (forgotten.has(id)) this.ids.delete(key)
+    const at = this.writer.reserve(FRAME_FORGOTTEN, forgetFrameBytes(ids.length))
+    assert.ok(at >= 0, 'the ring is full')
+    encodeForget(this.writer.data, at, ids)
+    this.writer.commit()
+  }
+
+  /** Turns until it answers queries. */
+  async ready(): Promise<void> {
+    for (let turns = 0; this.ingester.status().readyPercent < 100; turns++) {
+      assert.ok(turns < 1000, 'it is never ready')
+      this.ingester.turn()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  /** Turns, and whatever they wait for, until nothing happens for a while. */
+  async rest(): Promise<void> {
+    for (let idle = 0; idle < 20; ) {
+      idle = this.ingester.turn() ? 0 : idle + 1
+      this.takeAcks()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  /** Cuts a tenant's whole head. */
+  async flush(tenant: string): Promise<void> {
+    let error: unknown
+    let isDone = false
+    this.ingester.calls.flush({ tenants: [tenant], wait: true }).then(
+      () => {
+        isDone = true
+      },
+      (reason: unknown) => {
+        error = reason
+        isDone = true
+      },
+    )
+    for (let turns = 0; !isDone; turns++) {
+      assert.ok(turns < 100_000, 'it is never cut')
+      this.ingester.turn()
+      this.takeAcks()
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    if (error !== undefined) throw error
   }
 
   /** Sends, takes turns, gives the one ack. */

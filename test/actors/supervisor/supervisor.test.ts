@@ -333,7 +333,7 @@ test('what starts on demand is started by the first port to it, restarted, and d
     return error instanceof AppError && error.id === 'actor-down'
   })
   assert.deepEqual(await Promise.all([relay.ask('helper'), relay.ask('helper')]), [1, 1])
-  assert.equal((await helper()).state, 'running')
+  await until(async () => (await helper()).state === 'running', 'it runs')
   assert.equal((await supervisor.status()).readiness.isReady, true)
   await supervisor.kill('helper/0')
   await until(

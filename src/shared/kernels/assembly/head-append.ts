@@ -72,7 +72,7 @@ import {
   TILE_VALUES,
 } from '../head-layout'
 import { histogramMaxTime, noteHistogram } from './head-histogram'
-import { allocate, allocateSlot, free, freeSlot, slotBytes } from './head-memory'
+import { allocateChunk, allocateSlot, free, freeSlot, slotBytes } from './head-memory'
 import { oooHolds } from './head-ooo-read'
 import { bigEndian, decodeXor } from './xor'
 
@@ -460,7 +460,7 @@ function putDelta(d: i64): void {
 
 /** Copies the open chunk to its own place at the head of the list; the slot goes back. */
 function closeChunk(record: u32, open: u32, length: u32, count: u32, maxt: i64): void {
-  const node = allocate(CHUNK_HEADER_BYTES + length)
+  const node = allocateChunk(CHUNK_HEADER_BYTES + length)
   store<u32>(node, load<u32>(record, R_CLOSED), C_PREVIOUS)
   store<u16>(node, length, C_LENGTH)
   store<u16>(node, count, C_COUNT)

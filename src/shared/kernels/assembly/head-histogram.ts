@@ -37,7 +37,7 @@ import {
   SERIES_SLAB_SHIFT,
   TILE_BYTES,
 } from '../head-layout'
-import { allocate, free } from './head-memory'
+import { allocate, allocateChunk, free } from './head-memory'
 
 /** Bits that no sender's float has, in place of the last value. */
 const NO_FLOAT: u64 = 0x7ff4000000000b1e
@@ -88,7 +88,8 @@ function takeSlot(kind: u32): u32 {
   return head
 }
 
-function giveSlot(at: u32, kind: u32): void {
+/** Gives back the slot of an open chunk. */
+export function giveSlot(at: u32, kind: u32): void {
   const list = H_HISTOGRAM_SLOTS + (kind << 2)
   store<u32>(at, load<u32>(list))
   store<u32>(list, at)
@@ -142,14 +143,10 @@ export function histogramPut(
   store<u32>(cell, row)
   end(tile)
   if (old != 0 && old != slot) giveSlot(old, oldKind)
-  noteFirst(slab, ref, mint)
+  const first = slab + FIRST_TIMES + ((ref & SERIES_SLAB_MASK) << 3)
+  if (load<i64>(first) > i64(mint)) store<i64>(first, i64(mint))
   noteHistogram(ref, maxt)
   return true
-}
-
-function noteFirst(slab: u32, ref: u32, t: f64): void {
-  const first = slab + FIRST_TIMES + ((ref & SERIES_SLAB_MASK) << 3)
-  if (load<i64>(first) > i64(t)) store<i64>(first, i64(t))
 }
 
 /**
@@ -171,13 +168,12 @@ export function histogramLate(ref: u32, at: u32, length: u32, encoding: u32, t: 
   store<u32>(row, node, HR_LATE)
   store<u32>(cell, row)
   end(tile)
-  noteFirst(slab, ref, t)
   return true
 }
 
 /** A chunk of its own place, that [at, at + length) is copied to. */
 function newNode(previous: u32, at: u32, length: u32): u32 {
-  const node = allocate(HISTOGRAM_CHUNK_HEADER_BYTES + length)
+  const node = allocateChunk(HISTOGRAM_CHUNK_HEADER_BYTES + length)
   store<u32>(node, previous, HC_PREVIOUS)
   store<u32>(node, length, HC_LENGTH)
   memory.copy(node + HISTOGRAM_CHUNK_HEADER_BYTES, at, length)

@@ -3,7 +3,8 @@
  * each pair carries the list of series that have it. Everything is verified by bytes or ids, the
  * hashes only lead there.
  *
- * Refs grow, so postings are sorted without ever being sorted.
+ * Refs grow, so postings are sorted without ever being sorted, but for those of reused refs: a list
+ * that one stands in out of order is marked.
  *
  * Readers of other threads look pairs up and walk postings too (tsdb/head/head-index.ts). What they
  * found counts only if H_INDEX_SEQUENCE was even before and is the same afterwards, so everything
@@ -13,7 +14,11 @@
 import {
   DEFINE_FULL,
   DEFINE_MALFORMED,
+  FILLS,
   FIRST_TIMES,
+  H_FREE_PAIRS,
+  H_FREE_REF_COUNT,
+  H_FREE_REFS,
   H_INDEX_SEQUENCE,
   H_NAME_COUNT,
   H_NAME_TABLE,
@@ -26,8 +31,10 @@ import {
   H_TENANT_COUNT,
   H_TENANTS,
   LABELS_MAX,
+  LANE_BASES,
   LANE_SAMPLES,
   LAST_TIMES,
+  LAST_VALUES,
   LIMITS,
   NAME_DIRECTORY,
   NAME_ROW_BYTES,
@@ -39,7 +46,9 @@ import {
   PAIR_SLABS_MAX,
   POSTINGS_FIRST,
   POSTINGS_MAX,
+  POSTINGS_UNSORTED,
   R_LABELS,
+  RECORD_BYTES,
   RECORDS,
   SERIES_DIRECTORY,
   SERIES_SLAB_BYTES,
@@ -48,6 +57,8 @@ import {
   SERIES_SLABS_MAX,
   TENANT_ROW_BYTES,
   TENANTS_MAX,
+  TILE_BYTES,
+  TILE_COUNTS,
 } from '../head-layout'
 import {
   allocate,
@@ -64,14 +75,14 @@ import {
 let varintEnd: u32 = 0
 
 /** From here on readers' selections are void; called as often as one likes before `endChange`. */
-function beginChange(): void {
+export function beginChange(): void {
   const sequence = load<u32>(H_INDEX_SEQUENCE)
   if ((sequence & 1) != 0) return
   atomic.store<u32>(H_INDEX_SEQUENCE, sequence + 1)
   atomic.fence()
 }
 
-function endChange(): void {
+export function endChange(): void {
   const sequence = load<u32>(H_INDEX_SEQUENCE)
   if ((sequence & 1) == 0) return
   atomic.fence()
@@ -126,16 +137,19 @@ function keepBytes(p: u32, length: u32): u32 {
 }
 
 function newPair(bytes: u32, length: u32, nameLength: u32, name: u32): u32 {
-  const pair = load<u32>(H_PAIR_COUNT)
+  const free = load<u32>(H_FREE_PAIRS)
+  const pair = free != 0 ? free : load<u32>(H_PAIR_COUNT)
   const row = newRow(PAIR_DIRECTORY, PAIR_SLABS_MAX, PAIR_SLAB_SHIFT, PAIR_ROW_BYTES, pair)
   if (row == 0) return 0
   const kept = keepBytes(bytes, length)
   if (kept == 0) return 0
+  if (free != 0) store<u32>(H_FREE_PAIRS, load<u32>(row))
+  memory.fill(row, 0, PAIR_ROW_BYTES)
   store<u32>(row, kept)
   store<u16>(row, length, 4)
   store<u16>(row, nameLength, 6)
   store<u32>(row, name, 8)
-  store<u32>(H_PAIR_COUNT, pair + 1)
+  if (free == 0) store<u32>(H_PAIR_COUNT, pair + 1)
   return pair
 }
 
@@ -350,7 +364,8 @@ function internSeries(tenant: u32, list: u32, count: u32, hasRoom: bool): i32 {
 function newSeries(tenant: u32, list: u32, count: u32, tag: u32): i32 {
   beginChange()
   if (!reserveEntry(H_SERIES_TABLE)) return DEFINE_FULL
-  const ref = load<u32>(H_SERIES_COUNT)
+  const free = load<u32>(H_FREE_REFS)
+  const ref = free != 0 ? free - 1 : load<u32>(H_SERIES_COUNT)
   const index = ref >> SERIES_SLAB_SHIFT
   if (index >= u32(SERIES_SLABS_MAX)) return DEFINE_FULL
   const cell = SERIES_DIRECTORY + (index << 2)
@@ -365,17 +380,36 @@ function newSeries(tenant: u32, list: u32, count: u32, tag: u32): i32 {
   memory.copy(row + 4, list, count << 2)
   const slab = load<u32>(cell)
   const s = ref & SERIES_SLAB_MASK
-  store<u32>(slab + RECORDS + (s << 6), row, R_LABELS)
+  const record = slab + RECORDS + (s << 6)
+  if (free != 0) clearSlot(slab, s, record)
+  store<u32>(record, row, R_LABELS)
   store<i64>(slab + LAST_TIMES + (s << 3), i64.MIN_VALUE)
   store<i64>(slab + FIRST_TIMES + (s << 3), i64.MAX_VALUE)
   store<u8>(slab + LIMITS + s, 1 + ((s >> 3) & (LANE_SAMPLES - 1)))
-  store<u32>(H_SERIES_COUNT, ref + 1)
+  if (free == 0) store<u32>(H_SERIES_COUNT, ref + 1)
   insertEntry(H_SERIES_TABLE, tag, ref)
   for (let i: u32 = 0; i < count; i++) addPosting(load<u32>(list + (i << 2)), ref)
   const tenantRow = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
   addPosting(load<u32>(tenantRow, 8), ref)
   store<u32>(tenantRow, load<u32>(tenantRow, 16) + 1, 16)
   return ref
+}
+
+/** Takes a slot off the list of free ones, as good as new. */
+function clearSlot(slab: u32, s: u32, record: u32): void {
+  store<u32>(H_FREE_REFS, load<u32>(record))
+  store<u32>(H_FREE_REF_COUNT, load<u32>(H_FREE_REF_COUNT) - 1)
+  const lane = slab + (s >> 3) * TILE_BYTES
+  const sequence = load<u32>(lane)
+  atomic.store<u32>(lane, sequence + 1)
+  atomic.fence()
+  memory.fill(record, 0, RECORD_BYTES)
+  store<u8>(slab + FILLS + s, 0)
+  store<u8>(lane + TILE_COUNTS + (s & 7), 0)
+  store<u64>(slab + LAST_VALUES + (s << 3), 0)
+  store<i64>(slab + LANE_BASES + (s << 3), 0)
+  atomic.fence()
+  atomic.store<u32>(lane, sequence + 2)
 }
 
 /** Address of a series' label row. */
@@ -398,12 +432,15 @@ function blockWords(words: u32): u32 {
  */
 function addPosting(pair: u32, ref: u32): void {
   const row = pairRow(pair)
-  const count = load<u32>(row, 16)
-  store<u32>(row, count + 1, 16)
+  const word = load<u32>(row, 16)
+  const count = word & ~POSTINGS_UNSORTED
+  store<u32>(row, word + 1, 16)
   if (count == 0) {
     store<u32>(row, ref, 20)
     return
   }
+  const last = load<u32>(count == 1 ? row + 20 : load<u32>(row, 28) - 4)
+  if (ref < last) store<u32>(row, load<u32>(row, 16) | POSTINGS_UNSORTED, 16)
   if (count == 1) {
     const block = allocate(POSTINGS_FIRST << 2)
     store<u32>(block, POSTINGS_FIRST)

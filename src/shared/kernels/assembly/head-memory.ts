@@ -6,18 +6,37 @@
  * cannot construct collisions. A multiply-shift takes its 64 bits to the 32 of a table tag.
  */
 import {
+  EXTENT_BYTES,
+  EXTENT_ROW_BYTES,
+  EXTENT_SHIFT,
   H_BUMP,
+  H_EPOCH,
+  H_EXTENT_AT,
+  H_EXTENT_END,
+  H_EXTENT_ROWS,
+  H_EXTENTS_DROPPED,
+  H_EXTENTS_FREE,
+  H_EXTENTS_FREE_COUNT,
   H_FREE_SLOTS,
   H_KEY,
+  H_LEASES,
   H_LIMIT,
+  H_SMALL_FREE,
+  H_SMALL_LISTS,
   H_SPARE_AT,
   H_SPARE_END,
+  LEASES_MAX,
   SLOT_BYTES_MAX,
 } from '../head-layout'
 
-/** Bytes that are left. */
+/** Kept back by `free`, so that a new extent fits whatever its alignment leaves unused. */
+const RESERVE: u64 = 2 * EXTENT_BYTES
+
+/** Bytes that were never used, or can be used again for anything up to an extent's size. */
 export function free(): u64 {
-  return load<u64>(H_LIMIT) - load<u64>(H_BUMP)
+  const extents = u64(load<u32>(H_EXTENTS_FREE_COUNT)) << EXTENT_SHIFT
+  const left = load<u64>(H_LIMIT) - load<u64>(H_BUMP) + extents
+  return left > RESERVE ? left - RESERVE : 0
 }
 
 /** A region that starts at a multiple of 64 and was never used (all zero); 0 when memory is full. */
@@ -29,19 +48,149 @@ export function allocateRegion(bytes: u64): u32 {
   return u32(at)
 }
 
-/** A small region at a multiple of 8, perhaps used before; 0 when memory is full. */
+/** Class of a small piece, and the bytes that pieces of a class have. */
+function classOf(bytes: u32): u32 {
+  if (bytes <= 512) return (bytes + 7) >> 3
+  const e = 31 - clz(bytes - 1)
+  return 64 + ((e - 9) << 3) + ((bytes - 1 - (1 << e)) >> (e - 3)) + 1
+}
+
+function classBytes(kind: u32): u32 {
+  if (kind <= 64) return kind << 3
+  const step = kind - 65
+  const e = 9 + (step >> 3)
+  return (1 << e) + (((step & 7) + 1) << (e - 3))
+}
+
+/** A piece at a multiple of 8, perhaps used before, 1 MiB at most; 0 when memory is full. */
 export function allocate(bytes: u32): u32 {
-  const size = (bytes + 7) & ~7
+  const kind = classOf(bytes)
+  const size = classBytes(kind)
+  const list = load<u32>(H_SMALL_LISTS) + (kind << 2)
+  const head = load<u32>(list)
+  if (head != 0) {
+    store<u32>(list, load<u32>(head))
+    store<u64>(H_SMALL_FREE, load<u64>(H_SMALL_FREE) - u64(size))
+    return head
+  }
   const spare = load<u32>(H_SPARE_AT)
   if (size <= load<u32>(H_SPARE_END) - spare) {
     store<u32>(H_SPARE_AT, spare + size)
     return spare
+  }
+  // What was touched is there already: used before what was not.
+  const extent = size <= u32(EXTENT_BYTES >> 3) ? takeFreeExtent() : 0
+  if (extent != 0) {
+    recycle(extent, EXTENT_BYTES)
+    if (load<u32>(H_SPARE_AT) == extent) return allocate(bytes)
   }
   const at = load<u64>(H_BUMP)
   const end = at + u64(size)
   if (end > load<u64>(H_LIMIT)) return 0
   store<u64>(H_BUMP, end)
   return u32(at)
+}
+
+/** Gives back a piece of `bytes` from `allocate`. */
+export function giveBack(at: u32, bytes: u32): void {
+  const kind = classOf(bytes)
+  const list = load<u32>(H_SMALL_LISTS) + (kind << 2)
+  store<u32>(at, load<u32>(list))
+  store<u32>(list, at)
+  store<u64>(H_SMALL_FREE, load<u64>(H_SMALL_FREE) + u64(classBytes(kind)))
+}
+
+function extentRow(index: u32): u32 {
+  return load<u32>(H_EXTENT_ROWS) + index * EXTENT_ROW_BYTES
+}
+
+/** Address of an extent that was used before and is free; 0 without. */
+function takeFreeExtent(): u32 {
+  const head = load<u32>(H_EXTENTS_FREE)
+  if (head == 0) return 0
+  store<u32>(H_EXTENTS_FREE, load<u32>(extentRow(head - 1), 4))
+  store<u32>(H_EXTENTS_FREE_COUNT, load<u32>(H_EXTENTS_FREE_COUNT) - 1)
+  return (head - 1) << EXTENT_SHIFT
+}
+
+/** Room for a closed chunk, half an extent and a bit at most; 0 when memory is full. */
+export function allocateChunk(bytes: u32): u32 {
+  const size = (bytes + 7) & ~7
+  let at = load<u32>(H_EXTENT_AT)
+  if (size > load<u32>(H_EXTENT_END) - at) {
+    at = newExtent()
+    if (at == 0) return 0
+  }
+  store<u32>(H_EXTENT_AT, at + size)
+  const row = extentRow(at >> EXTENT_SHIFT)
+  store<u32>(row, load<u32>(row) + 1)
+  return at
+}
+
+function newExtent(): u32 {
+  let at = takeFreeExtent()
+  if (at == 0) {
+    const bump = load<u64>(H_BUMP)
+    const start = (bump + EXTENT_BYTES - 1) & ~u64(EXTENT_BYTES - 1)
+    if (start + EXTENT_BYTES > load<u64>(H_LIMIT)) return 0
+    store<u64>(H_BUMP, start + EXTENT_BYTES)
+    recycle(u32((bump + 7) & ~7), u32(start - ((bump + 7) & ~7)))
+    at = u32(start)
+  }
+  const old = load<u32>(H_EXTENT_END)
+  store<u32>(H_EXTENT_AT, at)
+  store<u32>(H_EXTENT_END, at + EXTENT_BYTES)
+  // Everything in it was dropped while it was being filled.
+  if (old != 0) dropWhenEmpty((old >> EXTENT_SHIFT) - 1)
+  return at
+}
+
+/** A closed chunk is unlinked; its bytes stay as they are until no reader can be at them. */
+export function dropChunk(at: u32): void {
+  const index = at >> EXTENT_SHIFT
+  const row = extentRow(index)
+  store<u32>(row, load<u32>(row) - 1)
+  if ((index + 1) << EXTENT_SHIFT != load<u32>(H_EXTENT_END)) dropWhenEmpty(index)
+}
+
+function dropWhenEmpty(index: u32): void {
+  const row = extentRow(index)
+  if (load<u32>(row) != 0) return
+  store<u32>(row, load<u32>(H_EXTENTS_DROPPED), 4)
+  store<u32>(row, atomic.load<u32>(H_EPOCH), 8)
+  store<u32>(H_EXTENTS_DROPPED, index + 1)
+}
+
+/** Ends an epoch: what was unlinked in it is not found by who takes a lease from now on. */
+export function nextEpoch(): u32 {
+  return atomic.add<u32>(H_EPOCH, 1) + 1
+}
+
+/** The oldest epoch that somebody reads; the present one when nobody does. */
+export function oldestLease(): u32 {
+  let oldest = atomic.load<u32>(H_EPOCH)
+  for (let slot: u32 = 0; slot < u32(LEASES_MAX); slot++) {
+    const epoch = atomic.load<u32>(H_LEASES + (slot << 2))
+    if (epoch != 0 && epoch < oldest) oldest = epoch
+  }
+  return oldest
+}
+
+/** Takes back the extents whose chunks nobody reads any more. */
+export function reclaimExtents(): void {
+  const oldest = oldestLease()
+  let next = load<u32>(H_EXTENTS_DROPPED)
+  store<u32>(H_EXTENTS_DROPPED, 0)
+  while (next != 0) {
+    const index = next - 1
+    const row = extentRow(index)
+    next = load<u32>(row, 4)
+    const isFree = load<u32>(row, 8) < oldest
+    const list = isFree ? H_EXTENTS_FREE : H_EXTENTS_DROPPED
+    if (isFree) store<u32>(H_EXTENTS_FREE_COUNT, load<u32>(H_EXTENTS_FREE_COUNT) + 1)
+    store<u32>(row, load<u32>(list), 4)
+    store<u32>(list, index + 1)
+  }
 }
 
 /** Gives an outgrown table's region to `allocate`; the larger of it and what is there is kept. */
@@ -162,6 +311,31 @@ export function insertEntry(table: u32, tag: u32, slot: u32): void {
   while (load<u64>(base + (at << 3)) != 0) at = (at + 1) & mask
   store<u64>(base + (at << 3), (u64(tag) << 32) | u64(slot + 1))
   store<u32>(table, load<u32>(table, 8) + 1, 8)
+}
+
+/** Takes out the entry of a slot; false when there is none. */
+export function removeEntry(table: u32, tag: u32, slot: u32): bool {
+  const base = load<u32>(table)
+  const mask = load<u32>(table, 4)
+  const entry = (u64(tag) << 32) | u64(slot + 1)
+  let at = tag & mask
+  while (load<u64>(base + (at << 3)) != entry) {
+    if (load<u64>(base + (at << 3)) == 0) return false
+    at = (at + 1) & mask
+  }
+  // Those after it move up, so that each is still found from where it belongs.
+  let next = at
+  for (;;) {
+    next = (next + 1) & mask
+    const other = load<u64>(base + (next << 3))
+    if (other == 0) break
+    if (((next - u32(other >> 32)) & mask) < ((next - at) & mask)) continue
+    store<u64>(base + (at << 3), other)
+    at = next
+  }
+  store<u64>(base + (at << 3), 0)
+  store<u32>(table, load<u32>(table, 8) - 1, 8)
+  return true
 }
 
 /** Whether two byte ranges of one length are equal. */

@@ -21,6 +21,7 @@ import {
   O_CLASS,
   O_CLOSED,
   O_COUNT,
+  O_FROZEN,
   O_MAXT,
   O_MINT,
   OOO_ROW_BYTES,
@@ -31,7 +32,7 @@ import {
   SERIES_SLAB_SHIFT,
   TILE_BYTES,
 } from '../head-layout'
-import { allocate, allocateSlot, free, freeSlot, slotBytes } from './head-memory'
+import { allocate, allocateChunk, allocateSlot, free, freeSlot, slotBytes } from './head-memory'
 import { oooRow } from './head-ooo-read'
 import { bigEndian } from './xor'
 
@@ -106,6 +107,7 @@ function insert(ref: u32, t: i64, v: u64): void {
 function newRow(slab: u32, s: u32): u32 {
   const row = allocate(OOO_ROW_BYTES)
   store<u32>(row, 0, O_CLOSED)
+  store<u32>(row, 0, O_FROZEN)
   store<u32>(row, allocateSlot(CLASS_FIRST), O_BUFFER)
   store<u16>(row, 0, O_COUNT)
   store<u8>(row, CLASS_FIRST, O_CLASS)
@@ -128,13 +130,13 @@ function roomFor(row: u32, count: u32): u32 {
   return buffer
 }
 
-/** Makes a full buffer the newest chunk; it is empty afterwards. */
-function closeBuffer(row: u32): void {
+/** Makes the buffer the newest chunk; it is empty afterwards. */
+export function closeBuffer(row: u32): void {
   const buffer = load<u32>(row, O_BUFFER)
   const count = u32(load<u16>(row, O_COUNT))
   const scratch = load<u32>(H_SCRATCH)
   const length = encode(buffer, count, scratch)
-  const chunk = allocate(CHUNK_HEADER_BYTES + length)
+  const chunk = allocateChunk(CHUNK_HEADER_BYTES + length)
   store<u32>(chunk, load<u32>(row, O_CLOSED), C_PREVIOUS)
   store<u16>(chunk, length, C_LENGTH)
   store<u16>(chunk, count, C_COUNT)

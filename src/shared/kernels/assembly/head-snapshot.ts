@@ -25,6 +25,7 @@ import {
   O_CLASS,
   O_CLOSED,
   O_COUNT,
+  O_FROZEN,
   O_MAXT,
   O_MINT,
   OOO_ROW_BYTES,
@@ -71,7 +72,7 @@ import {
   TILE_VALUES,
 } from '../head-layout'
 import { labelRow, pairRow, pairTenant } from './head-intern'
-import { allocate, allocateSlot, free, slotBytes } from './head-memory'
+import { allocate, allocateChunk, allocateSlot, free, slotBytes } from './head-memory'
 import { oooRow } from './head-ooo-read'
 
 /** End of what a slice may fill, as an address. */
@@ -292,14 +293,15 @@ function skipClosed(chunk: u32, count: u32, end: u32): u32 {
 
 /**
  * Gives a series without samples the state saved at p.
+ * @param hasLate false: what came out of order is in blocks already
  * @returns 1, or 0 without memory, or -1 when the series has samples
  */
-export function adoptState(ref: u32, p: u32): i32 {
+export function adoptState(ref: u32, p: u32, hasLate: bool): i32 {
   const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
   const s = ref & SERIES_SLAB_MASK
   const record = slab + RECORDS + (s << 6)
   if (load<i64>(slab + FIRST_TIMES + (s << 3)) != i64.MAX_VALUE) return -1
-  const hasOutOfOrder = u32(load<u8>(p, SAVED_LIMIT)) >= u32(SAVED_HAS_OOO)
+  const hasOutOfOrder = hasLate && u32(load<u8>(p, SAVED_LIMIT)) >= u32(SAVED_HAS_OOO)
   if (oooRow(slab, s) != 0) return -1
   if (load<i64>(p, SAVED_FIRST_TIME) == i64.MAX_VALUE && !hasOutOfOrder) return 1
   if (free() < u64(load<u32>(p)) * 2 + 65536) return 0
@@ -339,6 +341,7 @@ function adoptOutOfOrder(slab: u32, s: u32, p: u32): void {
   const count = u32(load<u16>(p, SAVED_OOO_COUNT))
   const kind = u32(load<u16>(p, SAVED_OOO_CLASS))
   const row = allocate(OOO_ROW_BYTES)
+  store<u32>(row, 0, O_FROZEN)
   const buffer = allocateSlot(kind)
   memory.copy(buffer, p + SAVED_OOO_HEADER_BYTES, count << 4)
   store<u32>(row, buffer, O_BUFFER)
@@ -356,7 +359,7 @@ function adoptClosed(link: u32, from: u32, count: u32): u32 {
   store<u32>(link, 0)
   for (; count > 0; count--) {
     const size = CHUNK_HEADER_BYTES + u32(load<u16>(from, C_LENGTH))
-    const node = allocate(size)
+    const node = allocateChunk(size)
     memory.copy(node, from, size)
     store<u32>(node, 0, C_PREVIOUS)
     store<u32>(link, node)

@@ -2,17 +2,21 @@
 /**
  * The head of an ingester shard: series, postings, raw tails, chunks and log records in one shared
  * memory (layout: ../head-layout.ts). The ingester's thread owns it and calls everything but
- * `readBegin`, `readBlock`, `readOutOfOrder`, `overlapsNow`, `lookupPair` and `decodeXor`, which readers call from their own instances.
+ * `readBegin`, `readChunks`, `readBlock`, `readOutOfOrder`, `overlapsNow`, `lookupPair` and `decodeXor`, which readers call from their own instances.
  *
  * Offsets are kept below 4 GiB by 64-bit sums; what does not fit is answered by a code, never a
  * trap. Time crosses the boundary as f64 ms, exact to 2^53.
  */
 import {
+  EXTENT_ROW_BYTES,
+  EXTENT_SHIFT,
   FIRST_REGION,
   H_BUMP,
   H_COLUMN_CAP,
   H_DEFINE_BYTES,
   H_DEFINES,
+  H_EPOCH,
+  H_EXTENT_ROWS,
   H_LIMIT,
   H_LOG,
   H_LOG_BYTES,
@@ -30,12 +34,15 @@ import {
   H_REFS,
   H_SCRATCH,
   H_SERIES_TABLE,
+  H_SMALL_LISTS,
   H_TENANTS,
   H_TIMES,
   H_VALUES,
   H_VERSION,
   HEAD_VERSION,
+  LEASES_MAX,
   READER_BYTES,
+  SMALL_CLASSES,
   TAIL_SLACK,
   TENANT_ROW_BYTES,
   TENANTS_MAX,
@@ -52,6 +59,7 @@ export {
   rollback,
   settle,
 } from './head-append'
+export { releasePair, releaseSeries, unlinkPair, unlinkSeries } from './head-collect'
 export {
   histogramClose,
   histogramLate,
@@ -61,7 +69,15 @@ export {
   lastTime,
   noteHistogram,
 } from './head-histogram'
-export { addPair, addTenant, define, defineByPairs, lookupPair } from './head-intern'
+export {
+  addPair,
+  addTenant,
+  beginChange,
+  define,
+  defineByPairs,
+  endChange,
+  lookupPair,
+} from './head-intern'
 export {
   logBegin,
   logDecode,
@@ -73,10 +89,12 @@ export {
   logSeries,
   setLogRef,
 } from './head-log'
+export { giveBack, nextEpoch, oldestLease, reclaimExtents } from './head-memory'
 export { appendOutOfOrder, oooAppended, truncateOutOfOrder } from './head-ooo'
 export { readOutOfOrder } from './head-ooo-read'
 export { overlaps, overlapsNow, readBegin, readBlock } from './head-read'
 export { adoptState, isSavedState, savedSampleCount, savePairs, saveStates } from './head-snapshot'
+export { firstTime, freezeLate, truncateLate, truncateSeries } from './head-truncate'
 export { decodeXor } from './xor'
 
 /**
@@ -109,11 +127,15 @@ export function init(
   store<u32>(H_LOG, allocateRegion(u64(logBytes) + 64))
   store<u32>(H_SCRATCH, allocateRegion(65536))
   store<u32>(H_READERS, allocateRegion(u64(readerSlots) * READER_BYTES))
+  store<u32>(H_EXTENT_ROWS, allocateRegion(EXTENT_ROW_BYTES << (32 - EXTENT_SHIFT)))
+  store<u32>(H_SMALL_LISTS, allocateRegion(SMALL_CLASSES << 2))
+  store<u32>(H_EPOCH, 1)
   store<u32>(H_PAIR_COUNT, 1)
   store<u32>(H_NAME_COUNT, 1)
   store<u32>(H_NEXT_LOG_REF, 1)
   const done =
     createTable(H_SERIES_TABLE, 12) && createTable(H_PAIR_TABLE, 12) && createTable(H_NAME_TABLE, 8)
-  if (done && load<u32>(H_READERS) != 0) store<u32>(H_VERSION, HEAD_VERSION)
+  if (done && load<u32>(H_READERS) != 0 && readerSlots <= u32(LEASES_MAX))
+    store<u32>(H_VERSION, HEAD_VERSION)
   return load<u32>(H_VERSION) == HEAD_VERSION
 }

@@ -66,6 +66,17 @@ export class HeadExemplars {
     found.next = (found.next + 1) % found.list.length
   }
 
+  /** Drops the exemplars of some series. */
+  forget(refs: ReadonlySet<number>): void {
+    for (const tenant of this.tenants.keys()) {
+      const all = this.list(tenant)
+      const kept = all.filter(({ ref }) => !refs.has(ref))
+      if (kept.length === all.length) continue
+      this.tenants.delete(tenant)
+      for (const exemplar of kept) this.add(tenant, exemplar)
+    }
+  }
+
   /** Exemplars of some series in [mint, maxt], in the order in which they came. */
   select(
     tenant: number,

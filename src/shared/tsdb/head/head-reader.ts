@@ -9,7 +9,14 @@ import {
   FIRST_TIMES,
   H_READER_SLOTS,
   H_READERS,
+  H_REUSES,
+  HISTOGRAM_ROWS,
+  HR_CLOSED,
+  HR_LATE,
+  HR_OPEN,
   LAST_TIMES,
+  O_CLOSED,
+  O_COUNT,
   OOO_ROWS,
   READER_BYTES,
   READER_CHUNK_BYTES,
@@ -29,6 +36,7 @@ import type { HeadStats } from './head-stats.js'
 import { HeadView } from './head-view.js'
 import { mergeHistograms } from './histogram-reader.js'
 import { LateSamples } from './late-samples.js'
+import { endLease, takeLease } from './leases.js'
 import type { ReadBuffer } from './read-buffer.js'
 
 export type { ReadBuffer } from './read-buffer.js'
@@ -148,15 +156,41 @@ export class HeadReader {
    * histograms.
    */
   stamp(ref: number): number {
-    if (this.kernel.histogramRow(ref) !== 0) return -2
     const { view } = this
     const slab = view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
     const lane = ref & SERIES_SLAB_MASK
     const tile = slab + (lane >>> 3) * TILE_BYTES
     const sequence = Atomics.load(view.u32, tile >>> 2)
     if ((sequence & 1) !== 0) return -1
-    if (view.word(slab + OOO_ROWS + lane * 4) !== 0) return -2
+    if (this.hasLate(slab, lane) || this.hasHistograms(slab, lane)) return -2
     return sequence * 32 + Atomics.load(view.bytes, tile + TILE_COUNTS + (lane & 7))
+  }
+
+  private hasLate(slab: number, lane: number): boolean {
+    const { view } = this
+    const row = view.word(slab + OOO_ROWS + lane * 4)
+    return row !== 0 && (view.word(row + O_CLOSED) !== 0 || (view.word(row + O_COUNT) & 0xffff) > 0)
+  }
+
+  private hasHistograms(slab: number, lane: number): boolean {
+    const { view } = this
+    const row = view.word(slab + HISTOGRAM_ROWS + lane * 4)
+    if (row === 0) return false
+    return (view.word(row + HR_OPEN) | view.word(row + HR_CLOSED) | view.word(row + HR_LATE)) !== 0
+  }
+
+  /** Takes a lease: what is selected from now on stays readable until it ends. */
+  takeLease(): void {
+    takeLease(this.view.u32, this.slot)
+  }
+
+  endLease(): void {
+    endLease(this.view.u32, this.slot)
+  }
+
+  /** A number that changes before refs and pair ids come to stand for something else. */
+  reuses(): number {
+    return Atomics.load(this.view.u32, H_REUSES / 4)
   }
 
   /** Time of a series' newest sample, ms. */

@@ -14,6 +14,7 @@ import {
   PAIR_SLAB_SHIFT,
   POSTINGS_FIRST,
   POSTINGS_MAX,
+  POSTINGS_UNSORTED,
   R_LABELS,
   RECORD_BYTES,
   RECORDS,
@@ -48,6 +49,12 @@ export class HeadView {
     const slab = this.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
     const row = this.word(slab + RECORDS + (ref & SERIES_SLAB_MASK) * RECORD_BYTES + R_LABELS) >>> 2
     return this.u32.subarray(row + 1, row + 1 + this.u32[row]!)
+  }
+
+  /** Index of a series' label row in `u32`: count, pair ids. */
+  labelRow(ref: number): number {
+    const slab = this.u32[(SERIES_DIRECTORY >>> 2) + (ref >>> SERIES_SLAB_SHIFT)]!
+    return this.word(slab + RECORDS + (ref & SERIES_SLAB_MASK) * RECORD_BYTES + R_LABELS) >>> 2
   }
 
   /** Byte address of a pair's row. */
@@ -87,13 +94,14 @@ export class HeadView {
 
   /** How many series have a pair. */
   postingsCount(pair: number): number {
-    return this.word(this.pairRow(pair) + 16)
+    return (this.word(this.pairRow(pair) + 16) & ~POSTINGS_UNSORTED) >>> 0
   }
 
   /** Refs of the series that have a pair, ascending; a copy. */
   postings(pair: number): Uint32Array {
     const row = this.pairRow(pair) >>> 2
-    const count = this.u32[row + 4]!
+    const word = this.u32[row + 4]!
+    const count = (word & ~POSTINGS_UNSORTED) >>> 0
     const refs = new Uint32Array(count)
     if (count === 1) refs[0] = this.u32[row + 5]!
     if (count < 2) return refs
@@ -107,12 +115,14 @@ export class HeadView {
       block = this.u32[block]! >>> 2
       words = at < 4 ? POSTINGS_FIRST : Math.min(words * 2, POSTINGS_MAX)
     }
+    if (count !== word) refs.sort()
     return refs
   }
 
   /** The tenant of a series. */
   tenantOf(ref: number): number {
-    return this.word(this.nameRow(this.pairNameId(this.pairs(ref)[0]!)) + 8)
+    const first = this.u32[this.labelRow(ref) + 1]!
+    return this.word(this.nameRow(this.pairNameId(first)) + 8)
   }
 
   private nameRow(name: number): number {

@@ -16,14 +16,17 @@ import {
   CHECK_TOO_OLD,
   DEFINE_FULL,
   DEFINE_HEADER_BYTES,
+  EXTENT_BYTES,
   H_BUMP,
   H_COLUMN_CAP,
   H_DEFINE_BYTES,
   H_DEFINES,
   H_DUPLICATES,
+  H_EXTENTS_FREE_COUNT,
   H_FIRST_CODE,
   H_FIRST_REF,
   H_FIRST_TIME,
+  H_FREE_REF_COUNT,
   H_KEY,
   H_LIMIT,
   H_LOG,
@@ -40,10 +43,13 @@ import {
   H_REPEATED,
   H_SERIES_COUNT,
   H_SERVING,
+  H_SMALL_FREE,
   H_TIMES,
   H_TOO_OLD,
   H_VALUES,
+  HISTOGRAM_ROWS,
   LAST_TIMES,
+  OOO_ROWS,
   RECORD_HEADER_BYTES,
   SERIES_DIRECTORY,
   SERIES_SLAB_MASK,
@@ -98,6 +104,16 @@ export interface Rejection {
 /** What one sample of `appendSample` came to. */
 export type AppendOutcome = 'appended' | 'repeated' | 'out-of-order' | 'duplicate' | 'full'
 
+/** What a look at all series of a tenant tells. */
+export interface HeadTimes {
+  /** Of the oldest and newest sample in order, ms; infinite without any. */
+  readonly mint: number
+  readonly maxt: number
+  /** There may be samples out of order. */
+  readonly hasLate: boolean
+  readonly hasHistograms: boolean
+}
+
 /** Last time of a series without samples. */
 const NO_SAMPLE = -(2n ** 63n)
 
@@ -115,6 +131,8 @@ export class Head implements SelectContext {
   readonly times: Float64Array
   readonly values: Float64Array
   readonly capacity: number
+  /** Goes up whenever series or pairs are taken out: selections that met that are made again. */
+  changes = 0
   private readonly tenants = new Map<string, number>()
   private readonly tenantCache: string[] = []
   private readonly fixedBytes: number
@@ -152,9 +170,20 @@ export class Head implements SelectContext {
     return new type(buffer, this.view.word(cell), this.capacity)
   }
 
-  /** Series in memory, of all tenants. */
+  /** Series in memory, of all tenants; those that are being removed count until their refs are free. */
   seriesCount(): number {
+    return this.view.word(H_SERIES_COUNT) - this.view.word(H_FREE_REF_COUNT)
+  }
+
+  /** All refs, used and free, are below. */
+  refEnd(): number {
     return this.view.word(H_SERIES_COUNT)
+  }
+
+  /** Refs that are going to stand for other series. */
+  forget(refs: Uint32Array): void {
+    for (const ref of refs) this.histograms.forget(ref)
+    this.exemplars.forget(new Set(refs))
   }
 
   /** Everything that was logged is here again: readers may answer selections themselves. */
@@ -164,7 +193,7 @@ export class Head implements SelectContext {
 
   /** Makes the log write the record of every series again, before its next sample. */
   forgetLogged(): void {
-    const count = this.seriesCount()
+    const count = this.refEnd()
     for (let ref = 0; ref < count; ref++) this.kernel.setLogRef(ref, 0)
   }
 
@@ -173,15 +202,21 @@ export class Head implements SelectContext {
     this.view.u32[H_NO_NEW_SERIES >>> 2] = isAllowed ? 0 : 1
   }
 
-  /** Bytes that series and samples take: all that was handed out since the head is there. */
+  /** Bytes that series and samples take. */
   dataBytes(): number {
-    return this.u64(H_BUMP) - this.fixedBytes
+    return this.u64(H_BUMP) - this.fixedBytes - this.reusableBytes()
   }
 
-  /** Bytes handed out and bytes left. */
+  /** Bytes that were given back and not taken again; the system has them as ours still. */
+  reusableBytes(): number {
+    return this.view.word(H_EXTENTS_FREE_COUNT) * EXTENT_BYTES + this.u64(H_SMALL_FREE)
+  }
+
+  /** Bytes in use, and bytes left for anything up to an extent's size. */
   memoryUse(): { used: number; free: number } {
-    const used = this.u64(H_BUMP)
-    return { used, free: this.u64(H_LIMIT) - used }
+    const used = this.u64(H_BUMP) - this.reusableBytes()
+    const extents = this.view.word(H_EXTENTS_FREE_COUNT) * EXTENT_BYTES
+    return { used, free: this.u64(H_LIMIT) - this.u64(H_BUMP) + extents }
   }
 
   private u64(at: number): number {
@@ -220,16 +255,24 @@ export class Head implements SelectContext {
     return Number(this.view.bytes.readBigInt64LE(at))
   }
 
-  /** Time of a tenant's newest sample, ms; -Infinity without any. Looks at every series. */
-  maxTime(tenant: number): number {
-    const bits = new BigInt64Array(this.view.memory.buffer as ArrayBuffer)
-    let newest = Number.NEGATIVE_INFINITY
-    for (const ref of this.view.postings(this.view.allPair(tenant))) {
-      const slab = this.view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
+  /** Looks at every series of a tenant. */
+  timesOf(tenant: number): HeadTimes {
+    const { view, kernel } = this
+    const bits = new BigInt64Array(view.memory.buffer as ArrayBuffer)
+    let mint = Number.POSITIVE_INFINITY
+    let maxt = Number.NEGATIVE_INFINITY
+    let hasLate = false
+    let hasHistograms = false
+    for (const ref of view.postings(view.allPair(tenant))) {
+      const slab = view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
       const last = bits[(slab + LAST_TIMES) / 8 + (ref & SERIES_SLAB_MASK)]!
-      if (last !== NO_SAMPLE) newest = Math.max(newest, Number(last))
+      if (last !== NO_SAMPLE) maxt = Math.max(maxt, Number(last))
+      mint = Math.min(mint, kernel.firstTime(ref))
+      const cell = slab + (ref & SERIES_SLAB_MASK) * 4
+      hasHistograms ||= view.word(cell + HISTOGRAM_ROWS) !== 0
+      hasLate ||= view.word(cell + OOO_ROWS) !== 0
     }
-    return newest
+    return { mint, maxt, hasLate: hasLate || hasHistograms, hasHistograms }
   }
 
   /**

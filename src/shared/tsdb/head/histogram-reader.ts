@@ -7,13 +7,17 @@ import type { HeadKernel } from '../../kernels/head.js'
 import { HC_MAXT, READER_COLUMNS, READER_TAIL_TIMES } from '../../kernels/head-layout.js'
 import type { FloatHistogram } from '../../model/histogram.js'
 import { isStale, writeStale } from '../../model/stale.js'
+import type { AnyHistogram } from '../../wire/frames/index.js'
+import type { BlockChunk } from '../block/series.js'
 import { decodeFloatHistogramChunk } from '../chunk/float-histogram.js'
 import { decodeHistogramChunk } from '../chunk/histogram.js'
 import {
   ENCODING_FLOAT_HISTOGRAM,
   floatHistogramAt,
   type HistogramColumns,
+  histogramAt,
 } from '../chunk/histogram-columns.js'
+import { OpenHistograms } from '../chunk/open-histograms.js'
 import type { HeadView } from './head-view.js'
 import { closedChunks, type StoredChunk } from './histograms.js'
 import type { ReadBuffer } from './read-buffer.js'
@@ -80,6 +84,69 @@ function samplesOf(chunks: readonly StoredChunk[], range: Range): Sample[] {
     }
   }
   return samples
+}
+
+/**
+ * The histogram chunks of a series in a half-open range, oldest first: whole ones as they lie, views
+ * until the slot is used again; those across an end are encoded again.
+ *
+ * @throws AppError `overloaded`, `chunk-corrupt`
+ */
+export function histogramChunks(reader: ReaderSlot, ref: number, range: Range): BlockChunk[] {
+  const chunks: BlockChunk[] = []
+  for (const { bytes, encoding } of copyChunks(reader, ref, range).inOrder) {
+    const columns = decodeChunk(bytes, encoding)
+    const mint = columns.ts[0]!
+    const maxt = columns.ts[columns.size - 1]!
+    if (maxt < range.mint || mint >= range.maxt) continue
+    if (mint >= range.mint && maxt < range.maxt) chunks.push({ mint, maxt, encoding, data: bytes })
+    else chunks.push(...cutChunk(columns, range))
+  }
+  return chunks
+}
+
+/** What of a chunk is in a half-open range, as one chunk or more. */
+function cutChunk(columns: HistogramColumns, range: Range): BlockChunk[] {
+  return encodeHistograms(timedOf(columns, range))
+}
+
+/** A histogram as it was sent. */
+export interface TimedHistogram {
+  readonly t: number
+  readonly histogram: AnyHistogram
+}
+
+function timedOf(columns: HistogramColumns, range: Range): TimedHistogram[] {
+  const found: TimedHistogram[] = []
+  for (let i = 0; i < columns.size; i++) {
+    const t = columns.ts[i]!
+    if (t >= range.mint && t < range.maxt) found.push({ t, histogram: histogramAt(columns, i) })
+  }
+  return found
+}
+
+/** Histograms by time as chunks, cut as the head cuts them. */
+export function encodeHistograms(samples: readonly TimedHistogram[]): BlockChunk[] {
+  const chunks: BlockChunk[] = []
+  let open: OpenHistograms | undefined
+  const close = (): void => {
+    if (open === undefined) return
+    const data = open.bytes().slice()
+    chunks.push({ mint: open.mint, maxt: open.maxt(), encoding: open.encoding(), data })
+  }
+  for (const { t, histogram } of samples) {
+    if (open?.append(t, histogram) === true) continue
+    close()
+    open = OpenHistograms.begin(t, histogram, open)
+  }
+  close()
+  return chunks
+}
+
+/** Histograms of the chunks from a node on that are in a half-open range, oldest chunk first. */
+export function listedHistograms(view: HeadView, node: number, range: Range): TimedHistogram[] {
+  const chunks = closedChunks(view, node, () => true)
+  return chunks.flatMap(({ bytes, encoding }) => timedOf(decodeChunk(bytes, encoding), range))
 }
 
 function decodeChunk(bytes: Uint8Array, encoding: number): HistogramColumns {

@@ -169,6 +169,21 @@ export class HeadHistograms {
     this.open.set(ref, OpenHistograms.restore(bytes, this.view.word(row + HR_ENCODING)))
   }
 
+  /** Forgets how to go on with a series: it has none any more, or its ref stands for another. */
+  forget(ref: number): void {
+    this.open.delete(ref)
+  }
+
+  /** Whether a series has chunks. */
+  hasChunks(ref: number): boolean {
+    const row = (this.kernel.histogramRow(ref) >>> 0) >>> 2
+    const { u32 } = this.view
+    return (
+      row !== 0 &&
+      (u32[row + HR_OPEN / 4]! | u32[row + HR_CLOSED / 4]! | u32[row + HR_LATE / 4]!) !== 0
+    )
+  }
+
   /** All chunks of a series that came in order, oldest first. */
   chunks(ref: number): StoredChunk[] {
     const row = this.kernel.histogramRow(ref) >>> 0

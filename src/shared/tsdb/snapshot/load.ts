@@ -40,6 +40,7 @@ import {
   SAVED_TENANT,
 } from '../../kernels/head-layout.js'
 import type { Head } from '../head/head.js'
+import type { Covered, TenantCover } from '../wal/covered.js'
 
 /** What became of a record. */
 export type SliceOutcome = 'loaded' | 'malformed' | 'unknown-series'
@@ -51,25 +52,35 @@ export interface LoadCounts {
   samplesWithoutRoom: number
 }
 
+/** What is loaded, and into what. */
+export interface LoadOptions {
+  readonly head: Head
+  readonly counts: LoadCounts
+  /** What of the snapshot is in blocks. */
+  readonly covered: Covered
+  /** The log segment that goes on from the snapshot. */
+  readonly segment: number
+}
+
 /** One snapshot that is being loaded. */
 export class SnapshotLoad {
   /** Whether the record that ends a whole snapshot was read. */
   hasEnd = false
   private readonly head: Head
   private readonly counts: LoadCounts
+  private readonly covered: Covered
+  private readonly segment: number
   /** Notes which number the log knows a series by; ref undefined: there was no memory for it. */
   private readonly setNumber: (number: number, ref: number | undefined) => void
   private readonly tenants = new Map<number, number>()
   /** [saved id] id here, 0: not known. */
   private pairs = new Uint32Array(1024)
 
-  constructor(
-    head: Head,
-    counts: LoadCounts,
-    setNumber: (number: number, ref: number | undefined) => void,
-  ) {
-    this.head = head
-    this.counts = counts
+  constructor(options: LoadOptions, setNumber: (number: number, ref: number | undefined) => void) {
+    this.head = options.head
+    this.counts = options.counts
+    this.covered = options.covered
+    this.segment = options.segment
     this.setNumber = setNumber
   }
 
@@ -142,7 +153,8 @@ export class SnapshotLoad {
       } else {
         // Without a number: the log writes the series' record again before its next sample.
         if (number > 0) this.setNumber(number, ref)
-        this.adopt(ref, window, at)
+        const tenant = this.tenants.get(window.readUInt32LE(at + SAVED_TENANT))!
+        this.adopt(ref, window, at, this.covered.ofTenant(tenant))
       }
       at += window.readUInt32LE(at)
     }
@@ -166,23 +178,25 @@ export class SnapshotLoad {
     return ref >= 0 || ref === DEFINE_FULL ? ref : undefined
   }
 
-  private adopt(ref: number, window: Buffer, at: number): void {
+  private adopt(ref: number, window: Buffer, at: number, cover: TenantCover): void {
     const { head, counts } = this
     const address = head.view.word(H_LOG) + at
-    const outcome = head.kernel.adoptState(ref, address)
+    const hasLate = this.segment >= cover.lateBefore
+    const outcome = head.kernel.adoptState(ref, address, hasLate ? 1 : 0)
     if (outcome < 0) {
-      this.merge(ref, window, at)
+      this.merge(ref, window, at, cover)
       return
     }
+    if (outcome > 0) head.kernel.truncateSeries(ref, cover.before)
     if (outcome === 0) counts.samplesWithoutRoom += partsOf(window, at).samples
     counts.series++
   }
 
   /** Adds what is newer than what the series has, and what came out of order. */
-  private merge(ref: number, window: Buffer, at: number): void {
+  private merge(ref: number, window: Buffer, at: number, cover: TenantCover): void {
     const { head } = this
     const parts = partsOf(window, at)
-    const newest = head.lastTime(ref)
+    const newest = Math.max(head.lastTime(ref), cover.before - 1)
     const [times, values] = [head.view.word(H_TIMES), head.view.word(H_VALUES)]
     const base = head.view.word(H_LOG)
     const chunks = parts.closed.filter(({ maxt }) => maxt > newest)
@@ -190,7 +204,7 @@ export class SnapshotLoad {
       chunks.push({ at: parts.openAt, length: parts.openBytes, maxt: newest })
     for (const chunk of chunks) {
       const count = head.kernel.decodeXor(base + chunk.at, chunk.length, times, values)
-      if (count > 0) this.append(ref, count)
+      if (count > 0) this.append(ref, count, cover)
     }
     const tailBase = Number(window.readBigInt64LE(at + SAVED_BASE))
     for (let k = 0; k < parts.fill; k++) {
@@ -198,8 +212,8 @@ export class SnapshotLoad {
       head.times[k] = tailBase + window.readUInt32LE(sample)
       window.copy(head.view.bytes, values + k * 8, sample + 4, sample + 12)
     }
-    if (parts.fill > 0) this.append(ref, parts.fill)
-    this.mergeLate(ref, window, parts)
+    if (parts.fill > 0) this.append(ref, parts.fill, cover)
+    if (this.segment >= cover.lateBefore) this.mergeLate(ref, window, parts)
   }
 
   private mergeLate(ref: number, window: Buffer, parts: SavedParts): void {
@@ -226,10 +240,10 @@ export class SnapshotLoad {
     counts.samplesWithoutRoom += count - done
   }
 
-  private append(ref: number, count: number): void {
+  private append(ref: number, count: number, { before }: TenantCover): void {
     const { head, counts } = this
     head.refs.fill(ref, 0, count)
-    const accepted = head.kernel.check(0, count, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
+    const accepted = head.kernel.check(0, count, before, Number.POSITIVE_INFINITY)
     const appended = head.kernel.append(0, accepted)
     head.kernel.publish(0, appended)
     if (appended < accepted) head.kernel.rollback(appended, accepted - appended)

@@ -20,6 +20,7 @@ import {
 import type { Head } from '../head/head.js'
 import { listSnapshots, type Snapshot } from '../snapshot/list.js'
 import { raiseNextNumber, SnapshotLoad } from '../snapshot/load.js'
+import { Covered, type CoverOf } from './covered.js'
 import {
   BATCH_HEADER_BYTES,
   RECORD_EXEMPLARS,
@@ -41,7 +42,14 @@ import {
   type Segment,
   type SegmentPart,
 } from './reader.js'
-import { loadHistogramChunks, NO_ROOM, replayRecords, UNKNOWN } from './replay-records.js'
+import {
+  IN_BLOCK,
+  loadHistogramChunks,
+  NO_ROOM,
+  type RecordTarget,
+  replayRecords,
+  UNKNOWN,
+} from './replay-records.js'
 
 /** A log to replay. */
 export interface ReplayLog {
@@ -50,6 +58,8 @@ export interface ReplayLog {
   readonly snapshotFolder?: string
   /** Where what cannot be replayed is put; beside the log, not in it. */
   readonly damagedFolder: string
+  /** What of it is in blocks; nothing when absent. */
+  readonly coverOf?: CoverOf
   /** The log that this head goes on with: it knows the series by the numbers found. */
   readonly isOwn: boolean
 }
@@ -128,6 +138,7 @@ interface NumberMap {
 }
 
 interface LogState extends ReplayLog {
+  readonly covered: Covered
   readonly numbers: NumberMap
   readonly snapshots: readonly Snapshot[]
   readonly segments: readonly Segment[]
@@ -150,7 +161,7 @@ interface Source {
  * @throws AppError `data-version` before anything is done, `disk-failed` when a file cannot be read
  */
 export function* replaySteps(options: ReplayOptions): Generator<ReplayProgress, ReplayProgress> {
-  const logs = options.logs.map((log) => openLog(options.disk, log))
+  const logs = options.logs.map((log) => openLog(options, log))
   const sources = logs.flatMap(sourcesOf)
   // Stable: of one log the snapshots come first, then its segments by number.
   sources.sort((a, b) => a.order - b.order)
@@ -191,9 +202,10 @@ export function* replaySteps(options: ReplayOptions): Generator<ReplayProgress, 
   return progress
 }
 
-function openLog(disk: Disk, log: ReplayLog): LogState {
+function openLog({ disk, head }: ReplayOptions, log: ReplayLog): LogState {
   return {
     ...log,
+    covered: new Covered(head, log.coverOf),
     numbers: { refs: new Uint32Array(1024).fill(UNKNOWN) },
     snapshots: log.snapshotFolder === undefined ? [] : listSnapshots(disk, log.snapshotFolder),
     segments: listSegments(disk, log.folder),
@@ -257,7 +269,9 @@ function beginLoad(
       progress.samplesWithoutRoom = count
     },
   }
-  return new SnapshotLoad(head, counts, (number, ref) => {
+  const { covered } = log
+  const options = { head, counts, covered, segment: snapshot.segment.number }
+  return new SnapshotLoad(options, (number, ref) => {
     setNumber(log.numbers, number, ref ?? NO_ROOM)
     if (ref !== undefined && log.isOwn) head.kernel.setLogRef(ref, number)
   })
@@ -349,17 +363,18 @@ function takePart(
   progress.batches++
   const unknownBefore = progress.samplesUnknown
   if (load !== undefined) progress.snapshotSamples += part.header.sampleCount
+  const isSnapshot = load !== undefined
+  const target = recordsOf(options.head, log, progress, { number: segment.number, isSnapshot })
   const reason =
     load === undefined
-      ? replayBatch(options.head, log, part, window, progress)
+      ? replayBatch(target, log, part, window, progress)
       : loadBatch(load, part, window, (kind, payload) => {
           if (kind === RECORD_SERIES) {
             return replaySeries(options.head, log, payload, progress)
           }
-          const { refs } = log.numbers
           return kind === RECORD_HISTOGRAM_CHUNKS
-            ? loadHistogramChunks(options.head, refs, payload, progress)
-            : replayRecords(options.head, refs, payload, progress)
+            ? loadHistogramChunks(target, payload)
+            : replayRecords(target, payload)
         })
   if (reason === undefined) return
   progress.damagedBatches++
@@ -404,12 +419,13 @@ function loadBatch(
 
 /** Applies a batch; says why when not all of it could be. */
 function replayBatch(
-  head: Head,
+  target: RecordTarget,
   log: LogState,
   part: SegmentPart & { kind: 'batch' },
   window: Buffer,
   progress: ReplayProgress,
 ): 'unknown-series' | 'malformed' | undefined {
+  const { head, covered } = target
   const end = part.at + part.header.length
   let count = 0
   let lateCount = 0
@@ -443,10 +459,15 @@ function replayBatch(
     at = payload + length
   }
   const unknownBefore = progress.samplesUnknown
+  if (!covered.isEmpty()) {
+    const { number } = target.segment
+    markCovered(head, count, (ref, t) => covered.has(ref, t))
+    markCovered(lateColumns(head), lateCount, (ref) => covered.hasLate(ref, number))
+  }
   appendColumns(head, dropMarked(head, count, progress), progress)
   appendLate(head, dropMarked(lateColumns(head), lateCount, progress), progress)
   for (const payload of later) {
-    if (!replayRecords(head, log.numbers.refs, payload, progress)) return 'malformed'
+    if (!replayRecords(target, payload)) return 'malformed'
   }
   return progress.samplesUnknown > unknownBefore ? 'unknown-series' : undefined
 }
@@ -469,7 +490,7 @@ function replaySeries(
     const number = takeVarint(payload, cursor)
     const labelCount = takeVarint(payload, cursor)
     const length = takeVarint(payload, cursor)
-    if (number < 1 || number >= NO_ROOM || length > payload.length - cursor.at) return false
+    if (number < 1 || number >= IN_BLOCK || length > payload.length - cursor.at) return false
     const ref =
       tenant === undefined
         ? DEFINE_FULL
@@ -518,14 +539,37 @@ function mapNumbers(refs: Uint32Array, map: NumberMap, from: number, count: numb
   }
 }
 
-/** Takes out samples without a ref; how many are left. */
+/** Marks samples that are in blocks. */
+function markCovered(
+  { refs, times }: Columns,
+  count: number,
+  isCovered: (ref: number, t: number) => boolean,
+): void {
+  for (let i = 0; i < count; i++) {
+    const ref = refs[i]!
+    if (ref < IN_BLOCK && isCovered(ref, times[i]!)) refs[i] = IN_BLOCK
+  }
+}
+
+/** What records of histograms and exemplars are replayed with. */
+function recordsOf(
+  head: Head,
+  log: LogState,
+  counts: ReplayProgress,
+  segment: RecordTarget['segment'],
+): RecordTarget {
+  return { head, numbers: log.numbers, covered: log.covered, counts, segment }
+}
+
+/** Takes out samples without a ref, and those in blocks; how many are left. */
 function dropMarked(columns: Columns, count: number, progress: ReplayProgress): number {
   const { refs, times, values } = columns
   let kept = 0
-  while (kept < count && refs[kept]! < NO_ROOM) kept++
+  while (kept < count && refs[kept]! < IN_BLOCK) kept++
   for (let i = kept; i < count; i++) {
     const ref = refs[i]!
-    if (ref === NO_ROOM) progress.samplesWithoutRoom++
+    if (ref === IN_BLOCK) progress.samplesRefused++
+    else if (ref === NO_ROOM) progress.samplesWithoutRoom++
     else if (ref === UNKNOWN) progress.samplesUnknown++
     else {
       refs[kept] = ref

@@ -36,6 +36,10 @@
  *   0 requestId u32 | 4 flags u32 (LAST) | 8 tenantLength u32 | 12 recordCount u32
  *   16 recordBytes u32 (whole section) | 20 zero u32 | 24 zero u64 | tenant | records (records.ts)
  *
+ * FORGET, ingester → distributor: ids of series that the shard is about to drop
+ * FORGOTTEN, distributor → ingester: the same ids; a use after this frame comes with a define
+ *   0 count u32 | 4 zero u32 | ids u32[count]
+ *
  * The rules for ids, acks and generations are in docs/architecture.md, "Rules between actors".
  */
 
@@ -46,6 +50,8 @@ export const FRAME_WRITE = 3
 export const FRAME_ACK = 4
 export const FRAME_METADATA = 5
 export const FRAME_RECORDS = 6
+export const FRAME_FORGET = 7
+export const FRAME_FORGOTTEN = 8
 
 /** Formats of a BODY: the lowest four bits of its flags. */
 export const BODY_FORMAT = 0xf
@@ -143,6 +149,34 @@ export const DISCARD_REASONS = [
  * in their own reason's count too.
  */
 export const ACK_HISTOGRAMS = 0
+
+/** Ids of one FORGET frame, and so of a FORGOTTEN one. */
+export const FORGET_IDS_MAX = 2048
+
+/** Payload bytes of a FORGET or FORGOTTEN frame. */
+export function forgetFrameBytes(count: number): number {
+  return 8 + count * 4
+}
+
+/** Writes the payload of a FORGET or FORGOTTEN frame. */
+export function encodeForget(data: Uint8Array, offset: number, ids: ArrayLike<number>): void {
+  const words = new Uint32Array(data.buffer, data.byteOffset + offset, 2 + ids.length)
+  words[0] = ids.length
+  words[1] = 0
+  words.set(ids, 2)
+}
+
+/** The ids of a FORGET or FORGOTTEN frame, a copy; undefined when lengths do not add up. */
+export function decodeForget(
+  data: Uint8Array,
+  offset: number,
+  length: number,
+): Uint32Array | undefined {
+  if (length < 8) return undefined
+  const count = new Uint32Array(data.buffer, data.byteOffset + offset, 1)[0]!
+  if (count > FORGET_IDS_MAX || length < forgetFrameBytes(count)) return undefined
+  return new Uint32Array(data.buffer, data.byteOffset + offset + 8, count).slice()
+}
 
 /** Rounds a section's length up to the next multiple of 8. */
 export function padTo8(length: number): number {

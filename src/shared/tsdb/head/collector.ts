@@ -1,0 +1,215 @@
+/**
+ * Takes series without samples out of a head, and label pairs that none has any more: out of the
+ * tables, the postings, the names' chains; then, when no reader has a lease from before, their rows
+ * and numbers go back for use by others (architecture §8.11–12). The caller has seen to it that no
+ * link stands for such a series any more.
+ *
+ * A generator in small steps: everything is whole after each, and readers' selections that met one
+ * are made again (H_INDEX_SEQUENCE). Series whose removal was begun get another ref when they return.
+ */
+import {
+  H_REUSES,
+  NAME_DIRECTORY,
+  NAME_ROW_BYTES,
+  NAME_SLAB_SHIFT,
+  POSTINGS_FIRST,
+  POSTINGS_MAX,
+} from '../../kernels/head-layout.js'
+import type { Head } from './head.js'
+
+/** Series, pairs or entries of postings per step. */
+const STEP_SERIES = 1024
+const STEP_PAIRS = 4096
+const STEP_ENTRIES = 65536
+
+/** Of a pair's row, in words. */
+const PAIR_NEXT = 3
+const PAIR_COUNT = 4
+const PAIR_FIRST = 5
+const PAIR_LAST = 6
+const PAIR_AT = 7
+/** Of a name's row. */
+const NAME_FIRST = 4
+const NAME_COUNT = 5
+
+/** What a collection came to. */
+export interface Collected {
+  series: number
+  pairs: number
+}
+
+/**
+ * Removes series of one tenant.
+ *
+ * @param refs without samples; those that have got some are left alone
+ * @param isWanted says of a ref that it is used again
+ * @returns what was removed; yields true when there is more to do at once, false to wait for readers
+ */
+export function* collectSteps(
+  head: Head,
+  tenant: number,
+  refs: readonly number[],
+  isWanted: (ref: number) => boolean,
+): Generator<boolean, Collected> {
+  const gone = yield* unlinkSteps(head, refs, isWanted)
+  if (gone.length === 0) return { series: 0, pairs: 0 }
+  const pairs = yield* postingsSteps(head, tenant, gone)
+  const unused = yield* chainSteps(head, pairs)
+  const epoch = head.kernel.nextEpoch() >>> 0
+  while (head.kernel.oldestLease() >>> 0 < epoch) yield false
+  yield* releaseSteps(head, gone, unused)
+  return { series: gone.length, pairs: unused.length }
+}
+
+function* unlinkSteps(
+  head: Head,
+  refs: readonly number[],
+  isWanted: (ref: number) => boolean,
+): Generator<boolean, Uint32Array> {
+  const gone: number[] = []
+  for (let from = 0; from < refs.length; from += STEP_SERIES) {
+    change(head, () => {
+      for (const ref of refs.slice(from, from + STEP_SERIES)) {
+        if (!isWanted(ref) && head.kernel.unlinkSeries(ref) !== 0) gone.push(ref)
+      }
+    })
+    yield true
+  }
+  return Uint32Array.from(gone)
+}
+
+/** Takes refs out of the postings of their pairs; those pairs. */
+function* postingsSteps(
+  head: Head,
+  tenant: number,
+  gone: Uint32Array,
+): Generator<boolean, Set<number>> {
+  const { view } = head
+  const isGone = new Uint8Array(gone.reduce((most, ref) => Math.max(most, ref), 0) + 1)
+  const pairs = new Set<number>()
+  for (const ref of gone) {
+    isGone[ref] = 1
+    for (const pair of view.pairs(ref)) pairs.add(pair)
+  }
+  yield true
+  let entries = 0
+  for (const pair of [...pairs, view.allPair(tenant)]) {
+    entries += view.postingsCount(pair)
+    change(head, () => filterPostings(head, pair, isGone))
+    if (entries < STEP_ENTRIES) continue
+    entries = 0
+    yield true
+  }
+  return pairs
+}
+
+/** Leaves of a list what is not gone, in order, in the blocks that it has; the rest go back. */
+function filterPostings(head: Head, pair: number, isGone: Uint8Array): void {
+  const { view, kernel } = head
+  const row = view.pairRow(pair) >>> 2
+  const { u32 } = view
+  const kept = view.postings(pair).filter((ref) => isGone[ref] !== 1)
+  const count = view.postingsCount(pair)
+  const first = u32[row + PAIR_FIRST]!
+  u32[row + PAIR_COUNT] = kept.length
+  if (kept.length === 1) u32[row + PAIR_FIRST] = kept[0]!
+  if (count < 2) return
+  let at = 0
+  let words = POSTINGS_FIRST
+  for (let block = first, entries = 0; entries < count; ) {
+    const next = u32[block >>> 2]!
+    const size = words
+    const isUsed = kept.length > 1 && at < kept.length
+    if (isUsed) {
+      const part = kept.subarray(at, at + size - 1)
+      u32.set(part, (block >>> 2) + 1)
+      at += part.length
+      if (at === kept.length) {
+        u32[block >>> 2] = size
+        u32[row + PAIR_LAST] = block
+        u32[row + PAIR_AT] = block + (part.length + 1) * 4
+      }
+    } else kernel.giveBack(block, size * 4)
+    entries += size - 1
+    words = entries < 4 ? POSTINGS_FIRST : Math.min(words * 2, POSTINGS_MAX)
+    block = next
+  }
+}
+
+/** Takes pairs without series out of their names' chains and the table; those that were. */
+function* chainSteps(head: Head, pairs: Set<number>): Generator<boolean, Uint32Array> {
+  const { view } = head
+  const unused = new Set<number>()
+  const names = new Set<number>()
+  for (const pair of pairs) {
+    if (view.postingsCount(pair) > 0) continue
+    unused.add(pair)
+    names.add(view.pairNameId(pair))
+  }
+  const gone: number[] = []
+  for (const name of names) {
+    // New pairs come in front of what was the first one: the walk is not disturbed.
+    let before = 0
+    let pair = view.firstPair(name)
+    while (pair !== 0) {
+      change(head, () => {
+        for (let left = STEP_PAIRS; left > 0 && pair !== 0; left--) {
+          const next = view.nextPair(pair)
+          if (unused.has(pair) && view.postingsCount(pair) === 0) {
+            unchain(head, { name, before, pair, next })
+            gone.push(pair)
+          } else before = pair
+          pair = next
+        }
+      })
+      yield true
+    }
+  }
+  return Uint32Array.from(gone)
+}
+
+function unchain(
+  { view, kernel }: Head,
+  at: { name: number; before: number; pair: number; next: number },
+): void {
+  const row = nameRow(view.u32, at.name)
+  kernel.unlinkPair(at.pair)
+  view.u32[row + NAME_COUNT]!--
+  let { before } = at
+  if (before === 0 && view.firstPair(at.name) !== at.pair) {
+    // Pairs were added in front since the walk began.
+    before = view.firstPair(at.name)
+    while (view.nextPair(before) !== at.pair) before = view.nextPair(before)
+  }
+  if (before === 0) view.u32[row + NAME_FIRST] = at.next
+  else view.u32[(view.pairRow(before) >>> 2) + PAIR_NEXT] = at.next
+}
+
+function nameRow(u32: Uint32Array, name: number): number {
+  const slab = u32[(NAME_DIRECTORY >>> 2) + (name >>> NAME_SLAB_SHIFT)]!
+  return (slab + (name & ((1 << NAME_SLAB_SHIFT) - 1)) * NAME_ROW_BYTES) >>> 2
+}
+
+function* releaseSteps(
+  head: Head,
+  refs: Uint32Array,
+  pairs: Uint32Array,
+): Generator<boolean, void> {
+  Atomics.add(head.view.u32, H_REUSES / 4, 1)
+  head.forget(refs)
+  for (let from = 0; from < Math.max(refs.length, pairs.length); from += STEP_SERIES) {
+    change(head, () => {
+      for (const ref of refs.subarray(from, from + STEP_SERIES)) head.kernel.releaseSeries(ref)
+      for (const pair of pairs.subarray(from, from + STEP_SERIES)) head.kernel.releasePair(pair)
+    })
+    yield true
+  }
+}
+
+/** Changes what selections look at. */
+function change(head: Head, run: () => void): void {
+  head.kernel.beginChange()
+  run()
+  head.kernel.endChange()
+  head.changes++
+}
