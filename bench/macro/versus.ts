@@ -6,8 +6,7 @@
  * (default .cache/peers); results stay in .cache/versus as JSON. `npm run otlp` is the OTLP figure beside
  * VictoriaMetrics: the same bodies, gzip-compressed protobuf, everything read back.
  */
-import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -15,6 +14,7 @@ import { startNilo } from '../../test/support/nilo.js'
 import { freePort } from '../../test/support/ports.js'
 import { startProcess, waitForUrl } from '../../test/support/processes.js'
 import { findShared } from '../../test/support/shared-material.js'
+import { median, prepareTool, print, type QueryRow, reportQueries, runTool } from './load-tool.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -46,7 +46,7 @@ const tool = prepareTool()
 const results = resolve('.cache/versus')
 mkdirSync(results, { recursive: true })
 const servers = ['nilometer', ...values.peers.split(',')]
-if (what !== 'otlp') runTool(['gen', '--series', values.series, '--scrapes', values.scrapes])
+if (what !== 'otlp') runTool(tool, ['gen', '--series', values.series, '--scrapes', values.scrapes])
 const ok = what === 'query' ? await queryRounds() : await ingestRounds()
 process.exit(ok ? 0 : 1)
 
@@ -70,13 +70,6 @@ interface IngestFigures {
   readonly rssPeak: number
 }
 
-interface QueryRow {
-  readonly id: string
-  readonly servers: Readonly<
-    Record<string, { medianMs?: number; cpuMs?: number; verdict: { ok?: boolean; ref?: boolean } }>
-  >
-}
-
 async function ingestRounds(): Promise<boolean> {
   const figures = new Map<string, IngestFigures[]>(servers.map((name) => [name, []]))
   let good = true
@@ -84,7 +77,8 @@ async function ingestRounds(): Promise<boolean> {
     for (const name of round % 2 === 0 ? servers : [...servers].reverse()) {
       const server = await start(name)
       const json = join(results, `${what}-${name}-${round}.json`)
-      good = runTool([...ingestArgs(server), '--json', json, '--settle', values.settle]) && good
+      good =
+        runTool(tool, [...ingestArgs(server), '--json', json, '--settle', values.settle]) && good
       await server.stop()
       figures.get(name)!.push(JSON.parse(readFileSync(json, 'utf8')) as IngestFigures)
     }
@@ -110,7 +104,7 @@ async function queryRounds(): Promise<boolean> {
   for (const name of [...servers.slice(1), 'nilometer']) {
     const server = await start(name)
     running.push(server)
-    runTool([...ingestArgs(server), '--settle', '5', '--no-verify', '--concurrency', '2'])
+    runTool(tool, [...ingestArgs(server), '--settle', '5', '--no-verify', '--concurrency', '2'])
   }
   const perRound: QueryRow[][] = []
   let good = true
@@ -122,34 +116,12 @@ async function queryRounds(): Promise<boolean> {
       const tenant = s.name === 'nilometer' ? ',tenant=bench' : ''
       args.push('--server', `${s.name}=${s.queryUrl},pid=${s.pid}${tenant}`)
     }
-    good = runTool(args) && good
+    good = runTool(tool, args) && good
     perRound.push((JSON.parse(readFileSync(json, 'utf8')) as { rows: QueryRow[] }).rows)
   }
   for (const server of running) await server.stop()
   for (const name of servers.slice(1)) reportQueries(perRound, name)
   return good
-}
-
-function reportQueries(perRound: readonly QueryRow[][], peer: string): void {
-  const geo = (rows: readonly QueryRow[], of: 'medianMs' | 'cpuMs', pick: RegExp) => {
-    const ratios = rows
-      .filter((row) => pick.test(row.id))
-      .map((row) => row.servers['nilometer']![of]! / row.servers[peer]![of]!)
-      .filter((ratio) => Number.isFinite(ratio) && ratio > 0)
-    return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)
-  }
-  const cpu = (rows: readonly QueryRow[], name: string) =>
-    rows.reduce((sum, row) => sum + (row.servers[name]!.cpuMs ?? 0), 0)
-  const same = Math.min(
-    ...perRound.map((rows) => rows.filter((r) => r.servers['nilometer']!.verdict.ok).length),
-  )
-  print(
-    `nilometer ÷ ${peer}, medians of ${rounds} rounds: range queries`,
-    `${median(perRound.map((rows) => geo(rows, 'medianMs', /^r/))).toFixed(2)}×, instant and metadata`,
-    `${median(perRound.map((rows) => geo(rows, 'medianMs', /^[im]/))).toFixed(2)}× (geometric means of ms),`,
-    `CPU of all ${median(perRound.map((r) => cpu(r, 'nilometer') / cpu(r, peer))).toFixed(2)}×,`,
-    `equal answers ${same}/${perRound[0]!.length}`,
-  )
 }
 
 function ingestArgs(server: Server): string[] {
@@ -191,32 +163,4 @@ async function start(name: string): Promise<Server> {
   }
   const pushPath = `${url}/api/v1/write`
   return { name, pid: peer.pid, url, queryUrl: url, pushPath, data: join(folder, 'data'), stop }
-}
-
-/** The tool needs one package; what lies beside the checkout may be read-only, so it is copied. */
-function prepareTool(): string {
-  const source = findShared('tools/bench')
-  if (source === undefined) throw new Error('tools/bench is not there (NILO_SHARED)')
-  const copy = resolve('.cache/bench-tool')
-  if (!existsSync(join(copy, 'node_modules'))) {
-    cpSync(source, copy, { recursive: true })
-    spawnSync('chmod', ['-R', 'u+w', copy])
-    spawnSync('npm', ['install', '--no-package-lock', '--silent'], { cwd: copy, stdio: 'inherit' })
-  }
-  return join(copy, 'bench.mjs')
-}
-
-function runTool(args: readonly string[]): boolean {
-  const done = spawnSync(process.execPath, [tool, ...args], { stdio: 'inherit' })
-  return done.status === 0
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
-}
-
-function print(...parts: string[]): void {
-  process.stdout.write(`${parts.join(' ')}\n`)
 }

@@ -1,0 +1,70 @@
+/** What the macro benchmarks share: the load tool beside the checkout, and what its answers come to. */
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { findShared } from '../../test/support/shared-material.js'
+
+/** A query in the tool's JSON. */
+export interface QueryRow {
+  readonly id: string
+  readonly servers: Readonly<
+    Record<string, { medianMs?: number; cpuMs?: number; verdict: { ok?: boolean; ref?: boolean } }>
+  >
+}
+
+/** Prints ratios to a peer over all rounds. @returns that of range queries */
+export function reportQueries(perRound: readonly QueryRow[][], peer: string): number {
+  const rounds = perRound.length
+  const geo = (rows: readonly QueryRow[], of: 'medianMs' | 'cpuMs', pick: RegExp) => {
+    const ratios = rows
+      .filter((row) => pick.test(row.id))
+      .map((row) => row.servers['nilometer']![of]! / row.servers[peer]![of]!)
+      .filter((ratio) => Number.isFinite(ratio) && ratio > 0)
+    return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)
+  }
+  const cpu = (rows: readonly QueryRow[], name: string) =>
+    rows.reduce((sum, row) => sum + (row.servers[name]!.cpuMs ?? 0), 0)
+  const same = Math.min(
+    ...perRound.map((rows) => rows.filter((r) => r.servers['nilometer']!.verdict.ok).length),
+  )
+  const ranges = median(perRound.map((rows) => geo(rows, 'medianMs', /^r/)))
+  print(
+    `nilometer ÷ ${peer}, medians of ${rounds} rounds: range queries`,
+    `${ranges.toFixed(2)}×, instant and metadata`,
+    `${median(perRound.map((rows) => geo(rows, 'medianMs', /^[im]/))).toFixed(2)}× (geometric means of ms),`,
+    `CPU of all ${median(perRound.map((r) => cpu(r, 'nilometer') / cpu(r, peer))).toFixed(2)}×,`,
+    `equal answers ${same}/${perRound[0]!.length}`,
+  )
+  return ranges
+}
+
+/** The tool needs one package; what lies beside the checkout may be read-only, so it is copied. */
+export function prepareTool(): string {
+  const source = findShared('tools/bench')
+  if (source === undefined) throw new Error('tools/bench is not there (NILO_SHARED)')
+  const copy = resolve('.cache/bench-tool')
+  if (!existsSync(join(copy, 'node_modules'))) {
+    cpSync(source, copy, { recursive: true })
+    spawnSync('chmod', ['-R', 'u+w', copy])
+    spawnSync('npm', ['install', '--no-package-lock', '--silent'], { cwd: copy, stdio: 'inherit' })
+  }
+  return join(copy, 'bench.mjs')
+}
+
+/** Runs the tool; false when it says that something is wrong. */
+export function runTool(tool: string, args: readonly string[]): boolean {
+  const done = spawnSync(process.execPath, [tool, ...args], { stdio: 'inherit' })
+  return done.status === 0
+}
+
+/** The middle one. */
+export function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+/** A line of output. */
+export function print(...parts: string[]): void {
+  process.stdout.write(`${parts.join(' ')}\n`)
+}
