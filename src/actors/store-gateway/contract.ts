@@ -3,7 +3,7 @@
  * made of, and bytes of chunks that lie in a remote bucket. Chunks that lie in files of this machine
  * queriers read for themselves; `dir` says where.
  *
- * Answers are columns whose buffers are moved, and pages of shared memory (decision 0012).
+ * Answers are columns whose buffers are moved, and pages of shared memory (decision 0011).
  */
 import type { BucketConfig } from '../../shared/bucket/index.js'
 import type { Matcher } from '../../shared/model/matcher.js'
