@@ -26,6 +26,8 @@ const HELP = `usage: nilo [command] [flags]
   block          lists, inspects, verifies and dumps blocks (nilo block help)
   bench          load on any server that takes remote write, and what it costs that (nilo bench help)
   import         makes blocks of OpenMetrics text, or copies a Prometheus' (nilo import help)
+  new-token      makes a bearer token and its line for access.file
+  hash-password  reads a password from stdin, prints its hash for access.file
   check-config   checks files and flags, prints what differs from the defaults
   version        prints the version
   help           prints this
@@ -45,7 +47,10 @@ async function main(args: readonly string[]): Promise<void> {
     } else if (command === 'version' || flags.some((flag) => /^--?version$/.test(flag))) {
       console.log(`nilometer ${version()} (Node ${process.versions.node})`)
     } else if (command === 'check-config') await checkConfig(flags)
-    else if (command === 'block') {
+    else if (command === 'new-token' || command === 'hash-password') {
+      const { runSecrets } = await import('./http/access/secrets.js')
+      await runSecrets(command, { stdin: process.stdin, print: (line) => console.log(line) })
+    } else if (command === 'block') {
       await (await import('./commands/block.js')).runBlock(flags, (line) => console.log(line))
     } else if (command === 'import') {
       const { prng, clock } = createMainEnv('warn').env
@@ -118,18 +123,32 @@ async function startServer(
     configYaml: (mode: PrintMode) => printConfig(config, mode),
     version: version(),
   }
-  const server = createServer(backend, http, env)
-  const port = await server.listen().catch(async (error: unknown) => {
-    await system.drain()
-    throw error
-  })
-  announce(`http://${hostOf(http.listenAddress)}:${port}${http.pathPrefix}`, config, folder)
+  const server = await begin(() => createServer(backend, http, env), system)
+  const port = await begin(() => server.listen(), system)
+  announce(
+    `http${http.tls === undefined ? '' : 's'}://${hostOf(http.listenAddress)}:${port}${http.pathPrefix}`,
+    config,
+    folder,
+  )
   return async (hurry) => {
     system.beginDrain()
     await Promise.race([env.timers.sleep(config.shutdown_delay), hurry])
     const halfMs = config['server.graceful_shutdown_timeout'] / 2
     await Promise.race([Promise.all([server.drain(), frontend.drain(halfMs)]), hurry])
     return await system.drain()
+  }
+}
+
+/** Takes the system down again when the front cannot begin. */
+async function begin<T>(
+  work: () => T | Promise<T>,
+  system: { drain(): Promise<unknown> },
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    await system.drain()
+    throw error
   }
 }
 

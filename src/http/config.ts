@@ -1,5 +1,7 @@
 /** The front's part of the configuration, out of the whole one. */
 import type { Config } from '../shared/config/index.js'
+import { fail } from '../shared/errors/index.js'
+import { hasTls, type TlsConfig } from './access/tls.js'
 import type { HttpConfig } from './handler.js'
 
 /** Bytes that bodies in flight may take when Mimir's key leaves it open (0): half a gigabyte. */
@@ -40,7 +42,39 @@ export function httpConfigOf(config: Config): HttpConfig {
     readTimeoutMs: config['server.http_server_read_timeout'],
     stallTimeoutMs: STALL_TIMEOUT_MS,
     idleTimeoutMs: config['server.http_server_idle_timeout'],
+    headerBytesMax: config['server.http_header_bytes_max'],
+    connectionsMax: config['server.http_listen_conn_limit'],
+    tls: tlsConfigOf(config),
+    accessFile: config['access.file'],
+    accessReloadMs: config['access.reload_period'],
+    adminListener: addressOf(config['server.admin_listen_address']),
     retryAfter: config['distributor.retry_after_header.enabled'] ? retryAfter : undefined,
     gracefulTimeoutMs: config['server.graceful_shutdown_timeout'],
   }
+}
+
+function tlsConfigOf(config: Config): TlsConfig | undefined {
+  const tls: TlsConfig = {
+    certFile: config['server.http_tls_config.cert_file'],
+    keyFile: config['server.http_tls_config.key_file'],
+    cert: config['server.http_tls_config.cert'],
+    key: config['server.http_tls_config.key'],
+    clientAuth: config['server.http_tls_config.client_auth_type'],
+    clientCaFile: config['server.http_tls_config.client_ca_file'],
+    clientCa: config['server.http_tls_config.client_ca'],
+    minVersion: config['server.tls_min_version'],
+    cipherSuites: config['server.tls_cipher_suites'],
+    reloadMs: config['access.reload_period'],
+  }
+  return hasTls(tls) ? tls : undefined
+}
+
+/** `host:port`; the host may be left out, or in brackets. */
+function addressOf(text: string): HttpConfig['adminListener'] {
+  if (text === '') return undefined
+  const match = /^(?:\[(.+)\]|([^:]*)):(\d{1,5})$/.exec(text)
+  if (match === null || Number(match[3]) > 65_535) {
+    throw fail('config-invalid', { text: `server.admin_listen_address: not host:port: ${text}` })
+  }
+  return { address: match[1] ?? match[2] ?? '', port: Number(match[3]) }
 }

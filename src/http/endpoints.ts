@@ -98,6 +98,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     auth: true,
     errors: 'text',
     handler: push,
+    access: 'write',
     doc: 'Remote write 1.0 and 2.0.',
   },
   {
@@ -107,6 +108,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     auth: true,
     errors: 'text',
     handler: otlpMetrics,
+    access: 'write',
     doc: 'OTLP metrics, protobuf or JSON.',
   },
   {
@@ -123,6 +125,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     auth: true,
     errors: 'text',
     handler: influxWrite,
+    access: 'write',
     doc: 'Influx line protocol; off unless distributor.influx_endpoint_enabled.',
   },
   {
@@ -132,6 +135,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     auth: true,
     errors: 'text',
     handler: importText,
+    access: 'write',
     doc: "Prometheus' text format, as scripts and curl push it.",
   },
   // Query
@@ -206,6 +210,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     ...PAGE,
     path: '/ready',
     handler: admin.ready,
+    access: 'open',
     whileDraining: true,
     doc: '200 when all is up, else 503 and why.',
   },

@@ -10,6 +10,9 @@ import type { QueryFrontend } from '../actors/query-frontend/query-frontend.js'
 import type { StopSignal } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
 import type { Limits } from '../shared/limits/index.js'
+import type { Permission } from './access/credentials.js'
+import type { Gate } from './access/gate.js'
+import type { TlsConfig } from './access/tls.js'
 import type { Admission } from './bodies.js'
 import type { PushDesk } from './push-desk.js'
 
@@ -57,6 +60,17 @@ export interface HttpConfig {
   /** Milliseconds after which a client that takes nothing of its answer is cut off. */
   readonly stallTimeoutMs: number
   readonly idleTimeoutMs: number
+  /** Bytes of request line and headers. */
+  readonly headerBytesMax: number
+  /** Connections at once; 0 = any. */
+  readonly connectionsMax: number
+  /** TLS of the listeners; undefined = none. */
+  readonly tls: TlsConfig | undefined
+  /** The file of credentials; '' = everybody may do everything. */
+  readonly accessFile: string
+  readonly accessReloadMs: number
+  /** Where the operator's pages are served alone; undefined = with the rest. */
+  readonly adminListener: { readonly address: string; readonly port: number } | undefined
   /** Bounds of Retry-After (`distributor.retry_after_header`), seconds; undefined = not sent. */
   readonly retryAfter: RetryAfterBounds | undefined
   /** Milliseconds that draining waits for requests in flight before it cuts them off. */
@@ -137,6 +151,7 @@ export interface Front {
   readonly backend: HttpBackend
   readonly config: HttpConfig
   readonly env: Env
+  readonly gate: Gate
   readonly admission: Admission
   readonly desk: PushDesk
   /** The whole table, for the index page; paths with their prefixes. */
@@ -186,6 +201,8 @@ export interface Endpoint {
   readonly errors: 'json' | 'text'
   /** Answers while the server drains, too. */
   readonly whileDraining?: true
+  /** What a credential must allow; see `permissionOf` for rows that do not say. */
+  readonly access?: Permission | 'open'
   readonly handler: Handler
   readonly doc: string
 }

@@ -5,19 +5,15 @@
  * objects in between cost 85 µs for a body of 92 KB. What is posted to a row's very path (a push)
  * goes past the router too.
  */
-import {
-  createServer as createNodeServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
 import { StopSource } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
-import { fail } from '../shared/errors/index.js'
+import { AppError, fail } from '../shared/errors/index.js'
+import { AccessControl } from './access/access.js'
+import { Gate } from './access/gate.js'
 import { Admission, discardRest, sendReply } from './bodies.js'
 import { BodyGarbage } from './body-garbage.js'
 import { ENDPOINTS } from './endpoints.js'
@@ -30,12 +26,12 @@ import type {
   MountedEndpoint,
   Reply,
 } from './handler.js'
+import { createListener } from './listener.js'
 import { PushDesk } from './push-desk.js'
 import { RequestMeter } from './request-meter.js'
-import { tenantOf } from './tenant.js'
 
-/** Bytes of request line and headers, as in Go: selectors in a URL are long. */
-const HEADER_BYTES_MAX = 1024 * 1024
+/** What a request without a known credential is asked for. */
+const CHALLENGE = 'Basic realm="nilometer", charset="UTF-8", Bearer realm="nilometer"'
 
 type FrontContext = Context<{ Bindings: HttpBindings }>
 
@@ -69,6 +65,7 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     backend: { ...backend, distributors: desk.over(backend.distributors) },
     config,
     env,
+    gate: createGate(config, env),
     desk,
     admission: new Admission({
       check: (tenant) => desk.check(tenant),
@@ -93,15 +90,8 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     autoCleanupIncoming: false,
     errorHandler: () => new Response('bad request\n', { status: 400 }),
   })
-  const server = createNodeServer({
-    maxHeaderSize: HEADER_BYTES_MAX,
-    keepAliveTimeout: config.idleTimeoutMs,
-    headersTimeout: config.readTimeoutMs,
-    // Bodies have a clock of their own (bodies.ts); this is only the backstop behind it.
-    requestTimeout: config.readTimeoutMs * 2,
-  })
   const posts = postsByPath(front.endpoints)
-  server.on('request', (incoming, outgoing) => {
+  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     const endpoint = incoming.method === 'POST' ? posts.get(incoming.url ?? '') : undefined
     if (endpoint === undefined) {
       void listener(incoming, outgoing)
@@ -111,14 +101,38 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     void serve(exchange, endpoint.route, front, meter, () =>
       answer(exchange, endpoint, front, state),
     )
-  })
+  }
+  const main = createListener(config, env, onRequest)
+  const admin =
+    config.adminListener &&
+    createListener(config, env, (incoming, outgoing) => {
+      front.gate.markAdmin(incoming)
+      onRequest(incoming, outgoing)
+    })
   return {
-    listen: () => listen(server, config),
+    listen: async () => {
+      if (admin !== undefined && config.adminListener !== undefined) {
+        const { address, port } = config.adminListener
+        const bound = await admin.listen(address, port)
+        env.log.info('listening for the operator', { address: `${address}:${bound}` })
+      }
+      return await main.listen(config.listenAddress, config.listenPort)
+    },
     drain: async () => {
       state.isDraining = true
-      await close(server, config, env)
+      await Promise.all([main.close(), admin?.close()])
     },
   }
+}
+
+function createGate(config: HttpConfig, env: Env): Gate {
+  if (config.accessFile === '') return new Gate(config, undefined)
+  const access = new AccessControl(env, {
+    file: config.accessFile,
+    reloadMs: config.accessReloadMs,
+  })
+  access.watch()
+  return new Gate(config, access)
 }
 
 /** The table under the configured prefixes. */
@@ -208,8 +222,13 @@ async function answer(
   let reply: Reply
   try {
     if (state.isDraining && endpoint.whileDraining !== true) throw fail('shutting-down')
-    reply = await endpoint.handler(requestOf(exchange, endpoint, front.config), front)
+    const entered = front.gate.enter(incoming, endpoint)
+    const tenant = typeof entered === 'string' ? entered : await entered
+    reply = await endpoint.handler(requestOf(exchange, endpoint, tenant), front)
   } catch (error) {
+    if (error instanceof AppError && error.id === 'unauthorized') {
+      outgoing.setHeader('www-authenticate', CHALLENGE)
+    }
     reply = errorReply(error, endpoint.errors, front.env)
   }
   if (state.isDraining) outgoing.setHeader('connection', 'close')
@@ -222,13 +241,13 @@ async function answer(
 function requestOf(
   { incoming, outgoing, param }: Exchange,
   endpoint: MountedEndpoint,
-  config: HttpConfig,
+  tenant: string,
 ): HttpRequest {
   let search: URLSearchParams | undefined
   let gone: StopSource | undefined
   return {
     incoming,
-    tenant: endpoint.auth ? tenantOf(incoming, config, endpoint.isFederated === true) : '',
+    tenant,
     route: endpoint.route,
     param,
     search: () => {
@@ -276,37 +295,4 @@ async function unknownPath(c: FrontContext, front: Front): Promise<Reply> {
   const isJson = path.startsWith(`${pathPrefix}${prometheusPrefix}/`)
   const error = fail('not-found', { text: isJson ? 'path not found' : '404 page not found' })
   return errorReply(error, isJson ? 'json' : 'text', front.env)
-}
-
-function listen(server: Server, config: HttpConfig): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => reject(cannotListen(config, error))
-    server.once('error', onError)
-    const host = config.listenAddress === '' ? {} : { host: config.listenAddress }
-    server.listen({ port: config.listenPort, ...host }, () => {
-      server.off('error', onError)
-      resolve((server.address() as AddressInfo).port)
-    })
-  })
-}
-
-function cannotListen(config: HttpConfig, error: NodeJS.ErrnoException): Error {
-  const why = error.code === 'EADDRINUSE' ? 'the address is in use' : error.message
-  const text = `cannot listen on ${config.listenAddress}:${config.listenPort}: ${why}`
-  return fail('config-invalid', { text }, error)
-}
-
-async function close(server: Server, config: HttpConfig, env: Env): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
-  // A connection that was busy a moment ago becomes idle without telling anybody.
-  const sweep = (): void => {
-    server.closeIdleConnections()
-    timer = env.timers.after(100, sweep)
-  }
-  let timer = env.timers.after(100, sweep)
-  const deadline = env.timers.after(config.gracefulTimeoutMs, () => server.closeAllConnections())
-  await closed
-  timer.cancel()
-  deadline.cancel()
 }

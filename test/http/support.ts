@@ -55,8 +55,13 @@ export interface TestFront {
 export async function startFront(
   changes: Partial<HttpConfig> = {},
   queriers?: QuerierPool,
+  files: Readonly<Record<string, string>> = {},
 ): Promise<TestFront> {
   const env = createFakeEnv()
+  for (const [path, text] of Object.entries(files)) {
+    env.disk.makeFolder(path.slice(0, path.lastIndexOf('/')))
+    env.disk.replaceFile(path, Buffer.from(text))
+  }
   const pool = new ScriptedPool()
   const frontend = new QueryFrontend(env, queriers ?? pool, {
     outstandingPerTenantMax: 2,

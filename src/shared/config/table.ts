@@ -89,6 +89,7 @@ const SERVER = {
   http_listen_network: text('tcp', 'Network of the HTTP listener.'),
   http_path_prefix: text('', 'Prefix of every path.', { ...USED, flag: 'server.path-prefix' }),
   http_listen_conn_limit: int(0, 'Most connections at once; 0 = any.', {
+    ...USED,
     flag: 'server.http-conn-limit',
   }),
   http_server_read_timeout: duration(30 * SECOND, 'Longest reading of a whole request.', {
@@ -130,10 +131,56 @@ const SERVER = {
   log_request_at_info_level_enabled: bool(false, 'Log requests at level info.'),
   log_request_exclude_headers_list: list([], 'Headers that are not logged.'),
   http_log_closed_connections_without_response_enabled: bool(false, 'Log cut connections.'),
-  http_tls_config: open('TLS of the HTTP listener.', { flag: '' }),
+  'http_tls_config.cert_file': text('', 'Certificate of the HTTP listener, PEM; none: no TLS.', {
+    ...USED,
+    flag: 'server.http-tls-cert-path',
+  }),
+  'http_tls_config.key_file': text('', 'Its key, PEM.', {
+    ...USED,
+    flag: 'server.http-tls-key-path',
+  }),
+  'http_tls_config.cert': text('', 'The certificate itself, in place of a file.', {
+    ...USED,
+    flag: 'server.http-tls-cert',
+  }),
+  'http_tls_config.key': text('', 'The key itself, in place of a file.', {
+    ...USED,
+    flag: 'server.http-tls-key',
+    isSecret: true,
+  }),
+  'http_tls_config.client_auth_type': choice(
+    [
+      '',
+      'NoClientCert',
+      'RequestClientCert',
+      'RequireAnyClientCert',
+      'VerifyClientCertIfGiven',
+      'RequireAndVerifyClientCert',
+    ],
+    '',
+    'What is asked of client certificates.',
+    { ...USED, flag: 'server.http-tls-client-auth' },
+  ),
+  'http_tls_config.client_ca_file': text('', 'Authorities of client certificates, PEM.', {
+    ...USED,
+    flag: 'server.http-tls-ca-path',
+  }),
+  'http_tls_config.client_ca': text('', 'The authorities themselves, in place of a file.', {
+    ...USED,
+    flag: 'server.http-tls-ca',
+  }),
   grpc_tls_config: open('TLS of the gRPC listener.', { flag: '' }),
-  tls_cipher_suites: list([], 'TLS cipher suites.'),
-  tls_min_version: text('', 'Least TLS version.'),
+  tls_cipher_suites: list([], "TLS cipher suites, by OpenSSL's names.", USED),
+  tls_min_version: text('', 'Least TLS version: VersionTLS12 (the default), VersionTLS13.', USED),
+  admin_listen_address: text(
+    '',
+    'host:port of a listener of its own for pages of the operator, which the other then has not; a key of ours.',
+    USED,
+  ),
+  http_header_bytes_max: size(1024 * 1024, 'Largest request line and headers; a key of ours.', {
+    ...USED,
+    least: 1024,
+  }),
   grpc_listen_network: text('tcp', 'There is no gRPC listener.'),
   grpc_listen_address: text('', 'There is no gRPC listener.'),
   grpc_listen_port: int(9095, 'There is no gRPC listener.', PORT),
@@ -435,6 +482,18 @@ const REST = {
 export const CONFIG = {
   ...TOP,
   ...OWN,
+  ...under('access', {
+    file: text(
+      '',
+      'Who may do what: a credential a line (docs/access-control.md); none: everybody everything. A key of ours.',
+      USED,
+    ),
+    reload_period: duration(
+      10 * SECOND,
+      'How often that file and certificates are looked at.',
+      USED,
+    ),
+  }),
   ...under('api', API),
   ...under('server', SERVER),
   ...under('distributor', DISTRIBUTOR),

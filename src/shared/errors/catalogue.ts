@@ -42,6 +42,13 @@ export const ERRORS = {
   'config-invalid': { status: 400, type: 'bad_data', retryable: false, message: '{text}' },
   // Requests
   'no-org-id': { status: 401, type: 'bad_data', retryable: false, message: 'no org id' },
+  unauthorized: {
+    status: 401,
+    type: 'bad_data',
+    retryable: false,
+    message: 'unauthorized: a bearer token, a password or a client certificate is wanted',
+  },
+  forbidden: { status: 403, type: 'bad_data', retryable: false, message: 'forbidden: {text}' },
   'tenant-id-invalid': { status: 401, type: 'bad_data', retryable: false, message: '{text}' },
   'too-many-tenants': {
     status: 422,

@@ -13,6 +13,16 @@ export interface MetricRow {
 
 /** Every metric, by its name. */
 export const METRICS = {
+  nilo_http_unauthorized_total: {
+    type: 'counter',
+    help: 'Requests without a credential that is known.',
+    labels: ['reason'],
+  },
+  nilo_http_credentials_last_reload_successful: {
+    type: 'gauge',
+    help: 'Whether the file of credentials could be read when it was last looked at.',
+    labels: [],
+  },
   cortex_distributor_received_samples_total: {
     type: 'counter',
     help: 'Samples received, after deduplication and validation.',
