@@ -2,7 +2,7 @@
 import { isAbsolute, join } from 'node:path'
 import { type Client, connect, disconnect } from '../../shared/actor/index.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
-import type { Config } from '../../shared/config/index.js'
+import { type Config, zoneRoots } from '../../shared/config/index.js'
 import { fail } from '../../shared/errors/index.js'
 import type {
   CompactionConfig,
@@ -62,6 +62,7 @@ export function compactorConfigOf(config: Config): CompactorConfig {
   return {
     dataDir: config['data.dir'],
     bucket: blocksBucketConfig(config),
+    roots: zoneRoots(config),
     shipIntervalMs: config['blocks_storage.tsdb.ship_interval'],
     shipConcurrency: config['blocks_storage.tsdb.ship_concurrency'],
     retentionMs: config['blocks_storage.tsdb.retention_period'],

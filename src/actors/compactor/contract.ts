@@ -12,6 +12,8 @@ export interface CompactorConfig {
   /** Root of local data. */
   readonly dataDir: string
   readonly bucket: BucketConfig
+  /** Roots of local data, one a zone; `dataDir` is the first. */
+  readonly roots: readonly string[]
   readonly shipIntervalMs: number
   /** Tenants shipped at once. */
   readonly shipConcurrency: number

@@ -24,8 +24,8 @@ export interface ShipperParts {
 
 /** Mimir's keys `blocks_storage.tsdb.*` of shipping. */
 export interface ShipperConfig {
-  /** Root of local data. */
-  readonly dataDir: string
+  /** Roots of local data, one a zone. */
+  readonly roots: readonly string[]
   readonly shipIntervalMs: number
   /** Tenants shipped at once. */
   readonly shipConcurrency: number
@@ -182,7 +182,7 @@ export class Shipper {
     const { env, list, config } = this.parts
     const now = env.clock.monotonic()
     const seen = new Set<string>()
-    for (const { tenant, blocks } of localTenants(env, config.dataDir)) {
+    for (const { tenant, blocks } of localTenants(env, config.roots)) {
       if (context.isStopping()) return
       const { entries } = await list.blocks({ tenant })
       const listed = new Set(
@@ -207,12 +207,14 @@ export class Shipper {
 /** Block folders of all shards, by tenant. */
 function localTenants(
   { disk }: Pick<Env, 'disk'>,
-  dataDir: string,
+  roots: readonly string[],
 ): { tenant: string; blocks: { ulid: string; dir: string }[] }[] {
   const found = new Map<string, { ulid: string; dir: string }[]>()
-  for (const shard of disk.list(dataDir)) {
-    if (!/^ingester-\d+$/.test(shard)) continue
-    const folder = `${dataDir}/${shard}/blocks`
+  const shards = roots.flatMap((root) =>
+    disk.list(root).map((name) => ({ name, folder: `${root}/${name}/blocks` })),
+  )
+  for (const { name, folder } of shards) {
+    if (!/^ingester-\d+$/.test(name)) continue
     if (disk.findFacts(folder)?.isFolder !== true) continue
     for (const tenant of disk.list(folder)) {
       const blocks = found.get(tenant) ?? []

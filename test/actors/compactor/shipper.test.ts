@@ -17,7 +17,7 @@ import { createMemoryBucket } from '../../support/memory-bucket.js'
 const HOUR = 3600_000
 const CONTEXT = { isStopping: () => false, giveWay: async () => {} }
 const CONFIG = {
-  dataDir: 'data',
+  roots: ['data'],
   shipIntervalMs: 60_000,
   shipConcurrency: 2,
   retentionMs: 13 * HOUR,
