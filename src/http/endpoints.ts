@@ -6,6 +6,7 @@ import type { Endpoint } from './handler.js'
 import * as admin from './routes/admin.js'
 import * as blocks from './routes/blocks.js'
 import * as compactor from './routes/compactor.js'
+import { haTracker } from './routes/ha-tracker.js'
 import * as limits from './routes/limits.js'
 import { importText, influxWrite } from './routes/lines.js'
 import { otlpMetrics } from './routes/otlp.js'
@@ -226,6 +227,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
     path: '/config',
     handler: admin.config,
     doc: 'The configuration in effect, YAML; `mode=diff`, `mode=defaults`.',
+  },
+  {
+    ...PAGE,
+    path: '/distributor/ha_tracker',
+    handler: haTracker,
+    doc: 'Which replica of each pair of Prometheus is believed; JSON where asked for.',
   },
   {
     ...PAGE,

@@ -9,7 +9,7 @@ import type { PushAnswer } from '../actors/distributor/contract.js'
 import type { QueryFrontend } from '../actors/query-frontend/query-frontend.js'
 import type { StopSignal } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
-import type { Limits } from '../shared/limits/index.js'
+import type { HaEntry, Limits } from '../shared/limits/index.js'
 import type { Permission } from './access/credentials.js'
 import type { Gate } from './access/gate.js'
 import type { TlsConfig } from './access/tls.js'
@@ -140,6 +140,8 @@ export interface HttpBackend {
   /** The effective configuration, secrets masked: all of it, what differs from the defaults, or those. */
   configYaml(mode: 'all' | 'diff' | 'defaults'): string
   readonly runtime: RuntimeView
+  /** Which replica of each pair is believed. */
+  haEntries(): readonly HaEntry[]
   /** Samples of a tenant that were discarded, by reason. */
   discarded(tenant: string): Readonly<Record<string, number>>
   /** Of nilometer itself: `0.1.0`. */

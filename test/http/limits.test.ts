@@ -53,7 +53,8 @@ interface Case {
   /** Whether the good series is there, 1 unless told; and how many bad ones, 0 unless told. */
   readonly good?: number
   readonly bad?: number
-  readonly twice?: boolean
+  /** What must find the bad ones, besides. */
+  readonly query?: string
 }
 
 const EXEMPLARS = 'max_global_exemplars_per_user: 10'
@@ -581,6 +582,122 @@ const CASES: Readonly<Record<string, Case>> = {
     metric: METADATA,
     reason: 'per_metric_metadata_limit',
   },
+  'drop-labels': {
+    limits: 'drop_labels: [secret]',
+    request: {
+      series: [
+        bad([
+          ['secret', 'x'],
+          ['a', 'b'],
+        ]),
+        good,
+      ],
+    },
+    status: 200,
+    bad: 1,
+    query: 'bad{a="b",secret=""}',
+  },
+  'relabel-rewrites': {
+    limits:
+      '{metric_relabel_configs: [{source_labels: [a, __meta_tenant_id], separator: /, target_label: b}, {regex: a, action: labeldrop}]}',
+    request: { series: [bad([['a', 'x']]), good] },
+    status: 200,
+    bad: 1,
+    query: 'bad{b="x/relabel-rewrites",a=""}',
+  },
+  'relabel-drops-silently': {
+    limits: '{metric_relabel_configs: [{source_labels: [a], regex: x, action: drop}]}',
+    request: { series: [bad([['a', 'x']]), good] },
+    status: 200,
+    reason: 'relabel_configuration',
+  },
+  'relabel-is-checked-afterwards': {
+    limits: '{metric_relabel_configs: [{target_label: __name__, source_labels: [a]}]}',
+    request: {
+      series: [
+        bad([['a', '1x']]),
+        {
+          labels: [
+            ['__name__', 'c'],
+            ['a', 'good'],
+          ],
+          samples: ONE,
+        },
+      ],
+    },
+    status: 400,
+    id: 'metric-name-invalid',
+    text: /'1x'/,
+    reason: 'metric_name_invalid',
+    good: 1,
+  },
+  'values-truncated': {
+    limits: '{label_value_length_over_limit_strategy: truncate, max_label_value_length: 80}',
+    request: { series: [bad([['a', 'x'.repeat(200)]]), good] },
+    status: 200,
+    bad: 1,
+    query: 'bad{a=~"x{9}.hash:[0-9a-f]{64}."}',
+  },
+  'values-dropped': {
+    limits: '{label_value_length_over_limit_strategy: drop, max_label_value_length: 80}',
+    request: { series: [bad([['a', 'x'.repeat(200)]]), good] },
+    status: 200,
+    bad: 1,
+    query: 'bad{a=~".hash:[0-9a-f]{64}."}',
+  },
+  'invalid-values-of-rewritten': {
+    limits: 'drop_labels: [b]',
+    request: {
+      series: [
+        bad([
+          ['a', Buffer.from([0xff, 0xfe])],
+          ['b', 'x'],
+        ]),
+        bad([
+          ['a', '\ufffd'],
+          ['b', 'x'],
+        ]),
+        good,
+      ],
+    },
+    status: 400,
+    id: 'label-value-invalid',
+    reason: 'label_value_invalid',
+    bad: 1,
+    query: 'bad{b=""}',
+  },
+  'tenant-too-many-ha-clusters': {
+    limits: '{accept_ha_samples: true, ha_max_clusters: 1}',
+    first: {
+      series: [
+        {
+          labels: [
+            ['__name__', 'other'],
+            ['cluster', 'c1'],
+            ['__replica__', 'a'],
+          ],
+          samples: ONE,
+        },
+      ],
+    },
+    request: {
+      series: [
+        {
+          labels: [
+            ['__name__', 'good'],
+            ['cluster', 'c2'],
+            ['__replica__', 'a'],
+          ],
+          samples: ONE,
+        },
+      ],
+    },
+    status: 400,
+    id: 'tenant-too-many-ha-clusters',
+    text: /more than 1 HA clusters/,
+    reason: 'too_many_ha_clusters',
+    good: 0,
+  },
 }
 
 describe('limits and checks of pushes', () => {
@@ -601,6 +718,7 @@ describe('limits and checks of pushes', () => {
     running = await startSystem(join(folder, 'data'), {
       'runtime_config.file': [file],
       'runtime_config.period': 20,
+      'distributor.ha_tracker.enable_ha_tracker': true,
     })
   })
   after(async () => {
@@ -634,6 +752,7 @@ describe('limits and checks of pushes', () => {
       const isAbsent = (row.request.series ?? []).every((series) => !isGood(series))
       assert.equal(await countOf('good', name), row.good ?? (isAbsent ? 0 : 1), 'good series')
       assert.equal(await countOf('bad', name), row.bad ?? 0, 'bad series')
+      if (row.query !== undefined) assert.equal(await countOf(row.query, name), row.bad, row.query)
     })
   }
 

@@ -99,6 +99,7 @@ export async function startFront(
     },
     findCompactor: () => undefined,
     discarded: () => ({ label_invalid: 2 }),
+    haEntries: () => [],
     version: '0.1.0',
   }
   const server = createServer(backend, config, env)

@@ -46,6 +46,7 @@ async function start(folder: string): Promise<Running> {
     runtime: system.runtime,
     findCompactor: system.findCompactor,
     discarded: system.discarded,
+    haEntries: system.haEntries,
     version: '0.1.0',
   }
   const server = createServer(backend, httpConfigOf(config), env)

@@ -25,8 +25,9 @@ import {
 import type { DistributorConfig } from './contract.js'
 import type { BodyCounts, Counters } from './counters.js'
 import { Extras } from './extras.js'
+import type { HaTracker } from './ha-tracker.js'
 import { MetadataSender, metadataEpoch } from './metadata.js'
-import { readOffender } from './offender.js'
+import { labelsOfRow, readOffender } from './offender.js'
 import { Otlp } from './otlp.js'
 import { otlpSettingsOf } from './otlp-settings.js'
 import { MALFORMED, type Protocol, RemoteWriteV1, RemoteWriteV2 } from './protocol.js'
@@ -41,6 +42,7 @@ import { ApartWindows, PieceWindows, type Windows } from './windows.js'
 export const BODY_BYTES_USUAL = 8 << 20
 
 const PARSE_ERROR = DISCARD_REASONS.indexOf('otlp_parse_error')
+const TOO_MANY_CLUSTERS = DISCARD_REASONS.indexOf('too_many_ha_clusters')
 const RATE_LIMITED = DISCARD_REASONS.indexOf('rate_limited')
 
 /** What bodies are worked on with; one per distributor. */
@@ -57,6 +59,9 @@ export interface Workbench {
   /** What distributors and ingesters share about tenants. */
   readonly cells: TenantCells
   readonly counters: Counters
+  readonly ha: HaTracker
+  /** The last request that the tracker looked at was one of a pair: most likely the next is, too. */
+  lastPaired: boolean
   /** Wall clock, ms. */
   now(): number
 }
@@ -66,6 +71,10 @@ export class BodyInHand {
   readonly request: PushRequest
   private readonly bench: Workbench
   private readonly tenant: TenantSeries
+  /** The tenant's series that the walk looks up: those of pairs or the others. */
+  private series: TenantSeries
+  private isPairKnown: boolean
+  private windowLength = 0
   private readonly limits: TenantLimits
   private readonly counts: BodyCounts
   private readonly metadata: MetadataSender
@@ -90,10 +99,15 @@ export class BodyInHand {
     this.request = request
     this.limits = bench.limits.of(tenantName)
     this.tenant = bench.cache.open(tenantName, this.limits)
+    this.isPairKnown = !bench.ha.looksAt(this.limits)
+    const isPaired = !this.isPairKnown && bench.lastPaired
+    this.series = isPaired ? bench.cache.open(tenantName, this.limits, true) : this.tenant
     const { max_global_series_per_user: userMax, max_global_series_per_metric: metricMax } =
       this.limits
     if (userMax > 0 || metricMax > 0) {
-      bench.cache.defineAnew(this.tenant, bench.cells.retries(this.cells()))
+      const retries = bench.cells.retries(this.cells())
+      bench.cache.defineAnew(this.tenant, retries)
+      if (isPaired) bench.cache.defineAnew(this.series, retries)
     }
     this.protocol = protocolOf(bench.kernel, flags & BODY_FORMAT, this.limits)
     this.partial = new Uint8Array(bench.sets.length)
@@ -174,7 +188,7 @@ export class BodyInHand {
         if (!this.flush()) return false
         if (this.isLast) break
         this.isFlushing = false
-        if (this.mustEvict) this.bench.cache.evict(this.tenant)
+        if (this.mustEvict) this.bench.cache.evict(this.series)
         this.mustEvict = false
       }
       this.runChunk()
@@ -230,12 +244,14 @@ export class BodyInHand {
     const { limits } = this
     kernel.beginBody(length)
     kernel.setLimits(limits)
-    kernel.set(layout.TENANT, this.tenant.record)
+    kernel.set(layout.TENANT, this.series.record)
+    kernel.setRewriting(this.series.rewriter !== undefined)
     kernel.set(layout.TENANT_HASH, this.tenant.hash)
     const { min, max } = timeRangeOf(limits, this.bench.now())
     kernel.setTimeRange(min, max)
-    cache.tick(this.tenant)
+    cache.tick(this.series)
     this.counts.bytes = length
+    this.windowLength = length
     kernel.set(layout.METADATA_EPOCH, metadataEpoch(this.bench.now()))
     const why = this.protocol.begin()
     if (why !== '') this.refuse(why)
@@ -256,6 +272,7 @@ export class BodyInHand {
       }
       this.isVerified = true
     }
+    if (!this.isPairKnown && !this.checkPair()) return
     kernel.exports.attend(kernel.context)
     if (!this.attend()) return
     const defined = kernel.exports.defineRows(kernel.context)
@@ -278,10 +295,45 @@ export class BodyInHand {
     }
   }
 
+  /**
+   * Asks the HA tracker about the sender, once the first series is known; false when this chunk is
+   * over: the body was refused, or walked again among the other series of the tenant.
+   */
+  private checkPair(): boolean {
+    this.isPairKnown = true
+    const { bench, tenant, limits } = this
+    const { kernel } = bench
+    if (kernel.get(layout.ROW_COUNT) === 0) return true
+    this.protocol.describe(0)
+    const times = new Float64Array(kernel.bytes.buffer, kernel.get(layout.COLUMN_TIMES), 1)
+    const first = { labels: labelsOfRow(kernel, 0), timeMs: times[0]! }
+    const decision = bench.ha.decide(tenant.name, limits, first, bench.now())
+    if (decision.kind === 'other') {
+      bench.counters.deduped(tenant.name, decision.cluster, this.countSamples())
+      this.refuse(decision.text, 202)
+      return false
+    }
+    if (decision.kind === 'too-many') {
+      this.refuseAll(400, decision.text, TOO_MANY_CLUSTERS, this.countSamples())
+      return false
+    }
+    const isPaired = decision.kind === 'believed'
+    bench.lastPaired = isPaired
+    if (!isPaired) bench.counters.notPaired(tenant.name, kernel.get(layout.SAMPLE_COUNT))
+    if (isPaired === this.series.isPaired) return true
+    const { bytes } = this.counts
+    this.series = bench.cache.open(tenant.name, limits, isPaired)
+    this.begin(this.windowLength)
+    this.counts.bytes = bytes
+    if (!this.isRefused) this.runChunk()
+    return false
+  }
+
   /** Has labels made of what is to be defined; false when the body had to be refused. */
   private attend(): boolean {
     try {
       this.protocol.attend()
+      this.series.rewriter?.apply(this.bench.kernel)
       return true
     } catch {
       this.refuseMalformed()
@@ -299,7 +351,7 @@ export class BodyInHand {
     const kept = counts.samples + counts.histograms + written.exemplars + this.metadata.count
     const items = this.isLast ? kept : this.countAll()
     if (bench.cells.tryTake(this.cells(), items, bucket, bench.now())) return
-    const samples = this.isLast ? counts.samples + counts.histograms : this.countAll()
+    const samples = this.isLast ? counts.samples + counts.histograms : this.countSamples()
     this.refuseAll(429, describeRate(items, bucket), RATE_LIMITED, samples)
   }
 
@@ -321,6 +373,12 @@ export class BodyInHand {
     return kernel.get(layout.ITEM_SAMPLES) + kernel.get(layout.ITEM_OTHERS)
   }
 
+  /** The samples among them; of a body in pieces all of them, where others are few. */
+  private countSamples(): number {
+    const items = this.countAll()
+    return this.windows === undefined ? this.bench.kernel.get(layout.ITEM_SAMPLES) : items
+  }
+
   /** The whole body is refused for a reason that is none of its samples'. */
   private refuseAll(status: number, text: string, reason: number, samples: number): void {
     const { bench, request, tenant } = this
@@ -335,7 +393,7 @@ export class BodyInHand {
     const { cache } = this.bench
     let code = this.protocol.walk()
     while (code === layout.WALK_ROOM) {
-      if (!cache.makeRoom(this.tenant)) {
+      if (!cache.makeRoom(this.series)) {
         this.mustEvict = true
         break
       }

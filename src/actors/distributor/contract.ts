@@ -23,6 +23,8 @@ export interface DistributorConfig {
   readonly maxInfluxRequestSize: number
   /** How long a body may wait for its acks (`distributor.remote_timeout`), in ms. */
   readonly remoteTimeoutMs: number
+  /** `distributor.ha_tracker.enable_ha_tracker`. */
+  readonly isHaTrackerOn: boolean
   /** Budget of label bytes kept for the predictor, in bytes, all tenants. */
   readonly predictorBytesMax: number
   /** Series ids at once, all tenants; beyond it the least recently used tenant starts anew. */
@@ -35,6 +37,7 @@ export const DISTRIBUTOR_DEFAULTS: DistributorConfig = {
   maxOtlpRequestSize: 100 << 20,
   maxInfluxRequestSize: 100 << 20,
   remoteTimeoutMs: 2_000,
+  isHaTrackerOn: false,
   predictorBytesMax: 64 << 20,
   seriesIdsMax: 4 << 20,
 }
@@ -51,6 +54,8 @@ export interface DistributorBootData {
   readonly limits?: LimitsData
   /** What threads share about tenants (createTenantCells); without it this one is alone. */
   readonly tenantCells?: SharedArrayBuffer
+  /** Which replicas are believed (createHaCells). */
+  readonly haCells?: SharedArrayBuffer
   /** The compiled kernel: `compileKernel('write-request')` of shared/kernels/load.ts. */
   readonly kernel: WebAssembly.Module
 }

@@ -81,6 +81,19 @@ export class Counters {
     this.discardCell(reason, tenant).add(samples)
   }
 
+  /** Counts a request of a replica that is not believed. */
+  deduped(tenant: string, cluster: string, samples: number): void {
+    const cells = this.cellsOf(tenant)
+    cells.requestsIn.add(1)
+    cells.samplesIn.add(samples)
+    this.metrics.cell('cortex_distributor_deduped_samples_total', tenant, cluster).add(samples)
+  }
+
+  /** Counts samples that came from no pair where pairs are looked for. */
+  notPaired(tenant: string, samples: number): void {
+    this.metrics.cell('cortex_distributor_non_ha_samples_received_total', tenant).add(samples)
+  }
+
   /** Counts an exemplar that was refused. */
   discardExemplar(tenant: string, reason: string): void {
     this.metrics.cell('cortex_discarded_exemplars_total', reason, tenant).add(1)

@@ -18,6 +18,7 @@ import type {
   OversizeBody,
 } from './contract.js'
 import { Counters } from './counters.js'
+import { HaTracker } from './ha-tracker.js'
 import { PushLoop } from './push-loop.js'
 import { ReplicaSet } from './route.js'
 import { SeriesCache } from './series-cache.js'
@@ -68,6 +69,8 @@ export class Distributor {
       config,
       limits: new Limits(boot.limits),
       cells: new TenantCells(boot.tenantCells),
+      ha: new HaTracker(config.isHaTrackerOn, boot.haCells, env.metrics),
+      lastPaired: false,
       counters: new Counters(env.metrics),
       now: () => env.clock.now(),
     }

@@ -10,6 +10,7 @@ import { fnv1 } from '../../shared/base/fnv.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import type { LimitName, TenantLimits } from '../../shared/limits/index.js'
+import { LabelRewriter } from './rewrite.js'
 
 /** What decides whether, and as what, a label set is stored. */
 const LABEL_LIMITS = [
@@ -21,6 +22,11 @@ const LABEL_LIMITS = [
   // Series that were refused are tried again when these have changed.
   'max_global_series_per_user',
   'max_global_series_per_metric',
+  'drop_labels',
+  'metric_relabel_configs',
+  'metric_relabeling_enabled',
+  'label_value_length_over_limit_strategy',
+  'ha_replica_label',
 ] as const satisfies readonly LimitName[]
 /** Ids are handed to tenants in blocks, so that a dropped tenant's come back whole. */
 const ID_BLOCK = 256
@@ -33,11 +39,15 @@ const TENANTS_MAX = 65_536
 /** A tenant as the kernel knows it. */
 export interface TenantSeries {
   readonly name: string
+  /** Its series are those of pairs, whose replica label goes; the others of the tenant are apart. */
+  readonly isPaired: boolean
   readonly nameBytes: Uint8Array
   /** FNV-1 state after the name. */
   readonly hash: number
   /** The row that its series were validated by. */
   limits: TenantLimits
+  /** What is done to labels; undefined: nothing. */
+  rewriter: LabelRewriter | undefined
   /** Its row in the cells that threads share; -1 before it was looked up. */
   cells: number
   /** `retries` of those cells when its series were last defined. */
@@ -77,15 +87,20 @@ export class SeriesCache {
    * The tenant, opened when new. Where limits that decide what becomes of a label set have changed
    * its series are looked at anew. Not while an open frame uses ids.
    */
-  open(name: string, limits: TenantLimits): TenantSeries {
-    if (this.latest?.name === name && this.latest.limits === limits) return this.latest
-    const tenant = this.tenants.get(name) ?? this.create(name, limits)
+  open(name: string, limits: TenantLimits, isPaired = false): TenantSeries {
+    const { latest } = this
+    if (latest?.name === name && latest.limits === limits && latest.isPaired === isPaired) {
+      return latest
+    }
+    const key = keyOf(name, isPaired)
+    const tenant = this.tenants.get(key) ?? this.create(name, limits, isPaired)
     if (tenant.limits !== limits) {
       if (!decideAlike(tenant.limits, limits)) this.empty(tenant)
       tenant.limits = limits
+      tenant.rewriter = rewriterOf(name, limits, isPaired)
     }
-    this.tenants.delete(name)
-    this.tenants.set(name, tenant)
+    this.tenants.delete(key)
+    this.tenants.set(key, tenant)
     this.latest = tenant
     return tenant
   }
@@ -126,7 +141,7 @@ export class SeriesCache {
     this.empty(current)
   }
 
-  private create(name: string, limits: TenantLimits): TenantSeries {
+  private create(name: string, limits: TenantLimits, isPaired: boolean): TenantSeries {
     if (this.tenants.size >= TENANTS_MAX) this.dropOldest()
     let record = this.takeSlab(layout.TENANT_BYTES)
     while (record === 0 && this.tenants.size > 0) {
@@ -136,6 +151,8 @@ export class SeriesCache {
     const nameBytes = Buffer.from(name)
     const tenant: TenantSeries = {
       name,
+      isPaired,
+      rewriter: rewriterOf(name, limits, isPaired),
       nameBytes,
       hash: fnv1(nameBytes),
       limits,
@@ -158,7 +175,7 @@ export class SeriesCache {
   private drop(tenant: TenantSeries): void {
     this.empty(tenant)
     this.giveSlab(tenant.record, layout.TENANT_BYTES)
-    this.tenants.delete(tenant.name)
+    this.tenants.delete(keyOf(tenant.name, tenant.isPaired))
     if (this.latest === tenant) this.latest = undefined
   }
 
@@ -261,4 +278,18 @@ export class SeriesCache {
 
 function decideAlike(one: TenantLimits, other: TenantLimits): boolean {
   return LABEL_LIMITS.every((name) => JSON.stringify(one[name]) === JSON.stringify(other[name]))
+}
+
+/** No tenant's name has a bar. */
+function keyOf(name: string, isPaired: boolean): string {
+  return isPaired ? `${name}|paired` : name
+}
+
+function rewriterOf(
+  name: string,
+  limits: TenantLimits,
+  isPaired: boolean,
+): LabelRewriter | undefined {
+  const rewriter = new LabelRewriter(name, limits, isPaired)
+  return rewriter.isNeeded() ? rewriter : undefined
 }

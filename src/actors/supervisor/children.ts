@@ -44,6 +44,8 @@ export interface SharedCells {
   readonly blockList: SharedArrayBuffer
   /** What threads share about tenants (createTenantCells). */
   readonly tenantCells: SharedArrayBuffer
+  /** Which replicas are believed (createHaCells). */
+  readonly haCells: SharedArrayBuffer
 }
 
 /** The rows of the system. */
@@ -108,7 +110,7 @@ export function actorTable(
   const shutdownMs = config['server.graceful_shutdown_timeout']
   const common = { policy: POLICY, startMs: START_MS, shutdownMs }
   const { ingesters: shardCount, zones } = counts
-  const { budget, tenantCells } = cells
+  const { budget, tenantCells, haCells } = cells
   return {
     // Started in this order, stopped in reverse.
     children: [
@@ -135,7 +137,7 @@ export function actorTable(
         entry: new URL('../distributor/worker.js', import.meta.url),
         boot: (index): DistributorBootData => {
           const settings = { config: distributorConfigOf(config), limits: limits.snapshot() }
-          return { index, shardCount, zones, ...settings, tenantCells, kernel: pushKernel }
+          return { index, shardCount, zones, ...settings, tenantCells, haCells, kernel: pushKernel }
         },
       },
     ],
@@ -245,6 +247,7 @@ function distributorConfigOf(config: Config): DistributorConfig {
   return {
     ...DISTRIBUTOR_DEFAULTS,
     maxRecvMsgSize: config['distributor.max_recv_msg_size'],
+    isHaTrackerOn: config['distributor.ha_tracker.enable_ha_tracker'],
     maxOtlpRequestSize: config['distributor.max_otlp_request_size'],
     maxInfluxRequestSize: config['distributor.max_influx_request_size'],
     remoteTimeoutMs: config['distributor.remote_timeout'],

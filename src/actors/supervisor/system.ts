@@ -8,7 +8,7 @@ import { disconnect } from '../../shared/actor/index.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import type { Config } from '../../shared/config/index.js'
 import { createNodeEnv, type Env } from '../../shared/env/index.js'
-import { createTenantCells } from '../../shared/limits/index.js'
+import { createTenantCells, type HaEntry } from '../../shared/limits/index.js'
 import {
   createMetricBlock,
   type LogLevel,
@@ -23,6 +23,7 @@ import type { QuerierAnswer, QuerierMessage, QuerierTask } from '../querier/cont
 import { BlockList } from './block-list.js'
 import { type ActorCounts, actorCounts, actorTable } from './children.js'
 import type { SystemStatus } from './contract.js'
+import { type HaKeeper, startHaKeeper } from './ha-keeper.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
 import { exportOverrides } from './overrides-exporter.js'
 import { RuntimeConfigWatch } from './runtime-config.js'
@@ -44,6 +45,8 @@ export interface System {
   findIngester(shard: number): IngesterClient | undefined
   /** For one request; starts the compactor when it does not run. */
   findCompactor(): CompactorDesk | undefined
+  /** Which replica of each pair is believed. */
+  haEntries(): HaEntry[]
   /** Samples of a tenant that were discarded since the start, by reason. */
   discarded(tenant: string): Readonly<Record<string, number>>
   /** Cuts blocks of the heads of some tenants, of all without any; failures are in the log. */
@@ -89,6 +92,7 @@ export async function startSupervisor(
   const counts = actorCounts(config, options.cores ?? availableParallelism())
   const distributors = new DistributorClient(env, counts.distributors)
   const runtime = await RuntimeConfigWatch.open(env, config, (data) => supervisor.distribute(data))
+  const ha = startHaKeeper(config, env, registry)
   exportOverrides(registry, config, runtime.limits)
   const memory = startMemoryWatch(config, env, counts.distributors)
   // Those who read blocks, and those who ship and clean them, start when there are any.
@@ -106,6 +110,7 @@ export async function startSupervisor(
         budget: memory.cells,
         blockList: blockList.cell,
         tenantCells: createTenantCells(counts.ingesters),
+        haCells: ha.cells,
       },
       runtime.limits,
     ),
@@ -132,6 +137,7 @@ export async function startSupervisor(
     memory,
     runtime,
     registry,
+    ha,
     drainMs: config['server.graceful_shutdown_timeout'],
   })
 }
@@ -153,6 +159,7 @@ function systemOf(
     readonly memory: MemoryWatch
     readonly runtime: RuntimeConfigWatch
     readonly registry: MetricsRegistry
+    readonly ha: HaKeeper
   },
 ): System {
   const findIngester = (shard: number): IngesterClient | undefined => {
@@ -179,6 +186,7 @@ function systemOf(
         }),
       )
     },
+    haEntries: () => options.ha.list(),
     discarded: (tenant) => {
       const where = { label: 'user', value: tenant }
       return options.registry.sumsBy('cortex_discarded_samples_total', 'reason', where)
@@ -200,6 +208,7 @@ function systemOf(
       distributors.close()
       options.memory.stop()
       options.runtime.stop()
+      options.ha.stop()
       return supervisor.drain()
     },
   }

@@ -50,15 +50,15 @@ const WRITE = {
   accept_ha_samples: bool(
     false,
     'De-duplicate pairs of Prometheus.',
-    named('distributor.ha-tracker.enable-for-all-users'),
+    used('distributor.ha-tracker.enable-for-all-users'),
   ),
-  ha_cluster_label: text('cluster', 'Label of the pair.', named('distributor.ha-tracker.cluster')),
+  ha_cluster_label: text('cluster', 'Label of the pair.', used('distributor.ha-tracker.cluster')),
   ha_replica_label: text(
     '__replica__',
     'Label of the replica.',
-    named('distributor.ha-tracker.replica'),
+    used('distributor.ha-tracker.replica'),
   ),
-  ha_max_clusters: int(100, 'Most pairs; 0 = any.', named('distributor.ha-tracker.max-clusters')),
+  ha_max_clusters: int(100, 'Most pairs; 0 = any.', used('distributor.ha-tracker.max-clusters')),
   ha_tracker_update_timeout: duration(
     15 * SECOND,
     'How often the time of the elected replica is kept.',
@@ -72,19 +72,22 @@ const WRITE = {
   ha_tracker_failover_timeout: duration(
     30 * SECOND,
     'Silence after which the other replica is elected.',
-    named('distributor.ha-tracker.failover-timeout'),
+    used('distributor.ha-tracker.failover-timeout'),
   ),
   ha_tracker_sample_failover_timeout: duration(
     0,
     'Lead in sample time that election needs.',
-    named('distributor.ha-tracker.failover-sample-timeout'),
+    used('distributor.ha-tracker.failover-sample-timeout'),
   ),
-  drop_labels: list([], 'Labels dropped at ingest.', named('distributor.drop-label')),
-  metric_relabel_configs: open('Relabel rules at ingest.', named('')),
+  drop_labels: list([], 'Labels dropped at ingest.', used('distributor.drop-label')),
+  metric_relabel_configs: open(
+    'Relabel rules at ingest, as Prometheus has them; `__meta_tenant_id` is there.',
+    used(''),
+  ),
   metric_relabeling_enabled: bool(
     true,
     'Apply relabel rules.',
-    named('distributor.metric-relabeling-enabled'),
+    used('distributor.metric-relabeling-enabled'),
   ),
   max_label_name_length: int(
     1024,
@@ -99,8 +102,8 @@ const WRITE = {
   label_value_length_over_limit_strategy: choice(
     ['error', 'truncate', 'drop'],
     'error',
-    'What happens to longer values; error is what is done.',
-    named('validation.label-value-length-over-limit-strategy'),
+    'What happens to longer values: error refuses the series, truncate puts a hash in place of the tail, drop in place of all.',
+    used('validation.label-value-length-over-limit-strategy'),
   ),
   max_label_names_per_series: int(
     30,

@@ -256,6 +256,7 @@ const DISTRIBUTOR = {
   'retry_after_header.min_backoff': duration(6 * SECOND, 'Least Retry-After.', USED),
   'retry_after_header.max_backoff': duration(96 * SECOND, 'Greatest Retry-After.', USED),
   'ha_tracker.enable_ha_tracker': bool(false, 'De-duplicate pairs of Prometheus.', {
+    ...USED,
     flag: 'distributor.ha-tracker.enable',
   }),
   'ha_tracker.enable_elected_replica_metric': bool(false, 'Export the elected replica.', {

@@ -141,11 +141,15 @@ export class WriteRequestKernel {
   readonly labelTable: number
   /** Where `labelSet` puts a canonical label set before its shard is known. */
   readonly stage: number
+  /** Where the host puts labels that it rewrote. */
+  readonly rewrites: number
   readonly heap: number
   readonly heapEnd: number
   readonly shards: readonly ShardRegion[]
   private readonly module: WebAssembly.Module
   private top = PAGE_BYTES
+  /** Bytes of labels that a chunk may define, DEFINE_OVERHEAD each included. */
+  labelRoom = 0
 
   /**
    * @param fillRandom fills the hash key: cryptographic, or senders could make series collide
@@ -194,6 +198,7 @@ export class WriteRequestKernel {
     this.shards = this.takeShards()
     this.routes = this.takeIds()
     this.source = this.take(sizes.sourceBytesMax)
+    this.rewrites = this.take(sizes.defineBytesMax)
     this.body = this.take(sizes.bodyBytesMax)
     this.scratch = this.take(sizes.bodyBytesMax)
     this.heap = this.take(sizes.heapBytes)
@@ -237,8 +242,14 @@ export class WriteRequestKernel {
   setChunkBounds(samples: number, defineBytes: number): void {
     const room = Math.min(defineBytes, this.sizes.defineBytesMax)
     this.set(layout.SAMPLE_CAP, Math.min(samples, this.sizes.samplesMax))
+    this.labelRoom = room
     this.set(layout.LABEL_ROOM, room)
     this.set(layout.LABEL_LENGTH_MAX, Math.min(LABEL_LENGTH_MAX, room - layout.DEFINE_OVERHEAD))
+  }
+
+  /** Room for labels in a chunk; half of it where they are rewritten, and may grow. */
+  setRewriting(isRewritten: boolean): void {
+    this.set(layout.LABEL_ROOM, isRewritten ? this.labelRoom >>> 1 : this.labelRoom)
   }
 
   /** Begins a body of `length` bytes that stands at `body`. */
@@ -436,7 +447,7 @@ function bytesOf(sizes: WriteRequestSizes): number {
     OTLP_METRICS_MAX * otlp.METRIC_BYTES +
     OTLP_PARTS_MAX * otlp.PART_BYTES +
     ROWS_MAX * otlp.POINT_BYTES +
-    sizes.defineBytesMax +
+    2 * sizes.defineBytesMax +
     TRANSLATED_MORE_BYTES +
     REFS_KEY_BYTES +
     layout.LABELS_MAX * 16 +

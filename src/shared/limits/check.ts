@@ -1,6 +1,7 @@
 /** What the type of a limit does not say: limits that contradict each other, blocks of the wrong shape. */
 import type { LimitValues } from '../config/index.js'
-import { fail } from '../errors/index.js'
+import { AppError, fail } from '../errors/index.js'
+import { compileRelabel } from '../relabel/index.js'
 
 /** Least time between the update of the elected replica's time and a failover, ms. */
 const FAILOVER_MARGIN_MS = 1_000
@@ -19,6 +20,16 @@ export function checkLimits(limits: LimitValues, where: string): void {
   if (limits.ha_tracker_failover_timeout < least) {
     const text = `${where}: ha_tracker_failover_timeout: expected at least ha_tracker_update_timeout + ha_tracker_update_timeout_jitter_max + 1s`
     throw fail('config-invalid', { text })
+  }
+  try {
+    compileRelabel(limits.metric_relabel_configs)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    throw fail(
+      'config-invalid',
+      { text: `${where}: metric_relabel_configs: ${error.message}` },
+      error,
+    )
   }
   if (limits.ingestion_burst_factor > 0 && limits.ingestion_burst_factor < 1) {
     const text = `${where}: ingestion_burst_factor: expected 0 or at least 1`

@@ -53,6 +53,26 @@ export const METRICS = {
     help: 'Metadata records that came in, before validation.',
     labels: ['user'],
   },
+  cortex_distributor_deduped_samples_total: {
+    type: 'counter',
+    help: 'Samples of replicas that are not the elected one of their cluster.',
+    labels: ['user', 'cluster'],
+  },
+  cortex_distributor_non_ha_samples_received_total: {
+    type: 'counter',
+    help: 'Samples from no HA cluster, of tenants whose clusters are de-duplicated.',
+    labels: ['user'],
+  },
+  cortex_ha_tracker_elected_replica_changes_total: {
+    type: 'counter',
+    help: 'Elections of a replica.',
+    labels: ['user', 'cluster'],
+  },
+  cortex_ha_tracker_elected_replica_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the elected replica was last heard of.',
+    labels: ['user', 'cluster'],
+  },
   cortex_discarded_requests_total: {
     type: 'counter',
     help: 'Push requests that were refused before they were read, by reason.',

@@ -1,0 +1,180 @@
+/**
+ * Relabel rules as Prometheus has them (model/relabel; documentation "relabel_config"): parsed once
+ * from their YAML, then applied to label sets. Labels come and go sorted by name.
+ */
+import { createHash } from 'node:crypto'
+import { fail } from '../errors/index.js'
+import { compareUtf8, type Label, type Labels } from '../model/labels.js'
+import { compileRegex, compileReplacer, type LabelRegex, type Replacer } from '../model/regex.js'
+
+/** Rewrites a label set; undefined when the series is dropped. */
+export type Relabeler = (labels: Labels) => Labels | undefined
+
+const ACTIONS = [
+  'replace',
+  'keep',
+  'drop',
+  'keepequal',
+  'dropequal',
+  'hashmod',
+  'labelmap',
+  'labeldrop',
+  'labelkeep',
+  'lowercase',
+  'uppercase',
+] as const
+type Action = (typeof ACTIONS)[number]
+
+const KEYS = [
+  'source_labels',
+  'separator',
+  'target_label',
+  'regex',
+  'modulus',
+  'replacement',
+  'action',
+]
+const RULES_MAX = 1_000
+
+interface Rule {
+  readonly action: Action
+  readonly sourceLabels: readonly string[]
+  readonly separator: string
+  readonly targetLabel: string
+  readonly regex: LabelRegex
+  readonly replacer: Replacer
+  readonly replacement: string
+  readonly modulus: bigint
+}
+
+type Working = Map<string, string>
+
+/**
+ * Compiles a list of rules, as YAML without types gives it; undefined and an empty list change nothing.
+ *
+ * @throws AppError `config-invalid` that names the rule by its number
+ */
+export function compileRelabel(config: unknown): Relabeler {
+  if (config === undefined || config === null) return (labels) => labels
+  if (!Array.isArray(config)) throw invalid(0, 'expected a list of rules')
+  if (config.length > RULES_MAX) throw invalid(RULES_MAX, `at most ${RULES_MAX} rules`)
+  const rules = config.map((raw: unknown, at) => parseRule(raw, at + 1))
+  if (rules.length === 0) return (labels) => labels
+  return (labels) => {
+    const working: Working = new Map(labels.map(({ name, value }) => [name, value]))
+    for (const rule of rules) if (!apply(rule, working)) return undefined
+    return sorted(working)
+  }
+}
+
+function parseRule(raw: unknown, number: number): Rule {
+  if (raw === null || typeof raw !== 'object' || Array.isArray(raw)) {
+    throw invalid(number, 'expected keys and values')
+  }
+  const fields = raw as Readonly<Record<string, unknown>>
+  for (const key of Object.keys(fields)) {
+    if (!KEYS.includes(key)) throw invalid(number, `unknown key ${key}`)
+  }
+  const text = (key: string, otherwise: string): string => {
+    const value = fields[key] ?? otherwise
+    if (typeof value !== 'string') throw invalid(number, `${key}: expected text`)
+    return value
+  }
+  const action = text('action', 'replace').toLowerCase() as Action
+  if (!ACTIONS.includes(action)) throw invalid(number, `unknown action ${action}`)
+  const sources = fields.source_labels ?? []
+  if (!Array.isArray(sources) || sources.some((name) => typeof name !== 'string')) {
+    throw invalid(number, 'source_labels: expected a list of names')
+  }
+  const targetLabel = text('target_label', '')
+  const modulus = text('modulus', '0')
+  if (!/^\d{1,19}$/.test(modulus)) throw invalid(number, 'modulus: expected a whole number')
+  const isAimed = !['keep', 'drop', 'labelmap', 'labeldrop', 'labelkeep'].includes(action)
+  if (isAimed && targetLabel === '') throw invalid(number, `${action} needs a target_label`)
+  if (action === 'hashmod' && modulus === '0') throw invalid(number, 'hashmod needs a modulus')
+  const pattern = text('regex', '(.*)')
+  try {
+    return {
+      action,
+      sourceLabels: sources as string[],
+      separator: text('separator', ';'),
+      targetLabel,
+      regex: compileRegex(pattern),
+      replacer: compileReplacer(pattern),
+      replacement: text('replacement', '$1'),
+      modulus: BigInt(modulus),
+    }
+  } catch (error) {
+    throw invalid(number, error instanceof Error ? error.message : String(error))
+  }
+}
+
+function invalid(number: number, text: string): Error {
+  return fail('config-invalid', { text: `relabel rule ${number}: ${text}` })
+}
+
+/** False when the series is dropped. */
+function apply(rule: Rule, labels: Working): boolean {
+  const joined = rule.sourceLabels.map((name) => labels.get(name) ?? '').join(rule.separator)
+  switch (rule.action) {
+    case 'keep':
+      return rule.regex.test(joined)
+    case 'drop':
+      return !rule.regex.test(joined)
+    case 'keepequal':
+      return (labels.get(rule.targetLabel) ?? '') === joined
+    case 'dropequal':
+      return (labels.get(rule.targetLabel) ?? '') !== joined
+    case 'lowercase':
+      put(labels, rule.targetLabel, joined.toLowerCase())
+      return true
+    case 'uppercase':
+      put(labels, rule.targetLabel, joined.toUpperCase())
+      return true
+    case 'hashmod':
+      put(labels, rule.targetLabel, String(hashOf(joined) % rule.modulus))
+      return true
+    case 'replace':
+      replace(rule, labels, joined)
+      return true
+    default:
+      rename(rule, labels)
+      return true
+  }
+}
+
+function replace(rule: Rule, labels: Working, joined: string): void {
+  const target = rule.replacer.replace(joined, rule.targetLabel)
+  if (target === undefined) return
+  // A target that is no name leaves everything as it is.
+  if (!isName(target)) return
+  put(labels, target, rule.replacer.replace(joined, rule.replacement) ?? '')
+}
+
+function rename(rule: Rule, labels: Working): void {
+  for (const [name, value] of [...labels]) {
+    if (rule.action === 'labelmap') {
+      const mapped = rule.replacer.replace(name, rule.replacement)
+      if (mapped !== undefined) put(labels, mapped, value)
+    } else if (rule.regex.test(name) === (rule.action === 'labeldrop')) labels.delete(name)
+  }
+}
+
+function put(labels: Working, name: string, value: string): void {
+  if (value === '') labels.delete(name)
+  else labels.set(name, value)
+}
+
+function isName(name: string): boolean {
+  return /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)
+}
+
+/** The last eight bytes of the MD5 sum. */
+function hashOf(text: string): bigint {
+  return createHash('md5').update(text).digest().readBigUInt64BE(8)
+}
+
+function sorted(labels: Working): Label[] {
+  const list = Array.from(labels, ([name, value]) => ({ name, value }))
+  return list.sort((a, b) => compareUtf8(a.name, b.name))
+}
