@@ -52,13 +52,8 @@ async function main(args: readonly string[]): Promise<void> {
       await runSecrets(command, { stdin: process.stdin, print: (line) => console.log(line) })
     } else if (command === 'block') {
       await (await import('./commands/block.js')).runBlock(flags, (line) => console.log(line))
-    } else if (command === 'import') {
-      const { prng, clock } = createMainEnv('warn').env
-      const print = (line: string) => console.log(line)
-      const progress = (line: string) => console.error(line)
-      const world = { stdin: process.stdin, prng, clock, print, progress }
-      await (await import('./commands/import.js')).runImport(flags, world)
-    } else if (command === 'bench') {
+    } else if (command === 'import') await importData(flags)
+    else if (command === 'bench') {
       const { clock, timers } = createMainEnv('warn').env
       const world = { clock, timers, print: (line: string) => console.log(line) }
       if (!(await (await import('./commands/bench.js')).runBench(flags, world))) process.exit(1)
@@ -75,6 +70,17 @@ async function checkConfig(flags: readonly string[]): Promise<void> {
   console.log(`# The configuration is good. What differs from the defaults:`)
   console.log(printConfig(config, 'diff').trimEnd())
   if (ignored.length > 0) console.log(`# Accepted without effect: ${ignored.join(', ')}`)
+}
+
+async function importData(flags: readonly string[]): Promise<void> {
+  const { runImport } = await import('./commands/import.js')
+  await runImport(flags, {
+    env: createMainEnv('warn').env,
+    variables: process.env,
+    stdin: process.stdin,
+    print: (line) => console.log(line),
+    progress: (line) => console.error(line),
+  })
 }
 
 /** Starts the server and returns; signals end the process. */

@@ -73,20 +73,23 @@ function dumpOptions(flags: ReadonlyMap<string, string>): DumpOptions {
 }
 
 /**
- * Words and `-name=value` flags (one dash or two).
- * @throws AppError `bad-data` for a flag that is not in `known`
+ * Words, `-name=value` flags (one dash or two), and other arguments that begin with a dash.
+ * @throws AppError `bad-data` for a flag that is not in `known`, unless others are wanted
  */
 export function parseArgs(
   args: readonly string[],
   known: readonly string[],
-): { readonly words: string[]; readonly flags: Map<string, string> } {
+  mode: 'known' | 'others' = 'known',
+): { readonly words: string[]; readonly flags: Map<string, string>; readonly others: string[] } {
   const words: string[] = []
   const flags = new Map<string, string>()
+  const others: string[] = []
   for (const arg of args) {
     const [, name, value] = /^--?([a-z-]+)=(.*)$/s.exec(arg) ?? []
-    if (name === undefined) words.push(arg)
-    else if (known.includes(name)) flags.set(name, value!)
+    if (name !== undefined && known.includes(name)) flags.set(name, value!)
+    else if (arg === '-' || !arg.startsWith('-')) words.push(arg)
+    else if (mode === 'others') others.push(arg)
     else throw fail('bad-data', { text: `unknown flag ${arg}` })
   }
-  return { words, flags }
+  return { words, flags, others }
 }

@@ -14,21 +14,20 @@ import { labelsOf } from '../../src/shared/model/labels.js'
 import { BlockImporter } from '../../src/shared/tsdb/index.js'
 import { fixtureBlocks, scratchFolder } from '../support/blocks.js'
 import { findComponent } from '../support/components.js'
+import { createFakeEnv } from '../support/fake-env.js'
 
 const FROM = Date.UTC(2025, 9, 9, 9, 30)
 
+/** Each world has random bytes of its own. */
+let seed = 0
+
 function worldOf(stdin: string): ImportWorld & { readonly lines: string[] } {
   const lines: string[] = []
-  const prng = new SeededPrng(1)
   return {
     lines,
+    env: { ...createFakeEnv({ seed: ++seed }), disk: nodeDisk() },
+    variables: {},
     stdin: Readable.from([Buffer.from(stdin)]),
-    prng: {
-      fill: (bytes) => {
-        for (let i = 0; i < bytes.length; i++) bytes[i] = prng.nextU32()
-      },
-    },
-    clock: { monotonic: () => 0 },
     print: (line) => lines.push(line),
     progress: () => {},
   }
@@ -75,6 +74,36 @@ test('makes the blocks that promtool makes of the same text', async (t) => {
       .sort()
   assert.deepEqual(bytes(ours), bytes(theirs).slice(-4))
   await runBlock(['verify', ours], () => {})
+})
+
+test('puts blocks in the bucket of a configuration', async (t) => {
+  const folder = scratchFolder(t)
+  const text = textOf(5, 400)
+  await runImport([`-output=${join(folder, 'plain')}`, '-'], worldOf(text))
+  const flags = ['-tenant=demo', `-data.dir=${join(folder, 'data')}`]
+  const world = worldOf(text)
+  await runImport([...flags, '-'], world)
+  assert.match(world.lines.at(-1)!, /^3 blocks of 5 series in tenant demo of filesystem/)
+  const tenant = join(folder, 'data/blocks/demo')
+  assert.deepEqual(await dump(tenant), await dump(join(folder, 'plain')))
+  const ulids = readdirSync(tenant).filter((name) => name.length === 26)
+  for (const ulid of ulids) {
+    const meta = JSON.parse(readFileSync(join(tenant, ulid, 'meta.json'), 'utf8'))
+    assert.deepEqual(meta.thanos.files.at(-1), { rel_path: 'meta.json' })
+  }
+  assert.ok(!existsSync(join(folder, 'data/import.tmp')))
+  // A Prometheus' data: what is there already stays.
+  const again = worldOf('')
+  await runImport([...flags, join(folder, 'plain')], again)
+  assert.equal(again.lines.filter((line) => line.endsWith('copied')).length, 3)
+  const third = worldOf('')
+  await runImport([...flags, join(folder, 'plain')], third)
+  assert.equal(third.lines.filter((line) => line.endsWith('is there already')).length, 3)
+  await assert.rejects(
+    runImport([...flags, `-output=${folder}`, '-'], worldOf('')),
+    /usage: nilo import/,
+  )
+  await assert.rejects(runImport(['-tenant=demo', '-colour=red', '-'], worldOf('')), /colour/)
 })
 
 test('takes standard input, and samples in any order', async (t) => {
