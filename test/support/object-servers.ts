@@ -18,7 +18,6 @@ const python = {
   PYTHONPATH: join(root, 'usr/lib/python3/dist-packages'),
   PYTHONDONTWRITEBYTECODE: '1',
   LD_LIBRARY_PATH: join(root, 'usr/lib/x86_64-linux-gnu'),
-  AWS_ACCESS_KEY_ID: undefined,
 }
 
 /** A started object store. */

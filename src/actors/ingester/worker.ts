@@ -1,24 +1,32 @@
 /** The thread of an ingester shard. */
 import { disconnect, runActor } from '../../shared/actor/index.js'
 import type { LimitsData } from '../../shared/limits/index.js'
-import { connectCompactor } from '../compactor/client.js'
+import { type CompactorClient, connectCompactor } from '../compactor/client.js'
 import { connectMain } from '../supervisor/client.js'
 import type { IngesterBoot } from './contract.js'
 import { Ingester } from './ingester.js'
 
 runActor<IngesterBoot>((env, boot, host) => {
   const main = connectMain(host.open('main', 0))
+  const askCompactor = async <T>(ask: (compactor: CompactorClient) => Promise<T>): Promise<T> => {
+    const compactor = connectCompactor(host.open('compactor', 0), 0)
+    try {
+      return await ask(compactor)
+    } finally {
+      disconnect(compactor)
+    }
+  }
   const ingester = new Ingester(env, boot, {
-    addBlocks: (tenant, add) => main.changeBlocks({ tenant, add }),
-    build: async (request) => {
-      const compactor = connectCompactor(host.open('compactor', 0), 0)
-      try {
-        return await compactor.build(request)
-      } finally {
-        disconnect(compactor)
-        host.poke()
-      }
+    async addBlocks(tenant, add) {
+      const version = await main.changeBlocks({ tenant, add })
+      // Shipped at once; it would see them by itself a while later.
+      askCompactor((compactor) => compactor.wake('ship')).catch((error: unknown) =>
+        env.log.debug('the compactor was not woken', { err: String(error) }),
+      )
+      return version
     },
+    build: (request) =>
+      askCompactor((compactor) => compactor.build(request)).finally(() => host.poke()),
   })
   return {
     turn: () => ingester.turn(),
