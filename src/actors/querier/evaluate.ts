@@ -60,7 +60,10 @@ export async function answerQuery(
   const isPerStep = query.stats === 'steps'
   const timed = { waitedMs, execMs: endedMs - began, isPerStep, ...stepTimes(query) }
   const stats = query.stats === undefined ? '' : `,"stats":${statsJson(result.stats, timed)}`
-  const pieces = context.json.encode(withFewNotes(limited(result, query.limit)), stats)
+  const tick = (): void => {
+    if (context.isCanceled()) throw fail('query-canceled')
+  }
+  const pieces = context.json.encode(withFewNotes(limited(result, query.limit)), stats, tick)
   const cost = statsOf(result, clock.monotonic() - endedMs)
   return { pieces, samplesRead: result.samplesRead, seriesRead: result.seriesRead, stats: cost }
 }

@@ -38,7 +38,12 @@ export interface ShardReader extends PairReader, StampedReader {
 
 /** Answers from a shard's memory what its calls answer; undefined when those are to be used. */
 export interface ShardIndex {
-  select(tenant: string, matchers: readonly Matcher[], range: TimeRange): Uint32Array | undefined
+  select(
+    tenant: string,
+    matchers: readonly Matcher[],
+    range: TimeRange,
+    check?: () => void,
+  ): Uint32Array | undefined
   labelNames(tenant: string): string[] | undefined
   labelValues(tenant: string, name: string): string[] | undefined
 }
@@ -200,8 +205,9 @@ export class Fanout {
     isForLabels = false,
   ): Promise<SelectedSeries> {
     const { matchers, mint, maxt } = request
+    const check = (): void => labels.watch?.tick()
     const own = this.answer((shard): ShardSelection | undefined => {
-      const refs = shard.reader.index.select(tenant, matchers, { mint, maxt })
+      const refs = shard.reader.index.select(tenant, matchers, { mint, maxt }, check)
       return refs === undefined ? undefined : { shard, refs }
     })
     const parts =

@@ -106,8 +106,13 @@ export class Querier {
     const cell = new Int32Array(task.cancel.cells)
     const { index } = task.cancel
     this.fanout.begin()
+    const isCanceled = (): boolean => Atomics.load(cell, index) !== CANCEL_NONE
+    const tick = (): void => {
+      if (isCanceled()) throw fail('query-canceled')
+    }
+    this.labels.watch = { tick, claim: () => {} }
     try {
-      const outcome = await this.answer(task, () => Atomics.load(cell, index) !== CANCEL_NONE)
+      const outcome = await this.answer(task, isCanceled)
       return { ...outcome, tookMs: clock.monotonic() - start }
     } catch (error) {
       const isLate = Atomics.load(cell, index) === CANCEL_TIMEOUT

@@ -290,6 +290,8 @@ export class QueryFrontend {
       entry.reject(fail(why))
       return
     }
+    // The caller hears of it now, the thread at its next look; until then it is not free.
+    entry.reject(fail(why))
     const value = why === 'query-timeout' ? CANCEL_TIMEOUT : CANCEL_CLIENT
     Atomics.store(this.cancelFlags, entry.cell, value)
     entry.grace = this.env.timers.after(TERMINATE_AFTER_MS, () => {

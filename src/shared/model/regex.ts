@@ -45,10 +45,28 @@ export interface Replacer {
 }
 
 /**
+ * Characters of a pattern: its tree takes some hundred bytes each. A list of values that is longer
+ * is better asked for by several selectors.
+ */
+const PATTERN_MAX = 262_144
+/** Copies that counted repeats ask for, all together: a value is tested against each of them. */
+const REPEATS_MAX = 10_000
+
+function checkSize(pattern: string): void {
+  let repeats = 0
+  for (const [, least, most] of pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)) {
+    repeats += Math.max(Number(least), Number(most ?? 0))
+  }
+  if (pattern.length <= PATTERN_MAX && repeats <= REPEATS_MAX) return
+  throw fail('bad-data', { text: 'error parsing regexp: expression too large' })
+}
+
+/**
  * Compiles the regular expression of a label matcher.
  * @throws AppError `bad-data` with the text of Go's regexp package
  */
 export function compileRegex(pattern: string): LabelRegex {
+  checkSize(pattern)
   const parsed = findRegexTree(pattern)
   const tree = parsed === undefined ? undefined : stripAnchors(parsed)
   if (tree === undefined) {
@@ -101,6 +119,7 @@ export function compileRegex(pattern: string): LabelRegex {
  * @throws AppError `bad-data` with the text of Go's regexp package
  */
 export function compileReplacer(pattern: string): Replacer {
+  checkSize(pattern)
   const expression = compileRe2(pattern)
   const names = expression.namedGroups()
   return {

@@ -90,8 +90,13 @@ export async function execute(
   const memory = new QueryMemory(query)
   memory.checkCanceled()
   const meter = new FetchMeter(query.fetchLimits)
-  const selected = await selectAll(plan.selections, source, labels, meter)
+  labels.watch = {
+    tick: () => memory.checkCanceled(),
+    claim: (bytes) => memory.claimLabels(bytes),
+  }
+  let selected: SelectedSeries[] = []
   try {
+    selected = await selectAll(plan.selections, source, labels, meter)
     const selectedAt = now()
     const state = makeState(query, memory, selected, { labels, meter, steps: plan.range.count })
     const profile = query.isProfiled === true ? profiled(state, now) : undefined
@@ -118,6 +123,7 @@ export async function execute(
       seriesRead: state.read.series,
     }
   } finally {
+    labels.watch = undefined
     for (const series of selected) series.release()
   }
 }

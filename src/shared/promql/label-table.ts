@@ -29,6 +29,19 @@ export class SetMap {
   }
 }
 
+/** Whom a table tells of its work while a query uses it. */
+export interface LabelWatch {
+  /** Looks whether the query is still wanted, and throws when not. */
+  tick(): void
+  /** Takes bytes for labels that are new, and throws when the query may not. */
+  claim(bytes: number): void
+}
+
+/** Look-ups between two looks at the watch, and bytes of a set and of a pair beside their contents. */
+const WORK_PER_TICK = 8192
+const SET_BYTES = 120
+const PAIR_BYTES = 80
+
 /** Projections remembered at a time; each takes four bytes a set at most. */
 const PROJECTIONS_MAX = 32
 
@@ -41,14 +54,26 @@ export class LabelTable {
   private readonly pairNames: number[] = []
   private readonly pairValues: string[] = []
   private readonly sets: Uint32Array[] = []
-  /** Hash of a set's pairs → set ids with that hash. */
-  private readonly setsByHash = new Map<number, number[]>()
+  /** Hash table of sets, linear probing, half full at most: [slot] set + 1 and the set's hash. */
+  private slots = new Uint32Array(1024)
+  private hashes = new Int32Array(1024)
   /** [set] the set without its metric name, plus one; 0: not asked for yet. */
   private readonly nameless: number[] = []
   private readonly projections = new Map<string, SetMap>()
 
+  /** Of the query that uses the table now. */
+  watch: LabelWatch | undefined = undefined
+  private work = 0
+
   constructor() {
     this.internSet(new Uint32Array(0))
+  }
+
+  /** Notes a look-up; loops over many rows come by here, whatever they are for. */
+  private tick(): void {
+    if (++this.work < WORK_PER_TICK) return
+    this.work = 0
+    this.watch?.tick()
   }
 
   /** The id of a label name. */
@@ -68,6 +93,7 @@ export class LabelTable {
     const pairs = this.valuePairs[nameId]!
     const known = pairs.get(value)
     if (known !== undefined) return known
+    this.watch?.claim(PAIR_BYTES + value.length)
     const id = this.pairNames.length
     pairs.set(value, id)
     this.pairNames.push(nameId)
@@ -94,18 +120,38 @@ export class LabelTable {
 
   /** The id of a set of pairs that is sorted by name already; the array is copied when new. */
   internSet(pairs: Uint32Array): number {
+    this.tick()
     let hash = pairs.length
     for (let i = 0; i < pairs.length; i++)
       hash = Math.imul(hash ^ pairs[i]!, 0x9e3779b1) ^ (hash >>> 15)
-    const bucket = this.setsByHash.get(hash)
-    if (bucket !== undefined) {
-      for (const id of bucket) if (equalPairs(this.sets[id]!, pairs)) return id
+    const mask = this.slots.length - 1
+    let slot = (hash ^ (hash >>> 16)) & mask
+    for (let entry = this.slots[slot]!; entry !== 0; entry = this.slots[slot]!) {
+      if (this.hashes[slot] === hash && equalPairs(this.sets[entry - 1]!, pairs)) return entry - 1
+      slot = (slot + 1) & mask
     }
+    this.watch?.claim(SET_BYTES + pairs.length * 4)
     const id = this.sets.length
     this.sets.push(pairs.slice())
-    if (bucket === undefined) this.setsByHash.set(hash, [id])
-    else bucket.push(id)
+    this.slots[slot] = id + 1
+    this.hashes[slot] = hash
+    if (this.sets.length * 2 > this.slots.length) this.growSlots()
     return id
+  }
+
+  private growSlots(): void {
+    const { slots, hashes } = this
+    const mask = slots.length * 2 - 1
+    this.slots = new Uint32Array(mask + 1)
+    this.hashes = new Int32Array(mask + 1)
+    for (let from = 0; from < slots.length; from++) {
+      if (slots[from] === 0) continue
+      const hash = hashes[from]!
+      let slot = (hash ^ (hash >>> 16)) & mask
+      while (this.slots[slot] !== 0) slot = (slot + 1) & mask
+      this.slots[slot] = slots[from]!
+      this.hashes[slot] = hash
+    }
   }
 
   /** The id of a set of labels; sorts them and leaves out empty values. */
@@ -125,6 +171,7 @@ export class LabelTable {
 
   /** The value of a label in a set, '' when it has none. */
   value(set: number, name: string): string {
+    this.tick()
     const nameId = this.nameIds.get(name)
     if (nameId === undefined) return ''
     for (const pair of this.sets[set]!)
@@ -163,6 +210,7 @@ export class LabelTable {
 
   /** Orders two sets by their labels: name, value, name, value; the shorter first. */
   compare(a: number, b: number): number {
+    this.tick()
     const left = this.sets[a]!
     const right = this.sets[b]!
     const length = Math.min(left.length, right.length)

@@ -48,6 +48,9 @@ export class QueryMemory {
   private reserved = 0
   private unchecked = 0
   private unyielded = 0
+  private unticked = 0
+  /** Of labels that the query has made; they are not given back while it runs. */
+  private labelBytes = 0
   /** The highest level of bytes so far. */
   bytesPeak = 0
   /** The highest level of samples so far. */
@@ -61,15 +64,26 @@ export class QueryMemory {
   /** Takes bytes. @throws AppError `query-memory` beyond the limit */
   claim(bytes: number): void {
     this.bytes += bytes
-    if (this.bytes > this.bytesPeak) this.bytesPeak = this.bytes
-    if (this.bytes > this.limits.memoryMax) {
-      throw fail(this.limits.memoryError ?? 'query-memory', { limit: this.limits.memoryMax })
-    }
-    if (this.bytes > this.reserved) this.reserve()
+    this.check()
   }
 
-  private reserve(): void {
-    const wanted = Math.ceil(this.bytes / RESERVE_STEP) * RESERVE_STEP
+  /** Takes bytes of labels, which stay taken. @throws AppError as `claim` */
+  claimLabels(bytes: number): void {
+    this.labelBytes += bytes
+    this.check()
+  }
+
+  private check(): void {
+    const held = this.bytes + this.labelBytes
+    if (held > this.bytesPeak) this.bytesPeak = held
+    if (held > this.limits.memoryMax) {
+      throw fail(this.limits.memoryError ?? 'query-memory', { limit: this.limits.memoryMax })
+    }
+    if (held > this.reserved) this.reserve(held)
+  }
+
+  private reserve(held: number): void {
+    const wanted = Math.ceil(held / RESERVE_STEP) * RESERVE_STEP
     if (this.limits.reserve?.(wanted) === false) {
       throw fail('overloaded', {
         text: 'the memory limit of this server is reached; try again later',
@@ -136,6 +150,17 @@ export class QueryMemory {
     this.touch(0)
     this.samples = level.samples + points
     this.bytes = level.bytes + matrixBytes(kept) + histograms.bytes
+  }
+
+  /**
+   * Notes work done where nothing can be awaited, and looks at the cancel flag now and then.
+   * @throws AppError `query-canceled`
+   */
+  tick(units: number): void {
+    this.unticked += units
+    if (this.unticked < WORK_PER_CHECK) return
+    this.unticked = 0
+    this.checkCanceled()
   }
 
   /** Notes work done, cheaply; `true` when it is time to call `breathe`. */

@@ -206,6 +206,7 @@ describe('QueryFrontend', () => {
     assert.equal(cellOf(pool.started[0]!), CANCEL_TIMEOUT)
     pool.started[0]!.reject('query-timeout')
     await running
+    await settled()
     assert.equal(env.timers.pendingCount(), 0)
   })
 

@@ -6,6 +6,7 @@ import type { QueryMemory } from '../memory.js'
 
 /** Heaps of all groups and steps in flat columns. */
 export class RankedHeaps {
+  private readonly memory: QueryMemory
   private readonly steps: number
   private readonly words: number
   /** bottomk turns values round, so that the heap's top is the smallest negated value. */
@@ -33,6 +34,7 @@ export class RankedHeaps {
     isTop: boolean
   }) {
     const { memory, steps, ks, members, isTop } = options
+    this.memory = memory
     this.steps = steps
     this.words = (steps + 31) >>> 5
     this.sign = isTop ? 1 : -1
@@ -90,7 +92,7 @@ export class RankedHeaps {
   ranked(group: number, step: number): number[] {
     const first = this.first(group, step)
     const order = Array.from({ length: this.count(group, step) }, (_, i) => first + i)
-    sortDescending(order, this.values)
+    sortDescending(order, this.values, () => this.memory.tick(4))
     return order
   }
 
@@ -153,9 +155,12 @@ function swap(values: Float64Array, rows: Uint32Array, a: number, b: number): vo
 }
 
 /** Insertion sort for a dozen, as Go's; above, equal values keep their order. */
-function sortDescending(order: number[], values: Float64Array): void {
+function sortDescending(order: number[], values: Float64Array, tick: () => void): void {
   if (order.length > 12) {
-    order.sort((a, b) => compareDescending(values[a]!, values[b]!))
+    order.sort((a, b) => {
+      tick()
+      return compareDescending(values[a]!, values[b]!)
+    })
     return
   }
   for (let i = 1; i < order.length; i++) {

@@ -197,6 +197,7 @@ function fill(
   for (const [index, histogram] of histograms.entries()) {
     const { set, native, rows, bounds } = histogram
     const notes = nativeNotes(context, set, at)
+    context.tick(steps * (rows.length + 1))
     for (let step = 0; step < steps; step++) {
       let count = 0
       for (let k = 0; k < rows.length; k++) {

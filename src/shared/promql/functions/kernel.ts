@@ -131,6 +131,8 @@ export interface CallContext {
   readonly notes: Notes
   /** A zeroed matrix out of the query's arena. */
   matrix(series: number): StepMatrix
+  /** Notes work done, so that a long loop hears that the query is not wanted any more. */
+  tick(units: number): void
 }
 
 /** An evaluated argument. Strings come as they are, everything else as a matrix. */

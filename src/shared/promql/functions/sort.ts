@@ -52,7 +52,10 @@ function sorted(
     const order = orderOf(context.labels, input.sets, names)
     const rows: number[] = []
     for (let row = 0; row < input.series; row++) if (isPresent(input, row, 0)) rows.push(row)
-    rows.sort((a, b) => order(a, b, input.values))
+    rows.sort((a, b) => {
+      context.tick(4)
+      return order(a, b, input.values)
+    })
     return copyRows(context, input, rows)
   }
 }

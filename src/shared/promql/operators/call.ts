@@ -266,6 +266,7 @@ export async function evaluateMatrixCall(
     release: state.release,
     notes: notesAt(state, plan.argExprs[0]?.pos ?? plan.expr.pos),
     matrix: (series) => memory.matrix(series, plan.range.count),
+    tick: (units) => memory.tick(units),
   }
   const result = compactRows(plan.func.run(args, context))
   if (plan.func.relabels !== true) return finishRows(result, state)

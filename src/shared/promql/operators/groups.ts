@@ -25,6 +25,7 @@ export function groupRows(
   const sets: number[] = []
   for (let row = 0; row < input.count; row++) {
     const set = key.of(input.sets[row]!)
+    state.memory.tick(16)
     let ordinal = ordinals.get(set)
     if (ordinal === undefined) {
       ordinal = sets.length

@@ -66,6 +66,7 @@ function groupRows(
     const out = state.memory.words(matrix.series)
     for (let row = 0; row < matrix.series; row++) {
       const set = key.of(matrix.sets[row]!)
+      state.memory.tick(16)
       let ordinal = ordinals.get(set)
       if (ordinal === undefined) {
         ordinal = ordinals.size

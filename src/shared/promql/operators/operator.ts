@@ -145,6 +145,7 @@ export class MatrixBuilder {
   take(set: number, dropName: number, histograms?: HistogramRow): boolean {
     const { matrix } = this
     const { series, words } = matrix
+    this.memory.tick(matrix.steps + 64)
     if (countBits(matrix.present, series * words, (series + 1) * words) === 0) return false
     matrix.sets[series] = set
     if (dropName !== 0) {

@@ -19,6 +19,8 @@ import {
   type TimeRange,
 } from './select.js'
 
+/** Series between two looks whether the answer is still wanted. */
+const SERIES_PER_CHECK = 65_536
 /** Attempts at an answer before the owner is to be asked. */
 const TRIES = 3
 
@@ -49,12 +51,20 @@ export class HeadIndex implements SelectContext {
   /**
    * Refs of the series that match all matchers and have samples in the range, ascending; undefined
    * when the owner is to be asked.
+   *
+   * @param check is called now and then, and throws when the answer is not wanted any more
    */
-  select(tenant: string, matchers: readonly Matcher[], range: TimeRange): Uint32Array | undefined {
-    const refs = this.settled(tenant, (index) => run(matchSteps(this, index, matchers)))
+  select(
+    tenant: string,
+    matchers: readonly Matcher[],
+    range: TimeRange,
+    check?: () => void,
+  ): Uint32Array | undefined {
+    const refs = this.settled(tenant, (index) => run(matchSteps(this, index, matchers), check))
     if (refs === undefined || refs.length === 0) return refs
     let count = 0
     for (let i = 0; i < refs.length; i++) {
+      if (i % SERIES_PER_CHECK === 0) check?.()
       const ref = refs[i]!
       if (this.kernel.overlaps(ref, range.mint, range.maxt) !== 0) refs[count++] = ref
     }

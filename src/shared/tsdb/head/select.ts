@@ -31,12 +31,15 @@ export interface TimeRange {
 
 /** Pairs, refs or labels between two yields. */
 const STEP = 2048
+/** Values between two yields: testing one against a regular expression may take a millisecond. */
+const VALUES_STEP = 128
 
-/** Runs steps to their end. */
-export function run<T>(steps: Generator<void, T>): T {
+/** Runs steps to their end; `check` is called between them, and may throw. */
+export function run<T>(steps: Generator<void, T>, check?: () => void): T {
   for (;;) {
     const next = steps.next()
     if (next.done === true) return next.value
+    check?.()
   }
 }
 
@@ -147,7 +150,7 @@ function* ofValues(
   let steps = 0
   for (let pair = pairOfName(view, tenant, name); pair !== 0; pair = view.nextPair(pair)) {
     if (test(view.pairValue(pair))) lists.push(view.postings(pair))
-    if (++steps % STEP === 0) yield
+    if (++steps % VALUES_STEP === 0) yield
   }
   return union(lists)
 }

@@ -47,6 +47,7 @@ export class JsonEncoder {
   private readonly next: Uint32Array
   private pieces: Uint8Array<ArrayBuffer>[] = []
   private at = J_OUT
+  private tick: (() => void) | undefined = undefined
 
   constructor() {
     this.kernel = openJsonKernel()
@@ -63,10 +64,12 @@ export class JsonEncoder {
   /**
    * The whole answer, envelope included, in pieces of at most 1 MiB that own their buffers.
    * @param more JSON that stands behind the result, with its comma
+   * @param tick is called for each piece, and may throw
    */
-  encode(answer: QueryAnswer, more = ''): Uint8Array<ArrayBuffer>[] {
+  encode(answer: QueryAnswer, more = '', tick?: () => void): Uint8Array<ArrayBuffer>[] {
     this.pieces = []
     this.at = J_OUT
+    this.tick = tick
     this.labels.use(answer.labels)
     const type = answer.data.type === 'samples' ? 'matrix' : answer.data.type
     this.write(`{"status":"success","data":{"resultType":"${type}","result":`)
@@ -110,6 +113,7 @@ export class JsonEncoder {
 
   private flush(): void {
     if (this.at === J_OUT) return
+    this.tick?.()
     this.pieces.push(this.kernel.bytes.slice(J_OUT, this.at))
     this.at = J_OUT
   }
