@@ -23,6 +23,7 @@ import {
   type MetricsRegistry,
 } from '../../shared/telemetry/index.js'
 import type { ChildState, ChildStatus, Readiness, SystemStatus } from './contract.js'
+import { HangWatch } from './hang-watch.js'
 import { decideRestart, type RestartPolicy } from './restart.js'
 import { type LinkSpec, type MainEnds, type SeatNotices, Wiring } from './wiring.js'
 
@@ -73,6 +74,8 @@ export interface SupervisorOptions<Message> {
   readonly links: readonly LinkSpec[]
   readonly pool?: PoolSpec<Message>
   readonly main: MainEnds
+  /** A thread whose event loop stands still for so long is ended and restarted, ms. */
+  readonly hangMs?: number
   /** Answers the calls that actors make to `main`. */
   readonly services?: object
   /** The system cannot go on; the process must end. Called once, after the last log line. */
@@ -85,6 +88,8 @@ const CALL_MS = 5_000
 const STATUS_MS = 1_000
 /** An actor that has not answered for so long takes no writes: a disk that stands still blocks it. */
 const SILENT_MS = 3_000
+/** Longer than any turn, slice or write to a slow disk. */
+const HANG_MS = 60_000
 
 type Port = ReturnType<ActorThread['open']>
 
@@ -107,6 +112,7 @@ export class Supervisor<Task, Answer, Message> {
   private readonly options: SupervisorOptions<Message>
   private readonly children: Child[] = []
   private readonly wiring: Wiring<Message>
+  private readonly hangs: HangWatch
   private pool: Pool<Task, Answer, Message> | undefined
   private poolHistory: readonly number[] = []
   private poolRestarts = 0
@@ -120,6 +126,7 @@ export class Supervisor<Task, Answer, Message> {
   constructor(options: SupervisorOptions<Message>) {
     this.options = options
     const { links, main, pool, env } = options
+    this.hangs = new HangWatch(env, options.hangMs ?? HANG_MS, () => this.running())
     this.wiring = new Wiring(links, main, pool?.notices, env.log)
     for (const spec of options.children) {
       for (let index = 0; index < spec.count; index++) this.children.push(newChild(spec, index))
@@ -132,6 +139,7 @@ export class Supervisor<Task, Answer, Message> {
    */
   async start(): Promise<void> {
     enlargeYoungGenerations()
+    this.hangs.start()
     try {
       for (const spec of this.options.children) {
         if (spec.isOnDemand === true) continue
@@ -229,6 +237,7 @@ export class Supervisor<Task, Answer, Message> {
    */
   async drain(): Promise<string[]> {
     this.isDraining = true
+    this.hangs.stop()
     await this.pool?.close()
     const failed: string[] = []
     for (const spec of [...this.options.children].reverse()) {
@@ -456,7 +465,14 @@ export class Supervisor<Task, Answer, Message> {
     }
   }
 
+  private running(): ActorThread[] {
+    // What starts on demand works through large jobs; whether it answers is no matter.
+    const permanent = this.children.filter(({ spec }) => spec.isOnDemand !== true)
+    return permanent.flatMap(({ thread }) => (thread === undefined ? [] : [thread]))
+  }
+
   private async terminateAll(): Promise<void> {
+    this.hangs.stop()
     await this.pool?.close()
     await Promise.all(this.children.map((child) => child.thread?.terminate()))
   }

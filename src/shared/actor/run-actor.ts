@@ -8,6 +8,7 @@ import { Doorbell } from '../ringbuf/index.js'
 import { type LogLevel, openMetrics } from '../telemetry/index.js'
 import { expose } from './calls.js'
 import { countYoungGcs } from './gc-meter.js'
+import { beat } from './heartbeat.js'
 import { type Link, type LinkEnd, openLink } from './link.js'
 import { runLoop } from './loop.js'
 
@@ -86,6 +87,8 @@ export interface ActorWorkerData {
   readonly logLevel: LogLevel
   readonly metricBlock: SharedArrayBuffer
   readonly control: MessagePort
+  /** Of heartbeat.ts. */
+  readonly heart: SharedArrayBuffer
 }
 
 /** A thread that ended because of an error of its own ends with this code. */
@@ -102,6 +105,7 @@ export function runActor<Boot>(
   const metrics = openMetrics(data.metricBlock, (block) => tell({ note: 'metric-block', block }))
   const env = createNodeEnv({ actor: data.actor, logLevel: data.logLevel, metrics })
   countYoungGcs(data.actor, metrics)
+  beat(data.heart, env.timers)
   const crash = (error: unknown): void => {
     const stack = error instanceof Error ? error.stack : undefined
     env.log.error('actor crashed', { err: String(error), stack })

@@ -2,6 +2,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { LogLevel } from '../telemetry/index.js'
 import { type Client, connect, disconnect, transferring } from './calls.js'
+import { beatsOf, createHeart } from './heartbeat.js'
 import type { LinkEnd } from './link.js'
 import type { ActorControl, ActorNote, ActorStatus, ActorWorkerData } from './run-actor.js'
 
@@ -34,6 +35,8 @@ export interface ThreadExit {
 export interface ActorThread {
   readonly actor: string
   readonly threadId: number
+  /** Turns of its event loop that its heart has counted; 0 before the first. */
+  beats(): number
   /** Resolves when the thread is gone; never rejects. */
   readonly exited: Promise<ThreadExit>
   /** Resolves when the actor is built and its loop runs. */
@@ -58,12 +61,14 @@ type MessagePort = MessageChannel['port1']
 /** Starts the thread. */
 export function startThread(spec: ThreadSpec): ActorThread {
   const channel = new MessageChannel()
+  const heart = createHeart()
   const data: ActorWorkerData = {
     actor: spec.actor,
     boot: spec.boot,
     logLevel: spec.logLevel,
     metricBlock: spec.metricBlock,
     control: channel.port2,
+    heart,
   }
   const worker = new Worker(spec.entry, {
     workerData: data,
@@ -95,6 +100,7 @@ export function startThread(spec: ThreadSpec): ActorThread {
   return {
     actor: spec.actor,
     threadId: worker.threadId,
+    beats: () => beatsOf(heart),
     exited,
     start: () => control.start(),
     link: (end) => control.link(transferring(end, [end.port])),

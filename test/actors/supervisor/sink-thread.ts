@@ -4,7 +4,7 @@ import { type Link, runActor } from '../../../src/shared/actor/index.js'
 export interface SinkBoot {
   readonly index: number
   readonly life: number
-  readonly mode: 'normal' | 'crash-at-start' | 'replaying' | 'read-only'
+  readonly mode: 'normal' | 'crash-at-start' | 'replaying' | 'read-only' | 'hanging'
 }
 
 export interface SinkCalls {
@@ -23,6 +23,7 @@ runActor<SinkBoot>((env, boot) => {
       let isBusy = false
       for (const { reader, writer } of links) {
         while (reader.next()) {
+          while (boot.mode === 'hanging') taken++
           const offset = writer.reserve(reader.kind, reader.length)
           if (offset < 0) throw new Error('answers must have room')
           writer.data.set(

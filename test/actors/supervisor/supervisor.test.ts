@@ -89,7 +89,9 @@ type TestSupervisor = Supervisor<number, number, AskerNotice>
 const systems: TestSupervisor[] = []
 after(() => Promise.all(systems.map((system) => system.drain())))
 
-function system(options: { modes?: SinkBoot['mode'][]; policy?: RestartPolicy } = {}) {
+function system(
+  options: { modes?: SinkBoot['mode'][]; policy?: RestartPolicy; hangMs?: number } = {},
+) {
   const registry = new MetricsRegistry()
   const block = createMetricBlock()
   registry.attach('main', block)
@@ -110,6 +112,7 @@ function system(options: { modes?: SinkBoot['mode'][]; policy?: RestartPolicy } 
     logLevel: 'error',
     registry,
     services: { life: () => 'main' },
+    ...(options.hangMs === undefined ? {} : { hangMs: options.hangMs }),
     children: [
       {
         ...common,
@@ -284,6 +287,24 @@ test('a pool thread calls the new life of a restarted shard', async () => {
       ),
     'answer',
   )
+  await supervisor.drain()
+})
+
+test('an actor whose loop stands still is ended and restarted', async () => {
+  const { supervisor, main, lives, log } = system({ modes: ['hanging'], hangMs: 3_000 })
+  await supervisor.start()
+  let isStopped = false
+  const listening = main.listen(() => isStopped)
+  // A frame for each sink, from which it never comes back.
+  const lost = await Promise.all([main.send(0), main.send(0)])
+  assert.deepEqual(lost, [false, false])
+  await until(() => main.send(0), 'an answer of the second life')
+  await until(() => main.send(0), 'an answer of the second life')
+  assert.deepEqual(lives, [2, 2])
+  assert.equal(log.lines.filter(({ msg }) => msg === 'actor stands still, ending it').length, 2)
+  isStopped = true
+  main.bell.poke()
+  await listening
   await supervisor.drain()
 })
 
