@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Puts the real servers that tests talk to into .cache/components, unpacked only, nothing is
-# installed: Prometheus 3.x, promtool and node_exporter (the newest Debian packages, from sid; as Go
+# installed: Prometheus 3.x, promtool, node_exporter and vmagent (the newest Debian packages, from sid; as Go
 # programs they need nothing but libc), moto for S3 (sid) and OpenStack Swift with its s3api (of
 # this Debian), both with the Python packages they need beside the system's Python, memcached, and
 # azurite (npm, its own lock). The system's package sources are not touched. Safe to run again and
@@ -9,10 +9,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$PWD/.cache/components
-programs=(prometheus promtool prometheus-node-exporter moto_server)
+programs=(prometheus promtool prometheus-node-exporter vmagent moto_server)
 servers=(swift-proxy-server swift-object-server swift-account-server swift-container-server
   swift-ring-builder memcached)
-sid=(prometheus promtool prometheus-node-exporter python3-moto)
+sid=(prometheus promtool prometheus-node-exporter victoria-metrics python3-moto)
 stable=(python3-flask python3-flask-cors python3-boto3 python3-xmltodict python3-responses
   python3-jinja2 python3-cryptography python3-dateutil python3-yaml
   swift-proxy swift-object swift-account swift-container swift memcached)
@@ -57,6 +57,13 @@ fetch_azurite() {
   (cd "$dir/azure" && npm ci --ignore-scripts --no-fund --no-audit --loglevel=error) >/dev/null
 }
 
+# So has the SDK of OpenTelemetry, in test/components/otel.
+fetch_otel() {
+  mkdir -p "$dir/otel"
+  cp test/components/otel/package.json test/components/otel/package-lock.json "$dir/otel/"
+  (cd "$dir/otel" && npm ci --ignore-scripts --no-fund --no-audit --loglevel=error) >/dev/null
+}
+
 if ! complete; then
   command -v apt-get >/dev/null && command -v dpkg >/dev/null || {
     echo "test-components: apt-get and dpkg are needed to fetch ${sid[*]}" >&2
@@ -68,7 +75,11 @@ if ! cmp -s test/components/azure/package-lock.json "$dir/azure/package-lock.jso
   [ ! -d "$dir/azure/node_modules/azurite" ]; then
   fetch_azurite
 fi
-for name in prometheus promtool prometheus-node-exporter; do
+if ! cmp -s test/components/otel/package-lock.json "$dir/otel/package-lock.json" ||
+  [ ! -d "$dir/otel/node_modules/@opentelemetry/sdk-metrics" ]; then
+  fetch_otel
+fi
+for name in prometheus promtool prometheus-node-exporter vmagent; do
   printf '%s: ' "$name"
   "$dir/usr/bin/$name" --version 2>&1 | sed -n 1p
 done
@@ -76,5 +87,7 @@ version() { sed -n 's/^Version: //p' "$1" | sed -n 1p; }
 for name in moto swift; do
   printf '%s: %s\n' "$name" "$(version "$(echo "$dir"/usr/lib/python3/dist-packages/"$name"-*/METADATA "$dir"/usr/lib/python3/dist-packages/"$name"-*/PKG-INFO | tr ' ' '\n' | while read -r f; do [ -f "$f" ] && echo "$f"; done | head -1)")"
 done
+printf 'opentelemetry: '
+node -p "require('$dir/otel/node_modules/@opentelemetry/sdk-metrics/package.json').version"
 printf 'azurite: '
 node -p "require('$dir/azure/node_modules/azurite/package.json').version"

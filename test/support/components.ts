@@ -10,7 +10,7 @@ import { freePort } from './ports.js'
 import { type RunningProcess, startProcess, waitForUrl } from './processes.js'
 
 /** Programs that the script installs. */
-export type ComponentName = 'prometheus' | 'promtool' | 'prometheus-node-exporter'
+export type ComponentName = 'prometheus' | 'promtool' | 'prometheus-node-exporter' | 'vmagent'
 
 /** A started server. */
 export interface Component extends RunningProcess {
@@ -22,6 +22,14 @@ export function findComponent(t: TestContext, name: ComponentName): string | und
   const path = resolve('.cache/components/usr/bin', name)
   if (existsSync(path)) return path
   missing(t, `${name} (scripts/test-components.sh installs it)`)
+  return undefined
+}
+
+/** Where the OpenTelemetry SDK was installed; undefined after the test was skipped for want of it. */
+export function findOtel(t: TestContext): string | undefined {
+  const path = resolve('.cache/components/otel/node_modules/@opentelemetry')
+  if (existsSync(path)) return path
+  missing(t, 'the OpenTelemetry SDK (scripts/test-components.sh installs it)')
   return undefined
 }
 

@@ -1,5 +1,8 @@
 /** The built server as a process of its own, for tests end to end and the soak. */
-import { existsSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync } from 'node:fs'
+import { request as httpsRequest } from 'node:https'
+import { join, resolve } from 'node:path'
+import type { TLSSocket } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { type RunningProcess, startProcess, waitFor, waitForUrl } from './processes.js'
 
@@ -24,6 +27,85 @@ export function runNilo(
   return startProcess({
     command: process.execPath,
     args: [...nodeFlags, MAIN, ...args],
+  })
+}
+
+/** A running server that speaks TLS, with the certificates of test/support/tls. */
+export interface SecureNilo extends RunningProcess {
+  readonly port: number
+  /** `https://127.0.0.1:PORT`. */
+  readonly url: string
+}
+
+/** Starts the server with TLS and waits until it is ready. Certificate and key are copied to `folder`. */
+export async function startSecureNilo(
+  folder: string,
+  args: readonly string[],
+): Promise<SecureNilo> {
+  copyFileSync(tlsFile('server-1.pem'), join(folder, 'cert.pem'))
+  copyFileSync(tlsFile('server-1-key.pem'), join(folder, 'key.pem'))
+  const program = runNilo([
+    'serve',
+    `-data.dir=${join(folder, 'data')}`,
+    '-server.http-listen-port=0',
+    `-server.http-tls-cert-path=${join(folder, 'cert.pem')}`,
+    `-server.http-tls-key-path=${join(folder, 'key.pem')}`,
+    ...args,
+  ])
+  const port = await waitFor('the port', program, async () => {
+    const found = /https:\/\/[\d.]+:(\d+)\/api/.exec(program.output())?.[1]
+    return found === undefined ? undefined : Number(found)
+  })
+  await waitFor('ready', program, async () => {
+    const asked = await askTls(port, '/ready').catch(() => undefined)
+    return asked?.status === 200 ? true : undefined
+  })
+  return { ...program, port, url: `https://127.0.0.1:${port}` }
+}
+
+/** A file of test/support/tls. */
+export function tlsFile(name: string): string {
+  return resolve('test/support/tls', name)
+}
+
+/** An answer over TLS, and the name in the server's certificate. */
+export interface TlsAnswer {
+  readonly status: number
+  readonly server: string
+  readonly body: string
+}
+
+/** One request over TLS on a connection of its own, with a client certificate when one is named. */
+export function askTls(
+  port: number,
+  path: string,
+  options: {
+    readonly client?: string
+    readonly body?: string | Uint8Array
+    readonly headers?: Readonly<Record<string, string>>
+  } = {},
+): Promise<TlsAnswer> {
+  const { client, body, headers = {} } = options
+  const pem = (name: string): Buffer => readFileSync(tlsFile(name))
+  const identity =
+    client === undefined ? {} : { cert: pem(`${client}.pem`), key: pem(`${client}-key.pem`) }
+  const method = body === undefined ? 'GET' : 'POST'
+  const place = { host: '127.0.0.1', port, path, method, headers }
+  return new Promise((done, reject) => {
+    const asked = httpsRequest(
+      { ...place, ...identity, ca: pem('ca.pem'), agent: false },
+      (response) => {
+        const socket = response.socket as TLSSocket
+        const server = String(socket.getPeerCertificate().subject?.CN)
+        let text = ''
+        response.setEncoding('utf8').on('data', (piece: string) => {
+          text += piece
+        })
+        response.on('end', () => done({ status: response.statusCode ?? 0, server, body: text }))
+      },
+    )
+    asked.on('error', reject)
+    asked.end(body)
   })
 }
 
