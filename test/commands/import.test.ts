@@ -130,7 +130,7 @@ test('has few chunks in the blocks even when few may be open', async (t) => {
     folder: join(folder, 'out'),
     scratch: join(folder, 'scratch'),
     ulid: () => '01HV0000000000000000000001',
-    openMax: 10,
+    openMax: 3,
   })
   const start = Math.ceil(FROM / 7_200_000) * 7_200_000
   for (let i = 0; i < 100; i++) {

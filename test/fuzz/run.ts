@@ -2,16 +2,19 @@
  * `npm run fuzz -- TARGET [--seed N] [--count N]`: runs one fuzz target, prints what came out wrong and
  * exits 1 when anything did; the seed brings it back.
  *
+ * - `block`: damaged blocks, half of them with their checksums mended, read and merged.
  * - `data-dir`: damages data directories and starts on them, in process and, `--server N` of the cases,
  *   with the built server. The seed of a case runs it again with `--count 1`.
  * - `parser`: mutated PromQL expressions, compared with a real Prometheus where one is found.
  */
 import { parseArgs } from 'node:util'
+import { fuzzBlock } from './block.js'
 import { fuzzDataDir } from './data-dir.js'
 import { fuzzParser } from './parser.js'
 import { fuzzServer } from './server.js'
 
 const TARGETS: Readonly<Record<string, { readonly count: string; run(): Promise<number> }>> = {
+  block: { count: '3000', run: runBlock },
   'data-dir': { count: '300', run: runDataDir },
   parser: { count: '20000', run: runParser },
 }
@@ -39,6 +42,12 @@ process.exitCode = (await target.run()) === 0 ? 0 : 1
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
+}
+
+async function runBlock(): Promise<number> {
+  const { wrong, told } = await fuzzBlock(seed, count, say)
+  say(`fuzz block: seed=${seed} cases=${count} told=${told} wrong=${wrong.length}`)
+  return wrong.length
 }
 
 async function runDataDir(): Promise<number> {

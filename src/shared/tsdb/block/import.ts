@@ -73,8 +73,9 @@ export class BlockImporter {
   /** [series] the open chunk and the start of its range. */
   private readonly open: (FloatEncoder | undefined)[] = []
   private readonly ranges = new F64List(1024)
-  /** Series with open chunks, roughly oldest first; may name some that have none any more. */
-  private queue: number[] = []
+  /** Series that have had an open chunk, by when that was the first one since they were taken off. */
+  private readonly queue: number[] = []
+  private readonly isQueued: boolean[] = []
   private openCount = 0
   private readonly spools = new Map<number, RangeSpool>()
   private buffered = 0
@@ -106,6 +107,7 @@ export class BlockImporter {
     this.seriesOf.push(series)
     if (series === this.open.length) {
       this.open.push(undefined)
+      this.isQueued.push(false)
       this.ranges.push(0)
     }
     return series
@@ -122,12 +124,14 @@ export class BlockImporter {
       t > open.maxt
     if (!fits) {
       if (open !== undefined) this.end(series)
+      // Before this series has its new chunk, which would be one to end.
+      if (this.openCount >= this.openMax) this.endOldest()
       open = new FloatEncoder()
       this.open[series] = open
       this.ranges.values[series] = range
       this.openCount++
-      this.queue.push(series)
-      if (this.openCount > this.openMax) this.endOldest()
+      if (this.isQueued[series] !== true) this.queue.push(series)
+      this.isQueued[series] = true
     }
     open!.append(t, high, low)
     this.samples++
@@ -155,8 +159,11 @@ export class BlockImporter {
   }
 
   private endOldest(): void {
-    const half = this.queue.splice(0, this.queue.length >> 1)
-    for (const series of half) if (this.open[series] !== undefined) this.end(series)
+    const half = this.queue.splice(0, (this.queue.length + 1) >> 1)
+    for (const series of half) {
+      this.isQueued[series] = false
+      if (this.open[series] !== undefined) this.end(series)
+    }
   }
 
   /** Ends the open chunk of a series. */
@@ -184,9 +191,6 @@ export class BlockImporter {
     } else if (this.buffered >= BUFFERED_MAX) {
       for (const each of this.spools.values()) if (each.buffer.size > 0) each.flush(this.disk)
       this.buffered = 0
-    }
-    if (this.queue.length > this.openMax * 4) {
-      this.queue = this.queue.filter((each) => this.open[each] !== undefined)
     }
   }
 

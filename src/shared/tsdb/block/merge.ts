@@ -377,16 +377,25 @@ class SeriesCursor {
     return deleted === undefined ? own : own.flatMap((chunk) => withoutDeleted(chunk, deleted))
   }
 
-  /** Sets the fields of a series of the batch, and checks that its chunks are in order. */
+  /** Sets the fields of a series of the batch, and checks that labels and chunks are in order. */
   private point(index: number): void {
     const { labelEnds, chunkEnds, mints, maxts, refs } = this.columns!
+    const { minTime, maxTime } = this.block.meta
     this.index = index
-    this.labelFrom = labelEnds[this.index]!
-    this.labelTo = labelEnds[this.index + 1]!
-    for (let i = chunkEnds[this.index]! + 1; i < chunkEnds[this.index + 1]!; i++) {
-      if (mints[i]! > maxts[i - 1]!) continue
-      throw this.wrong(`chunks of series ${refs[this.index]} are out of order`)
+    this.labelFrom = labelEnds[index]!
+    this.labelTo = labelEnds[index + 1]!
+    for (let i = this.labelFrom + 2; i < this.labelTo; i += 2) {
+      if (this.labels[i]! > this.labels[i - 2]!) continue
+      throw this.wrong(`labels of series ${refs[index]} are out of order`)
     }
+    let before = minTime - 1
+    for (let i = chunkEnds[index]!; i < chunkEnds[index + 1]!; i++) {
+      if (mints[i]! <= before || maxts[i]! < mints[i]!) {
+        throw this.wrong(`chunks of series ${refs[index]} are out of order`)
+      }
+      before = maxts[i]!
+    }
+    if (before >= maxTime) throw this.wrong(`series ${refs[index]} goes on after the block's end`)
   }
 
   private checkOrder(previous: Uint32Array): void {

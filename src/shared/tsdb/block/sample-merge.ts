@@ -84,9 +84,26 @@ interface Decoded {
   readonly histograms: HistogramColumns | undefined
 }
 
-/** Decodes a chunk of any encoding; throws AppError `chunk-corrupt`. */
+/**
+ * Decodes a chunk, and checks that its samples are in order and from mint to maxt: what is written
+ * anew must not be worse than what was read. Throws AppError `chunk-corrupt`.
+ */
 function decode(chunk: BlockChunk): Decoded {
-  const { encoding, data } = chunk
+  const decoded = decodeAny(chunk.encoding, chunk.data)
+  const { ts, size } = decoded
+  let before = Number.NEGATIVE_INFINITY
+  for (let i = 0; i < size; i++) {
+    const t = ts[i]!
+    if (!(t > before)) throw fail('chunk-corrupt', { text: `sample ${i} is out of order` })
+    before = t
+  }
+  if (size > 0 && ts[0] === chunk.mint && before === chunk.maxt) return decoded
+  const text = `a chunk of ${chunk.mint} to ${chunk.maxt} has samples of ${ts[0]} to ${before}`
+  throw fail('chunk-corrupt', { text })
+}
+
+/** Decodes a chunk of any encoding; throws AppError `chunk-corrupt`. */
+function decodeAny(encoding: number, data: Uint8Array): Decoded {
   if (encoding === ENCODING_XOR || encoding === ENCODING_XOR2) {
     const floats = decodeFloats(data, encoding)
     return { size: floats.size, ts: floats.ts, floats, histograms: undefined }
@@ -102,7 +119,7 @@ function decode(chunk: BlockChunk): Decoded {
 
 /** Times of a chunk's samples, ms; throws AppError `chunk-corrupt`. */
 export function timesOfChunk(encoding: number, data: Uint8Array): Float64Array {
-  return decode({ mint: 0, maxt: 0, encoding, data }).ts
+  return decodeAny(encoding, data).ts
 }
 
 /** A sample as a value, for dumps. */
