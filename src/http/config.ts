@@ -34,6 +34,7 @@ export function httpConfigOf(config: Config): HttpConfig {
     influxEnabled: config['distributor.influx_endpoint_enabled'],
     inflightPushesMax: config['distributor.instance_limits.max_inflight_push_requests'],
     inflightPushBytesMax: inflightBytes > 0 ? inflightBytes : INFLIGHT_BYTES_DEFAULT,
+    zones: 1 + config['data.zone_dirs'].length,
     ingestionRateMax: config['distributor.instance_limits.max_ingestion_rate'],
     ratePeriodMs: config['ingester.rate_update_period'],
     formBytesMax: config['frontend.max_body_size'],

@@ -14,6 +14,8 @@ import { push } from './routes/push.js'
 import * as queries from './routes/queries.js'
 import * as query from './routes/query.js'
 import { allRejected, rejected } from './routes/rejected.js'
+import { ringPage } from './routes/rings.js'
+import * as tenants from './routes/tenants.js'
 
 /** A page without tenant. */
 const PAGE = { method: 'GET', prefix: 'none', auth: false, errors: 'text' } as const
@@ -228,6 +230,33 @@ export const ENDPOINTS: readonly Endpoint[] = [
     handler: admin.config,
     doc: 'The configuration in effect, YAML; `mode=diff`, `mode=defaults`.',
   },
+  {
+    ...STATUS,
+    path: '/api/v1/user_stats',
+    auth: true,
+    handler: tenants.userStats,
+    doc: 'Series in memory and samples a second of the tenant.',
+  },
+  {
+    ...PAGE,
+    path: '/distributor/all_user_stats',
+    handler: tenants.allUserStats,
+    doc: 'The same of all tenants; JSON where asked for.',
+  },
+  {
+    ...PAGE,
+    path: '/ingester/tenants',
+    handler: tenants.ingesterTenants,
+    doc: 'Tenants with series in memory; JSON where asked for.',
+  },
+  ...['distributor', 'ingester', 'compactor', 'store-gateway'].map(
+    (kind): Endpoint => ({
+      ...PAGE,
+      path: `/${kind}/ring`,
+      handler: ringPage(kind),
+      doc: `Members of the ring of ${kind}s; JSON where asked for.`,
+    }),
+  ),
   {
     ...PAGE,
     path: '/distributor/ha_tracker',

@@ -45,6 +45,8 @@ export interface HttpConfig {
   readonly inflightPushesMax: number
   /** `…max_inflight_push_requests_bytes`; 0 = no bound. */
   readonly inflightPushBytesMax: number
+  /** Zones that ingesters are spread over; for ring pages. */
+  readonly zones: number
   /** `distributor.instance_limits.max_ingestion_rate`, samples a second; 0 = any. */
   readonly ingestionRateMax: number
   /** `ingester.rate_update_period`, ms. */
@@ -140,6 +142,9 @@ export interface HttpBackend {
   /** The effective configuration, secrets masked: all of it, what differs from the defaults, or those. */
   configYaml(mode: 'all' | 'diff' | 'defaults'): string
   readonly runtime: RuntimeView
+  /** Tenants that have, or had, series in memory, sorted; and how many. */
+  tenants(): readonly string[]
+  seriesOf(tenant: string): number
   /** Which replica of each pair is believed. */
   haEntries(): readonly HaEntry[]
   /** Samples of a tenant that were discarded, by reason. */

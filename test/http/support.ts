@@ -100,6 +100,8 @@ export async function startFront(
     findCompactor: () => undefined,
     discarded: () => ({ label_invalid: 2 }),
     haEntries: () => [],
+    tenants: () => ['acme'],
+    seriesOf: () => 5,
     version: '0.1.0',
   }
   const server = createServer(backend, config, env)

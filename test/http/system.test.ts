@@ -47,6 +47,8 @@ async function start(folder: string): Promise<Running> {
     findCompactor: system.findCompactor,
     discarded: system.discarded,
     haEntries: system.haEntries,
+    tenants: system.tenants,
+    seriesOf: system.seriesOf,
     version: '0.1.0',
   }
   const server = createServer(backend, httpConfigOf(config), env)

@@ -8,7 +8,7 @@ import { disconnect } from '../../shared/actor/index.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import type { Config } from '../../shared/config/index.js'
 import { createNodeEnv, type Env } from '../../shared/env/index.js'
-import { createTenantCells, type HaEntry } from '../../shared/limits/index.js'
+import { createTenantCells, type HaEntry, TenantCells } from '../../shared/limits/index.js'
 import {
   createMetricBlock,
   type LogLevel,
@@ -45,6 +45,10 @@ export interface System {
   findIngester(shard: number): IngesterClient | undefined
   /** For one request; starts the compactor when it does not run. */
   findCompactor(): CompactorDesk | undefined
+  /** Tenants that have, or had, series in memory. */
+  tenants(): string[]
+  /** How many series a tenant has in memory, copies in other zones not counted. */
+  seriesOf(tenant: string): number
   /** Which replica of each pair is believed. */
   haEntries(): HaEntry[]
   /** Samples of a tenant that were discarded since the start, by reason. */
@@ -92,6 +96,7 @@ export async function startSupervisor(
   const counts = actorCounts(config, options.cores ?? availableParallelism())
   const distributors = new DistributorClient(env, counts.distributors)
   const runtime = await RuntimeConfigWatch.open(env, config, (data) => supervisor.distribute(data))
+  const tenantCells = createTenantCells(counts.ingesters)
   const ha = startHaKeeper(config, env, registry)
   exportOverrides(registry, config, runtime.limits)
   const memory = startMemoryWatch(config, env, counts.distributors)
@@ -109,7 +114,7 @@ export async function startSupervisor(
       {
         budget: memory.cells,
         blockList: blockList.cell,
-        tenantCells: createTenantCells(counts.ingesters),
+        tenantCells,
         haCells: ha.cells,
       },
       runtime.limits,
@@ -138,6 +143,8 @@ export async function startSupervisor(
     runtime,
     registry,
     ha,
+    tenantCells: new TenantCells(tenantCells),
+    shardsPerZone: counts.ingesters / counts.zones,
     drainMs: config['server.graceful_shutdown_timeout'],
   })
 }
@@ -160,6 +167,8 @@ function systemOf(
     readonly runtime: RuntimeConfigWatch
     readonly registry: MetricsRegistry
     readonly ha: HaKeeper
+    readonly tenantCells: TenantCells
+    readonly shardsPerZone: number
   },
 ): System {
   const findIngester = (shard: number): IngesterClient | undefined => {
@@ -186,11 +195,7 @@ function systemOf(
         }),
       )
     },
-    haEntries: () => options.ha.list(),
-    discarded: (tenant) => {
-      const where = { label: 'user', value: tenant }
-      return options.registry.sumsBy('cortex_discarded_samples_total', 'reason', where)
-    },
+    ...tenantViews(options),
     findCompactor() {
       const port = supervisor.openPort('compactor', 0)
       return port === undefined ? undefined : openCompactorDesk(port)
@@ -210,6 +215,29 @@ function systemOf(
       options.runtime.stop()
       options.ha.stop()
       return supervisor.drain()
+    },
+  }
+}
+
+/** What main can tell of tenants without asking a thread. */
+function tenantViews(options: {
+  readonly registry: MetricsRegistry
+  readonly ha: HaKeeper
+  readonly tenantCells: TenantCells
+  readonly shardsPerZone: number
+}): Pick<System, 'haEntries' | 'tenants' | 'seriesOf' | 'discarded'> {
+  return {
+    haEntries: () => options.ha.list(),
+    tenants: () =>
+      options.registry.labelValues('cortex_ingester_memory_series_created_total', 'user'),
+    seriesOf: (tenant) => {
+      const { tenantCells: cells, shardsPerZone } = options
+      const row = cells.findRow(tenant)
+      return row === undefined ? 0 : cells.series(row, { from: 0, to: shardsPerZone })
+    },
+    discarded: (tenant) => {
+      const where = { label: 'user', value: tenant }
+      return options.registry.sumsBy('cortex_discarded_samples_total', 'reason', where)
     },
   }
 }

@@ -67,6 +67,19 @@ export class TenantCells {
     return this.rows - 1
   }
 
+  /** The row of a tenant that has one. */
+  findRow(tenant: string): number | undefined {
+    const key = BigInt.asIntN(64, xxhash64(Buffer.from(tenant)) | 1n)
+    let row = Number(BigInt.asUintN(32, key)) % this.rows
+    for (let tries = 1; tries < this.rows; tries++) {
+      const found = Atomics.load(this.longs, this.wordOf(row) >>> 1)
+      if (found === key) return row
+      if (found === 0n) return undefined
+      row = (row + 1) % this.rows
+    }
+    return undefined
+  }
+
   /**
    * Takes tokens when there are enough; otherwise nothing happens. More than the burst are never had.
    *

@@ -49,6 +49,13 @@ export class MetricsRegistry {
     return this.totals().get(name)?.get(JSON.stringify(labelValues))?.values[0] ?? 0
   }
 
+  /** Values of a label that a metric has anywhere, sorted. */
+  labelValues(name: MetricName, label: string): string[] {
+    const at = (METRICS[name].labels as readonly string[]).indexOf(label)
+    const series = this.totals().get(name)?.values() ?? []
+    return [...new Set(Array.from(series, ({ labelValues }) => labelValues[at] ?? ''))].sort()
+  }
+
   /** Sums over all threads of a counter's series whose label has a value, by another label. */
   sumsBy(
     name: MetricName,

@@ -39,6 +39,8 @@ test('series are summed over shards, each of which sets its own', () => {
   cells.setSeries(row, 2, 7)
   cells.setSeries(row, 0, 4)
   assert.equal(cells.series(row), 11)
+  assert.equal(cells.findRow('acme'), row)
+  assert.equal(cells.findRow('other'), undefined, 'looking claims nothing')
   assert.equal(cells.series(cells.rowOf('other')), 0)
 })
 
