@@ -136,6 +136,14 @@ export class FakeDisk implements Disk {
     for (const key of [...this.syncedEntries.keys()]) {
       if (folderOf(key) === path && !this.entries.has(key)) this.syncedEntries.delete(key)
     }
+    const places = new Map([...this.entries].map(([key, inode]) => [inode, key]))
+    for (const [key, inode] of [...this.syncedEntries]) {
+      // A folder that was renamed to here brings along what was synced in it.
+      const place = places.get(inode)
+      if (place === undefined || place === key || !place.startsWith(`${path}/`)) continue
+      this.syncedEntries.delete(key)
+      this.syncedEntries.set(place, inode)
+    }
     for (const [key, inode] of this.entries) {
       if (folderOf(key) === path) this.syncedEntries.set(key, inode)
     }
@@ -157,6 +165,8 @@ export class FakeDisk implements Disk {
   /** Power loss: every file and folder is as it was when last synced. */
   crash(): void {
     this.entries = new Map(this.syncedEntries)
+    // Of a folder that was renamed the old name is back.
+    for (const path of this.entries.keys()) this.makeFolder(folderOf(path))
     for (const inode of this.entries.values()) {
       inode.bytes = inode.synced.slice()
       inode.size = inode.synced.length
