@@ -25,6 +25,8 @@ import type { TenantState, Tenants } from './tenants.js'
 const STEP_SERIES = 4096
 /** How long links are waited for, ms; series that one of them has stay until the next cut. */
 const FORGOTTEN_MS = 60_000
+/** Tenants that are cut at once when memory is short. */
+const EARLY_TENANTS = 8
 /** How soon a cut that failed is tried again, ms. */
 const RETRY_MS = 10_000
 
@@ -115,6 +117,17 @@ export class Cutter {
       const wishes = this.wishes.get(tenant) ?? []
       this.wishes.set(tenant, [...wishes, { kind, done }])
     })
+  }
+
+  /** Memory is short: cuts what the largest tenants have, but for what is new, soon. */
+  cutEarly(): void {
+    const { tenants, head } = this.parts
+    const sizeOf = ({ index }: TenantState): number => head.view.seriesCount(index)
+    const largest = [...tenants.all()].sort((a, b) => sizeOf(b) - sizeOf(a)).slice(0, EARLY_TENANTS)
+    for (const tenant of largest) {
+      // What comes of it is logged and counted where it happens.
+      if (!this.wishes.has(tenant)) this.flush(tenant, 'early').catch(() => {})
+    }
   }
 
   /** A ref was bound to an id: it is wanted again. */

@@ -112,8 +112,11 @@ export class Ingester {
       this.report = new BlockReport(env, peers, recovery.localBlocks())
       this.cutter = this.createCutter(peers, () => wal.rotate())
     }
-    this.pressure = new MemoryPressure(env, boot, head, () => {
-      for (const link of this.links.values()) link.forgetFull()
+    this.pressure = new MemoryPressure(env, boot, head, {
+      pressure: () => this.cutter?.cutEarly(),
+      relief: () => {
+        for (const link of this.links.values()) link.forgetFull()
+      },
     })
     const { metrics } = env
     this.gauges = {

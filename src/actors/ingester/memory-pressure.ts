@@ -12,9 +12,21 @@ import type { IngesterBoot } from './contract.js'
 /** New series are refused from here on, and taken again below: shares of the limit. */
 const REFUSE_AT = 0.9
 const ALLOW_BELOW = 0.87
+/** Heads are cut early from here on. */
+const CUT_AT = 0.85
+/** How often that may be, ms: what a cut gives back is seen when it is over. */
+const CUT_EVERY_MS = 60_000
 
 /** How often it is looked, ms. */
 const LOOK_MS = 10
+
+/** What follows from how full it is. */
+export interface PressureEvents {
+  /** There is little left: something should be given back. */
+  pressure(): void
+  /** New series are taken again. */
+  relief(): void
+}
 
 /** Asked every turn. */
 export class MemoryPressure {
@@ -22,19 +34,19 @@ export class MemoryPressure {
   private readonly shard: number
   private readonly head: Head
   private readonly budget: MemoryBudget | undefined
-  private readonly onRelief: () => void
+  private readonly on: PressureEvents
   private readonly refusing: Cell
   private isRefusing = false
   private claimed = -1
   private nextAt = 0
+  private nextCutAt = 0
 
-  /** @param onRelief called when new series are taken again */
-  constructor(env: Env, boot: IngesterBoot, head: Head, onRelief: () => void) {
+  constructor(env: Env, boot: IngesterBoot, head: Head, on: PressureEvents) {
     this.env = env
     this.shard = boot.index
     this.head = head
     this.budget = boot.budget === undefined ? undefined : new MemoryBudget(boot.budget)
-    this.onRelief = onRelief
+    this.on = on
     this.refusing = env.metrics.cell('nilo_ingester_refuses_new_series', String(boot.index))
   }
 
@@ -46,10 +58,15 @@ export class MemoryPressure {
     const bytes = this.head.dataBytes()
     if (bytes !== this.claimed) {
       this.budget?.set('head', this.shard, bytes)
+      this.budget?.setReusable(this.shard, this.head.reusableBytes())
       this.claimed = bytes
     }
     const { free } = this.head.memoryUse()
     const fullness = Math.max(this.budget?.fullness() ?? 0, bytes / (bytes + free))
+    if (fullness >= CUT_AT && now >= this.nextCutAt) {
+      this.nextCutAt = now + CUT_EVERY_MS
+      this.on.pressure()
+    }
     if (this.isRefusing ? fullness > ALLOW_BELOW : fullness < REFUSE_AT) return
     this.isRefusing = !this.isRefusing
     this.head.allowNewSeries(!this.isRefusing)
@@ -58,7 +75,7 @@ export class MemoryPressure {
     if (this.isRefusing) this.env.log.error('memory limit: no new series are taken', fields)
     else {
       this.env.log.info('new series are taken again', fields)
-      this.onRelief()
+      this.on.relief()
     }
   }
 }

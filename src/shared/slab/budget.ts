@@ -4,6 +4,7 @@
  * Two claims at the same moment may both see the last room; the limit is 75 % of the machine for that.
  *
  *   i32 cells in KiB: 0 limit | 1 resident set | 16 + purpose × 64 + claimant
+ *     | then 64: what a shard's memory has free inside, resident all the same
  */
 
 /** What memory is claimed for. */
@@ -15,12 +16,13 @@ const CLAIMANTS_MAX = 64
 const LIMIT = 0
 const RESIDENT = 1
 const ROWS = 16
+const REUSABLE = ROWS + PURPOSES.length * CLAIMANTS_MAX
 const KIB = 1024
 
 /** The cells; every thread opens them with MemoryBudget. @param limitBytes 0: without limit */
 export function createBudget(limitBytes: number): SharedArrayBuffer {
   const cells = new Int32Array(
-    new SharedArrayBuffer((ROWS + PURPOSES.length * CLAIMANTS_MAX) * Int32Array.BYTES_PER_ELEMENT),
+    new SharedArrayBuffer((REUSABLE + CLAIMANTS_MAX) * Int32Array.BYTES_PER_ELEMENT),
   )
   cells[LIMIT] = Math.min(0x7fffffff, Math.floor(limitBytes / KIB))
   return cells.buffer as SharedArrayBuffer
@@ -72,9 +74,19 @@ export class MemoryBudget {
     Atomics.store(this.cells, RESIDENT, Math.floor(bytes / KIB))
   }
 
-  /** The greater of what is claimed and what is resident, as a share of the limit. */
+  /** Sets what a claimant has given back inside its own memory, for itself to use again. */
+  setReusable(claimant: number, bytes: number): void {
+    Atomics.store(this.cells, REUSABLE + (claimant % CLAIMANTS_MAX), Math.floor(bytes / KIB))
+  }
+
+  /** The greater of what is claimed and what is resident and in use, as a share of the limit. */
   fullness(): number {
-    return Math.max(this.total(), Atomics.load(this.cells, RESIDENT) * KIB) / this.limit()
+    let reusable = 0
+    for (let at = REUSABLE; at < REUSABLE + CLAIMANTS_MAX; at++) {
+      reusable += Atomics.load(this.cells, at)
+    }
+    const resident = (Atomics.load(this.cells, RESIDENT) - reusable) * KIB
+    return Math.max(this.total(), resident) / this.limit()
   }
 }
 

@@ -1,6 +1,7 @@
 /** Blocks cut from a shard's heads: what is in them, in the head, in the log, and when. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createBudget, MemoryBudget } from '../../../src/shared/slab/index.js'
 import { takeLease } from '../../../src/shared/tsdb/head/leases.js'
 import { endLeaseOf } from '../../../src/shared/tsdb/index.js'
 import { FakeDisk } from '../../support/fake-disk.js'
@@ -213,6 +214,34 @@ test('a build that fails is tried again, and loses nothing', async () => {
   assert.deepEqual(inBlocks.get('x'), points(steady('x', START, START + RANGE)))
   const kept = points(steady('x', START + RANGE, START + 4 * HOUR))
   assert.deepEqual(await shard.read('t', 'x'), kept)
+})
+
+test('when memory is short all but the newest is cut, in the middle of a range', async () => {
+  const disk = new FakeDisk()
+  const MIB = 1 << 20
+  const cells = createBudget(100 * MIB)
+  const { env, cuts, shard } = await createShard(disk, { budget: cells, now: START + HOUR })
+  const all = steady('x', START, START + HOUR)
+  pushAll(shard, 't', all)
+  new MemoryBudget(cells).noteResident(86 * MIB)
+  await env.timers.advance(20)
+  await shard.rest()
+  const before = START + 40 * MINUTE + 20
+  const inBlocks = await cuts.samples(disk, 't')
+  assert.deepEqual(inBlocks.get('x'), points(all.filter(([, t]) => t < before)))
+  const kept = await shard.read('t', 'x')
+  assert.deepEqual(kept.slice(-19), points(all.filter(([, t]) => t >= before)).slice(-19))
+  // The next block begins where this one ended; nothing is in both.
+  await shard.flush('t')
+  assert.deepEqual((await cuts.samples(disk, 't')).get('x'), points(all))
+  const { entries } = await cuts.blockList.calls.blocks({ tenant: 't' })
+  assert.deepEqual(
+    entries.map(({ minTime, maxTime }) => [minTime, maxTime]),
+    [
+      [START, before],
+      [before, START + 59 * MINUTE + 1],
+    ],
+  )
 })
 
 test('memory is given back: a head with churn does not grow from cut to cut', async () => {
