@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { HeadReader, type ReadBuffer } from '../../../../src/shared/tsdb/index.js'
-import { aliveAt, birthOf, LIFE, valueOf } from './truncation-series.js'
+import { aliveAt, birthOf, LIFE, sampleValue } from './truncation-series.js'
 
 /** What the test gives the thread. */
 export interface TruncationReaderData {
@@ -30,7 +30,7 @@ function faultOf(reader: HeadReader, cells: Int32Array, out: ReadBuffer): string
     reader.read(ref, -Infinity, Infinity, out)
     found.add(n)
     for (let i = 0; i < out.count; i++) {
-      if (out.values[i] !== valueOf(n, out.ts[i]!)) return `series ${n} has ${out.values[i]}`
+      if (out.values[i] !== sampleValue(n, out.ts[i]!)) return `series ${n} has ${out.values[i]}`
       if (i > 0 && out.ts[i] !== out.ts[i - 1]! + 1) return `series ${n} lacks ${out.ts[i]! - 1}`
     }
     const from = Math.max(birthOf(n), inBlocks)

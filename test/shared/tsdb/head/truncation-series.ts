@@ -15,6 +15,6 @@ export function aliveAt(round: number): number[] {
   return alive
 }
 
-export function valueOf(n: number, t: number): number {
+export function sampleValue(n: number, t: number): number {
   return n * 1e7 + t * 1.25
 }

@@ -8,7 +8,7 @@ import { labelsOf } from '../../../../src/shared/model/labels.js'
 import { collectSteps, type Head } from '../../../../src/shared/tsdb/index.js'
 import { createTestHead, headModule } from '../../../support/head-source.js'
 import type { TruncationReaderData } from './truncation-reader.js'
-import { aliveAt, valueOf } from './truncation-series.js'
+import { aliveAt, sampleValue } from './truncation-series.js'
 
 const READERS = 2
 const ROUNDS = 6_000
@@ -27,7 +27,7 @@ function append(head: Head, refOf: Map<number, number>, round: number): void {
     }
     head.refs[count] = ref
     head.times[count] = round
-    head.values[count++] = valueOf(n, round)
+    head.values[count++] = sampleValue(n, round)
   }
   assert.equal(head.kernel.check(0, count, -Infinity, Infinity), count)
   assert.equal(head.kernel.append(0, count), count)
