@@ -89,6 +89,8 @@ export class BodyInHand {
   /** The rate limit has been looked at. */
   private isAdmitted = false
   private mustEvict = false
+  /** The chunk at hand holds increments. */
+  private isDelta = false
   private readonly flags: number
   private readonly protocol: Protocol
   private readonly extras: Extras
@@ -273,6 +275,7 @@ export class BodyInHand {
       this.isVerified = true
     }
     if (!this.isPairKnown && !this.checkPair()) return
+    this.isDelta = this.protocol instanceof Otlp && this.protocol.isDelta()
     kernel.exports.attend(kernel.context)
     if (!this.attend()) return
     const defined = kernel.exports.defineRows(kernel.context)
@@ -415,6 +418,7 @@ export class BodyInHand {
   private flush(): boolean {
     if (!this.metadata.flush()) return false
     for (const set of this.bench.sets) {
+      set.isDelta = this.isDelta
       const isPartial = this.partial[set.index] === 1
       if (!set.hasOpenFrame() && !(this.isLast && isPartial)) continue
       const { request } = this

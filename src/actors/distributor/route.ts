@@ -24,6 +24,7 @@ import {
   padTo8,
   recordsFrameBytes,
   viewOf,
+  WRITE_DELTA,
   WRITE_HEADER_BYTES,
   WRITE_LAST,
 } from '../../shared/wire/frames/index.js'
@@ -126,6 +127,8 @@ export class ReplicaSet {
   private recordBytes = 0
   /** A frame of the body in hand went out, and the last call of `commit` did not send all. */
   hasSentPart = false
+  /** The open frame holds increments. */
+  isDelta = false
 
   /** @param shards numbers of the replicas' shards */
   constructor(kernel: WriteRequestKernel, index: number, shards: readonly number[]) {
@@ -267,7 +270,7 @@ export class ReplicaSet {
     const defineBytes = this.word(layout.SHARD_DEFINE_SIZE)
     const timesAt = WRITE_HEADER_BYTES + padTo8(tenant.length) + defineBytes + padTo8(samples * 4)
     if (!this.reserve(FRAME_WRITE, timesAt + samples * 16)) return false
-    const flags = isLast ? WRITE_LAST : 0
+    const flags = (isLast ? WRITE_LAST : 0) | (this.isDelta ? WRITE_DELTA : 0)
     for (const replica of this.replicas) {
       if (replica.isIn) this.encodeColumns(requestId, flags, tenant, replica)
     }

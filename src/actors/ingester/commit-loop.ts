@@ -23,6 +23,7 @@ import {
   type RecordsFrame,
   tenantAt,
   viewOf,
+  WRITE_DELTA,
   WRITE_HEADER_BYTES,
   WRITE_LAST,
 } from '../../shared/wire/frames/index.js'
@@ -102,6 +103,8 @@ interface WriteFrame {
   readonly ids: Uint32Array
   readonly times: Float64Array
   readonly values: Float64Array
+  /** Values are increments. */
+  readonly isDelta: boolean
 }
 
 /** Takes frames, checks, logs, appends, and acknowledges them, turn by turn. */
@@ -280,7 +283,7 @@ export class CommitLoop {
       worsen(ack, ACK_UNBOUND, this.retryText('was sent a series id that it does not know'))
       return
     }
-    this.check(tenant, ack, count)
+    this.check(tenant, ack, count, frame.isDelta)
   }
 
   private bind(link: DistributorLink, tenant: TenantState, frame: WriteFrame): void {
@@ -374,14 +377,17 @@ export class CommitLoop {
   }
 
   /** Checks the columns after `used`, and adds what is accepted to the log buffer. */
-  private check(tenant: TenantState, ack: BodyAck, count: number): void {
+  private check(tenant: TenantState, ack: BodyAck, count: number, isDelta: boolean): void {
     const { head, tenants } = this.parts
     const { kernel } = head
     const from = this.used
     kernel.clearCounts()
     kernel.clearRange()
     const lateOldest = tenants.oldestOutOfOrder(tenant, head.times[from]!)
-    const accepted = kernel.check(from, count, tenants.oldestOf(tenant), lateOldest)
+    const oldest = tenants.oldestOf(tenant)
+    const accepted = isDelta
+      ? kernel.checkDeltas(from, count, oldest)
+      : kernel.check(from, count, oldest, lateOldest)
     const lateFrom = this.usedLate
     const lateCount = accepted < count ? head.outOfOrderCount() - lateFrom : 0
     if (accepted + lateCount < count) this.noteRejected(tenant, ack)
@@ -505,6 +511,7 @@ function findWrite(data: Uint8Array, offset: number, length: number): WriteFrame
   return {
     requestId: header.getUint32(offset, true),
     isLast: (header.getUint32(offset + 4, true) & WRITE_LAST) !== 0,
+    isDelta: (header.getUint32(offset + 4, true) & WRITE_DELTA) !== 0,
     tenant: tenantAt(data, offset + WRITE_HEADER_BYTES, tenantLength),
     defineCount: header.getUint32(offset + 12, true),
     defines: data.subarray(offset + definesAt, offset + definesAt + defineBytes),

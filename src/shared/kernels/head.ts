@@ -21,6 +21,7 @@ export interface HeadKernel {
   define(tenant: number, at: number, length: number, labelCount: number): number
   lookupPair(tenant: number, at: number, length: number): number
   check(from: number, count: number, oldest: number, oooOldest: number): number
+  checkDeltas(from: number, count: number, oldest: number): number
   appendOutOfOrder(from: number, count: number): number
   oooAppended(): number
   truncateOutOfOrder(count: number): void

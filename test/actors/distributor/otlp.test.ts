@@ -7,6 +7,7 @@ import {
   BODY_OTLP,
   BODY_OTLP_JSON,
   BODY_ZSTD,
+  WRITE_DELTA,
 } from '../../../src/shared/wire/frames/index.js'
 import { attributes, encode, nanos, type Plain, request } from '../../support/otlp.js'
 import { bitsOf, Fixture } from './fixture.js'
@@ -240,4 +241,29 @@ test('what is not OTLP is refused', () => {
     assert.equal(answer.status, 400)
     assert.match(answer.text, text)
   }
+})
+
+test('increments go in frames of their own, flagged, when they are to be added up', () => {
+  const fixture = new Fixture({ limits: { otel_delta_to_cumulative: true } })
+  const delta = { aggregationTemporality: 1 }
+  const answer = push(
+    fixture,
+    request([
+      gauge('g', [point(1)]),
+      counter('d', [point(2)], delta),
+      counter('c', [point(3)]),
+      { name: 'e', exponentialHistogram: { dataPoints: [{ count: 1 }], ...delta } },
+    ]),
+  )
+  assert.equal(answer.status, 400)
+  assert.match(answer.text, /metric "e"/)
+  const [shard] = fixture.shards
+  const frames = shard!.frames.map(({ flags, ids }) => [
+    (flags & WRITE_DELTA) !== 0,
+    [...ids].map((id) => shard!.bound.get(id)),
+  ])
+  assert.deepEqual(frames, [
+    [true, ['__name__=d']],
+    [false, ['__name__=g', '__name__=c']],
+  ])
 })

@@ -52,6 +52,7 @@ import { allocateRegion, createTable } from './head-memory'
 export {
   append,
   check,
+  checkDeltas,
   clearCounts,
   clearRange,
   closeFloats,

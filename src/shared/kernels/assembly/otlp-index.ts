@@ -39,6 +39,7 @@ import {
   MODE_REFUSED,
   OPTION_DELTA_RAW,
   OPTION_DELTA_SUM,
+  OPTION_NHCB,
   OTLP_FIELD_AT,
   OTLP_HAS_DELTA,
   OTLP_METRIC_AT,
@@ -406,14 +407,17 @@ function readHead(o: usize, metric: usize, kind: u32): u32 {
     else if (tag == 0x18) isMonotonic = readVarint(at, e) != 0
     else if (tag >> 3 == 1 && tag != 10) return KIND_NONE
   }
-  store<u32>(metric, modeOf(o, temporality), METRIC_MODE)
+  store<u32>(metric, modeOf(o, temporality, kind), METRIC_MODE)
   return kind == KIND_COUNTER && !isMonotonic ? KIND_SUM : kind
 }
 
-function modeOf(o: usize, temporality: u64): u32 {
+function modeOf(o: usize, temporality: u64, kind: u32): u32 {
   if (temporality == CUMULATIVE) return MODE_PLAIN
   const options = load<u32>(o, OTLP_OPTIONS)
-  if (temporality == DELTA && (options & OPTION_DELTA_SUM) != 0) {
+  // Native histograms are not added up.
+  const isNative =
+    kind == KIND_EXPONENTIAL || (kind == KIND_HISTOGRAM && (options & OPTION_NHCB) != 0)
+  if (temporality == DELTA && (options & OPTION_DELTA_SUM) != 0 && !isNative) {
     store<u32>(o, 1, OTLP_HAS_DELTA)
     return MODE_DELTA
   }

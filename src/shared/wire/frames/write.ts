@@ -12,7 +12,7 @@
  *   | 16 samples u32 | 20 histograms u32 | 24 exemplars u32: written | 28 rejected u32 | text (UTF-8)
  *
  * WRITE, distributor → ingester: what one body has for one shard; several frames when it is large
- *   0 requestId u32 | 4 flags u32 (LAST) | 8 tenantLength u32 | 12 defineCount u32
+ *   0 requestId u32 | 4 flags u32 (LAST, DELTA) | 8 tenantLength u32 | 12 defineCount u32
  *   16 defineBytes u32 (whole section) | 20 sampleCount u32 | 24 zero u64 | tenant | defines
  *   | ids u32[sampleCount] | times f64[sampleCount] ms | values u64[sampleCount] f64 bits
  *   A define: id u32 | labelCount u32 | length u32 | zero u32 | labels, then padding to 8.
@@ -67,6 +67,8 @@ export const BODY_ZSTD = 0x20
 
 /** Flag of WRITE and RECORDS: the last frame of this body for this shard; it is the one that is acked. */
 export const WRITE_LAST = 1
+/** Flag of WRITE: values are increments, to be added to the newest value of their series. */
+export const WRITE_DELTA = 2
 
 /** Bytes before the body in a BODY frame. */
 export const BODY_HEADER_BYTES = 16
