@@ -15,7 +15,7 @@ import { ChunkDecoder } from '../../shared/tsdb/index.js'
 import type { StoreGatewayClients } from '../store-gateway/client.js'
 import type { BlocksAnswer } from '../supervisor/contract.js'
 import { BlockSelection, type ChunkPlan } from './block-selection.js'
-import { BlockTable, selectionKey } from './block-table.js'
+import { type BlockPlace, BlockTable, selectionKey } from './block-table.js'
 import type { ColumnCache } from './column-cache.js'
 import { SegmentOfPages, segmentPlace } from './segment-bytes.js'
 
@@ -48,6 +48,8 @@ export interface BlockRequest {
 
 /** Bytes of remote chunks that one selection may hold. */
 const PAGES_BYTES_MAX = 512 << 20
+/** Tenants whose versions are remembered. */
+const TENANTS_MAX = 10_000
 /** How often a selection begins anew because a block was gone, each time with a newer list. */
 const TRIES = 50
 /** And how often without one. */
@@ -66,6 +68,8 @@ export class BlockReads {
   private readonly decoder = new ChunkDecoder()
   /** In order of use, by ULID. */
   private readonly tables = new Map<string, BlockTable>()
+  /** Per tenant the version of the list that tables were last compared with. */
+  private readonly seenVersion = new Map<string, number>()
   private labels: LabelTable | undefined
 
   constructor(parts: BlockParts) {
@@ -133,6 +137,7 @@ export class BlockReads {
     let stillTries = 0
     for (let tries = 1; ; tries++) {
       const { version, entries } = await this.listFor(tenant, range)
+      this.dropGone(tenant, version, entries)
       const wanted = entries.filter(
         ({ minTime, maxTime }) => minTime <= range.maxt && maxTime > range.mint,
       )
@@ -186,7 +191,7 @@ export class BlockReads {
         calls.select({ tenant, ulids, matchers: matchers.map(plainMatcher) }),
       )
       for (const { ulid, dir, refs } of answers) {
-        const table = this.tableOf(ulid, dir, labels)
+        const table = this.tableOf({ tenant, ulid, dir }, labels)
         const unknown = table.unknown(refs)
         if (unknown.length > 0) {
           const series = await gateways.ask(shard, (calls) =>
@@ -217,11 +222,12 @@ export class BlockReads {
     return table
   }
 
-  private tableOf(ulid: string, dir: string | undefined, labels: LabelTable): BlockTable {
+  private tableOf(place: BlockPlace, labels: LabelTable): BlockTable {
+    const { ulid, dir } = place
     const known = this.tables.get(ulid)
     if (known !== undefined && known.dir === dir) return known
     this.drop(ulid)
-    const table = new BlockTable(ulid, dir, { labels, cache: this.parts.cache })
+    const table = new BlockTable(place, { labels, cache: this.parts.cache })
     this.tables.set(ulid, table)
     return table
   }
@@ -277,6 +283,17 @@ export class BlockReads {
       if (needed.has(ulid) || table.holders > 0) continue
       bytes -= table.bytes()
       this.drop(ulid)
+    }
+  }
+
+  /** Forgets blocks that have left the list, so that their files are let go of. */
+  private dropGone(tenant: string, version: number, entries: readonly BlockEntry[]): void {
+    if (this.seenVersion.get(tenant) === version) return
+    if (this.seenVersion.size >= TENANTS_MAX) this.seenVersion.clear()
+    this.seenVersion.set(tenant, version)
+    const there = new Set(entries.map(({ ulid }) => ulid))
+    for (const [ulid, table] of this.tables) {
+      if (table.tenant === tenant && !there.has(ulid)) this.drop(ulid)
     }
   }
 

@@ -96,24 +96,28 @@ export class BlockSelection {
   /**
    * Appends a series' samples with mint ≤ t ≤ maxt, within the selection's range, to columns that
    * end before them.
+   *
+   * @returns whether it is known that there is no stale marker among them
    * @throws AppError `block-damaged`, those of the meter
    */
-  append(index: number, range: BlockRange, out: SampleColumns, meter: FetchMeter): void {
+  append(index: number, range: BlockRange, out: SampleColumns, meter: FetchMeter): boolean {
     const row = this.rows[index]!
     const before = out.count
+    let hasNoStale = false
     if (this.isWholeToEnd) {
       this.table.readChunks = this.readChunks
       const { decoded } = this.table
-      this.given.histograms = undefined
-      this.given.starts = undefined
+      clearBuffer(this.given)
       decoded.read(row, range.mint, range.maxt, this.given)
       decoded.report(meter)
       appendColumns(out, this.given)
+      hasNoStale = this.given.hasNoStale === true
     } else {
       this.decode(row, range, out)
       this.report(meter)
     }
     if (before > 0 && out.histograms !== undefined) unhint(out.histograms, before)
+    return hasNoStale
   }
 
   private report(meter: FetchMeter): void {
@@ -187,6 +191,13 @@ export class BlockSelection {
     while (at > start && mints[at - 1]! > maxt) at--
     return at
   }
+}
+
+/** Makes a buffer ready for the next read. */
+export function clearBuffer(buffer: SampleBuffer): void {
+  buffer.histograms = undefined
+  buffer.starts = undefined
+  buffer.hasNoStale = false
 }
 
 /** Whether a counter was reset between two blocks is known to nobody. */

@@ -17,6 +17,14 @@ export interface Deleted {
   readonly maxt: number
 }
 
+/** A block and where it is. */
+export interface BlockPlace {
+  readonly tenant: string
+  readonly ulid: string
+  /** Folder of its files on this machine, if it has any. */
+  readonly dir: string | undefined
+}
+
 /** Selections remembered of a block. */
 const SELECTIONS_MAX = 64
 
@@ -34,6 +42,7 @@ interface Columns {
 
 /** One block. */
 export class BlockTable {
+  readonly tenant: string
   readonly ulid: string
   /** Folder of its files; undefined: chunks come as pages. */
   readonly dir: string | undefined
@@ -71,10 +80,10 @@ export class BlockTable {
   private selectionBytes = 0
 
   constructor(
-    ulid: string,
-    dir: string | undefined,
+    { tenant, ulid, dir }: BlockPlace,
     { labels, cache }: { readonly labels: LabelTable; readonly cache: ColumnCache },
   ) {
+    this.tenant = tenant
     this.ulid = ulid
     this.dir = dir
     this.labels = labels

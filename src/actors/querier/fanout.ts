@@ -341,15 +341,11 @@ function headSeries(
 ): HeadSeries {
   const sets = new Uint32Array(refs.length)
   labelsOf(shard, labels).setsOf(refs, sets, 0)
-  const { columns, reader } = shard
+  const { columns } = shard
   return {
     sets,
     read: (index, mint, maxt, out) => {
       columns.read(refs[index]!, mint, maxt, out)
-      columns.report(meter)
-    },
-    readOwn: (index, mint, maxt, out) => {
-      reader.read(refs[index]!, mint, maxt, out)
       columns.report(meter)
     },
   }

@@ -11,19 +11,17 @@ import type {
   SampleBuffer,
   SelectedSeries,
 } from '../../shared/promql/index.js'
-import { emptyColumns, type SampleColumns } from '../../shared/tsdb/index.js'
+import { appendColumns, emptyColumns, type SampleColumns } from '../../shared/tsdb/index.js'
 import type { BlockRange } from './block-reads.js'
-import type { BlockSelection } from './block-selection.js'
+import { type BlockSelection, clearBuffer } from './block-selection.js'
 import { mergeSamples } from './merge.js'
 
 /** The series of one head. */
 export interface HeadSeries {
   /** [n] label sets. */
   readonly sets: Uint32Array
-  /** Reads to arrays that may be a cache's. */
+  /** Reads to arrays that may be a cache's: they are not to be written to. */
   read(index: number, mint: number, maxt: number, out: SampleBuffer): void
-  /** Reads to arrays that are `out`'s own. */
-  readOwn(index: number, mint: number, maxt: number, out: SampleBuffer): void
 }
 
 /** What a selection is made of. */
@@ -58,6 +56,9 @@ class MergedSeries implements SelectedSeries {
   private readonly first: Uint32Array
   /** Arrays of callers' buffers that are no cached columns. */
   private readonly own = new WeakMap<SampleBuffer, SampleColumns>()
+  private readonly given: SampleBuffer = emptyColumns()
+  /** Of what has been read of the present series. */
+  private hasNoStale = true
   private side = emptyColumns()
   private merged = emptyColumns()
 
@@ -113,23 +114,19 @@ class MergedSeries implements SelectedSeries {
     }
     const columns = this.ownOf(out)
     clear(columns)
+    this.hasNoStale = true
     const range = { mint, maxt }
     for (; source >= 0; source = this.next[source]!) {
       const part = this.partOf[source]!
       if (part < blocks.length) this.readBlock(blocks[part]!, this.indexIn[source]!, range, columns)
-      else {
-        clear(this.side)
-        const head = this.heads[part - blocks.length]!
-        head.readOwn(this.indexIn[source]!, mint, maxt, this.side)
-        this.mergeSide(columns, true)
-      }
+      else this.readHead(this.heads[part - blocks.length]!, this.indexIn[source]!, range, columns)
     }
     out.ts = columns.ts
     out.values = columns.values
     out.count = columns.count
     out.histograms = columns.histograms
     out.starts = columns.starts
-    out.hasNoStale = false
+    out.hasNoStale = this.hasNoStale
   }
 
   release(): void {
@@ -148,23 +145,37 @@ class MergedSeries implements SelectedSeries {
     const start = block.startOf(index, range)
     if (start === Number.POSITIVE_INFINITY) return
     if (count === 0 || start > columns.ts[count - 1]!) {
-      block.append(index, range, columns, this.meter)
+      this.note(block.append(index, range, columns, this.meter))
       return
     }
     clear(this.side)
-    block.append(index, range, this.side, this.meter)
-    this.mergeSide(columns, false)
+    this.note(block.append(index, range, this.side, this.meter))
+    if (this.side.count === 0) return
+    mergeSamples(columns, this.side, this.merged)
+    swap(columns, this.merged)
   }
 
-  /** Merges what is at the side into columns. */
-  private mergeSide(columns: SampleColumns, sideWins: boolean): void {
-    if (this.side.count === 0) return
-    if (columns.count === 0) swap(columns, this.side)
+  private readHead(
+    head: HeadSeries,
+    index: number,
+    { mint, maxt }: BlockRange,
+    columns: SampleColumns,
+  ): void {
+    clearBuffer(this.given)
+    head.read(index, mint, maxt, this.given)
+    if (this.given.count === 0) return
+    this.note(this.given.hasNoStale === true)
+    const { count } = columns
+    const isLater = count === 0 || this.given.ts[0]! > columns.ts[count - 1]!
+    if (isLater) appendColumns(columns, this.given)
     else {
-      if (sideWins) mergeSamples(this.side, columns, this.merged)
-      else mergeSamples(columns, this.side, this.merged)
+      mergeSamples(this.given, columns, this.merged)
       swap(columns, this.merged)
     }
+  }
+
+  private note(hasNoStale: boolean): void {
+    this.hasNoStale &&= hasNoStale
   }
 
   private ownOf(out: SampleBuffer): SampleColumns {

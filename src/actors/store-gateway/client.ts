@@ -70,6 +70,6 @@ export function storeGatewayConfigOf(config: Config): StoreGatewayConfig {
     idleMs: config['blocks_storage.bucket_store.index_header.lazy_loading_idle_timeout'],
     gapBytes: config['blocks_storage.bucket_store.partitioner_max_gap_bytes'],
     cacheBytes: config['store_gateway.cache_bytes'],
-    parallelReads: config['blocks_storage.bucket_store.block_sync_concurrency'],
+    parallelOpens: config['blocks_storage.bucket_store.index_header.lazy_loading_concurrency'],
   }
 }

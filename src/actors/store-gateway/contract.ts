@@ -21,8 +21,8 @@ export interface StoreGatewayConfig {
   readonly gapBytes: number
   /** Bytes of remote blocks, index and chunks, that are kept in memory. */
   readonly cacheBytes: number
-  /** `block_sync_concurrency`: requests to the bucket at a time. */
-  readonly parallelReads: number
+  /** `index_header.lazy_loading_concurrency`: remote blocks that are opened at a time. */
+  readonly parallelOpens: number
 }
 
 /** What a store-gateway is built from; plain data that can be posted. */

@@ -17,6 +17,7 @@ import {
   type Tombstones,
   writeIndexHeader,
 } from '../../shared/tsdb/index.js'
+import type { Gate } from './gate.js'
 import { type PageCache, PagedFile } from './page-cache.js'
 
 /** A block that is open. */
@@ -39,6 +40,8 @@ export interface BlockPlaces {
   readonly folder: string
   /** How ranges of remote indexes are read. */
   readonly reads: ReadOptions
+  /** Remote blocks that are opened at a time. */
+  readonly opens: Gate
 }
 
 interface Slot {
@@ -79,7 +82,10 @@ export class OpenBlocks {
       return await known.block
     }
     if (known !== undefined) this.drop(key)
-    const block = dir === undefined ? this.openRemote(entry) : this.openLocal(entry, dir)
+    const block =
+      dir === undefined
+        ? this.places.opens.run(() => this.openRemote(entry))
+        : this.openLocal(entry, dir)
     const slot: Slot = { block, dir, usedAt: this.places.env.clock.monotonic() }
     this.slots.set(key, slot)
     if (this.slots.size > OPEN_MAX)
@@ -103,6 +109,25 @@ export class OpenBlocks {
     for (const [key, slot] of this.slots) {
       if (slot.usedAt >= before) return
       this.drop(key)
+    }
+  }
+
+  /**
+   * Removes what is kept of blocks that are not there any more.
+   * @param isThere whether a tenant's block is in the list
+   */
+  async forgetGone(isThere: (tenant: string, ulid: string) => Promise<boolean>): Promise<void> {
+    const { env, folder } = this.places
+    for (const tenant of env.disk.list(folder)) {
+      for (const ulid of env.disk.list(`${folder}/${tenant}`)) {
+        if (await isThere(tenant, ulid)) continue
+        this.drop(`${tenant}/${ulid}`)
+        env.disk.remove(`${folder}/${tenant}/${ulid}`)
+      }
+    }
+    for (const [key] of this.slots) {
+      const [tenant, ulid] = key.split('/') as [string, string]
+      if (!(await isThere(tenant, ulid))) this.drop(key)
     }
   }
 

@@ -6,6 +6,7 @@
  */
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Metrics } from '../../shared/telemetry/index.js'
+import type { Gate } from './gate.js'
 
 /** Bytes of a page; the last one of an object is shorter. */
 export const PAGE_BYTES = 64 << 10
@@ -17,7 +18,8 @@ export interface PageCacheOptions {
   readonly bytesMax: number
   /** Pages that are so near are got together. */
   readonly gapBytes: number
-  readonly parallelReads: number
+  /** Requests to the bucket at a time. */
+  readonly reads: Gate
   /** Tells what is held; false: the process has no room for that. */
   claim(bytes: number): boolean
   readonly metrics: Metrics
@@ -31,8 +33,6 @@ export class PageCache {
   private readonly pages = new Map<string, SharedArrayBuffer>()
   private readonly pending = new Map<string, Promise<SharedArrayBuffer>>()
   private bytes = 0
-  private running = 0
-  private readonly queue: (() => void)[] = []
 
   constructor(bucket: Bucket, options: PageCacheOptions) {
     this.bucket = bucket
@@ -77,16 +77,6 @@ export class PageCache {
     return await Promise.all(found.map((page) => page!))
   }
 
-  /** Forgets an object. */
-  drop(prefix: string): void {
-    for (const [name, page] of this.pages) {
-      if (!name.startsWith(prefix)) continue
-      this.pages.delete(name)
-      this.bytes -= page.byteLength
-    }
-    this.options.claim(this.bytes)
-  }
-
   private use(name: string): SharedArrayBuffer | undefined {
     const page = this.pages.get(name)
     if (page === undefined) return undefined
@@ -97,28 +87,21 @@ export class PageCache {
 
   /** Gets pages [from, to) of an object by one request. */
   private async fetch(key: string, from: number, to: number): Promise<SharedArrayBuffer[]> {
-    while (this.running >= this.options.parallelReads) {
-      await new Promise<void>((resolve) => this.queue.push(resolve))
+    const bytes = await this.options.reads.run(() =>
+      this.bucket.getRange(key, from * PAGE_BYTES, (to - from) * PAGE_BYTES),
+    )
+    const { metrics } = this.options
+    metrics.cell('nilo_store_gateway_gets_total').add(1)
+    metrics.cell('nilo_store_gateway_got_bytes_total').add(bytes.length)
+    const pages: SharedArrayBuffer[] = []
+    for (let at = 0; at < to - from; at++) {
+      const piece = bytes.subarray(at * PAGE_BYTES, (at + 1) * PAGE_BYTES)
+      const page = new SharedArrayBuffer(piece.length)
+      new Uint8Array(page).set(piece)
+      pages.push(page)
+      this.keep(`${key}#${from + at}`, page)
     }
-    this.running++
-    try {
-      const bytes = await this.bucket.getRange(key, from * PAGE_BYTES, (to - from) * PAGE_BYTES)
-      const { metrics } = this.options
-      metrics.cell('nilo_store_gateway_gets_total').add(1)
-      metrics.cell('nilo_store_gateway_got_bytes_total').add(bytes.length)
-      const pages: SharedArrayBuffer[] = []
-      for (let at = 0; at < to - from; at++) {
-        const piece = bytes.subarray(at * PAGE_BYTES, (at + 1) * PAGE_BYTES)
-        const page = new SharedArrayBuffer(piece.length)
-        new Uint8Array(page).set(piece)
-        pages.push(page)
-        this.keep(`${key}#${from + at}`, page)
-      }
-      return pages
-    } finally {
-      this.running--
-      this.queue.shift()?.()
-    }
+    return pages
   }
 
   private keep(name: string, page: SharedArrayBuffer): void {

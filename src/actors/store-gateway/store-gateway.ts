@@ -11,6 +11,7 @@ import { MemoryBudget } from '../../shared/slab/index.js'
 import { BlockListReader } from '../supervisor/client.js'
 import type { BlockListCalls } from '../supervisor/contract.js'
 import type { StoreGatewayBoot, StoreGatewayCalls } from './contract.js'
+import { Gate } from './gate.js'
 import { type OpenBlock, OpenBlocks } from './open-blocks.js'
 import { PageCache } from './page-cache.js'
 import { createCalls } from './select.js'
@@ -20,8 +21,10 @@ import { BucketSync } from './sync.js'
 const CACHE_CLAIMANTS = 56
 /** A sync that failed is tried again so soon, ms. */
 const RETRY_MS = 5_000
-/** How often idle blocks are looked for, ms. */
-const IDLE_CHECK_MS = 60_000
+/** How often idle and deleted blocks are looked for, ms. */
+const TIDY_MS = 60_000
+/** Requests to the bucket at a time. */
+const READS_AT_ONCE = 16
 /** Bytes of one read of a remote index. */
 const READ_BYTES_MAX = 8 << 20
 
@@ -35,6 +38,7 @@ export class StoreGateway {
   private readonly cache: PageCache
   private readonly blocks: OpenBlocks
   private readonly sync: BucketSync
+  private readonly reader: BlockListReader
   private readonly timers = new Set<Timer>()
   private syncing: Promise<void> | undefined
   private hasSynced = false
@@ -51,20 +55,25 @@ export class StoreGateway {
     this.cache = new PageCache(bucket, {
       bytesMax: config.cacheBytes,
       gapBytes: config.gapBytes,
-      parallelReads: Math.max(1, config.parallelReads),
+      reads: new Gate(READS_AT_ONCE),
       claim: (bytes) => budget?.tryRaise('caches', CACHE_CLAIMANTS + index, bytes) ?? true,
       metrics: env.metrics,
     })
     const folder = `${config.dataDir}/store-gateway-${index}`
-    const { parallelReads, gapBytes } = config
-    const reads = { gapBytes, readBytesMax: READ_BYTES_MAX, parallelReads }
-    this.blocks = new OpenBlocks({ env, bucket, cache: this.cache, folder, reads })
+    const reads = {
+      gapBytes: config.gapBytes,
+      readBytesMax: READ_BYTES_MAX,
+      parallelReads: READS_AT_ONCE,
+    }
+    const opens = new Gate(config.parallelOpens)
+    this.blocks = new OpenBlocks({ env, bucket, cache: this.cache, folder, reads, opens })
     this.sync = new BucketSync({ env, bucket, list })
     const reader = new BlockListReader(list, boot.blockList)
+    this.reader = reader
     this.calls = createCalls({
       env,
       cache: this.cache,
-      open: (tenant, ulid) => this.open(reader, tenant, ulid),
+      open: (tenant, ulid) => this.open(tenant, ulid),
       forget: (tenant, ulid) => this.blocks.drop(`${tenant}/${ulid}`),
       sync: () => this.syncNow(),
     })
@@ -83,7 +92,7 @@ export class StoreGateway {
 
   /** Begins to look at the bucket, and at what is idle. */
   start(): void {
-    this.after(IDLE_CHECK_MS, () => this.closeIdle())
+    this.after(TIDY_MS, () => this.tidyLoop())
     if (this.boot.index === 0) this.syncLoop()
   }
 
@@ -105,11 +114,15 @@ export class StoreGateway {
     this.bucket.close()
   }
 
-  private async open(reader: BlockListReader, tenant: string, ulid: string): Promise<OpenBlock> {
-    const { entries } = await reader.blocks(tenant)
-    const entry = entries.find((one: BlockEntry) => one.ulid === ulid)
+  private async open(tenant: string, ulid: string): Promise<OpenBlock> {
+    const entry = await this.findEntry(tenant, ulid)
     if (entry === undefined) throw fail('block-gone', { block: ulid })
     return await this.blocks.get(entry)
+  }
+
+  private async findEntry(tenant: string, ulid: string): Promise<BlockEntry | undefined> {
+    const { entries } = await this.reader.blocks(tenant)
+    return entries.find((one) => one.ulid === ulid)
   }
 
   private syncLoop(): void {
@@ -148,9 +161,21 @@ export class StoreGateway {
     }
   }
 
-  private closeIdle(): void {
+  /** Lets go of idle blocks, and of what is kept of blocks that have left the list. */
+  async tidy(): Promise<void> {
     this.blocks.closeIdle(this.env.clock.monotonic() - this.boot.config.idleMs)
-    this.after(IDLE_CHECK_MS, () => this.closeIdle())
+    if (!(await this.reader.blocks('')).isComplete) return
+    await this.blocks.forgetGone(
+      async (tenant, ulid) => (await this.findEntry(tenant, ulid)) !== undefined,
+    )
+  }
+
+  private tidyLoop(): void {
+    const again = (): void => this.after(TIDY_MS, () => this.tidyLoop())
+    this.tidy().then(again, (error: unknown) => {
+      if (!this.isStopped) this.env.log.warn('store-gateway could not tidy', { err: String(error) })
+      again()
+    })
   }
 
   private after(ms: number, run: () => void): void {

@@ -161,7 +161,7 @@ const BUCKET_STORE = {
   max_concurrent: int(200, 'Queries at once.'),
   max_concurrent_queue_timeout: duration(5 * SECOND, 'Wait for a place.'),
   tenant_sync_concurrency: int(1, 'Tenants looked at, at once.'),
-  block_sync_concurrency: int(4, 'Blocks opened at once.', { effect: 'yes' }),
+  block_sync_concurrency: int(4, 'Blocks opened at once.'),
   meta_sync_concurrency: int(20, 'Block descriptions read at once.'),
   ignore_blocks_within: duration(10 * HOUR, 'Every complete block is asked, whatever its age.'),
   ignore_deletion_mark_delay: duration(HOUR, 'Marked blocks are asked for so long.', {
@@ -192,7 +192,9 @@ const BUCKET_STORE = {
   'index_header.lazy_loading_idle_timeout': duration(HOUR, 'When an idle header is closed.', {
     effect: 'yes',
   }),
-  'index_header.lazy_loading_concurrency': int(4, 'Headers opened at once.'),
+  'index_header.lazy_loading_concurrency': int(4, 'Remote blocks opened at once.', {
+    effect: 'yes',
+  }),
   'index_header.lazy_loading_concurrency_queue_timeout': duration(5 * SECOND, 'Wait for that.'),
   'index_header.eager_loading_startup_enabled': bool(true, 'Open at start what was open.'),
   'index_header.verify_on_load': bool(false, 'Check headers on opening.'),
