@@ -4,6 +4,8 @@
  * (no-compact-mark.json) and listed at /debug/damage; all else goes on.
  */
 import {
+  type BucketIndex,
+  findBucketIndex,
   findTenantDeletion,
   listTenants,
   markNoCompact,
@@ -46,6 +48,8 @@ const LOG_EVERY_MS = 30_000
 export class Compactions {
   private readonly parts: CompactionParts
   private readonly metas: MetaCache
+  /** What the bucket had of each tenant when it was read last. */
+  private readonly indexes = new Map<string, BucketIndex>()
   private readonly reports: JobReport[] = []
   private readonly damaged = new Map<string, DamagedBlock>()
   private number = 0
@@ -81,6 +85,10 @@ export class Compactions {
     try {
       const all = await listTenants(bucket)
       const tenants = all.filter((tenant) => this.isOwn(tenant))
+      this.metas.keepOnly(tenants)
+      for (const tenant of this.indexes.keys()) {
+        if (!tenants.includes(tenant)) this.indexes.delete(tenant)
+      }
       metrics.cell('cortex_compactor_tenants_discovered').set(all.length)
       metrics.cell('cortex_compactor_tenants_skipped').set(all.length - tenants.length)
       metrics.cell('cortex_compactor_tenants_processing_succeeded').set(0)
@@ -153,16 +161,18 @@ export class Compactions {
     for (;;) {
       await context.giveWay()
       const planned = await this.plan(tenant)
-      const jobs = planned.filter((job) => !failed.has(job.key))
+      const jobs = planned.filter((job) => !failed.has(workOf(job)))
       env.metrics.cell('nilo_compactor_planned_jobs', tenant).set(planned.length)
       if (jobs.length === 0 || context.isStopping()) break
       if (env.clock.monotonic() > until) break
       const now = jobs.slice(0, Math.max(1, config.compactionConcurrency))
       const results = await Promise.all(now.map((job) => this.runJob(tenant, job, context)))
-      for (const [i, isDone] of results.entries()) if (!isDone) failed.add(now[i]!.key)
+      for (const [i, isDone] of results.entries()) if (!isDone) failed.add(workOf(now[i]!))
+      // A block may be gone that was there when it was read first.
+      if (results.includes(false)) this.metas.drop(tenant)
       if (context.isStopping()) break
     }
-    this.metas.forget(tenant)
+    this.metas.settle(tenant)
     return failed.size === 0 || context.isStopping()
   }
 
@@ -170,7 +180,9 @@ export class Compactions {
   private async read(tenant: string): Promise<PlanBlock[]> {
     const { env, bucket, list, limits } = this.parts
     env.metrics.cell('cortex_compactor_meta_syncs_total').add(1)
-    const { index, noCompact } = await scanTenant(bucket, tenant, { env })
+    const former = this.indexes.get(tenant) ?? (await this.findIndex(tenant))
+    const { index, noCompact } = await scanTenant(bucket, tenant, { former, env })
+    this.indexes.set(tenant, index)
     const marked = new Set(index.block_deletion_marks.map((mark) => mark.block_id))
     const lookback = limits.of(tenant).compactor_max_lookback
     const oldest = lookback > 0 ? env.clock.now() - lookback : Number.NEGATIVE_INFINITY
@@ -196,6 +208,16 @@ export class Compactions {
       const meta = metas.get(block.block_id)
       return meta === undefined ? [] : [{ meta, uploadedAt: block.uploaded_at * 1000 }]
     })
+  }
+
+  /** The index that a cleaner wrote spares reading every block's time; a damaged one is as good as none. */
+  private async findIndex(tenant: string): Promise<BucketIndex | undefined> {
+    try {
+      return await findBucketIndex(this.parts.bucket, tenant)
+    } catch (error) {
+      if (error instanceof AppError && error.id === 'block-damaged') return undefined
+      throw error
+    }
   }
 
   private planOptions(tenant: string): PlanOptions {
@@ -353,6 +375,11 @@ export class Compactions {
       },
     }
   }
+}
+
+/** A job and its sources: with others it is worth another try. */
+function workOf({ key, blocks }: CompactionJob): string {
+  return `${key}: ${blocks.map(({ meta }) => meta.ulid).join()}`
 }
 
 function plannedJob(job: CompactionJob): PlannedJob {

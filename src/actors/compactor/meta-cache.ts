@@ -1,8 +1,11 @@
-/** Descriptions of blocks: read once, since blocks never change, and kept while a tenant is worked on. */
+/** Descriptions of blocks: read once, since blocks never change. */
 import { blockKey, findObject } from '../../shared/blocks/index.js'
 import type { Bucket } from '../../shared/bucket/index.js'
 import { AppError } from '../../shared/errors/index.js'
 import { type BlockMeta, decodeBlockMeta } from '../../shared/tsdb/index.js'
+
+/** Descriptions that are kept, about 1 KB each; beyond that a tenant's go when its work is done. */
+const METAS_MAX = 50_000
 
 /** Reads and keeps meta.json of blocks. */
 export class MetaCache {
@@ -30,9 +33,22 @@ export class MetaCache {
     return metas
   }
 
-  /** Lets go of a tenant's. */
-  forget(tenant: string): void {
+  /** Reads a tenant's anew the next time. */
+  drop(tenant: string): void {
     this.tenants.delete(tenant)
+  }
+
+  /** The tenant's work is done: keeps its descriptions for the next time if there is room. */
+  settle(tenant: string): void {
+    let count = 0
+    for (const metas of this.tenants.values()) count += metas.size
+    if (count > METAS_MAX) this.tenants.delete(tenant)
+  }
+
+  /** Lets go of tenants that are no more. */
+  keepOnly(tenants: readonly string[]): void {
+    const kept = new Set(tenants)
+    for (const tenant of this.tenants.keys()) if (!kept.has(tenant)) this.tenants.delete(tenant)
   }
 
   private async findMeta(tenant: string, ulid: string): Promise<BlockMeta | undefined> {

@@ -300,6 +300,33 @@ test('reads a local copy where there is one, and the bucket when that is damaged
   assert.equal(await samplesIn(world, listed(world)), 3 * SERIES * SAMPLES)
 })
 
+test('reads descriptions once, and again when a job has failed', async () => {
+  const world = await worldOf([0, 2, 12])
+  const compactions = world.compactions({ compactionRetries: 1 })
+  const metaReads = () =>
+    world.backend.calls.filter(
+      ({ operation, key }) => operation === 'get' && key.endsWith('/meta.json'),
+    ).length
+  await world.run(compactions)
+  const after = metaReads()
+  await world.run(compactions)
+  assert.equal(metaReads(), after)
+  // Somebody deletes a source between the plan and the job.
+  const other = await worldOf([0, 2, 4, 12])
+  const [first] = await blocksOf(other)
+  other.backend.before = ({ operation, key }) => {
+    if (operation !== 'get' || !key.endsWith(`${first!.ulid}/index`)) return
+    for (const name of [...other.backend.objects.keys()]) {
+      if (name.startsWith(`${TENANT}/${first!.ulid}/`)) other.backend.objects.delete(name)
+    }
+  }
+  await other.run(other.compactions({ compactionRetries: 1 })).catch(() => {})
+  assert.deepEqual(
+    (await blocksOf(other)).map(({ hours }) => hours),
+    ['12-14', '2-6'],
+  )
+})
+
 test('leaves tenants alone that are not its own', async () => {
   const world = await worldOf([0, 2, 12])
   await world.run(world.compactions({ disabledTenants: [TENANT] }))
