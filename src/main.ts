@@ -10,6 +10,8 @@ import { QueryFrontend, queryFrontendConfigOf } from './actors/query-frontend/qu
 import { createMainEnv, startSupervisor } from './actors/supervisor/system.js'
 import { httpConfigOf } from './http/config.js'
 import { createServer } from './http/server.js'
+import { blocksBucketConfig } from './shared/blocks/index.js'
+import { checkBucketConfig } from './shared/bucket/index.js'
 import {
   type Config,
   loadConfig,
@@ -17,7 +19,7 @@ import {
   printConfig,
   zoneRoots,
 } from './shared/config/index.js'
-import { lockFolders, onStopSignal } from './shared/env/index.js'
+import { lockFolders, nodeDisk, onStopSignal } from './shared/env/index.js'
 import { AppError, fail } from './shared/errors/index.js'
 
 const HELP = `usage: nilo [command] [flags]
@@ -67,6 +69,7 @@ async function main(args: readonly string[]): Promise<void> {
 
 async function checkConfig(flags: readonly string[]): Promise<void> {
   const { config, ignored } = await loadConfig(flags, process.env)
+  checkBucketConfig(blocksBucketConfig(config), nodeDisk())
   console.log(`# The configuration is good. What differs from the defaults:`)
   console.log(printConfig(config, 'diff').trimEnd())
   if (ignored.length > 0) console.log(`# Accepted without effect: ${ignored.join(', ')}`)

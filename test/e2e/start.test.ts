@@ -82,6 +82,16 @@ test('a second process on the same data directory is refused, naming the first',
   await start()
 })
 
+test('a bucket that could never be reached stops the start, and check-config says so', async (t) => {
+  const { folder } = workplace(t)
+  const flags = ['-blocks-storage.backend=s3', `-data.dir=${join(folder, 'data')}`]
+  for (const command of ['serve', 'check-config']) {
+    const program = runNilo([command, ...flags])
+    assert.deepEqual(await program.exited, { code: 1, signal: null }, command)
+    assert.match(program.output(), /s3\.bucket_name: it is missing/)
+  }
+})
+
 test('a port that is taken is said so, and the data directory is let go', async (t) => {
   const { folder, start } = workplace(t)
   const first = await start()

@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { disconnect } from '../../shared/actor/index.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
+import { checkBucketConfig } from '../../shared/bucket/index.js'
 import type { Config } from '../../shared/config/index.js'
 import { createNodeEnv, type Env } from '../../shared/env/index.js'
 import { createTenantCells, type HaEntry, TenantCells } from '../../shared/limits/index.js'
@@ -93,6 +94,7 @@ export async function startSupervisor(
   options: { readonly onFatal: (reason: string) => void; readonly cores?: number },
 ): Promise<System> {
   const { env, registry } = main
+  checkBucketConfig(blocksBucketConfig(config), env.disk)
   const counts = actorCounts(config, options.cores ?? availableParallelism())
   const distributors = new DistributorClient(env, counts.distributors)
   const runtime = await RuntimeConfigWatch.open(env, config, (data) => supervisor.distribute(data))

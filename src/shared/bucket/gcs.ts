@@ -45,7 +45,6 @@ const SCOPE = 'https://www.googleapis.com/auth/devstorage.read_write'
 /** @throws AppError `config-invalid` */
 export function gcsBackend(config: GcsConfig, env: Pick<Env, 'disk'>): BucketBackend {
   const bucket = config['gcs.bucket_name']
-  if (bucket === '') throw fail('config-invalid', { text: 'gcs.bucket_name: it is missing' })
   const http = readHttpBlock(config['gcs.http'], 'gcs.http', env.disk)
   return new GcsBackend(config, bucket, http, env.disk)
 }

@@ -5,4 +5,5 @@
  */
 export { DELETE_MAX } from './backend.js'
 export type { Bucket, BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
+export { checkBucketConfig } from './check.js'
 export { type BucketConfig, openBucket } from './open.js'

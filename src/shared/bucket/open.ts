@@ -1,14 +1,14 @@
 /** Configuration → bucket. The only place that knows which kinds there are. */
 import { isAbsolute, join } from 'node:path'
 import type { Env } from '../env/index.js'
-import { fail } from '../errors/index.js'
 import type { AzureConfig } from './azure.js'
 import type { BucketBackend } from './backend.js'
 import type { Bucket } from './bucket.js'
+import { checkBucketConfig } from './check.js'
 import { filesystemBackend } from './filesystem.js'
 import type { GcsConfig } from './gcs.js'
 import { createBucket, RETRY_DEFAULTS, type RetryPolicy } from './retrying.js'
-import type { S3Config } from './s3.js'
+import type { S3Config } from './s3-config.js'
 import type { SwiftConfig } from './swift.js'
 
 /** The keys below `blocks_storage` (or another storage) that say where its bucket is. */
@@ -41,15 +41,17 @@ export async function openBucket(
   place: BucketPlace,
   env: Env,
 ): Promise<Bucket> {
-  const prefix = config.storage_prefix
-  if (!/^[0-9A-Za-z]*$/.test(prefix)) {
-    const text = `storage_prefix: ${prefix} has characters other than letters and digits`
-    throw fail('config-invalid', { text })
-  }
+  checkBucketConfig(config, env.disk)
   const { backend, retriesMax } = await openBackend(config, place, env)
   // Mimir's keys count retries; a try comes before them.
   const policy = { ...RETRY_DEFAULTS, triesMax: retriesMax + 1, ...place.policy }
-  return createBucket({ backend, prefix, policy, env, component: place.component })
+  return createBucket({
+    backend,
+    prefix: config.storage_prefix,
+    policy,
+    env,
+    component: place.component,
+  })
 }
 
 async function openBackend(
