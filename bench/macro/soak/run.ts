@@ -17,6 +17,8 @@ export interface SoakOptions {
   readonly seed: number
   /** Longest time between a start and the kill, ms; the shortest is a tenth. */
   readonly betweenMsMax: number
+  /** Pushes that are answered before a kill, however long that takes; 0 unless told. */
+  readonly pushesBetween?: number
   readonly writers: number
   /** Whether single threads are killed instead of the process. */
   readonly workers?: boolean
@@ -67,6 +69,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     let from = writers.map(() => 0)
     for (let kill = 1; kill <= options.kills; kill++) {
       await sleep(pauseOf(options, kill))
+      await somePushes(writers, options.pushesBetween ?? 0)
       const startedAt = performance.now()
       if (isOfThreads(options)) await killThread(server, kill, options.zones === undefined)
       else {
@@ -89,6 +92,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
       servers.set(server)
     }
     await sleep(pauseOf(options, 0))
+    await somePushes(writers, options.pushesBetween ?? 0)
     if (options.zones !== undefined) {
       rmSync(zoneFolder(options, options.zones - 1), { recursive: true })
       await sleep(options.betweenMsMax)
@@ -133,6 +137,15 @@ function zoneFolder({ folder }: SoakOptions, zone: number): string {
 function refusals(writers: readonly Writer[]): string[] {
   const refused = writers.reduce((sum, writer) => sum + writer.refused, 0)
   return refused === 0 ? [] : [`${refused} pushes were not taken while two zones were there`]
+}
+
+/** Waits until the writers have come so many pushes further. */
+async function somePushes(writers: readonly Writer[], count: number): Promise<void> {
+  const sent = (): number => writers.reduce((sum, { fates }) => sum + fates.length, 0)
+  const until = performance.now() + PARK_MS_MAX
+  for (const first = sent(); sent() < first + count; await sleep(5)) {
+    if (performance.now() > until) throw new Error('pushes are not answered')
+  }
 }
 
 /** Has the server end one of its threads, and waits until it is noticed, or until all is as before. */
