@@ -176,5 +176,7 @@ function hashOf(text: string): bigint {
 
 function sorted(labels: Working): Label[] {
   const list = Array.from(labels, ([name, value]) => ({ name, value }))
-  return list.sort((a, b) => compareUtf8(a.name, b.name))
+  // Mostly nothing was added, and they are as they came.
+  const isSorted = list.every((label, at) => at === 0 || list[at - 1]!.name < label.name)
+  return isSorted ? list : list.sort((a, b) => compareUtf8(a.name, b.name))
 }
