@@ -3,6 +3,7 @@
  * threads. The script runner and engine tests store and read through it.
  */
 import { compileHeadKernel, createHeadMemory } from '../../src/shared/kernels/head.js'
+import type { FloatHistogram } from '../../src/shared/model/histogram.js'
 import type { Labels } from '../../src/shared/model/labels.js'
 import { STALE_HIGH, STALE_LOW } from '../../src/shared/model/stale.js'
 import type { LabelTable } from '../../src/shared/promql/label-table.js'
@@ -13,6 +14,9 @@ import type {
   SeriesSource,
 } from '../../src/shared/promql/source.js'
 import { Head, HeadReader } from '../../src/shared/tsdb/index.js'
+
+/** Nothing is too old, nothing goes out of order. */
+const NO_WINDOW = { inOrder: Number.NEGATIVE_INFINITY, outOfOrder: Number.POSITIVE_INFINITY }
 
 let compiled: WebAssembly.Module | undefined
 
@@ -65,6 +69,31 @@ export class HeadSource implements SeriesSource {
     const ref = this.head.getOrCreate(this.tenant, labels)
     const outcome = this.head.appendColumns(ref, ts, values)
     if (outcome !== 'appended') throw new Error(`sample is ${outcome}`)
+  }
+
+  /** Appends samples of one series in time order, histograms where there are some, else floats. */
+  appendMixed(
+    labels: Labels,
+    ts: Float64Array,
+    values: Float64Array,
+    histograms: readonly (FloatHistogram | undefined)[],
+  ): void {
+    const { head } = this
+    const ref = head.getOrCreate(this.tenant, labels)
+    for (let at = 0; at < ts.length; ) {
+      const histogram = histograms[at]
+      let end = at + 1
+      if (histogram === undefined) {
+        while (end < ts.length && histograms[end] === undefined) end++
+        const outcome = head.appendColumns(ref, ts.slice(at, end), values.slice(at, end))
+        if (outcome !== 'appended') throw new Error(`sample is ${outcome}`)
+      } else {
+        const outcome = head.histograms.check(ref, ts[at]!, histogram, NO_WINDOW)
+        if (outcome !== 'accepted') throw new Error(`histogram is ${outcome}`)
+        if (!head.histograms.append(ref, ts[at]!, histogram)) throw new Error('no room')
+      }
+      at = end
+    }
   }
 
   async select(request: SelectRequest, labels: LabelTable): Promise<SelectedSeries> {
