@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { type RunningProcess, startProcess } from '../../test/support/processes.js'
 import { findShared } from '../../test/support/shared-material.js'
 
 /** A query in the tool's JSON. */
@@ -55,6 +56,11 @@ export function prepareTool(): string {
 export function runTool(tool: string, args: readonly string[]): boolean {
   const done = spawnSync(process.execPath, [tool, ...args], { stdio: 'inherit' })
   return done.status === 0
+}
+
+/** Starts the tool beside what goes on; its output is kept. */
+export function startTool(tool: string, args: readonly string[]): RunningProcess {
+  return startProcess({ command: process.execPath, args: [tool, ...args] })
 }
 
 /** The middle one. */

@@ -1,5 +1,5 @@
 /**
- * `npm run versus -- ingest|otlp|query [--series 100k] [--scrapes 24] [--rounds 3] [--peers prometheus,victoria-metrics]`:
+ * `npm run versus -- ingest|otlp|query|mixed [--series 100k] [--scrapes 24] [--rounds 3] [--peers prometheus,victoria-metrics]`:
  * the load and query tool beside the checkout (NILO_SHARED/tools/bench), run against nilometer and its
  * peers in turn, every server fresh in every round, and the medians of the rounds' ratios. Exits 1 when
  * data do not read back or answers differ. Peers are unpacked by NILO_SHARED/tools/peers into $PEERS
@@ -14,7 +14,15 @@ import { startNilo } from '../../test/support/nilo.js'
 import { freePort } from '../../test/support/ports.js'
 import { startProcess, waitForUrl } from '../../test/support/processes.js'
 import { findShared } from '../../test/support/shared-material.js'
-import { median, prepareTool, print, type QueryRow, reportQueries, runTool } from './load-tool.js'
+import {
+  median,
+  prepareTool,
+  print,
+  type QueryRow,
+  reportQueries,
+  runTool,
+  startTool,
+} from './load-tool.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -25,6 +33,9 @@ const { values, positionals } = parseArgs({
     peers: { type: 'string', default: 'prometheus' },
     settle: { type: 'string', default: '30' },
     only: { type: 'string' },
+    clients: { type: 'string' },
+    seconds: { type: 'string', default: '30' },
+    rate: { type: 'string', default: '50k' },
   },
 })
 /** Where OTLP goes. Debian builds Prometheus without its receiver. */
@@ -34,11 +45,12 @@ const OTLP_PATHS: Readonly<Record<string, string>> = {
   'victoria-metrics': '/opentelemetry/v1/metrics',
 }
 
+const KINDS: ReadonlySet<string> = new Set(['ingest', 'otlp', 'query', 'mixed'])
 const what = positionals[0]
 const rounds = Number(values.rounds)
-if ((what !== 'ingest' && what !== 'otlp' && what !== 'query') || !(rounds >= 1)) {
+if (what === undefined || !KINDS.has(what) || !(rounds >= 1)) {
   process.stderr.write(
-    'usage: npm run versus -- ingest|otlp|query [--series N] [--scrapes N] [--rounds N]\n',
+    'usage: npm run versus -- ingest|otlp|query|mixed [--series N] [--scrapes N] [--rounds N]\n',
   )
   process.exit(2)
 }
@@ -47,8 +59,14 @@ const results = resolve('.cache/versus')
 mkdirSync(results, { recursive: true })
 const servers = ['nilometer', ...values.peers.split(',')]
 if (what !== 'otlp') runTool(tool, ['gen', '--series', values.series, '--scrapes', values.scrapes])
-const ok = what === 'query' ? await queryRounds() : await ingestRounds()
+const ok = await run()
 process.exit(ok ? 0 : 1)
+
+function run(): Promise<boolean> {
+  if (what === 'mixed') return mixedRounds()
+  if (what !== 'query') return ingestRounds()
+  return values.clients === undefined ? queryRounds() : clientRounds(values.clients)
+}
 
 /** A started server as the tool wants it. */
 interface Server {
@@ -100,27 +118,81 @@ async function ingestRounds(): Promise<boolean> {
 
 async function queryRounds(): Promise<boolean> {
   // The reference comes first.
-  const running: Server[] = []
-  for (const name of [...servers.slice(1), 'nilometer']) {
-    const server = await start(name)
-    running.push(server)
-    runTool(tool, [...ingestArgs(server), '--settle', '5', '--no-verify', '--concurrency', '2'])
-  }
+  const running = await startFilled([...servers.slice(1), 'nilometer'])
   const perRound: QueryRow[][] = []
   let good = true
   for (let round = 0; round < rounds; round++) {
     const json = join(results, `query-${round}.json`)
     const args = ['query', '--series', values.series, '--scrapes', values.scrapes, '--json', json]
     if (values.only !== undefined) args.push('--only', values.only)
-    for (const s of running) {
-      const tenant = s.name === 'nilometer' ? ',tenant=bench' : ''
-      args.push('--server', `${s.name}=${s.queryUrl},pid=${s.pid}${tenant}`)
-    }
+    args.push(...running.flatMap(serverArgs))
     good = runTool(tool, args) && good
     perRound.push((JSON.parse(readFileSync(json, 'utf8')) as { rows: QueryRow[] }).rows)
   }
   for (const server of running) await server.stop()
   for (const name of servers.slice(1)) reportQueries(perRound, name)
+  return good
+}
+
+/** Starts the servers, peers first, and gives each the data. */
+async function startFilled(names: readonly string[]): Promise<Server[]> {
+  const running: Server[] = []
+  for (const name of names) {
+    const server = await start(name)
+    running.push(server)
+    runTool(tool, [...ingestArgs(server), '--settle', '5', '--no-verify', '--concurrency', '2'])
+  }
+  return running
+}
+
+function serverArgs(server: Server): string[] {
+  const tenant = server.name === 'nilometer' ? ',tenant=bench' : ''
+  return ['--server', `${server.name}=${server.queryUrl},pid=${server.pid}${tenant}`]
+}
+
+/** So many clients repeat a dashboard of twenty panels, a server after the other, caches as they are. */
+async function clientRounds(clients: string): Promise<boolean> {
+  const running = await startFilled([...servers.slice(1), 'nilometer'])
+  let good = true
+  for (let round = 0; round < rounds; round++) {
+    const json = join(results, `clients-${round}.json`)
+    const size = ['--series', values.series, '--scrapes', values.scrapes, '--json', json]
+    const load = ['--clients', clients, '--seconds', values.seconds, '--dashboard', '--cache']
+    good = runTool(tool, ['query', ...size, ...load, ...running.flatMap(serverArgs)]) && good
+  }
+  for (const server of running) await server.stop()
+  return good
+}
+
+/**
+ * One query again and again on an idle server, then while samples come in at a steady rate: its time
+ * both ways and their ratio; the tool prints the push latency.
+ */
+async function mixedRounds(): Promise<boolean> {
+  const [server] = await startFilled(['nilometer'])
+  const only = ['--only', values.only ?? 'r13']
+  const ratios: number[] = []
+  let good = true
+  const timed = (json: string): number => {
+    const size = ['--series', values.series, '--scrapes', values.scrapes, '--json', json]
+    good = runTool(tool, ['query', ...size, ...only, ...serverArgs(server!)]) && good
+    const { rows } = JSON.parse(readFileSync(json, 'utf8')) as { rows: QueryRow[] }
+    return median(rows.map((row) => row.servers['nilometer']?.medianMs ?? Number.NaN))
+  }
+  for (let round = 0; round < rounds; round++) {
+    const idleMs = timed(join(results, `mixed-idle-${round}.json`))
+    const push = ['--loop', `${values.seconds}s`, '--rate', values.rate]
+    const args = [...ingestArgs({ ...server!, name: 'stream' }), '--tenant', 'stream']
+    const stream = startTool(tool, [...args, ...push, '--settle', '0', '--no-verify'])
+    const busyMs = timed(join(results, `mixed-busy-${round}.json`))
+    const exit = await stream.exited
+    print(stream.output().trimEnd())
+    good = exit.code === 0 && good
+    ratios.push(busyMs / idleMs)
+    print(`round ${round}: idle ${idleMs.toFixed(1)} ms, under load ${busyMs.toFixed(1)} ms`)
+  }
+  print(`under load ÷ idle, median of ${rounds} rounds: ${median(ratios).toFixed(2)}`)
+  await server!.stop()
   return good
 }
 
