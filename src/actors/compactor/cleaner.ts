@@ -58,6 +58,8 @@ export class Cleaner {
 
   constructor(parts: CleanerParts) {
     this.parts = parts
+    // Rates of failures need a zero to begin from.
+    for (const name of COUNTERS) parts.env.metrics.cell(name).add(0)
   }
 
   /** The row of tasks.ts. */
@@ -259,6 +261,14 @@ export class Cleaner {
     for (const tenant of this.counted) if (!tenants.includes(tenant)) this.forgetCounts(tenant)
   }
 }
+
+const COUNTERS = [
+  'cortex_compactor_block_cleanup_started_total',
+  'cortex_compactor_block_cleanup_completed_total',
+  'cortex_compactor_block_cleanup_failed_total',
+  'cortex_compactor_blocks_cleaned_total',
+  'cortex_compactor_block_cleanup_failures_total',
+] as const
 
 const PER_TENANT = [
   'cortex_bucket_blocks_count',

@@ -36,6 +36,10 @@ export interface ShipperConfig {
 /** Longer than any query, and than any reader keeps a former block list. */
 const REMOVE_AFTER_MS = 5 * 60_000
 const NOTE = 'shipped.json'
+const COUNTERS = [
+  'cortex_ingester_shipper_uploads_total',
+  'cortex_ingester_shipper_upload_failures_total',
+] as const
 
 /** Ships the blocks of this process. */
 export class Shipper {
@@ -45,6 +49,8 @@ export class Shipper {
 
   constructor(parts: ShipperParts) {
     this.parts = parts
+    // Rates of failures need a zero to begin from.
+    for (const name of COUNTERS) parts.env.metrics.cell(name).add(0)
   }
 
   /** The row of tasks.ts. */
