@@ -267,3 +267,115 @@ test('increments go in frames of their own, flagged, when they are to be added u
     [false, ['__name__=g', '__name__=c']],
   ])
 })
+
+test('exponential histograms become native ones, finer scales merged, exemplars kept', () => {
+  const fixture = new Fixture({ limits: { max_global_exemplars_per_user: 10 } })
+  const exemplar = {
+    timeUnixNano: nanos(TIME),
+    asDouble: 2.5,
+    traceId: Uint8Array.from({ length: 16 }, () => 0xab),
+    filteredAttributes: attributes({ k: 'v' }),
+  }
+  const dataPoints = [
+    {
+      timeUnixNano: nanos(TIME),
+      startTimeUnixNano: nanos(TIME - 1_000),
+      attributes: attributes({ a: 'b' }),
+      count: 10,
+      sum: 20,
+      scale: 9,
+      zeroCount: 1,
+      positive: { offset: -1, bucketCounts: [1, 2, 3] },
+      negative: { offset: 3, bucketCounts: [3] },
+      exemplars: [exemplar],
+    },
+  ]
+  const metric = {
+    name: 'e',
+    exponentialHistogram: { dataPoints, aggregationTemporality: CUMULATIVE },
+  }
+  const answer = push(fixture, request([metric]))
+  assert.equal(answer.text, '')
+  assert.deepEqual(answer.written, { samples: 0, histograms: 1, exemplars: 1 })
+  const [histogram, kept] = fixture.shards[0]!.records
+  assert.equal(histogram!.t, TIME)
+  assert.equal(kept!.t, TIME)
+  assert.equal(fixture.shards[0]!.bound.get(histogram!.series), '__name__=e,a=b')
+  assert.match(Buffer.from(kept!.payload).toString('latin1'), /trace_id.(ab){16}/)
+})
+
+test('a scale below what can be stored is told, and the rest stored', () => {
+  const fixture = new Fixture()
+  const dataPoints = [{ timeUnixNano: nanos(TIME), scale: -5, count: 0 }]
+  const metric = {
+    name: 'e',
+    exponentialHistogram: { dataPoints, aggregationTemporality: CUMULATIVE },
+  }
+  const answer = push(fixture, request([metric, gauge('g', [point(1)])]))
+  assert.equal(answer.status, 200)
+  assert.equal(answer.rejected, 1)
+  assert.match(answer.text, /schema/)
+  assert.deepEqual(stored(fixture), { '__name__=g': at(1) })
+})
+
+test('with the switch, explicit histograms become native ones with custom buckets', () => {
+  const fixture = new Fixture({ limits: { otel_convert_histograms_to_nhcb: true } })
+  const dataPoints = [
+    { timeUnixNano: nanos(TIME), count: 3, sum: 4, bucketCounts: [1, 2], explicitBounds: [1] },
+  ]
+  const metric = { name: 'h', histogram: { dataPoints, aggregationTemporality: CUMULATIVE } }
+  assert.equal(push(fixture, request([metric])).text, '')
+  const [record] = fixture.shards[0]!.records
+  assert.equal(fixture.shards[0]!.bound.get(record!.series), '__name__=h')
+  assert.deepEqual(stored(fixture), {})
+})
+
+test('classic exemplars go to the bucket that their value falls into', () => {
+  const fixture = new Fixture({ limits: { max_global_exemplars_per_user: 10 } })
+  const exemplars = [0.5, 1, 7].map((asDouble) => ({
+    timeUnixNano: nanos(TIME),
+    asDouble,
+    spanId: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+  }))
+  const dataPoints = [
+    {
+      timeUnixNano: nanos(TIME),
+      count: 3,
+      bucketCounts: [2, 1],
+      explicitBounds: [1],
+      exemplars,
+    },
+  ]
+  const metric = { name: 'h', histogram: { dataPoints, aggregationTemporality: CUMULATIVE } }
+  assert.equal(push(fixture, request([metric])).text, '')
+  const [shard] = fixture.shards
+  const where = shard!.records.map(({ series }) => shard!.bound.get(series))
+  assert.deepEqual(where, [
+    '__name__=h_bucket,le=1',
+    '__name__=h_bucket,le=1',
+    '__name__=h_bucket,le=+Inf',
+  ])
+})
+
+test("a tenant's switches: suffixes, promoted attributes, scope", () => {
+  const fixture = new Fixture({
+    limits: {
+      otel_metric_suffixes_enabled: true,
+      promote_otel_resource_attributes: ['host.name'],
+      otel_promote_scope_metadata: true,
+      otel_keep_identifying_resource_attributes: true,
+    },
+  })
+  const message = request([{ ...counter('http.requests', [point(1)]), unit: 'By' }], RESOURCE)
+  const [resourceMetrics] = message['resourceMetrics'] as { scopeMetrics: Plain[] }[]
+  const scope = { name: 'lib', version: '1', attributes: attributes({ k: 'v' }) }
+  resourceMetrics!.scopeMetrics[0] = { ...resourceMetrics!.scopeMetrics[0], scope, schemaUrl: 'u' }
+  assert.equal(push(fixture, message).text, '')
+  const me = 'instance=cart-1,job=shop/cart'
+  const scoped = 'otel_scope_k=v,otel_scope_name=lib,otel_scope_schema_url=u,otel_scope_version=1'
+  const kept = 'service_instance_id=cart-1,service_name=cart,service_namespace=shop'
+  assert.deepEqual(stored(fixture), {
+    [`__name__=http_requests_bytes_total,host_name=h1,${me},${scoped}`]: at(1),
+    [`__name__=target_info,host_name=h1,${me},${kept}`]: at(1),
+  })
+})
