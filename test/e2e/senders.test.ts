@@ -15,6 +15,7 @@ import { askTls, type SecureNilo, startNilo, startSecureNilo, tlsFile } from '..
 import { freePort } from '../support/ports.js'
 import { startProcess, waitFor } from '../support/processes.js'
 import { callApi, seriesOf } from '../support/prom-api.js'
+import { remoteWriteBody } from '../support/remote-write.js'
 
 const sha = (secret: string): string => createHash('sha256').update(secret).digest('hex')
 
@@ -217,3 +218,52 @@ async function check(url: string): Promise<void> {
   const described = [{ type: 'counter', help: 'Requests.', unit: '1' }]
   assert.deepEqual(data, { http_requests: described })
 }
+
+test("the collector's prometheusremotewrite exporter, as its requests look", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nilo-collector-'))
+  const nilo = await startNilo(folder)
+  t.after(async () => {
+    await nilo.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  // A batch of several exports: samples of one series together, the latest last; target_info; series
+  // with a native histogram alone; names of labels sorted as a map gives them, not as Prometheus does.
+  const now = Date.now()
+  const me = { job: 'shop/cart', instance: 'i-1' }
+  const times = [now - 20_000, now - 10_000, now]
+  const series = [
+    { labels: { __name__: 'target_info', host_name: 'h', ...me }, times, value: 1 },
+    { labels: { zone: 'z', __name__: 'http_requests_total', code: '200', ...me }, times, value: 5 },
+    { labels: { le: '+Inf', __name__: 'latency_bucket', ...me }, times, value: 2 },
+  ]
+  const body = remoteWriteBody([
+    ...series.map(({ labels, times, value }) => ({
+      labels,
+      samples: times.map((t, i): [number, number] => [t, value + (value > 1 ? i : 0)]),
+    })),
+    {
+      labels: { __name__: 'native_seconds', ...me },
+      samples: [],
+      histograms: [{ t: now, schema: 0, sum: 3, zeroCount: 0, offset: 1, buckets: [1, 2] }],
+    },
+  ])
+  const answer = await fetch(nilo.pushUrl, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-protobuf',
+      'content-encoding': 'snappy',
+      'user-agent': 'OpenTelemetry Collector/0.110.0',
+      'x-prometheus-remote-write-version': '0.1.0',
+    },
+    body: Buffer.from(body),
+  })
+  assert.equal(answer.status, 200, await answer.text())
+  const askedValue = async (query: string): Promise<string | undefined> => {
+    const { data } = await callApi(nilo.queryUrl, 'query', { query, time: String(now / 1000) })
+    return (data as { result: { value: [number, string] }[] }).result[0]?.value[1]
+  }
+  assert.equal(await askedValue('count_over_time(target_info[1m])'), '3')
+  assert.equal(await askedValue('http_requests_total{zone="z",code="200",job="shop/cart"}'), '7')
+  assert.equal(await askedValue('latency_bucket{le="+Inf"}'), '4')
+  assert.equal(await askedValue('histogram_count(native_seconds)'), '3')
+})
