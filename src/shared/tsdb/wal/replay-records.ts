@@ -14,6 +14,7 @@ import { decodeHistogramChunk } from '../chunk/histogram.js'
 import { ENCODING_FLOAT_HISTOGRAM, histogramAt, RESET_YES } from '../chunk/histogram-columns.js'
 import type { Head } from '../head/head.js'
 import type { Covered } from './covered.js'
+import type { SeriesNumbers } from './series-numbers.js'
 
 /** Marks in the map of series numbers. */
 export const UNKNOWN = 0xffffffff
@@ -34,7 +35,7 @@ export interface RecordCounts {
 export interface RecordTarget {
   readonly head: Head
   /** [number in the log] ref, or a mark. */
-  readonly numbers: { readonly refs: Uint32Array }
+  readonly numbers: SeriesNumbers
   readonly covered: Covered
   readonly counts: RecordCounts
   /** Where the records stand: a segment of the log, or the snapshot before it. */
@@ -48,14 +49,13 @@ export const CHUNK_HEAD_BYTES = 16
 
 /** @returns false when the payload of a histograms or exemplars record is malformed */
 export function replayRecords(target: RecordTarget, payload: Uint8Array): boolean {
-  const { head } = target
-  const { refs } = target.numbers
+  const { head, numbers } = target
   if (payload.length < COUNT_BYTES) return false
   // Records are read at multiples of 8 of their buffer.
   const copy = new Uint8Array(payload)
   const count = new DataView(copy.buffer).getUint32(0, true)
   return eachRecord(copy.subarray(COUNT_BYTES), count, (record) => {
-    const ref = refs[record.series] ?? UNKNOWN
+    const ref = numbers.get(record.series)
     if (record.kind === RECORD_EXEMPLAR) {
       if (ref < NO_ROOM) addExemplar(head, ref, record.t, record.payload)
       return
@@ -106,7 +106,7 @@ export function loadHistogramChunks(target: RecordTarget, payload: Uint8Array): 
   let at = COUNT_BYTES
   for (let left = view.getUint32(0, true); left > 0; left--) {
     if (payload.length - at < CHUNK_HEAD_BYTES) return false
-    const ref = target.numbers.refs[view.getUint32(at, true)] ?? UNKNOWN
+    const ref = target.numbers.get(view.getUint32(at, true))
     const encoding = view.getUint32(at + 4, true)
     const end = at + CHUNK_HEAD_BYTES + view.getUint32(at + 8, true)
     if (end > payload.length) return false

@@ -50,6 +50,7 @@ import {
   replayRecords,
   UNKNOWN,
 } from './replay-records.js'
+import { SeriesNumbers } from './series-numbers.js'
 
 /** A log to replay. */
 export interface ReplayLog {
@@ -132,14 +133,9 @@ export interface ReplayOptions {
 /** Copies of damaged batches kept per log. */
 const DAMAGED_FILES_MAX = 64
 
-/** Series numbers of one log → refs. */
-interface NumberMap {
-  refs: Uint32Array
-}
-
 interface LogState extends ReplayLog {
   readonly covered: Covered
-  readonly numbers: NumberMap
+  readonly numbers: SeriesNumbers
   readonly snapshots: readonly Snapshot[]
   readonly segments: readonly Segment[]
   /** Segments from here on are needed; known once a snapshot was loaded whole, undefined before. */
@@ -206,7 +202,7 @@ function openLog({ disk, head }: ReplayOptions, log: ReplayLog): LogState {
   return {
     ...log,
     covered: new Covered(head, log.coverOf),
-    numbers: { refs: new Uint32Array(1024).fill(UNKNOWN) },
+    numbers: new SeriesNumbers(UNKNOWN),
     snapshots: log.snapshotFolder === undefined ? [] : listSnapshots(disk, log.snapshotFolder),
     segments: listSegments(disk, log.folder),
     from: undefined,
@@ -272,7 +268,7 @@ function beginLoad(
   const { covered } = log
   const options = { head, counts, covered, segment: snapshot.segment.number }
   return new SnapshotLoad(options, (number, ref) => {
-    setNumber(log.numbers, number, ref ?? NO_ROOM)
+    log.numbers.set(number, ref ?? NO_ROOM)
     if (ref !== undefined && log.isOwn) head.kernel.setLogRef(ref, number)
   })
 }
@@ -497,20 +493,11 @@ function replaySeries(
         : head.kernel.define(tenant, address + cursor.at, length, labelCount)
     cursor.at += length
     if (ref < 0 && ref !== DEFINE_FULL) return false
-    setNumber(log.numbers, number, ref < 0 ? NO_ROOM : ref)
+    log.numbers.set(number, ref < 0 ? NO_ROOM : ref)
     if (ref >= 0 && log.isOwn) head.kernel.setLogRef(ref, number)
     progress.series++
   }
   return true
-}
-
-function setNumber(map: NumberMap, number: number, ref: number): void {
-  if (number >= map.refs.length) {
-    const larger = new Uint32Array(Math.max(number + 1, map.refs.length * 2)).fill(UNKNOWN)
-    larger.set(map.refs)
-    map.refs = larger
-  }
-  map.refs[number] = ref
 }
 
 /** Columns of samples. */
@@ -531,12 +518,8 @@ function lateColumns(head: Head): Columns {
 }
 
 /** Replaces the log's numbers in a column by refs, or by UNKNOWN or NO_ROOM. */
-function mapNumbers(refs: Uint32Array, map: NumberMap, from: number, count: number): void {
-  const known = map.refs
-  for (let i = from; i < from + count; i++) {
-    const number = refs[i]!
-    refs[i] = number < known.length ? known[number]! : UNKNOWN
-  }
+function mapNumbers(refs: Uint32Array, map: SeriesNumbers, from: number, count: number): void {
+  for (let i = from; i < from + count; i++) refs[i] = map.get(refs[i]!)
 }
 
 /** Marks samples that are in blocks. */
