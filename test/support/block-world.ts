@@ -81,7 +81,7 @@ export function createBlockWorld(options: BlockWorldOptions): BlockWorld {
   }
   const querier = new Querier(env, boot, 0, {
     list: new BlockListReader(list.calls, list.cell),
-    gateways: new StoreGatewayClients(shardCount, open),
+    gateways: new StoreGatewayClients(shardCount, open, () => env.timers.yieldNow()),
   })
   for (const [index, shard] of shards.entries()) querier.link(index, shard)
   return {

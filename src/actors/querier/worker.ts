@@ -1,8 +1,13 @@
 /** A thread of the querier pool: builds the querier, gives it the shards as they come, runs tasks. */
 import { disconnect, type PoolHost, poolWorker } from '../../shared/actor/index.js'
+import type { Env } from '../../shared/env/index.js'
 import { HeadReader } from '../../shared/tsdb/index.js'
 import { connectIngester, type IngesterClient } from '../ingester/client.js'
-import { connectStoreGateway, StoreGatewayClients } from '../store-gateway/client.js'
+import {
+  connectStoreGateway,
+  SHARD_PAUSE_MS,
+  StoreGatewayClients,
+} from '../store-gateway/client.js'
 import { BlockListReader, connectMain } from '../supervisor/client.js'
 import type { QuerierAnswer, QuerierBoot, QuerierMessage, QuerierTask } from './contract.js'
 import { type BlockAccess, Querier } from './querier.js'
@@ -10,7 +15,7 @@ import { type BlockAccess, Querier } from './querier.js'
 /** The pool's task. */
 export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>(
   (env, boot, seat, host) => {
-    const blocks = boot.blocks === undefined ? undefined : blockAccess(boot.blocks, host)
+    const blocks = boot.blocks === undefined ? undefined : blockAccess(boot.blocks, env, host)
     const querier = new Querier(env, boot, seat, blocks)
     const clients = new Map<number, IngesterClient>()
     return {
@@ -34,10 +39,15 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
   },
 )
 
-function blockAccess(boot: NonNullable<QuerierBoot['blocks']>, host: PoolHost): BlockAccess {
+function blockAccess(
+  boot: NonNullable<QuerierBoot['blocks']>,
+  env: Env,
+  host: PoolHost,
+): BlockAccess {
   const open = (shard: number) => connectStoreGateway(host.open('store-gateway', shard), shard)
+  const pause = () => env.timers.sleep(SHARD_PAUSE_MS)
   return {
     list: new BlockListReader(connectMain(host.open('main', 0)), boot.list),
-    gateways: new StoreGatewayClients(boot.shardCount, open),
+    gateways: new StoreGatewayClients(boot.shardCount, open, pause),
   }
 }

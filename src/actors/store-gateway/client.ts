@@ -28,12 +28,21 @@ export function connectStoreGateway(port: Port, index: number): StoreGatewayClie
 export class StoreGatewayClients {
   private readonly ring: Hashring
   private readonly open: (index: number) => StoreGatewayClient
+  private readonly pause: () => Promise<void>
   private readonly clients = new Map<number, StoreGatewayClient>()
 
-  /** @param open connects anew */
-  constructor(shardCount: number, open: (index: number) => StoreGatewayClient) {
+  /**
+   * @param open connects anew
+   * @param pause resolves after a moment in which a shard may have come back
+   */
+  constructor(
+    shardCount: number,
+    open: (index: number) => StoreGatewayClient,
+    pause: () => Promise<void>,
+  ) {
     this.ring = createHashring(shardCount)
     this.open = open
+    this.pause = pause
   }
 
   /** The shard that owns a block. */
@@ -41,7 +50,7 @@ export class StoreGatewayClients {
     return memberOf(this.ring, fnv1(Buffer.from(ulid)))
   }
 
-  /** Asks a shard; once more when it died under the question or before it. */
+  /** Asks a shard; again when it died under the question or before it, for about a second. */
   async ask<T>(shard: number, question: (calls: StoreGatewayClient) => Promise<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       const client = this.clients.get(shard) ?? this.open(shard)
@@ -53,13 +62,16 @@ export class StoreGatewayClients {
         if (this.clients.get(shard) === client) this.clients.delete(shard)
         disconnect(client)
         if (tries >= TRIES) throw error
+        if (tries > 1) await this.pause()
       }
     }
   }
 }
 
 /** A shard that has just died takes a moment to come back: its port closes until then. */
-const TRIES = 3
+const TRIES = 12
+/** How long to wait between two tries, ms. */
+export const SHARD_PAUSE_MS = 100
 
 /** The part of the configuration of a shard. */
 export function storeGatewayConfigOf(config: Config): StoreGatewayConfig {
