@@ -47,6 +47,8 @@ const DISCARD_BYTES_MAX = 16 * 1024 * 1024
 const DISCARD_MS = 5_000
 /** A body that takes longer is cut off when there is no room for others. */
 const SLOW_BODY_MS = 2_000
+/** Memory is claimed in steps, so that not every piece of a body asks for it. */
+const CLAIM_BYTES = 4 * 1024 * 1024
 /** Below this an answer is not worth compressing. */
 const GZIP_BYTES_MIN = 1024
 
@@ -147,6 +149,8 @@ export interface AdmissionBounds {
   /** Show what is in flight. */
   readonly requestsCell: Cell
   readonly bytesCell: Cell
+  /** Claims so many bytes of the process' memory for bodies; false when there is no room for more. */
+  claimMemory(bytes: number): boolean
   /** Hears of the bytes of each request that is over. */
   letGo(bytes: number): void
 }
@@ -160,6 +164,7 @@ export class Admission {
   private readonly bounds: AdmissionBounds
   private requests = 0
   private bytes = 0
+  private claimed = 0
   /** Bodies that have not come whole, the oldest first. */
   private readonly coming = new Set<Admitted>()
 
@@ -207,6 +212,21 @@ export class Admission {
       if (this.cutSlowest(asker)) continue
       throw fail('err-mimir-distributor-max-inflight-push-requests-bytes', { max: bytesMax })
     }
+    while (!this.claimFor(this.bytes + bytes)) {
+      if (this.cutSlowest(asker)) continue
+      throw fail('overloaded', {
+        text: 'the memory limit of this server is reached (memory_limit)',
+      })
+    }
+  }
+
+  private claimFor(bytes: number): boolean {
+    const wanted = Math.ceil(bytes / CLAIM_BYTES) * CLAIM_BYTES
+    // Down by more than a step only: what comes and goes would ask all the time.
+    if (wanted <= this.claimed && wanted + CLAIM_BYTES >= this.claimed) return true
+    if (!this.bounds.claimMemory(wanted)) return false
+    this.claimed = wanted
+    return true
   }
 
   /** Cuts off the body that has been coming for the longest time; false when none is slow. */
@@ -230,6 +250,7 @@ export class Admission {
     this.requests--
     this.bytes -= admitted.bytes
     this.show()
+    this.claimFor(this.bytes)
     this.bounds.letGo(admitted.bytes)
   }
 

@@ -137,6 +137,8 @@ export interface HttpBackend {
   status(): Promise<SystemView>
   /** Cuts blocks of the heads of some tenants, of all without any; failures are in the log. */
   flushHeads(tenants: readonly string[], isAwaited: boolean): Promise<void>
+  /** Claims bytes for the bodies of requests in flight; false when the memory limit forbids it. */
+  claimBodies?(bytes: number): boolean
   /** The text of `/metrics`. */
   metricsText(): string
   /** The effective configuration, secrets masked: all of it, what differs from the defaults, or those. */

@@ -78,6 +78,7 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
       requestsCell: env.metrics.cell('cortex_distributor_inflight_push_requests'),
       bytesCell: env.metrics.cell('cortex_distributor_inflight_push_requests_bytes'),
       letGo: (bytes) => garbage.letGo(bytes),
+      claimMemory: (bytes) => backend.claimBodies?.(bytes) ?? true,
     }),
     endpoints: mountEndpoints(config),
   }

@@ -14,6 +14,8 @@ const DEFAULT_SHARE = 0.75
 export interface MemoryWatch {
   /** For the boot data of all threads. */
   readonly cells: SharedArrayBuffer
+  /** Claims bytes for the bodies of requests; false when the limit forbids more than there were. */
+  claimBodies(bytes: number): boolean
   /** Brings the gauges up to date. */
   show(): void
   stop(): void
@@ -44,6 +46,7 @@ export function startMemoryWatch(config: Config, env: Env, distributors: number)
   }
   return {
     cells,
+    claimBodies: (bytes) => budget.tryRaise('bodies', 0, bytes),
     show() {
       env.metrics.cell('nilo_memory_limit_bytes').set(limit)
       for (const purpose of PURPOSES) {

@@ -56,6 +56,8 @@ export interface System {
   discarded(tenant: string): Readonly<Record<string, number>>
   /** Cuts blocks of the heads of some tenants, of all without any; failures are in the log. */
   flushHeads(tenants: readonly string[], isAwaited: boolean): Promise<void>
+  /** Claims bytes for the bodies of requests in flight; false when the memory limit forbids it. */
+  claimBodies(bytes: number): boolean
   /** The text of `/metrics`. */
   metricsText(): string
   /** Asks every actor; takes a second at most. */
@@ -202,6 +204,7 @@ function systemOf(
       const port = supervisor.openPort('compactor', 0)
       return port === undefined ? undefined : openCompactorDesk(port)
     },
+    claimBodies: (bytes) => options.memory.claimBodies(bytes),
     metricsText: () => {
       options.memory.show()
       return supervisor.metrics()

@@ -8,7 +8,7 @@
  */
 
 /** What memory is claimed for. */
-export const PURPOSES = ['head', 'caches', 'queries'] as const
+export const PURPOSES = ['head', 'caches', 'queries', 'bodies'] as const
 /** One of PURPOSES. */
 export type MemoryPurpose = (typeof PURPOSES)[number]
 
