@@ -32,6 +32,9 @@ export interface IngesterConfig {
   readonly metadataRetainMs: number
   /** `ingester.instance_limits.max_series` of the process and `max_tenants`; 0 = no limit. */
   readonly seriesMax: number
+  /** `ingester.active_series_metrics_update_period` (0: not counted) and `_idle_timeout`, ms. */
+  readonly activeSeriesUpdateMs: number
+  readonly activeSeriesIdleMs: number
   readonly tenantsMax: number
   /** `ingester.ignore_series_limit_for_metric_names`. */
   readonly ignoreSeriesLimitFor: readonly string[]
@@ -49,6 +52,8 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   snapshotLogBytes: 256 << 20,
   metadataRetainMs: 600_000,
   seriesMax: 0,
+  activeSeriesUpdateMs: 60_000,
+  activeSeriesIdleMs: 1_200_000,
   tenantsMax: 0,
   ignoreSeriesLimitFor: [],
   headCompactionIntervalMs: 60_000,

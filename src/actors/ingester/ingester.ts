@@ -4,8 +4,8 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
-import type { Cell } from '../../shared/telemetry/index.js'
 import { Head, WalWriter } from '../../shared/tsdb/index.js'
+import { ActiveSeries } from './active-series.js'
 import { BlockReport } from './block-report.js'
 import { CommitLoop } from './commit-loop.js'
 import type { IngesterBoot, IngesterCalls, LinkEnds } from './contract.js'
@@ -47,8 +47,9 @@ export class Ingester {
   private readonly snapshots: Snapshotter
   private readonly loop: CommitLoop
   private readonly links = new Map<number, DistributorLink>()
-  private readonly gauges: { series: Cell; users: Cell; memory: Cell; replayed: Cell }
+  private readonly gauges: ReturnType<typeof createGauges>
   private readonly pressure: MemoryPressure
+  private readonly active: ActiveSeries
   private readonly cutter: Cutter | undefined
   private readonly report: BlockReport | undefined
   private isServing = false
@@ -67,6 +68,7 @@ export class Ingester {
       tenantsMax: boot.config.tenantsMax,
       onSeries: (tenant, count) => series.note(tenant, count),
     })
+    this.active = createActiveSeries(env, boot, this.head)
     this.recovery = new Recovery(env, boot, this.head)
     const shard = boot.index
     const { head, tenants, recovery } = this
@@ -118,13 +120,7 @@ export class Ingester {
         for (const link of this.links.values()) link.forgetFull()
       },
     })
-    const { metrics } = env
-    this.gauges = {
-      series: metrics.cell('cortex_ingester_memory_series'),
-      users: metrics.cell('cortex_ingester_memory_users'),
-      memory: metrics.cell('nilo_ingester_memory_bytes', String(shard)),
-      replayed: metrics.cell('nilo_ingester_replay_ratio', String(shard)),
-    }
+    this.gauges = createGauges(env, shard)
   }
 
   private createCutter(peers: CutPeers, rotateLog: () => number): Cutter {
@@ -207,6 +203,7 @@ export class Ingester {
     if (this.recovery.isDone()) isBusy = this.tickSnapshots() || isBusy
     if (this.isServing && !this.snapshots.isActive()) isBusy = this.cutter?.tick() || isBusy
     this.showGauges()
+    if (this.recovery.isDone()) this.active.tick(() => this.tenants.all())
     this.sweepMetadata()
     return isBusy
   }
@@ -281,4 +278,18 @@ function createSeriesLimits(boot: IngesterBoot, head: Head, limits: Limits): Ser
     instanceSeriesMax: boot.config.seriesMax,
     freeMetrics: new Set(boot.config.ignoreSeriesLimitFor),
   })
+}
+
+function createActiveSeries(env: Env, boot: IngesterBoot, head: Head): ActiveSeries {
+  const { activeSeriesUpdateMs: updateMs, activeSeriesIdleMs: idleMs } = boot.config
+  return new ActiveSeries(env, head, { updateMs, idleMs })
+}
+
+function createGauges({ metrics }: Env, shard: number) {
+  return {
+    series: metrics.cell('cortex_ingester_memory_series'),
+    users: metrics.cell('cortex_ingester_memory_users'),
+    memory: metrics.cell('nilo_ingester_memory_bytes', String(shard)),
+    replayed: metrics.cell('nilo_ingester_replay_ratio', String(shard)),
+  }
 }

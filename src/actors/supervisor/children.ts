@@ -235,6 +235,10 @@ function ingesterConfigOf(config: Config, { zone }: Place): IngesterConfig {
     walFsyncIntervalMs: config['wal.fsync_interval'],
     snapshotLogBytes: config['wal.snapshot_bytes'],
     metadataRetainMs: config['ingester.metadata_retain_period'],
+    activeSeriesUpdateMs: config['ingester.active_series_metrics_enabled']
+      ? config['ingester.active_series_metrics_update_period']
+      : 0,
+    activeSeriesIdleMs: config['ingester.active_series_metrics_idle_timeout'],
     seriesMax: config['ingester.instance_limits.max_series'],
     tenantsMax: config['ingester.instance_limits.max_tenants'],
     ignoreSeriesLimitFor: config['ingester.ignore_series_limit_for_metric_names'],

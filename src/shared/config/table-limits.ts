@@ -277,9 +277,9 @@ const INGEST = {
   ),
   active_series_custom_trackers: open(
     'Name → matchers of series to count.',
-    named('ingester.active-series-custom-trackers'),
+    used('ingester.active-series-custom-trackers'),
   ),
-  active_series_additional_custom_trackers: open('More of them.', named('')),
+  active_series_additional_custom_trackers: open('More of them.', used('')),
   early_head_compaction_owned_series_threshold: int(
     0,
     'Series that start an early compaction; 0 = none.',

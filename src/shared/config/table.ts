@@ -293,9 +293,16 @@ const INGESTER = {
     ...USED,
     least: 1,
   }),
-  active_series_metrics_enabled: bool(true, 'Count active series.'),
-  active_series_metrics_update_period: duration(MINUTE, 'How often active series are counted.'),
-  active_series_metrics_idle_timeout: duration(20 * MINUTE, 'When a series stops being active.'),
+  active_series_metrics_enabled: bool(true, 'Count active series.', USED),
+  active_series_metrics_update_period: duration(MINUTE, 'How often active series are counted.', {
+    ...USED,
+    least: 10,
+  }),
+  active_series_metrics_idle_timeout: duration(
+    20 * MINUTE,
+    'When a series stops being active.',
+    USED,
+  ),
   tsdb_config_update_period: duration(15 * SECOND, 'How often limits reach the heads.'),
   'instance_limits.max_ingestion_rate': float(0, 'Most samples a second; 0 = any.', {
     flag: 'ingester.instance-limits.max-ingestion-rate',

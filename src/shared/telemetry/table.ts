@@ -113,6 +113,16 @@ export const METRICS = {
     help: 'Series in memory.',
     labels: [],
   },
+  cortex_ingester_active_series: {
+    type: 'gauge',
+    help: 'Series that had a sample within the idle timeout, per tenant.',
+    labels: ['user'],
+  },
+  cortex_ingester_active_series_custom_tracker: {
+    type: 'gauge',
+    help: 'Those of them that match a custom tracker of the tenant.',
+    labels: ['user', 'name'],
+  },
   cortex_ingester_memory_series_created_total: {
     type: 'counter',
     help: 'Series created, per tenant.',

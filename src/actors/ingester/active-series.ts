@@ -1,0 +1,190 @@
+/**
+ * Active series: those that had a sample appended within the idle timeout, in all and by the tenant's
+ * custom trackers. Appends note nothing: every update period a sweep goes over the series in slices,
+ * and what has another newest sample than at the sweep before was active since. A series' trackers
+ * are matched when it is met first, and again when the tenant's trackers have changed.
+ */
+import type { Env } from '../../shared/env/index.js'
+import type { Matcher } from '../../shared/model/matcher.js'
+import { compileRegex } from '../../shared/model/regex.js'
+import { type ParseOptions, parseMetricSelector } from '../../shared/promql/index.js'
+import type { Head } from '../../shared/tsdb/index.js'
+import type { TenantState } from './tenants.js'
+
+/** Series looked at in a turn. */
+const SLICE = 4_000
+/** Trackers of a tenant; further ones are left out, and said so. */
+const TRACKERS_MAX = 32
+
+/** Nothing experimental can stand in a selector of series. */
+const SELECTOR_OPTIONS: ParseOptions = {
+  enableExperimentalFunctions: false,
+  experimentalDurationExpr: false,
+  enableExtendedRangeSelectors: false,
+  enableBinopFillModifiers: false,
+}
+
+/** How active series are counted, ms. */
+export interface ActiveSeriesOptions {
+  /** 0: not at all. */
+  readonly updateMs: number
+  readonly idleMs: number
+}
+
+interface Tracker {
+  readonly name: string
+  matches(labelOf: (name: string) => string): boolean
+}
+
+interface TenantTrackers {
+  /** The texts that the trackers were made from. */
+  readonly source: string
+  /** Counts changes; a series' mask is of one of them. */
+  readonly version: number
+  readonly trackers: readonly Tracker[]
+}
+
+/** Counts the active series of a shard. */
+export class ActiveSeries {
+  private readonly env: Env
+  private readonly head: Head
+  private readonly options: ActiveSeriesOptions
+  /** [ref] time of the newest sample at the last sweep; when that had changed last, monotonic ms. */
+  private newest = new Float64Array(0)
+  private changedAt = new Float64Array(0)
+  /** [ref] bits of trackers, and the version that they are of. */
+  private masks = new Uint32Array(0)
+  private maskVersions = new Uint32Array(0)
+  private readonly trackers = new Map<string, TenantTrackers>()
+  private versions = 0
+  private sweep: Generator<void> | undefined
+  private nextAt = 0
+
+  constructor(env: Env, head: Head, options: ActiveSeriesOptions) {
+    this.env = env
+    this.head = head
+    this.options = options
+  }
+
+  /** One slice of a sweep, when one is due. */
+  tick(tenants: () => readonly TenantState[]): void {
+    const { updateMs } = this.options
+    if (updateMs === 0) return
+    const now = this.env.clock.monotonic()
+    if (this.sweep === undefined && now < this.nextAt) return
+    this.sweep ??= this.steps(tenants(), now)
+    if (this.sweep.next().done !== true) return
+    this.sweep = undefined
+    this.nextAt = now + updateMs
+  }
+
+  private *steps(tenants: readonly TenantState[], now: number): Generator<void> {
+    for (const tenant of tenants) {
+      const { trackers, version } = this.trackersOf(tenant)
+      const counts = new Float64Array(trackers.length)
+      let active = 0
+      const refs = this.head.view.postings(this.head.view.allPair(tenant.index)).slice()
+      for (const [at, ref] of refs.entries()) {
+        if (at % SLICE === SLICE - 1) yield
+        if (!this.isActive(ref, now)) continue
+        active++
+        if (trackers.length === 0) continue
+        const mask = this.maskOf(ref, trackers, version)
+        for (let i = 0; i < trackers.length; i++) if ((mask & (1 << i)) !== 0) counts[i]!++
+      }
+      this.show(tenant.name, active, trackers, counts)
+      yield
+    }
+  }
+
+  private isActive(ref: number, now: number): boolean {
+    if (ref >= this.newest.length) this.grow(ref)
+    const time = this.head.lastTime(ref)
+    if (time !== this.newest[ref]) {
+      this.newest[ref] = time
+      this.changedAt[ref] = now
+      return true
+    }
+    return now - this.changedAt[ref]! <= this.options.idleMs
+  }
+
+  private maskOf(ref: number, trackers: readonly Tracker[], version: number): number {
+    if (this.maskVersions[ref] === version) return this.masks[ref]!
+    const labels = this.head.view.labels(ref)
+    const labelOf = (name: string): string =>
+      labels.find((label) => label.name === name)?.value ?? ''
+    let mask = 0
+    for (const [i, tracker] of trackers.entries()) if (tracker.matches(labelOf)) mask |= 1 << i
+    this.masks[ref] = mask
+    this.maskVersions[ref] = version
+    return mask
+  }
+
+  private trackersOf({ name, limits }: TenantState): TenantTrackers {
+    const all = {
+      ...(limits.active_series_custom_trackers as object | undefined),
+      ...(limits.active_series_additional_custom_trackers as object | undefined),
+    }
+    const source = JSON.stringify(all)
+    const known = this.trackers.get(name)
+    if (known?.source === source) return known
+    for (const { name: tracker } of known?.trackers ?? []) this.cellOf(name, tracker).set(0)
+    const entries = Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1))
+    if (entries.length > TRACKERS_MAX) {
+      this.env.log.warn('tenant has too many active series trackers', { tenant: name })
+    }
+    const trackers = entries
+      .slice(0, TRACKERS_MAX)
+      .flatMap(([tracker, selector]) => this.trackerOf(tracker, selector) ?? [])
+    const made = { source, version: ++this.versions, trackers }
+    this.trackers.set(name, made)
+    return made
+  }
+
+  private trackerOf(name: string, selector: unknown): Tracker | undefined {
+    try {
+      const tests = parseMetricSelector(String(selector), SELECTOR_OPTIONS).map(testOf)
+      return { name, matches: (labelOf) => tests.every((test) => test(labelOf)) }
+    } catch (error) {
+      this.env.log.warn('active series tracker is no selector', { name, err: String(error) })
+      return undefined
+    }
+  }
+
+  private show(
+    tenant: string,
+    active: number,
+    trackers: readonly Tracker[],
+    counts: Float64Array,
+  ): void {
+    this.env.metrics.cell('cortex_ingester_active_series', tenant).set(active)
+    for (const [i, { name }] of trackers.entries()) this.cellOf(tenant, name).set(counts[i]!)
+  }
+
+  private cellOf(tenant: string, tracker: string) {
+    return this.env.metrics.cell('cortex_ingester_active_series_custom_tracker', tenant, tracker)
+  }
+
+  private grow(ref: number): void {
+    const length = Math.max(1_024, this.newest.length * 2, ref + 1)
+    const [newest, changedAt] = [new Float64Array(length), new Float64Array(length)]
+    newest.fill(Number.NaN)
+    newest.set(this.newest)
+    changedAt.set(this.changedAt)
+    this.newest = newest
+    this.changedAt = changedAt
+    const [masks, versions] = [new Uint32Array(length), new Uint32Array(length)]
+    masks.set(this.masks)
+    versions.set(this.maskVersions)
+    this.masks = masks
+    this.maskVersions = versions
+  }
+}
+
+function testOf({ name, op, value }: Matcher): (labelOf: (name: string) => string) => boolean {
+  if (op === '=') return (labelOf) => labelOf(name) === value
+  if (op === '!=') return (labelOf) => labelOf(name) !== value
+  const regex = compileRegex(value)
+  const wanted = op === '=~'
+  return (labelOf) => regex.test(labelOf(name)) === wanted
+}
