@@ -6,17 +6,20 @@
  * - `data-dir`: damages data directories and starts on them, in process and, `--server N` of the cases,
  *   with the built server. The seed of a case runs it again with `--count 1`.
  * - `parser`: mutated PromQL expressions, compared with a real Prometheus where one is found.
+ * - `pushes`: damaged OTLP, Influx and text bodies through a distributor.
  */
 import { parseArgs } from 'node:util'
 import { fuzzBlock } from './block.js'
 import { fuzzDataDir } from './data-dir.js'
 import { fuzzParser } from './parser.js'
+import { fuzzPushes } from './pushes.js'
 import { fuzzServer } from './server.js'
 
 const TARGETS: Readonly<Record<string, { readonly count: string; run(): Promise<number> }>> = {
   block: { count: '3000', run: runBlock },
   'data-dir': { count: '300', run: runDataDir },
   parser: { count: '20000', run: runParser },
+  pushes: { count: '20000', run: runPushes },
 }
 /** Failures that are printed. */
 const PRINTED_MAX = 40
@@ -59,6 +62,12 @@ async function runDataDir(): Promise<number> {
   const whole = await fuzzServer(seed, server, say)
   say(`fuzz data-dir, server: cases=${server} lossy=${whole.lossy} wrong=${whole.wrong.length}`)
   return inProcess.wrong.length + whole.wrong.length
+}
+
+async function runPushes(): Promise<number> {
+  const { wrong, taken } = fuzzPushes(seed, count, say)
+  say(`fuzz pushes: seed=${seed} cases=${count} taken=${taken} wrong=${wrong.length}`)
+  return wrong.length
 }
 
 async function runParser(): Promise<number> {
