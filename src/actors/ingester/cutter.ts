@@ -212,7 +212,10 @@ export class Cutter {
   /** One cut, if one is due; whether another one may be. */
   private *cutOnce(tenant: TenantState, kind: CutKind): Steps<boolean> {
     const plan = planCut(tenant, kind, this.parts.env.clock.now())
-    if (plan === undefined) return false
+    if (plan === undefined) {
+      if (kind === 'whole') yield* this.collectEmpty(tenant)
+      return false
+    }
     const { env } = this.parts
     const startedAt = env.clock.monotonic()
     const built = yield* this.cut(tenant, plan)
@@ -349,6 +352,21 @@ export class Cutter {
     kernel.reclaimExtents()
     tenant.mint = Math.max(before, Math.min(mint, tenant.mint))
     return empty
+  }
+
+  /** Collects series that have come without samples: those that a replayed log names, say. */
+  private *collectEmpty(tenant: TenantState): Steps<void> {
+    const { kernel, view } = this.parts.head
+    if (view.seriesCount(tenant.index) === 0) return
+    const empty: number[] = []
+    const refs = view.postings(view.allPair(tenant.index))
+    for (let from = 0; from < refs.length; from += STEP_SERIES) {
+      for (const ref of refs.subarray(from, from + STEP_SERIES)) {
+        if (kernel.truncateSeries(ref, Number.NEGATIVE_INFINITY) === 1) empty.push(ref)
+      }
+      yield 'busy'
+    }
+    yield* this.collect(tenant, empty)
   }
 
   /** Collects series, once no link has an id for them any more. */

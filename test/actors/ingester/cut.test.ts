@@ -154,6 +154,21 @@ test('a tenant that has gone quiet is cut whole, and its series leave memory', a
   assert.deepEqual(inBlocks.get('x'), points(steady('x', START, START + 10 * MINUTE)))
 })
 
+test('series that only a replayed log still names leave memory too', async () => {
+  const disk = new FakeDisk()
+  const first = await createShard(disk)
+  pushAll(first.shard, 't', steady('x', START, START + 10 * MINUTE))
+  await first.shard.flush('t')
+  const { env, shard } = await createShard(disk, { now: START + HOUR })
+  assert.equal(shard.ingester.head.seriesCount(), 1)
+  assert.deepEqual(await shard.read('t', 'x'), [])
+  await env.timers.advance(90 * MINUTE)
+  await shard.rest()
+  assert.equal(shard.ingester.head.seriesCount(), 0)
+  pushAll(shard, 't', [['x', START + 2 * HOUR, 1]])
+  assert.deepEqual(await shard.read('t', 'x'), [[START + 2 * HOUR, 1]])
+})
+
 test('nothing is dropped while a reader may not know of the block', async () => {
   const disk = new FakeDisk()
   const { env, shard } = await createShard(disk)
