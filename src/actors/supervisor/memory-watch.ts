@@ -10,11 +10,17 @@ const WATCH_MS = 1_000
 /** Of what the machine has, when `memory_limit` says nothing. */
 const DEFAULT_SHARE = 0.75
 
+/** Bodies in flight that are taken even when the limit is reached. */
+const BODIES_BYTES_MIN = 16 << 20
+
 /** The limit at work. */
 export interface MemoryWatch {
   /** For the boot data of all threads. */
   readonly cells: SharedArrayBuffer
-  /** Claims bytes for the bodies of requests; false when the limit forbids more than there were. */
+  /**
+   * Claims bytes for the bodies of requests; false when the limit forbids more than there were. Some
+   * have room in any case, so that samples of known series are taken when all else has been refused.
+   */
   claimBodies(bytes: number): boolean
   /** Brings the gauges up to date. */
   show(): void
@@ -46,7 +52,11 @@ export function startMemoryWatch(config: Config, env: Env, distributors: number)
   }
   return {
     cells,
-    claimBodies: (bytes) => budget.tryRaise('bodies', 0, bytes),
+    claimBodies: (bytes) => {
+      if (bytes > BODIES_BYTES_MIN) return budget.tryRaise('bodies', 0, bytes)
+      budget.set('bodies', 0, bytes)
+      return true
+    },
     show() {
       env.metrics.cell('nilo_memory_limit_bytes').set(limit)
       for (const purpose of PURPOSES) {
