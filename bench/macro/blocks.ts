@@ -43,7 +43,7 @@ const isGood = await run().finally(() => rmSync(folder, { recursive: true, force
 process.exit(isGood ? 0 : 1)
 
 async function run(): Promise<boolean> {
-  runTool(tool, ['gen', ...workload])
+  await runTool(tool, ['gen', ...workload])
   const blocks = await blocksOf()
   report(blocks)
   const data = join(folder, 'prometheus/data')
@@ -62,7 +62,7 @@ async function run(): Promise<boolean> {
     if (values.only !== undefined) args.push('--only', values.only)
     args.push('--server', `prometheus=${prometheus.url},pid=${prometheus.pid}`)
     args.push('--server', `nilometer=${nilo.queryUrl},pid=${nilo.pid},tenant=${TENANT}`)
-    isSame = runTool(tool, args) && isSame
+    isSame = (await runTool(tool, args)) && isSame
     perRound.push((JSON.parse(readFileSync(json, 'utf8')) as { rows: QueryRow[] }).rows)
   }
   await nilo.stop()
@@ -76,7 +76,7 @@ async function blocksOf(): Promise<string> {
   if (existsSync(kept)) return kept
   const own = join(folder, 'made')
   const server = await startPrometheus(own)
-  runTool(tool, [
+  await runTool(tool, [
     ...['ingest', '--name', 'prometheus', ...workload, '--url', server.url],
     ...['--path', '/api/v1/write', '--settle', '5', '--concurrency', '2', '--no-verify'],
   ])

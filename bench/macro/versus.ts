@@ -58,7 +58,8 @@ const tool = prepareTool()
 const results = resolve('.cache/versus')
 mkdirSync(results, { recursive: true })
 const servers = ['nilometer', ...values.peers.split(',')]
-if (what !== 'otlp') runTool(tool, ['gen', '--series', values.series, '--scrapes', values.scrapes])
+if (what !== 'otlp')
+  await runTool(tool, ['gen', '--series', values.series, '--scrapes', values.scrapes])
 const ok = await run()
 process.exit(ok ? 0 : 1)
 
@@ -96,7 +97,8 @@ async function ingestRounds(): Promise<boolean> {
       const server = await start(name)
       const json = join(results, `${what}-${name}-${round}.json`)
       good =
-        runTool(tool, [...ingestArgs(server), '--json', json, '--settle', values.settle]) && good
+        (await runTool(tool, [...ingestArgs(server), '--json', json, '--settle', values.settle])) &&
+        good
       await server.stop()
       figures.get(name)!.push(JSON.parse(readFileSync(json, 'utf8')) as IngestFigures)
     }
@@ -126,7 +128,7 @@ async function queryRounds(): Promise<boolean> {
     const args = ['query', '--series', values.series, '--scrapes', values.scrapes, '--json', json]
     if (values.only !== undefined) args.push('--only', values.only)
     args.push(...running.flatMap(serverArgs))
-    good = runTool(tool, args) && good
+    good = (await runTool(tool, args)) && good
     perRound.push((JSON.parse(readFileSync(json, 'utf8')) as { rows: QueryRow[] }).rows)
   }
   for (const server of running) await server.stop()
@@ -140,7 +142,14 @@ async function startFilled(names: readonly string[]): Promise<Server[]> {
   for (const name of names) {
     const server = await start(name)
     running.push(server)
-    runTool(tool, [...ingestArgs(server), '--settle', '5', '--no-verify', '--concurrency', '2'])
+    await runTool(tool, [
+      ...ingestArgs(server),
+      '--settle',
+      '5',
+      '--no-verify',
+      '--concurrency',
+      '2',
+    ])
   }
   return running
 }
@@ -158,7 +167,8 @@ async function clientRounds(clients: string): Promise<boolean> {
     const json = join(results, `clients-${round}.json`)
     const size = ['--series', values.series, '--scrapes', values.scrapes, '--json', json]
     const load = ['--clients', clients, '--seconds', values.seconds, '--dashboard', '--cache']
-    good = runTool(tool, ['query', ...size, ...load, ...running.flatMap(serverArgs)]) && good
+    good =
+      (await runTool(tool, ['query', ...size, ...load, ...running.flatMap(serverArgs)])) && good
   }
   for (const server of running) await server.stop()
   return good
@@ -173,18 +183,18 @@ async function mixedRounds(): Promise<boolean> {
   const only = ['--only', values.only ?? 'r13']
   const ratios: number[] = []
   let good = true
-  const timed = (json: string): number => {
+  const timed = async (json: string): Promise<number> => {
     const size = ['--series', values.series, '--scrapes', values.scrapes, '--json', json]
-    good = runTool(tool, ['query', ...size, ...only, ...serverArgs(server!)]) && good
+    good = (await runTool(tool, ['query', ...size, ...only, ...serverArgs(server!)])) && good
     const { rows } = JSON.parse(readFileSync(json, 'utf8')) as { rows: QueryRow[] }
     return median(rows.map((row) => row.servers['nilometer']?.medianMs ?? Number.NaN))
   }
   for (let round = 0; round < rounds; round++) {
-    const idleMs = timed(join(results, `mixed-idle-${round}.json`))
+    const idleMs = await timed(join(results, `mixed-idle-${round}.json`))
     const push = ['--loop', `${values.seconds}s`, '--rate', values.rate]
     const args = [...ingestArgs({ ...server!, name: 'stream' }), '--tenant', 'stream']
     const stream = startTool(tool, [...args, ...push, '--settle', '0', '--no-verify'])
-    const busyMs = timed(join(results, `mixed-busy-${round}.json`))
+    const busyMs = await timed(join(results, `mixed-busy-${round}.json`))
     const exit = await stream.exited
     print(stream.output().trimEnd())
     good = exit.code === 0 && good

@@ -68,6 +68,9 @@ function nodePrng(): Prng {
 
 /** How often a full pipe is tried again before a line is lost. */
 const WRITE_TRIES_MAX = 50
+/** Once a line was lost, further ones are tried once each for so long: fifty tries take 2 ms. */
+const STUCK_MS = 1_000
+let stuckUntil = 0
 
 /**
  * Writes to fd 1 at once: `process.stdout` of a worker goes through the main thread and loses lines
@@ -75,7 +78,8 @@ const WRITE_TRIES_MAX = 50
  */
 function writeOut(text: string): void {
   let bytes = Buffer.from(text)
-  for (let tries = 0; tries < WRITE_TRIES_MAX && bytes.length > 0; tries++) {
+  const triesMax = performance.now() < stuckUntil ? 1 : WRITE_TRIES_MAX
+  for (let tries = 0; tries < triesMax && bytes.length > 0; tries++) {
     try {
       bytes = bytes.subarray(writeSync(1, bytes))
     } catch (error) {
@@ -83,4 +87,5 @@ function writeOut(text: string): void {
       if (code !== 'EAGAIN' && code !== 'EINTR') return // nobody reads: a closed pipe
     }
   }
+  if (bytes.length > 0) stuckUntil = performance.now() + STUCK_MS
 }
