@@ -26,7 +26,7 @@ import {
   unavailable,
 } from './backend.js'
 import type { BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
-import { partsOf } from './filesystem.js'
+import { partsOf, sizeOf } from './filesystem.js'
 
 /** Mimir's keys of the block `azure`. */
 export interface AzureConfig {
@@ -105,8 +105,7 @@ class AzureBackend implements BucketBackend {
     abortSignal: AbortSignal,
   ): Promise<void> {
     const tried = this.tried('put', key)
-    const size = 'path' in body ? this.disk.findFacts(body.path)?.size : body.length
-    if (size === undefined) throw fail('disk-failed', { text: `read ${key}: ENOENT` })
+    const size = sizeOf(this.disk, body)
     if (size > PUT_SIZE_MAX) throw refused(tried, `${size} bytes are over ${PUT_SIZE_MAX}`)
     const conditions = ifAbsent ? { conditions: { ifNoneMatch: '*' } } : {}
     const content = 'path' in body ? () => Readable.from(partsOf(this.disk, body)) : body

@@ -203,6 +203,14 @@ function writeAll(out: { path: string; write(bytes: Uint8Array): number }, part:
   }
 }
 
+/** Bytes of a body. @throws AppError `disk-failed` when its file is not there */
+export function sizeOf(disk: Disk, body: BucketBody): number {
+  if (!('path' in body)) return body.length
+  const facts = disk.findFacts(body.path)
+  if (facts === undefined) throw fail('disk-failed', { text: `read ${body.path}: ENOENT` })
+  return facts.size
+}
+
 /** A body in pieces; those of a file are valid until the next one. */
 export function* partsOf(disk: Disk, body: BucketBody): Generator<Uint8Array> {
   if (!('path' in body)) {

@@ -20,7 +20,7 @@ import {
   unavailable,
 } from './backend.js'
 import type { BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
-import { partsOf } from './filesystem.js'
+import { partsOf, sizeOf } from './filesystem.js'
 import {
   announcedSize,
   closeHttp,
@@ -103,8 +103,7 @@ class GcsBackend implements BucketBackend {
 
   async put(key: string, body: BucketBody, ifAbsent: boolean, signal: AbortSignal): Promise<void> {
     const tried = this.tried('put', key)
-    const size = 'path' in body ? this.disk.findFacts(body.path)?.size : body.length
-    if (size === undefined) throw fail('disk-failed', { text: `read ${key}: ENOENT` })
+    const size = sizeOf(this.disk, body)
     const name = encodeURIComponent(key)
     const condition = ifAbsent ? '&ifGenerationMatch=0' : ''
     const url = `${this.base}/upload${this.path}?uploadType=media&name=${name}${condition}`

@@ -33,7 +33,7 @@ import {
   unavailable,
 } from './backend.js'
 import type { BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
-import { partsOf } from './filesystem.js'
+import { partsOf, sizeOf } from './filesystem.js'
 import { readHttpBlock } from './http-options.js'
 import { encryptionOf, placeOf, type S3Config, staticKeysOf } from './s3-config.js'
 
@@ -109,8 +109,7 @@ class S3Backend implements BucketBackend {
     abortSignal: AbortSignal,
   ): Promise<void> {
     const tried = this.tried('put', key)
-    const size = 'path' in body ? this.disk.findFacts(body.path)?.size : body.length
-    if (size === undefined) throw fail('disk-failed', { text: `read ${key}: ENOENT` })
+    const size = sizeOf(this.disk, body)
     if (size > PUT_SIZE_MAX) throw refused(tried, `${size} bytes are over ${PUT_SIZE_MAX}`)
     const command = new PutObjectCommand({
       ...this.at(key),

@@ -17,7 +17,7 @@ import {
   unavailable,
 } from './backend.js'
 import type { BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
-import { partsOf } from './filesystem.js'
+import { partsOf, sizeOf } from './filesystem.js'
 import {
   announcedSize,
   closeHttp,
@@ -91,8 +91,7 @@ class SwiftBackend implements BucketBackend {
 
   async put(key: string, body: BucketBody, ifAbsent: boolean, signal: AbortSignal): Promise<void> {
     const tried = this.tried('put', key)
-    const size = 'path' in body ? this.disk.findFacts(body.path)?.size : body.length
-    if (size === undefined) throw fail('disk-failed', { text: `read ${key}: ENOENT` })
+    const size = sizeOf(this.disk, body)
     if (size > PUT_SIZE_MAX) throw refused(tried, `${size} bytes are over ${PUT_SIZE_MAX}`)
     const answer = await this.send(tried, {
       method: 'PUT',
