@@ -59,7 +59,7 @@ const PAUSE_MS = 50
 /** How long a query waits for the first reading of the bucket, ms. */
 const UNREAD_WAIT_MS = 5_000
 const UNREAD_CHECK_MS = 20
-/** What is younger is still in the heads, whatever the bucket has, ms. */
+/** What is younger is still in the heads, if they were there before the start, ms. */
 const HEADS_HAVE_MS = 3_600_000
 
 /** The blocks of all tenants, as one querier thread reads them. */
@@ -161,7 +161,8 @@ export class BlockReads {
     const deadline = env.clock.monotonic() + UNREAD_WAIT_MS
     for (;;) {
       const answer = await list.blocks(tenant)
-      if (answer.isComplete || mint > env.clock.now() - HEADS_HAVE_MS) return answer
+      const isInHeads = !answer.areHeadsNew && mint > env.clock.now() - HEADS_HAVE_MS
+      if (answer.isComplete || isInHeads) return answer
       if (env.clock.monotonic() >= deadline) {
         throw fail('bucket-unread', { text: 'it has not answered since the start' })
       }

@@ -23,11 +23,16 @@ export class BlockList {
   /** Named parts of the bucket that have not been read since the start. */
   private readonly unread = new Set<string>()
   private readonly onFirst: () => void
+  private readonly areHeadsNew: boolean
   private hasBlocks = false
 
-  /** @param onFirst called once, with the first block */
-  constructor(onFirst: () => void = () => {}) {
+  /**
+   * @param onFirst called once, with the first block
+   * @param areHeadsNew no shard has anything on disk, so that heads say nothing of the time before
+   */
+  constructor(onFirst: () => void = () => {}, areHeadsNew = false) {
     this.onFirst = onFirst
+    this.areHeadsNew = areHeadsNew
     this.calls = {
       blocks: async ({ tenant }) => this.blocks(tenant),
       changeBlocks: async (change) => this.change(change),
@@ -45,7 +50,8 @@ export class BlockList {
   /** A tenant's blocks, in order of their times. */
   blocks(tenant: string): BlocksAnswer {
     const entries = [...(this.tenants.get(tenant)?.values() ?? [])].sort(byTime)
-    return { version: this.version[0]!, entries, isComplete: this.unread.size === 0 }
+    const isComplete = this.unread.size === 0
+    return { version: this.version[0]!, entries, isComplete, areHeadsNew: this.areHeadsNew }
   }
 
   /** Changes a tenant's blocks in one step. */

@@ -40,7 +40,7 @@ export class BlockListReader {
   async blocks(tenant: string): Promise<BlocksAnswer> {
     const version = this.current()
     // The first version is the empty list.
-    if (version === 0) return { version, entries: [], isComplete: true }
+    if (version === 0) return { version, entries: [], isComplete: true, areHeadsNew: false }
     const cached = this.cached.get(tenant)
     if (cached !== undefined && cached.version === version) return cached
     const answer = await this.calls.blocks({ tenant })

@@ -52,6 +52,8 @@ export interface BlocksAnswer {
   readonly entries: readonly BlockEntry[]
   /** Whether the bucket has been read since the start; before, blocks may be missing. */
   readonly isComplete: boolean
+  /** No shard had anything on disk at the start: the newest data too may be in the bucket alone. */
+  readonly areHeadsNew: boolean
 }
 
 /** A change of the block list; all of it happens in one step. */

@@ -7,7 +7,7 @@ import { resolve } from 'node:path'
 import { disconnect } from '../../shared/actor/index.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import { checkBucketConfig } from '../../shared/bucket/index.js'
-import type { Config } from '../../shared/config/index.js'
+import { type Config, zoneRoots } from '../../shared/config/index.js'
 import { createNodeEnv, type Env } from '../../shared/env/index.js'
 import { createTenantCells, type HaEntry, TenantCells } from '../../shared/limits/index.js'
 import {
@@ -108,7 +108,7 @@ export async function startSupervisor(
   const startBlockActors = (): void => {
     for (const kind of ['store-gateway', 'compactor']) supervisor.openPort(kind, 0)?.close()
   }
-  const blockList = new BlockList(startBlockActors)
+  const blockList = new BlockList(startBlockActors, areHeadsNew(config, env))
   const mayHaveBlocks = isBucketInUse(config, env)
   if (mayHaveBlocks) blockList.awaitReader('store-gateway')
   const supervisor = new Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>({
@@ -158,6 +158,12 @@ function isBucketInUse(config: Config, env: Env): boolean {
   const bucket = blocksBucketConfig(config)
   if (bucket.backend !== 'filesystem') return true
   return env.disk.list(resolve(config['data.dir'], bucket['filesystem.dir'])).length > 0
+}
+
+/** Whether no shard of any zone has left anything on disk. */
+function areHeadsNew(config: Config, env: Env): boolean {
+  const isOfShard = (name: string): boolean => /^ingester-\d+$/.test(name)
+  return !zoneRoots(config).some((root) => env.disk.list(root).some(isOfShard))
 }
 
 function systemOf(

@@ -354,6 +354,21 @@ test('until the bucket has been read, old data is asked for again, new data is a
   assert.equal(await asked, 480)
 })
 
+test('on an empty disk new data, too, is asked for once the bucket has been read', async (t) => {
+  const store = new BlockStore(t)
+  const world = worldOf(t, store, { areHeadsNew: true })
+  await store.put(await store.make('a', { series: 2, from: 0, to: 240 }))
+  world.list.awaitReader('store-gateway')
+  let isAnswered = false
+  const asked = numberOf(world, 'a', 'sum({job!=""})', Date.now()).finally(() => {
+    isAnswered = true
+  })
+  await store.env.timers.sleep(30)
+  assert.equal(isAnswered, false)
+  await world.gateways[0]!.calls.sync()
+  assert.equal(await asked, 0)
+})
+
 test('index-headers are kept on disk, and made anew when they are damaged', async (t) => {
   const store = new BlockStore(t)
   const entry = await store.put(await store.make('a', { series: 300, from: 0, to: 240 }))

@@ -15,7 +15,12 @@ test('a change replaces blocks in one step and raises the version', () => {
   assert.equal(list.change({ tenant: 'a', add: [entry('B', { minTime: 5 }), entry('A')] }), 1)
   const result = entry('C', { level: 2, minTime: 0 })
   assert.equal(list.change({ tenant: 'a', add: [result], remove: ['A', 'B'] }), 2)
-  assert.deepEqual(list.blocks('a'), { version: 2, entries: [result], isComplete: true })
+  assert.deepEqual(list.blocks('a'), {
+    version: 2,
+    entries: [result],
+    isComplete: true,
+    areHeadsNew: false,
+  })
   assert.deepEqual(list.blocks('b').entries, [])
 })
 
