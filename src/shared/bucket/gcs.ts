@@ -6,7 +6,7 @@
  */
 import { GoogleAuth } from 'google-auth-library'
 import type { Disk, Env } from '../env/index.js'
-import { type AppError, fail } from '../errors/index.js'
+import { fail } from '../errors/index.js'
 import {
   type BucketBackend,
   type BucketPage,
@@ -20,7 +20,6 @@ import {
   unavailable,
 } from './backend.js'
 import type { BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
-import { partsOf, sizeOf } from './filesystem.js'
 import {
   announcedSize,
   closeHttp,
@@ -29,6 +28,7 @@ import {
   type HttpRequest,
   sendHttp,
 } from './http-client.js'
+import { bytesOf, checkUpload, rangeHeaders, uploadOf } from './http-object.js'
 import { type HttpOptions, readHttpBlock } from './http-options.js'
 
 /** Mimir's keys of the block `gcs`, and one of ours for the address. */
@@ -85,48 +85,27 @@ class GcsBackend implements BucketBackend {
 
   async get(key: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Uint8Array> {
     const tried = this.tried('get', key)
-    const headers: Record<string, string> =
-      range === undefined
-        ? {}
-        : { range: `bytes=${range.offset}-${range.offset + range.length - 1}` }
     const url = `${this.urlOf(key)}?alt=media`
+    const headers = rangeHeaders(range)
     const answer = await this.send(tried, { method: 'GET', url, headers, signal })
-    if (answer.status === 416) {
-      await drained(answer)
-      return new Uint8Array(0)
-    }
-    await this.check(tried, answer)
-    const found = await collect(tried, answer.body, announcedSize(answer))
-    if (range === undefined || answer.status === 206) return found
-    return found.subarray(range.offset, range.offset + range.length)
+    return bytesOf(tried, answer, range, check)
   }
 
   async put(key: string, body: BucketBody, ifAbsent: boolean, signal: AbortSignal): Promise<void> {
     const tried = this.tried('put', key)
-    const size = sizeOf(this.disk, body)
     const name = encodeURIComponent(key)
     const condition = ifAbsent ? '&ifGenerationMatch=0' : ''
     const url = `${this.base}/upload${this.path}?uploadType=media&name=${name}${condition}`
-    const answer = await this.send(tried, {
-      method: 'POST',
-      url,
-      headers: { 'content-type': 'application/octet-stream', 'content-length': String(size) },
-      body: 'path' in body ? partsOf(this.disk, body) : body,
-      signal,
-    })
-    if (ifAbsent && answer.status === 412) {
-      await drained(answer)
-      throw fail('bucket-exists', { ...tried })
-    }
-    await this.check(tried, answer)
-    await drained(answer)
+    const upload = uploadOf(this.disk, body)
+    const answer = await this.send(tried, { method: 'POST', url, ...upload, signal })
+    await checkUpload(tried, answer, ifAbsent, check)
   }
 
   delete(keys: readonly string[], signal: AbortSignal): Promise<void> {
     return deleteEach(keys, async (key) => {
       const tried = this.tried('delete', key)
       const answer = await this.send(tried, { method: 'DELETE', url: this.urlOf(key), signal })
-      if (answer.status !== 404) await this.check(tried, answer)
+      if (answer.status !== 404) await check(tried, answer)
       await drained(answer)
     })
   }
@@ -143,7 +122,7 @@ class GcsBackend implements BucketBackend {
     const url = `${this.base}${this.path}?${parameters}`
     const answer = await this.send(tried, { method: 'GET', url, signal })
     if (answer.status === 404) throw refused(tried, `there is no bucket: ${await drained(answer)}`)
-    const page = await this.readJson<ListAnswer>(tried, answer)
+    const page = await readJson<ListAnswer>(tried, answer)
     const entries: BucketEntry[] = (page.items ?? []).map(({ name, size, updated }) => ({
       key: name,
       size: Number(size),
@@ -158,7 +137,7 @@ class GcsBackend implements BucketBackend {
     const tried = this.tried('attributes', key)
     const url = `${this.urlOf(key)}?fields=size,updated`
     const answer = await this.send(tried, { method: 'GET', url, signal })
-    const { size, updated } = await this.readJson<{ size: string; updated: string }>(tried, answer)
+    const { size, updated } = await readJson<{ size: string; updated: string }>(tried, answer)
     return { size: Number(size), mtime: Date.parse(updated) }
   }
 
@@ -192,29 +171,23 @@ class GcsBackend implements BucketBackend {
       throw mayPass ? unavailable(tried, text, error) : refused(tried, text, error)
     }
   }
+}
 
-  /** @throws for every status that is none of success, with the server's words */
-  private async check(tried: FailedTry, answer: HttpAnswer): Promise<void> {
-    if (answer.status < 300) return
-    throw await this.errorOf(tried, answer)
-  }
+/** @throws for every status that is none of success, with the server's words */
+async function check(tried: FailedTry, answer: HttpAnswer): Promise<void> {
+  if (answer.status < 300) return
+  const text = await drained(answer)
+  const isBucketMissing = answer.status === 404 && text.includes('bucket does not exist')
+  throw isBucketMissing ? refused(tried, text) : errorOfStatus(tried, answer.status, text)
+}
 
-  private async errorOf(tried: FailedTry, answer: HttpAnswer): Promise<AppError> {
-    const text = await drained(answer)
-    if (answer.status === 404 && text.includes('bucket does not exist')) {
-      return refused(tried, text)
-    }
-    return errorOfStatus(tried, answer.status, text)
-  }
-
-  private async readJson<T>(tried: FailedTry, answer: HttpAnswer): Promise<T> {
-    await this.check(tried, answer)
-    const bytes = await collect(tried, answer.body, announcedSize(answer))
-    try {
-      return JSON.parse(Buffer.from(bytes).toString()) as T
-    } catch (error) {
-      throw unavailable(tried, 'the answer is no JSON', error)
-    }
+async function readJson<T>(tried: FailedTry, answer: HttpAnswer): Promise<T> {
+  await check(tried, answer)
+  const bytes = await collect(tried, answer.body, announcedSize(answer))
+  try {
+    return JSON.parse(Buffer.from(bytes).toString()) as T
+  } catch (error) {
+    throw unavailable(tried, 'the answer is no JSON', error)
   }
 }
 

@@ -17,7 +17,7 @@ import {
   unavailable,
 } from './backend.js'
 import type { BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
-import { partsOf, sizeOf } from './filesystem.js'
+import { sizeOf } from './filesystem.js'
 import {
   announcedSize,
   closeHttp,
@@ -26,6 +26,7 @@ import {
   type HttpRequest,
   sendHttp,
 } from './http-client.js'
+import { bytesOf, checkUpload, rangeHeaders, uploadOf } from './http-object.js'
 import { BlockReader, type HttpOptions, readHttpBlock } from './http-options.js'
 import { logIn, readLogin, type SwiftLogin, type SwiftSession } from './swift-auth.js'
 
@@ -74,44 +75,22 @@ class SwiftBackend implements BucketBackend {
 
   async get(key: string, range: ByteRange | undefined, signal: AbortSignal): Promise<Uint8Array> {
     const tried = this.tried('get', key)
-    const headers: Record<string, string> =
-      range === undefined
-        ? {}
-        : { range: `bytes=${range.offset}-${range.offset + range.length - 1}` }
+    const headers = rangeHeaders(range)
     const answer = await this.send(tried, { method: 'GET', url: pathOf(key), headers, signal })
-    if (answer.status === 416) {
-      await drained(answer)
-      return new Uint8Array(0)
-    }
-    await check(tried, answer)
-    const found = await collect(tried, answer.body, announcedSize(answer))
-    if (range === undefined || answer.status === 206) return found
-    return found.subarray(range.offset, range.offset + range.length)
+    return bytesOf(tried, answer, range, check)
   }
 
   async put(key: string, body: BucketBody, ifAbsent: boolean, signal: AbortSignal): Promise<void> {
     const tried = this.tried('put', key)
     const size = sizeOf(this.disk, body)
     if (size > PUT_SIZE_MAX) throw refused(tried, `${size} bytes are over ${PUT_SIZE_MAX}`)
-    const answer = await this.send(tried, {
-      method: 'PUT',
-      url: pathOf(key),
-      headers: {
-        'content-type': 'application/octet-stream',
-        'content-length': String(size),
-        ...(ifAbsent ? { 'if-none-match': '*' } : {}),
-      },
-      body: 'path' in body ? partsOf(this.disk, body) : body,
-      signal,
-    })
-    if (ifAbsent && answer.status === 412) {
-      await drained(answer)
-      throw fail('bucket-exists', { ...tried })
-    }
+    const upload = uploadOf(this.disk, body)
+    const headers = { ...upload.headers, ...(ifAbsent ? { 'if-none-match': '*' } : {}) }
+    const request: HttpRequest = { method: 'PUT', url: pathOf(key), ...upload, headers, signal }
+    const answer = await this.send(tried, request)
     if (answer.status === 404)
       throw refused(tried, `there is no container: ${await drained(answer)}`)
-    await check(tried, answer)
-    await drained(answer)
+    await checkUpload(tried, answer, ifAbsent, check)
   }
 
   delete(keys: readonly string[], signal: AbortSignal): Promise<void> {
