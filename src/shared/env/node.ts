@@ -6,6 +6,7 @@ import { randomFillSync } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { createLog, type Log, type LogLevel, type Metrics } from '../telemetry/index.js'
 import type { Clock, Env, Prng, Timers } from './env.js'
+import { createLineWriter } from './log-output.js'
 import { nodeDisk } from './node-disk.js'
 
 /** What a thread brings along: who it is, what it counts in. */
@@ -66,26 +67,11 @@ function nodePrng(): Prng {
   }
 }
 
-/** How often a full pipe is tried again before a line is lost. */
-const WRITE_TRIES_MAX = 50
-/** Once a line was lost, further ones are tried once each for so long: fifty tries take 2 ms. */
-const STUCK_MS = 1_000
-let stuckUntil = 0
-
 /**
- * Writes to fd 1 at once: `process.stdout` of a worker goes through the main thread and loses lines
- * when that ends. A reader that does not keep up costs us lines, never the server.
+ * Lines to fd 1 at once: `process.stdout` of a worker goes through the main thread and loses lines
+ * when that ends.
  */
-function writeOut(text: string): void {
-  let bytes = Buffer.from(text)
-  const triesMax = performance.now() < stuckUntil ? 1 : WRITE_TRIES_MAX
-  for (let tries = 0; tries < triesMax && bytes.length > 0; tries++) {
-    try {
-      bytes = bytes.subarray(writeSync(1, bytes))
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code
-      if (code !== 'EAGAIN' && code !== 'EINTR') return // nobody reads: a closed pipe
-    }
-  }
-  if (bytes.length > 0) stuckUntil = performance.now() + STUCK_MS
-}
+const writeOut = createLineWriter({
+  write: (bytes) => writeSync(1, bytes),
+  now: () => performance.now(),
+})
