@@ -2,6 +2,7 @@
  * The distributor without its thread: ns per sample from the body in main's ring to the frame in the
  * ingester's, and the acks back; and per new series. `node dist/bench/actors/distributor/distributor.bench.js [series]`
  */
+import { report } from '../../figures.js'
 import { createRig } from './rig.js'
 
 const SERIES = Number(process.argv[2] ?? 100_000)
@@ -20,7 +21,6 @@ function measure(shards: number): void {
     if (round === 0) first = each
     else best = Math.min(best, each)
   }
-  console.log(
-    `distributor, ${shards} shards, ${SERIES} series: ${best.toFixed(0)} ns/sample, ${first.toFixed(0)} ns per new series`,
-  )
+  report(`distributor, ${shards} shards`, best, 'ns/sample')
+  report(`distributor, ${shards} shards, new series`, first, 'ns/series')
 }

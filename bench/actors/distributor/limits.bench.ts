@@ -4,6 +4,7 @@
  * `node dist/bench/actors/distributor/limits.bench.js [series]`
  */
 import type { TenantLimits } from '../../../src/shared/limits/index.js'
+import { report } from '../../figures.js'
 import { createRig } from './rig.js'
 
 const SERIES = Number(process.argv[2] ?? 100_000)
@@ -38,15 +39,21 @@ const limited = createRound({
 })
 const first = { plain: plain(0), limited: limited(0) }
 const ratios: number[] = []
+const plainMs: number[] = []
+const limitedMs: number[] = []
+const perSeries = 1e6 / SERIES
 for (let round = 1; round <= ROUNDS; round++) {
   const [a, b] = round % 2 === 0 ? [plain, limited] : [limited, plain]
   const [x, y] = [a(round), b(round)]
-  ratios.push(round % 2 === 0 ? x / y : y / x)
+  const [plainTook, limitedTook] = round % 2 === 0 ? [x, y] : [y, x]
+  ratios.push(plainTook / limitedTook)
+  plainMs.push(plainTook)
+  limitedMs.push(limitedTook)
 }
 ratios.sort((a, b) => a - b)
-console.log(
-  `distributor with limits, relabeling and HA: ${(ratios[ROUNDS >> 1]! * 100).toFixed(1)} % of the plain path's samples per CPU-second (${ROUNDS} rounds, quartiles ${(ratios[ROUNDS >> 2]! * 100).toFixed(1)}–${(ratios[(ROUNDS * 3) >> 2]! * 100).toFixed(1)} %)`,
-)
-console.log(
-  `new series: ${((first.plain * 1e6) / SERIES).toFixed(0)} ns plain, ${((first.limited * 1e6) / SERIES).toFixed(0)} ns with all of it`,
-)
+const percent = (share: number) => (ratios[Math.floor(ROUNDS * share)]! * 100).toFixed(1)
+const note = `the plain path has ${percent(0.5)} % of it, quartiles ${percent(0.25)}–${percent(0.75)} %`
+report('plain', Math.min(...plainMs) * perSeries, 'ns/sample')
+report('limits, relabeling, HA', Math.min(...limitedMs) * perSeries, 'ns/sample', note)
+report('plain, new series', first.plain * perSeries, 'ns/series')
+report('limits, relabeling, HA, new series', first.limited * perSeries, 'ns/series')

@@ -18,6 +18,7 @@ import {
   WRITE_HEADER_BYTES,
   WRITE_LAST,
 } from '../../../src/shared/wire/frames/index.js'
+import { report } from '../../figures.js'
 
 const SERIES = Number(process.argv[2] ?? 100_000)
 const SCRAPES = 120
@@ -128,7 +129,7 @@ for (let scrape = 0; scrape < SCRAPES; scrape++) {
     acks.release()
   }
   if (scrape === 0) {
-    process.stdout.write(`turn with new series        ${(took / SERIES).toFixed(0)} ns/series\n`)
+    report('turn with new series', took / SERIES, 'ns/series')
     continue
   }
   total += took
@@ -136,5 +137,5 @@ for (let scrape = 0; scrape < SCRAPES; scrape++) {
 }
 if (ingester.head.seriesCount() !== SERIES) throw new Error('series are missing')
 const mean = total / SERIES / (SCRAPES - 1)
-process.stdout.write(`turn                        ${mean.toFixed(1)} ns/sample\n`)
-process.stdout.write(`  best scrape               ${best.toFixed(1)} ns/sample\n`)
+report('turn', mean, 'ns/sample')
+report('turn, best scrape', best, 'ns/sample')

@@ -8,6 +8,7 @@ import * as layout from '../../../src/shared/kernels/assembly/write-request-layo
 import { compileKernel } from '../../../src/shared/kernels/load.js'
 import { WriteRequestKernel } from '../../../src/shared/kernels/write-request.js'
 import { Limits } from '../../../src/shared/limits/index.js'
+import { report } from '../../figures.js'
 import { scrapeOf } from '../../remote-write-data.js'
 
 const SERIES = Number(process.argv[2] ?? 20_000)
@@ -60,7 +61,7 @@ function measure(name: string, predictorBytes: number, isWalking: boolean, forge
     if (isWalking && samples !== SERIES) throw new Error(`${samples} samples, not ${SERIES}`)
     if (round > 0) best = Math.min(best, (tookMs * 1e6) / SERIES)
   }
-  console.log(`write-request, ${name}: ${best.toFixed(0)} ns/sample`)
+  report(name, best, 'ns/sample')
 }
 
 function walk(

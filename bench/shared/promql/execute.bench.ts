@@ -6,6 +6,7 @@ import { Bench } from 'tinybench'
 import { SeededPrng } from '../../../src/shared/base/prng.js'
 import { execute, LabelTable, parse, type QueryResult } from '../../../src/shared/promql/index.js'
 import { MemorySource } from '../../../test/support/memory-source.js'
+import { report } from '../../figures.js'
 
 const SERIES = 1_000
 const SCRAPES = 1_440
@@ -35,10 +36,7 @@ await bench.run()
 for (const task of bench.tasks) {
   const { result } = task
   const ms = result.state === 'completed' ? result.latency.p50 : Number.NaN
-  const perSeries = ((ms * 1_000) / SERIES).toFixed(2)
-  process.stdout.write(
-    `${ms.toFixed(2).padStart(9)} ms ${perSeries.padStart(8)} µs/series  ${task.name}\n`,
-  )
+  report(task.name, (ms * 1e6) / SERIES, 'ns/series', `${ms.toFixed(2)} ms`)
 }
 
 function run(text: string): Promise<QueryResult> {

@@ -9,6 +9,7 @@ import assert from 'node:assert/strict'
 import { SeededPrng } from '../../../src/shared/base/prng.js'
 import type { Notes, RangeKernel, Windows } from '../../../src/shared/promql/functions/kernel.js'
 import { FUNCTIONS } from '../../../src/shared/promql/index.js'
+import { report } from '../../figures.js'
 
 const SERIES = 100
 const SAMPLES = 1440
@@ -119,5 +120,5 @@ for (let i = 0; i < ROUNDS; i++) {
   for (const one of cases) one.best = Math.min(one.best, round(one))
 }
 for (const { name, best } of cases) {
-  process.stdout.write(`${name.padEnd(26)} ${best.toFixed(1).padStart(7)} ns per series × step\n`)
+  report(name, best, 'ns/series×step')
 }

@@ -3,6 +3,7 @@
  * two copies). `node dist/bench/shared/ringbuf/ringbuf.bench.js`
  */
 import { createRingbuf, RingReader, RingWriter } from '../../../src/shared/ringbuf/index.js'
+import { report } from '../../figures.js'
 
 const SIZES = [32, 1024, 30_000, 100_000]
 const ROUNDS = 7
@@ -10,9 +11,7 @@ const ROUNDS = 7
 for (const bytes of SIZES) {
   const result = measure(bytes)
   const rate = (bytes / result) * 1000
-  console.log(
-    `ring buffer, ${bytes} B frames: ${result.toFixed(0)} ns per frame, ${rate.toFixed(0)} MB/s`,
-  )
+  report(`frames of ${bytes} B`, result, 'ns/frame', `${rate.toFixed(0)} MB/s`)
 }
 
 /** Least ns per frame over some rounds. */

@@ -7,6 +7,7 @@
 import { compileHeadKernel, createHeadMemory } from '../../../src/shared/kernels/head.js'
 import { encodeLabels } from '../../../src/shared/tsdb/head/label-bytes.js'
 import { Head, HeadReader } from '../../../src/shared/tsdb/index.js'
+import { report } from '../../figures.js'
 
 const SERIES = Number(process.argv[2] ?? 100_000)
 const SCRAPES = 240
@@ -21,10 +22,6 @@ function seconds(run: () => void): number {
   const start = process.hrtime.bigint()
   run()
   return Number(process.hrtime.bigint() - start) / 1e9
-}
-
-function report(name: string, value: number, unit: string): void {
-  process.stdout.write(`${name.padEnd(28)} ${value.toFixed(value < 100 ? 1 : 0)} ${unit}\n`)
 }
 
 function labelsOfSeries(i: number): Uint8Array {
@@ -72,7 +69,12 @@ const define = (): void => {
 }
 report('create', (seconds(define) / SERIES) * 1e9, 'ns/series')
 report('find by labels', (seconds(define) / SERIES) * 1e9, 'ns/series')
-report('memory per new series', head.memoryUse().used / SERIES, 'B (fixed regions included)')
+report(
+  'memory per new series',
+  head.memoryUse().used / SERIES,
+  'B/series',
+  'fixed regions included',
+)
 
 // Counters with some noise; values per body are made outside the timed part.
 const values = new Float64Array(SERIES)
@@ -107,9 +109,14 @@ const samples = SERIES * SCRAPES
 report('check', (check / samples) * 1e9, 'ns/sample')
 report('log record', (log / samples) * 1e9, 'ns/sample')
 report('append + burst + publish', (append / samples) * 1e9, 'ns/sample')
-report('  best scrape', Math.min(...rounds), 'ns/sample')
-report('  worst scrape', Math.max(...rounds), 'ns/sample')
-report('memory per series', head.memoryUse().used / SERIES, `B after ${SCRAPES} scrapes`)
+report('append, best scrape', Math.min(...rounds), 'ns/sample')
+report('append, worst scrape', Math.max(...rounds), 'ns/sample')
+report(
+  'memory per series in the end',
+  head.memoryUse().used / SERIES,
+  'B/series',
+  `after ${SCRAPES} scrapes`,
+)
 
 const reader = new HeadReader(memory, module, 0)
 const out = { ts: new Float64Array(4096), values: new Float64Array(4096), count: 0 }
@@ -146,8 +153,13 @@ for (let round = 0; round < LATE; round++) {
   }
 }
 late.sort((a, b) => a - b)
-report('out of order, median body', late[late.length >> 1]!, 'ns/sample, check included')
-report('  mean', late.reduce((sum, one) => sum + one, 0) / late.length, 'ns/sample, chunks closed')
+report('out of order, median body', late[late.length >> 1]!, 'ns/sample', 'check included')
+report(
+  'out of order, mean',
+  late.reduce((sum, one) => sum + one, 0) / late.length,
+  'ns/sample',
+  'chunks closed',
+)
 best = Infinity
 for (let round = 0; round < 5; round++) {
   let read = 0

@@ -9,6 +9,7 @@ import { nodeDisk } from '../../../src/shared/env/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../../src/shared/kernels/head.js'
 import { labelsOf } from '../../../src/shared/model/labels.js'
 import { Head, replaySteps, WalWriter } from '../../../src/shared/tsdb/index.js'
+import { report } from '../../figures.js'
 
 const SERIES = Number(process.argv[2] ?? 50_000)
 const SCRAPES = Number(process.argv[3] ?? 120)
@@ -71,10 +72,10 @@ function replay(): number {
 }
 
 try {
-  process.stdout.write(`log record, CRC, write      ${writeLog().toFixed(1)} ns/sample\n`)
+  report('log record, CRC, write', writeLog(), 'ns/sample')
   let best = 0
   for (let round = 0; round < 3; round++) best = Math.max(best, replay())
-  process.stdout.write(`replay                      ${(best / 1e6).toFixed(1)} M samples/s\n`)
+  report('replay', 1e9 / best, 'ns/sample', `${(best / 1e6).toFixed(1)} M samples/s`)
 } finally {
   rmSync(root, { recursive: true, force: true })
 }

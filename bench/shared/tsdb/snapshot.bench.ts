@@ -9,6 +9,7 @@ import { nodeDisk } from '../../../src/shared/env/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../../src/shared/kernels/head.js'
 import { labelsOf } from '../../../src/shared/model/labels.js'
 import { Head, replaySteps, SnapshotWriter } from '../../../src/shared/tsdb/index.js'
+import { report } from '../../figures.js'
 
 const SERIES = Number(process.argv[2] ?? 200_000)
 const SAMPLES = Number(process.argv[3] ?? 40)
@@ -44,7 +45,15 @@ function filledHead(): Head {
   return head
 }
 
-function write(head: Head, number: number): void {
+/** What writing took, ns and bytes a series; the longest slice in ns. */
+interface Written {
+  readonly write: number
+  readonly synced: number
+  readonly bytes: number
+  readonly longest: number
+}
+
+function write(head: Head, number: number): Written {
   const start = performance.now()
   const options = { disk, folder: root, head, segment: number, createdMs: number }
   const writer = new SnapshotWriter(options)
@@ -58,13 +67,16 @@ function write(head: Head, number: number): void {
   writer.sync()
   writer.commit()
   const synced = performance.now() - start
-  print(
-    `write      ${(took / 1000).toFixed(2)} s, with sync ${(synced / 1000).toFixed(2)} s,`,
-    `${(writer.bytesWritten() / SERIES).toFixed(0)} B/series, longest slice ${longest.toFixed(1)} ms`,
-  )
+  return {
+    write: (took * 1e6) / SERIES,
+    synced: (synced * 1e6) / SERIES,
+    bytes: writer.bytesWritten() / SERIES,
+    longest: longest * 1e6,
+  }
 }
 
-function load(): void {
+/** ns a series. */
+function load(): number {
   const head = newHead()
   const log = {
     folder: `${root}/wal`,
@@ -78,19 +90,34 @@ function load(): void {
   while (next.done !== true) next = steps.next()
   const took = performance.now() - start
   if (next.value.snapshotSamples !== SERIES * SAMPLES) throw new Error('samples are missing')
-  print(
-    `load       ${(took / 1000).toFixed(2)} s, ${((took / SERIES) * 1000).toFixed(2)} µs/series`,
-  )
-}
-
-function print(...parts: string[]): void {
-  process.stdout.write(`${parts.join(' ')}\n`)
+  return (took * 1e6) / SERIES
 }
 
 try {
   const head = filledHead()
-  for (let round = 1; round <= 3; round++) write(head, round)
-  for (let round = 0; round < 3; round++) load()
+  const written = [1, 2, 3].map((round) => write(head, round))
+  const least = (of: (one: Written) => number) => Math.min(...written.map(of))
+  report(
+    'snapshot',
+    least(({ write }) => write),
+    'ns/series',
+  )
+  report(
+    'snapshot with sync',
+    least(({ synced }) => synced),
+    'ns/series',
+  )
+  report(
+    'snapshot, longest slice',
+    least(({ longest }) => longest),
+    'ns',
+  )
+  report(
+    'snapshot, size',
+    least(({ bytes }) => bytes),
+    'B/series',
+  )
+  report('load', Math.min(load(), load(), load()), 'ns/series')
 } finally {
   rmSync(root, { recursive: true, force: true })
 }

@@ -6,6 +6,7 @@ import { Bench } from 'tinybench'
 import { labelsOf } from '../../../src/shared/model/labels.js'
 import { LabelTable } from '../../../src/shared/promql/label-table.js'
 import { JsonEncoder, type QueryAnswer } from '../../../src/shared/wire/json/index.js'
+import { report } from '../../figures.js'
 
 const SERIES = 1000
 const STEPS = 361
@@ -70,10 +71,10 @@ for (const [name, kind] of Object.entries(KINDS)) {
     throw new Error(`${name}: the answer is not what it should be`)
   bench.add(`matrix of ${name}, ns/point`, () => encoder.encode(matrix))
   units.set(`matrix of ${name}, ns/point`, SERIES * STEPS)
-  bench.add(`JSON.stringify of ${name}, numbers printed already, ns/point`, () => {
+  bench.add(`JSON.stringify of ${name} (numbers are text already), ns/point`, () => {
     Buffer.from(JSON.stringify(plain))
   })
-  units.set(`JSON.stringify of ${name}, numbers printed already, ns/point`, SERIES * STEPS)
+  units.set(`JSON.stringify of ${name} (numbers are text already), ns/point`, SERIES * STEPS)
   bench.add(`vector of ${name}, ns/row`, () => encoder.encode(vector))
   units.set(`vector of ${name}, ns/row`, SERIES)
 }
@@ -82,5 +83,6 @@ for (const task of bench.tasks) {
   const result = task.result
   if (result.state !== 'completed') throw new Error(`${task.name}: ${result.state}`)
   const ns = (result.latency.p50 * 1e6) / units.get(task.name)!
-  process.stdout.write(`${task.name}: ${ns.toFixed(1)}\n`)
+  const [name, unit] = task.name.split(', ns/')
+  report(name!, ns, `ns/${unit}`)
 }
