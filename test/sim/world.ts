@@ -21,6 +21,7 @@ import { defaultConfig } from '../../src/shared/config/index.js'
 import { placeOf } from '../../src/shared/hashring/index.js'
 import { createHeadMemory } from '../../src/shared/kernels/head.js'
 import { compileKernel } from '../../src/shared/kernels/load.js'
+import { createTenantCells, type LimitsData } from '../../src/shared/limits/index.js'
 import { type RingStats, ringStats } from '../../src/shared/ringbuf/index.js'
 import { HeadReader } from '../../src/shared/tsdb/index.js'
 import type { FakeDisk } from '../support/fake-disk.js'
@@ -44,6 +45,7 @@ export interface WorldOptions {
   readonly answerRing?: number
   readonly distributor?: Partial<DistributorConfig>
   readonly ingester?: Partial<IngesterConfig>
+  readonly limits?: LimitsData
   /** Are handed each new life, to plant bugs. */
   readonly onDistributor?: (distributor: Distributor) => void
   readonly onIngester?: (ingester: Ingester) => void
@@ -76,6 +78,8 @@ export class World {
   private readonly relinks: (() => void)[] = []
   private generation = 0
   private readonly zones: number
+  private readonly tenantCells: SharedArrayBuffer
+  private limits: LimitsData | undefined
 
   constructor(options: WorldOptions = {}) {
     this.options = options
@@ -88,15 +92,31 @@ export class World {
     const config = querierConfigOf(defaultConfig())
     this.zones = options.zones ?? 1
     const { zones } = this
+    this.tenantCells = createTenantCells(shards)
+    this.limits = options.limits
     this.querier = new Querier(this.env, {
       config,
       shardCount: shards,
       zones,
+      ...this.tenancy(),
       kernel: headModule(),
     })
     this.ingesters.length = shards
     for (let index = 0; index < shards; index++) this.startIngester(index)
     for (let index = 0; index < distributors; index++) this.startDistributor(index)
+  }
+
+  private tenancy() {
+    const { limits } = this
+    return { tenantCells: this.tenantCells, ...(limits === undefined ? {} : { limits }) }
+  }
+
+  /** Newer limits, for everybody. */
+  takeLimits(data: LimitsData): void {
+    this.limits = data
+    for (const actor of [...this.distributors, ...this.ingesters, this.querier]) {
+      actor?.takeLimits(data)
+    }
   }
 
   /** A new life of a distributor, linked with all that lives. */
@@ -105,6 +125,7 @@ export class World {
       index,
       shardCount: this.ingesters.length,
       zones: this.zones,
+      ...this.tenancy(),
       config: {
         ...DISTRIBUTOR_DEFAULTS,
         maxRecvMsgSize: 16 * MIB,
@@ -135,6 +156,7 @@ export class World {
       index,
       shardCount: this.ingesters.length,
       place,
+      ...this.tenancy(),
       config: { ...INGESTER_DEFAULTS, dataDir: zoneRoot(place.zone), ...this.options.ingester },
       memory,
       kernel: headModule(),

@@ -249,6 +249,7 @@ export class BodyInHand {
     kernel.set(layout.TENANT, this.series.record)
     kernel.setRewriting(this.series.rewriter !== undefined)
     kernel.set(layout.TENANT_HASH, this.tenant.hash)
+    kernel.setMembers(this.tenant.members)
     const { min, max } = timeRangeOf(limits, this.bench.now())
     kernel.setTimeRange(min, max)
     cache.tick(this.series)

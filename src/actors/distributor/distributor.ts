@@ -4,7 +4,12 @@
  * everything is defined anew. The loop is in push-loop.ts.
  */
 import type { Env } from '../../shared/env/index.js'
-import { createHashring, type Hashring, replicaShards } from '../../shared/hashring/index.js'
+import {
+  createHashring,
+  type Hashring,
+  replicaShards,
+  shuffleMembers,
+} from '../../shared/hashring/index.js'
 import { SLACK_BYTES } from '../../shared/kernels/assembly/write-request-layout.js'
 import { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
@@ -59,7 +64,9 @@ export class Distributor {
       { length: setCount },
       (_, index) => new ReplicaSet(kernel, index, replicaShards(index, setCount, zones)),
     )
-    const cache = new SeriesCache(kernel, config.predictorBytesMax)
+    const cache = new SeriesCache(kernel, config.predictorBytesMax, (tenant, limits) =>
+      shuffleMembers(ring, tenant, { size: limits.ingestion_tenant_shard_size, zones }),
+    )
     this.bench = {
       kernel,
       cache,

@@ -89,7 +89,7 @@ export class MetadataSender {
       return
     }
     const hash = fnv1(Buffer.from(verdict.record.metric), this.tenant.hash)
-    perSet[memberOf(this.bench.ring, hash)]!.push(verdict.record)
+    perSet[memberOf(this.bench.ring, hash, this.tenant.members)]!.push(verdict.record)
   }
 
   private queue(index: number, records: readonly MetadataRecord[]): void {

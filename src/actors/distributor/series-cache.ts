@@ -7,6 +7,7 @@
  * that comes to stand for another series starts out unrouted, and so is defined before its next use.
  */
 import { fnv1 } from '../../shared/base/fnv.js'
+import type { Members } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import type { LimitName, TenantLimits } from '../../shared/limits/index.js'
@@ -27,6 +28,8 @@ const LABEL_LIMITS = [
   'metric_relabeling_enabled',
   'label_value_length_over_limit_strategy',
   'ha_replica_label',
+  // Where it is stored.
+  'ingestion_tenant_shard_size',
 ] as const satisfies readonly LimitName[]
 /** Ids are handed to tenants in blocks, so that a dropped tenant's come back whole. */
 const ID_BLOCK = 256
@@ -46,6 +49,8 @@ export interface TenantSeries {
   readonly hash: number
   /** The row that its series were validated by. */
   limits: TenantLimits
+  /** Parts of the ring that have its series; all when undefined. */
+  members: Members | undefined
   /** What is done to labels; undefined: nothing. */
   rewriter: LabelRewriter | undefined
   /** Its row in the cells that threads share; -1 before it was looked up. */
@@ -64,6 +69,7 @@ export interface TenantSeries {
 export class SeriesCache {
   private readonly kernel: WriteRequestKernel
   private readonly predictorBytesMax: number
+  private readonly membersOf: (tenant: string, limits: TenantLimits) => Members | undefined
   /** Least recently used first. */
   private readonly tenants = new Map<string, TenantSeries>()
   private latest: TenantSeries | undefined
@@ -74,8 +80,14 @@ export class SeriesCache {
   private heapTop: number
   private keyBytes = 0
 
-  constructor(kernel: WriteRequestKernel, predictorBytesMax: number) {
+  /** @param membersOf the part of the ring that a tenant is given; without it all of it */
+  constructor(
+    kernel: WriteRequestKernel,
+    predictorBytesMax: number,
+    membersOf: (tenant: string, limits: TenantLimits) => Members | undefined = () => undefined,
+  ) {
     this.kernel = kernel
+    this.membersOf = membersOf
     this.predictorBytesMax = predictorBytesMax
     this.blockCount = kernel.sizes.seriesIdsMax / ID_BLOCK
     this.heapTop = kernel.heap
@@ -97,6 +109,7 @@ export class SeriesCache {
     if (tenant.limits !== limits) {
       if (!decideAlike(tenant.limits, limits)) this.empty(tenant)
       tenant.limits = limits
+      tenant.members = this.membersOf(name, limits)
       tenant.rewriter = rewriterOf(name, limits, isPaired)
     }
     this.tenants.delete(key)
@@ -152,6 +165,7 @@ export class SeriesCache {
     const tenant: TenantSeries = {
       name,
       isPaired,
+      members: this.membersOf(name, limits),
       rewriter: rewriterOf(name, limits, isPaired),
       nameBytes,
       hash: fnv1(nameBytes),

@@ -42,6 +42,7 @@ export class Ingester {
   private readonly env: Env
   private readonly boot: IngesterBoot
   private readonly tenants: Tenants
+  private readonly series: SeriesLimits
   private readonly recovery: Recovery
   private readonly log: LogKeeper
   private readonly snapshots: Snapshotter
@@ -63,6 +64,7 @@ export class Ingester {
     this.head = new Head(env, { memory: boot.memory, module: boot.kernel })
     const limits = new Limits(boot.limits)
     const series = createSeriesLimits(boot, this.head, limits)
+    this.series = series
     this.tenants = new Tenants(env, this.head, limits, {
       cells: series.cells,
       tenantsMax: boot.config.tenantsMax,
@@ -210,6 +212,7 @@ export class Ingester {
 
   private takeReplayed(): void {
     this.tenants.takeReplayed((tenant) => this.recovery.floorOf(tenant))
+    this.series.cells.noteCounted(this.boot.index)
     this.snapshots.begin(this.recovery.replayed())
   }
 
@@ -275,6 +278,7 @@ function createSeriesLimits(boot: IngesterBoot, head: Head, limits: Limits): Ser
     cells: new TenantCells(boot.tenantCells),
     shard: boot.index,
     place: boot.place,
+    zones: boot.place === undefined ? 1 : boot.shardCount / boot.place.memberCount,
     instanceSeriesMax: boot.config.seriesMax,
     freeMetrics: new Set(boot.config.ignoreSeriesLimitFor),
   })

@@ -4,7 +4,7 @@
  * A series over a limit is refused until room is made: then the tenant's distributors define it anew
  * (TenantCells.retries), as they do when the limit has changed.
  */
-import { type Place, placeOf } from '../../shared/hashring/index.js'
+import { memberCountOf, type Place, placeOf } from '../../shared/hashring/index.js'
 import type { Limits, TenantCells } from '../../shared/limits/index.js'
 import { METRIC_NAME } from '../../shared/model/labels.js'
 import { decodeLabels, encodePair, type Head } from '../../shared/tsdb/index.js'
@@ -29,6 +29,7 @@ export interface SeriesLimitsParts {
   readonly cells: TenantCells
   readonly shard: number
   readonly place: Place | undefined
+  readonly zones: number
   /** `ingester.instance_limits.max_series`; the runtime file may say otherwise. */
   readonly instanceSeriesMax: number
   /** `ingester.ignore_series_limit_for_metric_names`. */
@@ -64,12 +65,21 @@ export class SeriesLimits {
   }
 
   /** How many metrics may have metadata here, and how many variants one; metrics are spread over the shards. */
-  metadataBounds({ limits }: TenantState): { metrics: number; variants: number } {
-    const { memberCount } = this.place
+  metadataBounds(tenant: TenantState): { metrics: number; variants: number } {
+    const { limits } = tenant
     return {
-      metrics: Math.ceil(limits.max_global_metadata_per_user / memberCount),
+      metrics: Math.ceil(limits.max_global_metadata_per_user / this.memberCountOf(tenant)),
       variants: limits.max_global_metadata_per_metric,
     }
+  }
+
+  /** Over how many of a zone's shards a tenant's series are spread. */
+  private memberCountOf({ limits }: TenantState): number {
+    const { zones } = this.parts
+    return memberCountOf(
+      { size: limits.ingestion_tenant_shard_size, zones },
+      this.place.memberCount,
+    )
   }
 
   /** The gate of a frame's defines; undefined when nothing limits them. */
@@ -88,7 +98,7 @@ export class SeriesLimits {
     let instanceLeft =
       instanceMax === 0 ? Number.POSITIVE_INFINITY : instanceShare - head.seriesCount()
     const metrics = metricMax === 0 ? undefined : this.metricsOf(tenant, defines, count)
-    const metricShare = Math.ceil(metricMax / memberCount)
+    const metricShare = Math.ceil(metricMax / this.memberCountOf(tenant))
     return {
       refuses: (index) => {
         if (instanceLeft <= 0) return REF_INSTANCE_LIMIT

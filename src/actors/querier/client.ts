@@ -25,6 +25,7 @@ export function querierConfigOf(config: Config, threads = 1): QuerierConfig {
     evaluationIntervalMs: config['querier.default_evaluation_interval'],
     samplesMax: config['querier.max_samples'],
     federationConcurrency: config['tenant_federation.max_concurrent'],
+    isShuffleSharding: config['querier.shuffle_sharding_ingesters_enabled'],
     cacheBytes: Math.floor(config['querier.column_cache_bytes'] / threads),
   }
 }

@@ -19,6 +19,8 @@ export interface QuerierConfig {
   readonly samplesMax: number
   /** `tenant_federation.max_concurrent`: tenants of one query that are read at a time. */
   readonly federationConcurrency: number
+  /** `querier.shuffle_sharding_ingesters_enabled`: ask only shards that may have the tenant. */
+  readonly isShuffleSharding: boolean
   /** Bytes of decoded columns that a thread keeps from query to query; 0: none. */
   readonly cacheBytes: number
 }
@@ -32,6 +34,8 @@ export interface QuerierBoot {
   readonly shardCount: number
   /** Each zone has all series; 1 when not given. */
   readonly zones?: number
+  /** What threads share about tenants (createTenantCells); without it all shards are asked. */
+  readonly tenantCells?: SharedArrayBuffer
   /** Claims of all threads (createBudget); without it there is no limit but the query's own. */
   readonly budget?: SharedArrayBuffer
   /** Without it there are no blocks. */

@@ -5,7 +5,7 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
-import { readQuorum, replicaShards } from '../../shared/hashring/index.js'
+import { readQuorum } from '../../shared/hashring/index.js'
 import { compareUtf8 } from '../../shared/model/labels.js'
 import type { Matcher } from '../../shared/model/matcher.js'
 import {
@@ -21,6 +21,7 @@ import type { BlockReads } from './block-reads.js'
 import type { CachedColumns, ColumnCache, StampedReader } from './column-cache.js'
 import { type HeadSeries, mergeSeries } from './merged-series.js'
 import { type PairReader, ShardLabels } from './shard-labels.js'
+import { type Placement, TenantSets } from './tenant-sets.js'
 
 /** The calls that a querier makes on an ingester shard; series it reads for itself. */
 export type ShardCalls = Omit<IngesterCalls, 'series' | 'flush'>
@@ -81,8 +82,7 @@ const LINK_WAIT_MS = 1_000
 export class Fanout {
   private readonly env: Env
   private readonly shards: (Shard | undefined)[]
-  /** Numbers of the shards that hold the same series, set by set. */
-  private readonly replicaSets: readonly (readonly number[])[]
+  private readonly tenantSets: TenantSets
   /** Shards of a set that must answer for an answer to be whole. */
   private readonly quorum: number
   private readonly waiting: (() => void)[] = []
@@ -94,21 +94,19 @@ export class Fanout {
   /**
    * @param shards how many there are, of all zones; each zone has all series
    * @param cache for decoded columns
-   * @param blocks what is no longer, or never was, in the heads
+   * @param more blocks: what is no longer, or never was, in the heads; placement: which tenants are
+   *   on which shards, without which all are on all
    */
   constructor(
     env: Env,
     shards: { readonly shardCount: number; readonly zones?: number },
     cache: ColumnCache,
-    blocks?: BlockReads,
+    more: { readonly blocks?: BlockReads; readonly placement?: Placement } = {},
   ) {
     const { shardCount, zones = 1 } = shards
-    const setCount = shardCount / zones
     this.env = env
-    this.blocks = blocks
-    this.replicaSets = Array.from({ length: setCount }, (_, set) =>
-      replicaShards(set, setCount, zones),
-    )
+    this.blocks = more.blocks
+    this.tenantSets = new TenantSets(shards, more.placement)
     this.quorum = readQuorum(zones)
     this.cache = cache
     this.shards = new Array<Shard | undefined>(shardCount).fill(undefined)
@@ -147,8 +145,8 @@ export class Fanout {
   /** Distinct label names of the tenant, sorted. */
   async labelNames(tenant: string, range: TimeRange): Promise<string[]> {
     const request = { tenant, matchers: [], ...range }
-    const own = this.answer((shard) => shard.reader.index.labelNames(tenant))
-    const lists = own ?? (await this.ask((shard) => shard.calls.labelNames(request)))
+    const own = this.answer(tenant, (shard) => shard.reader.index.labelNames(tenant))
+    const lists = own ?? (await this.ask(tenant, (shard) => shard.calls.labelNames(request)))
     const blocks = (await this.blocks?.labelNames(tenant, range)) ?? []
     return sortedUnion([...lists, ...blocks])
   }
@@ -156,15 +154,15 @@ export class Fanout {
   /** Distinct values of a label, sorted. */
   async labelValues(tenant: string, name: string, range: TimeRange): Promise<string[]> {
     const request = { tenant, name, matchers: [], ...range }
-    const own = this.answer((shard) => shard.reader.index.labelValues(tenant, name))
-    const lists = own ?? (await this.ask((shard) => shard.calls.labelValues(request)))
+    const own = this.answer(tenant, (shard) => shard.reader.index.labelValues(tenant, name))
+    const lists = own ?? (await this.ask(tenant, (shard) => shard.calls.labelValues(request)))
     const blocks = (await this.blocks?.labelValues(tenant, name, range)) ?? []
     return sortedUnion([...lists, ...blocks])
   }
 
   /** Metadata of the tenant's metrics, of one metric when a name is given. */
   async metadata(tenant: string, metric: string): Promise<MetricMetadata[]> {
-    return (await this.ask((shard) => shard.calls.metadata({ tenant, metric }))).flat()
+    return (await this.ask(tenant, (shard) => shard.calls.metadata({ tenant, metric }))).flat()
   }
 
   /**
@@ -172,7 +170,7 @@ export class Fanout {
    * @throws AppError `overloaded` while one cannot tell
    */
   async headStats(tenant: string, most: number): Promise<HeadStats[]> {
-    return await this.ask(async ({ reader }) => {
+    return await this.ask(tenant, async ({ reader }) => {
       const stats = reader.stats(tenant, most)
       if (stats === undefined) {
         throw fail('overloaded', { text: 'an ingester is starting, or takes many new series' })
@@ -183,7 +181,7 @@ export class Fanout {
 
   /** What each shard has of the exemplars of some series. */
   exemplars(request: ExemplarsRequest): Promise<Awaited<ReturnType<IngesterCalls['exemplars']>>[]> {
-    return this.ask((shard) => shard.calls.exemplars(request))
+    return this.ask(request.tenant, (shard) => shard.calls.exemplars(request))
   }
 
   /** Set ids of the series that match, each once, in no order. */
@@ -206,13 +204,13 @@ export class Fanout {
   ): Promise<SelectedSeries> {
     const { matchers, mint, maxt } = request
     const check = (): void => labels.watch?.tick()
-    const own = this.answer((shard): ShardSelection | undefined => {
+    const own = this.answer(tenant, (shard): ShardSelection | undefined => {
       const refs = shard.reader.index.select(tenant, matchers, { mint, maxt }, check)
       return refs === undefined ? undefined : { shard, refs }
     })
     const parts =
       own ??
-      (await this.ask(async (shard): Promise<ShardSelection> => {
+      (await this.ask(tenant, async (shard): Promise<ShardSelection> => {
         const { refs } = await shard.calls.select({ tenant, matchers, mint, maxt })
         return { shard, refs }
       }))
@@ -239,9 +237,9 @@ export class Fanout {
    * Answers of shards from their memories, enough of each set for a whole answer; undefined when
    * shards have to be asked.
    */
-  private answer<T>(look: (shard: Shard) => T | undefined): T[] | undefined {
+  private answer<T>(tenant: string, look: (shard: Shard) => T | undefined): T[] | undefined {
     const answers: T[] = []
-    for (const set of this.replicaSets) {
+    for (const set of this.tenantSets.of(tenant)) {
       let missing = this.quorum
       for (const index of set) {
         const shard = this.shards[index]
@@ -256,8 +254,8 @@ export class Fanout {
   }
 
   /** Asks shards, enough of each set; one that died under the question is asked again once it is back. */
-  private async ask<T>(question: (shard: Shard) => Promise<T>): Promise<T[]> {
-    const perSet = this.replicaSets.map((set) =>
+  private async ask<T>(tenant: string, question: (shard: Shard) => Promise<T>): Promise<T[]> {
+    const perSet = this.tenantSets.of(tenant).map((set) =>
       firstOf(
         set.map((index) => this.askOne(index, question)),
         this.quorum,

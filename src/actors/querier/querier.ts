@@ -5,7 +5,7 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
-import { Limits, type LimitsData } from '../../shared/limits/index.js'
+import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
 import { type Expr, formatExpr, LabelTable, treeOf } from '../../shared/promql/index.js'
 import { MemoryBudget } from '../../shared/slab/index.js'
 import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
@@ -34,6 +34,7 @@ import {
 } from './label-queries.js'
 import { clampLabels, type QueryLimits, queryLimitsOf } from './query-limits.js'
 import { answerRemoteRead } from './remote-read.js'
+import type { Placement } from './tenant-sets.js'
 import { answerTsdbStatus } from './tsdb-status.js'
 
 /** Sizes of the label table from which on it is made anew before the next query. */
@@ -79,7 +80,11 @@ export class Querier {
     const cache = new ColumnCache(boot.config.cacheBytes - tableBytes)
     const reads =
       blocks === undefined ? undefined : new BlockReads({ env, ...blocks, tableBytes, cache })
-    this.fanout = new Fanout(env, boot, cache, reads)
+    const placement = placementOf(boot, this.limits)
+    this.fanout = new Fanout(env, boot, cache, {
+      ...(reads === undefined ? {} : { blocks: reads }),
+      ...(placement === undefined ? {} : { placement }),
+    })
     this.reads = new Federation(this.fanout, boot.config.federationConcurrency)
   }
 
@@ -193,4 +198,11 @@ export class Querier {
     const limit = most > 0 && (query.limit === 0 || query.limit > most) ? most : query.limit
     return { ...clampLabels(query, limits, this.env.clock.now()), limit }
   }
+}
+
+/** What tells which shards have a tenant; undefined when all are to be asked. */
+function placementOf(boot: QuerierBoot, limits: Limits): Placement | undefined {
+  const { config, tenantCells } = boot
+  if (!config.isShuffleSharding || tenantCells === undefined) return undefined
+  return { limits, cells: new TenantCells(tenantCells) }
 }

@@ -174,6 +174,7 @@ function querierRow(
       limits: head.limits.snapshot(),
       shardCount: counts.ingesters,
       zones: counts.zones,
+      tenantCells: cells.tenantCells,
       budget: cells.budget,
       blocks: { list: cells.blockList, shardCount: counts.storeGateways },
       kernel: head.headKernel,

@@ -39,8 +39,8 @@ const WRITE = {
   ),
   ingestion_tenant_shard_size: int(
     0,
-    'Shards of a tenant; 0 = all.',
-    named('distributor.ingestion-tenant-shard-size'),
+    'Shards of a tenant, of all zones together; 0 = all.',
+    used('distributor.ingestion-tenant-shard-size'),
   ),
   ingestion_partitions_tenant_shard_size: int(
     0,

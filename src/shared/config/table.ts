@@ -372,7 +372,9 @@ const QUERIER = {
   streaming_chunks_per_store_gateway_series_buffer_size: int(256, 'Buffer of Mimir.', {
     flag: 'querier.streaming-chunks-per-store-gateway-buffer-size',
   }),
-  shuffle_sharding_ingesters_enabled: bool(true, 'Ask only ingesters of the tenant.'),
+  shuffle_sharding_ingesters_enabled: bool(true, 'Ask only ingesters of the tenant.', {
+    effect: 'yes',
+  }),
   ring: open('Ring of Mimir.'),
   mimir_query_engine: open('Switches of an engine that is not here.'),
   store_gateway_client: open('Client of Mimir.'),

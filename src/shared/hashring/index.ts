@@ -1,4 +1,11 @@
 /** Places series on shards: the same place in every thread and after every start. */
 
 export { type Place, placeOf, readQuorum, replicaShards, writeQuorum } from './replicas.js'
-export { createHashring, type Hashring, memberOf } from './tokens.js'
+export { memberCountOf, shuffleMembers, type TenantShards } from './shuffle.js'
+export {
+  createHashring,
+  type Hashring,
+  hasMember,
+  type Members,
+  memberOf,
+} from './tokens.js'

@@ -16,6 +16,9 @@ export interface Hashring {
   readonly owners: Uint16Array
 }
 
+/** Some members of a ring, one at least: a bit for each, in words of 32. */
+export type Members = Uint32Array
+
 /** Makes the ring of members 0 … memberCount − 1. */
 export function createHashring(memberCount: number): Hashring {
   if (memberCount < 1 || memberCount > 0xffff) throw new RangeError(`${memberCount} members`)
@@ -36,11 +39,24 @@ export function createHashring(memberCount: number): Hashring {
 /**
  * The member that owns a hash. FNV's last bytes reach only its low bits, so it is mixed first:
  * otherwise series that differ in the end of their last value would all fall to one member.
+ *
+ * @param members those that count: the owner is the first of them from the hash's token on
  */
-export function memberOf(ring: Hashring, hash: number): number {
-  if (ring.memberCount === 1) return 0
-  const point = mix(hash)
-  const { tokens } = ring
+export function memberOf(ring: Hashring, hash: number, members?: Members): number {
+  const { tokens, owners } = ring
+  let at = tokenAfter(tokens, mix(hash))
+  if (members === undefined) return owners[at]!
+  while (!hasMember(members, owners[at]!)) at = at + 1 === owners.length ? 0 : at + 1
+  return owners[at]!
+}
+
+/** Whether a member is one of some. */
+export function hasMember(members: Members, member: number): boolean {
+  return ((members[member >>> 5]! >>> (member & 31)) & 1) === 1
+}
+
+/** Index of the first token at or after a point of the circle. */
+export function tokenAfter(tokens: Uint32Array, point: number): number {
   let low = 0
   let high = tokens.length
   while (low < high) {
@@ -48,7 +64,7 @@ export function memberOf(ring: Hashring, hash: number): number {
     if (tokens[middle]! < point) low = middle + 1
     else high = middle
   }
-  return ring.owners[low === tokens.length ? 0 : low]!
+  return low === tokens.length ? 0 : low
 }
 
 /** MurmurHash3's finaliser: every bit of the input reaches every bit of the output. */

@@ -230,6 +230,13 @@ export class WriteRequestKernel {
     this.floats[(this.context + layout.TIME_MAX) >>> 3] = max
   }
 
+  /** The members of the ring that new series go to, a bit for each; all when undefined. */
+  setMembers(members: Uint32Array | undefined): void {
+    for (let word = 0; word < layout.RING_MEMBER_WORDS; word++) {
+      this.set(layout.RING_MEMBERS + word * 4, members === undefined ? ~0 : (members[word] ?? 0))
+    }
+  }
+
   setLimits(limits: LabelLimits): void {
     this.set(layout.LIMIT_NAMES, limits.max_label_names_per_series)
     this.set(layout.LIMIT_INFO_NAMES, limits.max_label_names_per_info_series)
@@ -357,6 +364,7 @@ export class WriteRequestKernel {
     this.set(layout.RING_TOKENS, tokens)
     this.set(layout.RING_OWNERS, owners)
     this.set(layout.RING_COUNT, count)
+    this.setMembers(undefined)
   }
 
   private takeOtlp(): number {

@@ -4,6 +4,7 @@
  * tried again. Looked at once per request or new series, never per sample.
  *
  *   header  0 rows i32 | 4 shards i32 | 8 zero
+ *           | 16 i32[shards]: 1 when the shard has counted all that it holds, then padding to 8
  *   a row   0 key i64 (hash of the tenant, 0: free) | 8 bucket i64 | 16 retries i32 | 20 refused i32
  *           | 24 series i32[shards], then padding to 8
  *
@@ -30,7 +31,8 @@ export interface BucketSize {
 
 /** Makes the cells, for so many shards. Memory that no tenant uses is not touched. */
 export function createTenantCells(shards: number, rows = ROWS_MAX): SharedArrayBuffer {
-  const cells = new SharedArrayBuffer(HEADER_BYTES + rows * rowWords(shards) * 4)
+  const wordCount = firstRow(shards) + rows * rowWords(shards)
+  const cells = new SharedArrayBuffer(wordCount * 4)
   const words = new Int32Array(cells)
   words[0] = rows
   words[1] = shards
@@ -44,6 +46,7 @@ export class TenantCells {
   private readonly rows: number
   private readonly shards: number
   private readonly stride: number
+  private readonly firstRow: number
 
   /** @param cells of createTenantCells; without them a thread is alone */
   constructor(cells: SharedArrayBuffer = createTenantCells(1)) {
@@ -52,6 +55,7 @@ export class TenantCells {
     this.rows = this.words[0]!
     this.shards = this.words[1]!
     this.stride = rowWords(this.shards)
+    this.firstRow = firstRow(this.shards)
   }
 
   /** The row of a tenant, claimed when it is new: to be kept, and passed to the other methods. */
@@ -67,7 +71,7 @@ export class TenantCells {
     return this.rows - 1
   }
 
-  /** The row of a tenant that has one. */
+  /** The row of a tenant that has one, or the one for those that found none free. */
   findRow(tenant: string): number | undefined {
     const key = BigInt.asIntN(64, xxhash64(Buffer.from(tenant)) | 1n)
     let row = Number(BigInt.asUintN(32, key)) % this.rows
@@ -77,7 +81,7 @@ export class TenantCells {
       if (found === 0n) return undefined
       row = (row + 1) % this.rows
     }
-    return undefined
+    return this.rows - 1
   }
 
   /**
@@ -122,6 +126,21 @@ export class TenantCells {
     return sum
   }
 
+  /** A shard has counted what it holds of all tenants: from here on `holds` knows of it. */
+  noteCounted(shard: number): void {
+    Atomics.store(this.words, HEADER_BYTES / 4 + (shard % this.shards), 1)
+  }
+
+  /** Whether a shard has, or for all that is known may have, series of a tenant in memory. */
+  holds(tenant: string, shard: number): boolean {
+    const at = shard % this.shards
+    if (Atomics.load(this.words, HEADER_BYTES / 4 + at) === 0) return true
+    const row = this.findRow(tenant)
+    if (row === undefined) return false
+    // The last row is shared by those that found none: its count is that of one of them.
+    return row === this.rows - 1 || this.series(row, { from: at, to: at + 1 }) > 0
+  }
+
   /** Notes that series of the tenant were refused. */
   noteRefused(row: number): void {
     Atomics.store(this.words, this.wordOf(row) + REFUSED, 1)
@@ -141,8 +160,12 @@ export class TenantCells {
   }
 
   private wordOf(row: number): number {
-    return HEADER_BYTES / 4 + row * this.stride
+    return this.firstRow + row * this.stride
   }
+}
+
+function firstRow(shards: number): number {
+  return HEADER_BYTES / 4 + shards + (shards & 1)
 }
 
 function rowWords(shards: number): number {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { SeededPrng } from '../../../src/shared/base/prng.js'
-import { createHashring, memberOf } from '../../../src/shared/hashring/index.js'
+import { createHashring, memberOf, shuffleMembers } from '../../../src/shared/hashring/index.js'
 import { compileKernel } from '../../../src/shared/kernels/load.js'
 import { WriteRequestKernel } from '../../../src/shared/kernels/write-request.js'
 
@@ -31,5 +31,13 @@ test('asks the ring as the host does, at its ends too', () => {
       met.add(member)
     }
     assert.equal(met.size, shardCount)
+    for (const tenant of ['one', 'other', 'third']) {
+      const members = shuffleMembers(ring, tenant, { size: 2, zones: 1 })
+      kernel.setMembers(members)
+      for (const hash of hashes) {
+        const member = kernel.exports.memberOf(kernel.context, hash)
+        assert.equal(member, memberOf(ring, hash, members), `hash ${hash} of ${tenant}`)
+      }
+    }
   }
 })

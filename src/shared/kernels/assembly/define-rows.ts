@@ -11,6 +11,7 @@ import {
   DEFINE_BYTES,
   ID_ROUTE,
   RING_COUNT,
+  RING_MEMBERS,
   RING_OWNERS,
   RING_TOKENS,
   ROUTE_NEW,
@@ -91,7 +92,7 @@ function define(shard: usize, c: usize, id: u32, stage: usize): void {
   store<u8>(bit, load<u8>(bit) | (1 << (<u8>id & 7)))
 }
 
-/** The shard that owns a hash: `memberOf` of shared/hashring, over the ring that the host laid down. */
+/** The shard that owns a hash: `memberOf` of shared/hashring, over what the host laid down. */
 export function memberOf(c: usize, hash: u32): u32 {
   const count = load<u32>(c, RING_COUNT)
   if (count == 0) return 0
@@ -104,7 +105,20 @@ export function memberOf(c: usize, hash: u32): u32 {
     if (load<u32>(tokens + (middle << 2)) < point) low = middle + 1
     else high = middle
   }
-  return load<u16>(load<u32>(c, RING_OWNERS) + ((low == count ? 0 : low) << 1))
+  const owners: usize = load<u32>(c, RING_OWNERS)
+  let at = low == count ? 0 : low
+  let owner: u32 = load<u16>(owners + (at << 1))
+  while (!isMember(c, owner)) {
+    at = at + 1 == count ? 0 : at + 1
+    owner = load<u16>(owners + (at << 1))
+  }
+  return owner
+}
+
+/** Whether the tenant has a member; it has one at least. */
+function isMember(c: usize, member: u32): bool {
+  const word = load<u32>(c + RING_MEMBERS + ((member >> 5) << 2))
+  return ((word >> (member & 31)) & 1) == 1
 }
 
 /** MurmurHash3's finaliser. */

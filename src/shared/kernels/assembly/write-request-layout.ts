@@ -100,6 +100,9 @@ export const TIME_MIN = 384
 /** What `countItems` found: samples and histograms; exemplars and metadata records. */
 export const ITEM_SAMPLES = 392
 export const ITEM_OTHERS = 396
+/** Members of the ring that the tenant's series go to, a bit for each: u32[RING_MEMBER_WORDS]. */
+export const RING_MEMBERS = 400
+export const RING_MEMBER_WORDS = 4
 /** The ring of shards: tokens u32, owners u16, how many (0: all belongs to shard 0). */
 export const RING_TOKENS = 480
 export const RING_OWNERS = 484
