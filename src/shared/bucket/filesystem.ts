@@ -172,9 +172,18 @@ class FilesystemBackend implements BucketBackend {
       if (!isOnTheWay && !key.startsWith(prefix)) continue
       if (isPast(key, isFolder, from)) continue
       if (!isFolder) yield { key, size, mtime: Math.floor(mtime) }
-      else if (delimiter === '/' && !isOnTheWay) yield { key }
-      else yield* this.walk(query, key)
+      else if (delimiter !== '/' || isOnTheWay) yield* this.walk(query, key)
+      else if (this.hasObjects(key)) yield { key }
     }
+  }
+
+  /** Folders that a crash has left empty, or with drafts alone, are none in an object store. */
+  private hasObjects(folder: string): boolean {
+    return this.disk.list(join(this.root, folder)).some((name) => {
+      const facts = this.disk.findFacts(join(this.root, folder, name))
+      if (facts === undefined || this.isFreshDraft(name, facts.mtime)) return false
+      return !facts.isFolder || this.hasObjects(`${folder}${name}/`)
+    })
   }
 
   private isFreshDraft(name: string, mtime: number): boolean {

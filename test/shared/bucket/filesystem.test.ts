@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -55,6 +63,20 @@ test('leaves no folder and no draft behind', async (t) => {
   assert.deepEqual(readdirSync(join(folder, 'bucket/t/block/chunks')), ['000001'])
   await bucket.delete(['t/block/chunks/000001'])
   assert.deepEqual(readdirSync(join(folder, 'bucket')), [])
+})
+
+test('lists no folder that a crash has left without objects', async (t) => {
+  const { bucket, folder } = openFolder(t)
+  await bucket.put('t/whole/chunks/000001', Buffer.from('x'))
+  // A block was deleted, and the process killed before the folder went, or over the draft of a mark.
+  mkdirSync(join(folder, 'bucket/t/empty/chunks'), { recursive: true })
+  mkdirSync(join(folder, 'bucket/t/draft'))
+  writeFileSync(join(folder, 'bucket/t/draft/deletion-mark.json.draft-0123456789abcdef'), 'half')
+  const found = await all(bucket.list('t/', '/'))
+  assert.deepEqual(
+    found.map(({ key }) => key),
+    ['t/whole/'],
+  )
 })
 
 test('hides a draft, until it is a day old', async (t) => {
