@@ -5,13 +5,16 @@
  * everything back; with `--workers` it kills one thread of the server after the other. Exits 1 when a sample that got a 2xx is missing or has another value, or
  * one is there that was never sent; the data directory is kept then. With `--zones 3` there are
  * three data roots with a copy of each series; shards are killed, one root is removed at the end, and
- * no push may fail.
+ * no push may fail. With `--blocks` it is another soak: soak/blocks/command.ts.
  */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { blocksCommand } from './soak/blocks/command.js'
 import { runSoak, type SoakResult } from './soak/run.js'
+
+if (process.argv.includes('--blocks')) process.exit(await blocksCommand())
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

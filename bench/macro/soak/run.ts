@@ -7,9 +7,10 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { type Nilo, startNilo } from '../../../test/support/nilo.js'
 import { waitFor, waitForUrl } from '../../../test/support/processes.js'
 import { KILL_SIGNAL } from './kill-signal.js'
+import { ServerSlot } from './server-slot.js'
 import { type Findings, verify, verifyTotals } from './verify.js'
 import { mix } from './workload.js'
-import { type Target, Writer } from './writer.js'
+import { Writer } from './writer.js'
 
 /** What a soak does. */
 export interface SoakOptions {
@@ -165,35 +166,6 @@ async function restartsOf(server: Nilo): Promise<number> {
     sum += Number(match[1])
   }
   return sum
-}
-
-/** The server that runs now; writers wait here while there is none. */
-class ServerSlot implements Target {
-  private current: Nilo | undefined
-  private waiting: ((server: Nilo) => void)[] = []
-
-  set(server: Nilo): void {
-    this.current = server
-    for (const go of this.waiting.splice(0)) go(server)
-  }
-
-  clear(): void {
-    this.current = undefined
-  }
-
-  /** Settles when so many writers wait. */
-  async allWait(count: number): Promise<void> {
-    const until = performance.now() + PARK_MS_MAX
-    while (this.waiting.length < count) {
-      if (performance.now() > until) throw new Error('a push was not answered for a minute')
-      await sleep(5)
-    }
-  }
-
-  async pushUrl(): Promise<string> {
-    const server = this.current ?? (await new Promise<Nilo>((go) => this.waiting.push(go)))
-    return server.pushUrl
-  }
 }
 
 function pauseOf(options: SoakOptions, kill: number): number {

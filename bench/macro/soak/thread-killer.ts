@@ -1,7 +1,7 @@
 /**
  * Loaded into a server under the soak before its own code (`node --import`): on KILL_SIGNAL it ends
  * one thread after the other, as a crash would; with NILO_SOAK_KIND set only those of one kind of
- * actor. The server itself has nothing like it.
+ * actor, with `*` those of the pool as well. The server itself has nothing like it.
  */
 import { syncBuiltinESMExports } from 'node:module'
 import workerThreads from 'node:worker_threads'
@@ -13,10 +13,15 @@ const threads = new Set<workerThreads.Worker>()
 class NotedWorker extends workerThreads.Worker {
   constructor(...args: ConstructorParameters<typeof workerThreads.Worker>) {
     super(...args)
-    if (!String(args[0]).includes(`/actors/${KIND}`)) return
+    if (!isWanted(String(args[0]))) return
     threads.add(this)
     this.once('exit', () => threads.delete(this))
   }
+}
+
+function isWanted(entry: string): boolean {
+  if (KIND === '*') return entry.includes('/actors/') || entry.includes('/piscina/')
+  return entry.includes(`/actors/${KIND}`)
 }
 
 if (workerThreads.isMainThread) {

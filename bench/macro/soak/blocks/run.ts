@@ -1,0 +1,287 @@
+/**
+ * The soak over blocks: senders write months of data within minutes while others ask for all of it, and
+ * the blocks of it are cut, shipped, compacted and deleted as fast as can be; the process or one of its
+ * threads is killed, stopped, flushed, or loses its whole local directory, again and again. Every answer is
+ * compared with what must be there.
+ */
+import { mkdirSync, rmSync } from 'node:fs'
+import { type Nilo, startNilo } from '../../../../test/support/nilo.js'
+import { waitFor } from '../../../../test/support/processes.js'
+import { KILL_SIGNAL } from '../kill-signal.js'
+import { ServerSlot } from '../server-slot.js'
+import { mix } from '../workload.js'
+import { Asker } from './asker.js'
+import { firstStepOf, STEP_MS } from './workload.js'
+import { BlocksWriter } from './writer.js'
+
+/** What a soak over blocks does. */
+export interface BlocksSoakOptions {
+  /** Strikes of all kinds. */
+  readonly kills: number
+  readonly seed: number
+  /** Longest time between two strikes, ms; the shortest is a tenth. */
+  readonly betweenMsMax: number
+  readonly writers: number
+  /** Time between two pushes of a writer, ms. */
+  readonly pauseMs?: number
+  /** Folder for local data; must be empty or missing at first. */
+  readonly folder: string
+  /** Flags that say where the bucket is. */
+  readonly bucketFlags: readonly string[]
+  /** Before the end: from here on the bucket is to work without faults. */
+  readonly calm?: () => void
+  readonly say: (line: string) => void
+  /** Gets what each life of the server has written. */
+  readonly keepLog?: (life: number, text: string) => void
+}
+
+/** How it came out. */
+export interface BlocksSoakResult {
+  readonly pushes: number
+  readonly answers: number
+  /** Questions that got no answer or 503, and were asked again. */
+  readonly unanswered: number
+  readonly samplesChecked: number
+  readonly silenceMsMax: number
+  readonly blocksCompacted: number
+  readonly days: number
+  readonly wrong: readonly string[]
+}
+
+type Strike = 'thread' | 'kill' | 'stop' | 'flush' | 'wipe'
+
+const THREAD_KILLER = new URL('../thread-killer.js', import.meta.url).href
+const DAY_MS = 86_400_000
+const BACK_DAYS = 900
+const SHIPPED_MS_MAX = 180_000
+
+/** Runs a soak; throws when a server does not start or does not answer for long. */
+export async function runBlocksSoak(options: BlocksSoakOptions): Promise<BlocksSoakResult> {
+  return await new BlocksSoak(options).run()
+}
+
+class BlocksSoak {
+  private readonly options: BlocksSoakOptions
+  private readonly slot = new ServerSlot()
+  private readonly writers: BlocksWriter[]
+  private readonly askers: Asker[]
+  private readonly problems: string[] = []
+  private server!: Nilo
+  private starts = 0
+  private compacted = 0
+  private writing: Promise<unknown> = Promise.resolve()
+
+  constructor(options: BlocksSoakOptions) {
+    this.options = options
+    const baseMs = (Math.floor(Date.now() / DAY_MS) - BACK_DAYS) * DAY_MS
+    const { seed, pauseMs = 100 } = options
+    this.writers = Array.from({ length: options.writers }, (_, writer) => {
+      return new BlocksWriter({ seed, writer, baseMs }, this.slot, pauseMs)
+    })
+    this.askers = this.writers.map((writer) => new Asker(writer, this.slot))
+  }
+
+  async run(): Promise<BlocksSoakResult> {
+    const { options, askers } = this
+    await this.start()
+    process.env['NILO_SOAK_KIND'] = '*'
+    this.write()
+    let failure: unknown
+    const asking = Promise.all(askers.map((asker) => asker.run())).catch((error: unknown) => {
+      failure = error
+    })
+    try {
+      for (let strike = 1; strike <= options.kills; strike++) {
+        await sleep(this.pauseBefore(strike))
+        const kind = kindOf(options.seed, strike)
+        await this.strike(kind)
+        this.say(`${strike} ${kind}`)
+        if (failure !== undefined) throw failure
+        if (this.wrong().length > 0) break
+      }
+      await sleep(this.pauseBefore(0))
+      for (const asker of askers) asker.stop()
+      await asking
+      if (failure !== undefined) throw failure
+      options.calm?.()
+      for (const round of ['all', 'all, from the bucket alone']) {
+        if (this.wrong().length > 0) break
+        if (round !== 'all') await this.strike('wipe')
+        await this.stopWriting()
+        for (const asker of askers) await asker.askAll()
+        this.say(round)
+      }
+      await this.noteDamage()
+      return this.result()
+    } finally {
+      for (const party of [...askers, ...this.writers]) party.stop()
+      this.slot.set(this.server)
+      await this.server.stop('SIGKILL')
+      options.keepLog?.(this.starts, this.server.output())
+    }
+  }
+
+  private async strike(kind: Strike): Promise<void> {
+    const { options } = this
+    if (kind === 'thread') return void process.kill(this.server.pid, KILL_SIGNAL)
+    if (kind === 'flush') return await this.flush()
+    if (kind === 'wipe') {
+      await this.stopWriting()
+      await this.shipAll()
+    }
+    await this.noteDamage()
+    const stopped = this.server.stop(kind === 'stop' ? 'SIGTERM' : 'SIGKILL', 60_000)
+    this.slot.clear()
+    await stopped
+    options.keepLog?.(this.starts, this.server.output())
+    if (kind === 'wipe') rmSync(options.folder, { recursive: true })
+    await this.start()
+    if (kind === 'wipe') this.write()
+  }
+
+  private write(): void {
+    this.writing = Promise.all(this.writers.map((writer) => writer.run()))
+  }
+
+  private async stopWriting(): Promise<void> {
+    for (const writer of this.writers) writer.stop()
+    await this.writing
+  }
+
+  private async flush(): Promise<void> {
+    await fetch(`${this.server.url}/ingester/flush?wait=true`, { method: 'POST' }).catch(() => {})
+  }
+
+  /** Until all that was pushed is in the bucket. */
+  private async shipAll(): Promise<void> {
+    const isIn = async (): Promise<true | undefined> => {
+      try {
+        const url = `${this.server.url}/ingester/flush?wait=true`
+        const flushed = await fetch(url, { method: 'POST' })
+        if (flushed.status !== 204) return undefined
+        const text = await metricsOf(this.server)
+        const shipped = /^cortex_ingester_oldest_unshipped_block_timestamp_seconds 0$/m.test(text)
+        const inHead = /^cortex_ingester_memory_series (\d+)$/m.exec(text)?.[1]
+        // The gauge is of the last round: a later one has seen the blocks of this flush.
+        const rounds = numberOf(text, 'cortex_ingester_shipper_uploads_total')
+        await sleep(1_500)
+        const later = await metricsOf(this.server)
+        const isStill = rounds === numberOf(later, 'cortex_ingester_shipper_uploads_total')
+        const isShipped = /^cortex_ingester_oldest_unshipped_block_timestamp_seconds 0$/m.test(
+          later,
+        )
+        return shipped && isShipped && isStill && inHead === '0' ? true : undefined
+      } catch {
+        return undefined
+      }
+    }
+    await waitFor('all is shipped', this.server, isIn, SHIPPED_MS_MAX)
+  }
+
+  /** Each life has other delays. */
+  private async start(): Promise<void> {
+    const { options } = this
+    mkdirSync(options.folder, { recursive: true })
+    const life = this.starts++
+    const pick = <T>(choices: readonly T[], salt: number): T =>
+      choices[mix(options.seed, life, salt) % choices.length]!
+    this.server = await startNilo(
+      options.folder,
+      [
+        '-blocks-storage.tsdb.head-compaction-interval=500ms',
+        '-blocks-storage.tsdb.ship-interval=500ms',
+        `-blocks-storage.tsdb.retention-period=${pick(['0s', '2s', '13h'], 11)}`,
+        '-blocks-storage.bucket-store.sync-interval=1s',
+        '-blocks-storage.bucket-store.index-header.lazy-loading-idle-timeout=2s',
+        '-compactor.compaction-interval=500ms',
+        '-compactor.first-level-compaction-wait-period=0s',
+        '-compactor.cleanup-interval=500ms',
+        `-compactor.deletion-delay=${pick(['0s', '1s', '5s'], 12)}`,
+        `-compactor.split-and-merge-shards=${pick([0, 0, 2], 13)}`,
+        '-ingester.out-of-order-time-window=12h',
+        '-wal.snapshot-bytes=60000',
+        ...options.bucketFlags,
+      ],
+      ['--import', THREAD_KILLER],
+    )
+    this.slot.set(this.server)
+  }
+
+  private pauseBefore(strike: number): number {
+    const { seed, betweenMsMax } = this.options
+    return betweenMsMax * (0.1 + 0.9 * (mix(seed, strike, 5) / 2 ** 32))
+  }
+
+  /** What the server has set aside, and how much it has compacted in this life. */
+  private async noteDamage(): Promise<void> {
+    try {
+      const text = await metricsOf(this.server)
+      this.compacted += numberOf(text, 'cortex_compactor_group_compactions_total')
+      const page = await fetch(`${this.server.url}/debug/compactions`)
+      const { damaged } = (await page.json()) as { damaged: readonly object[] }
+      for (const one of damaged) this.problems.push(`a block is damaged: ${JSON.stringify(one)}`)
+    } catch {
+      // It did not answer any more, or a thread was on its way out: asked again at the next strike.
+    }
+  }
+
+  private wrong(): string[] {
+    return [
+      ...this.problems,
+      ...this.askers.flatMap(({ wrong }) => wrong),
+      ...this.writers.flatMap(({ complaints }) => complaints),
+    ]
+  }
+
+  private say(what: string): void {
+    const { pushes, answers, unanswered, silenceMsMax, days, wrong } = this.result()
+    this.options.say(
+      `${what}: ${pushes} pushes, ${days} days; ${answers} answers, ${unanswered} times none, ` +
+        `longest wait ${silenceMsMax} ms; ${wrong.length} wrong`,
+    )
+  }
+
+  private result(): BlocksSoakResult {
+    const sum = (of: (asker: Asker) => number): number =>
+      this.askers.reduce((all, asker) => all + of(asker), 0)
+    const pushes = this.writers.reduce((all, { acked }) => all + acked, 0)
+    const steps = this.writers.reduce(
+      (all, { acked }) => all + firstStepOf(acked) - firstStepOf(0),
+      0,
+    )
+    return {
+      pushes,
+      answers: sum(({ counts }) => counts.answers),
+      unanswered: sum(({ counts }) => counts.unanswered),
+      samplesChecked: sum(({ counts }) => counts.samples),
+      silenceMsMax: Math.round(Math.max(...this.askers.map(({ silenceMs }) => silenceMs))),
+      blocksCompacted: this.compacted,
+      days: Math.round((steps * STEP_MS) / DAY_MS),
+      wrong: this.wrong(),
+    }
+  }
+}
+
+function kindOf(seed: number, strike: number): Strike {
+  const share = mix(seed, strike, 6) % 100
+  if (share < 45) return 'thread'
+  if (share < 70) return 'kill'
+  if (share < 80) return 'stop'
+  return share < 90 ? 'flush' : 'wipe'
+}
+
+async function metricsOf(server: Nilo): Promise<string> {
+  return await (await fetch(`${server.url}/metrics`)).text()
+}
+
+function numberOf(text: string, name: string): number {
+  let sum = 0
+  for (const line of text.split('\n')) {
+    if (line.startsWith(name)) sum += Number(line.slice(line.lastIndexOf(' ')))
+  }
+  return sum
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
