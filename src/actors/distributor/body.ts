@@ -21,6 +21,7 @@ import {
   BODY_OTLP_JSON,
   BODY_V2,
   DISCARD_REASONS,
+  isStart,
 } from '../../shared/wire/frames/index.js'
 import type { DistributorConfig } from './contract.js'
 import type { BodyCounts, Counters } from './counters.js'
@@ -287,10 +288,10 @@ export class BodyInHand {
     this.counts.newSeries += defined
     kernel.exports.scatter(kernel.context)
     this.noteOffender()
-    for (const set of this.bench.sets) {
-      this.counts.samples += set.sampleCount()
-      this.request.written.samples += set.sampleCount()
-    }
+    let samples = -kernel.get(layout.STARTS)
+    for (const set of this.bench.sets) samples += set.sampleCount()
+    this.counts.samples += samples
+    this.request.written.samples += samples
     const hasMore = this.windows?.hasMore() === true
     this.isLast = code === layout.WALK_DONE && !hasMore
     if (!this.isAdmitted) this.takeTokens()
@@ -309,8 +310,10 @@ export class BodyInHand {
     const { kernel } = bench
     if (kernel.get(layout.ROW_COUNT) === 0) return true
     this.protocol.describe(0)
-    const times = new Float64Array(kernel.bytes.buffer, kernel.get(layout.COLUMN_TIMES), 1)
-    const first = { labels: labelsOfRow(kernel, 0), timeMs: times[0]! }
+    const times = new Float64Array(kernel.bytes.buffer, kernel.get(layout.COLUMN_TIMES), 2)
+    // A start comes with its sample.
+    const timeMs = times[isStart(times[0]!) ? 1 : 0]!
+    const first = { labels: labelsOfRow(kernel, 0), timeMs }
     const decision = bench.ha.decide(tenant.name, limits, first, bench.now())
     if (decision.kind === 'other') {
       bench.counters.deduped(tenant.name, decision.cluster, this.countSamples())
@@ -323,7 +326,8 @@ export class BodyInHand {
     }
     const isPaired = decision.kind === 'believed'
     bench.lastPaired = isPaired
-    if (!isPaired) bench.counters.notPaired(tenant.name, kernel.get(layout.SAMPLE_COUNT))
+    const sampleCount = kernel.get(layout.SAMPLE_COUNT) - kernel.get(layout.STARTS)
+    if (!isPaired) bench.counters.notPaired(tenant.name, sampleCount)
     if (isPaired === this.series.isPaired) return true
     const { bytes } = this.counts
     this.series = bench.cache.open(tenant.name, limits, isPaired)

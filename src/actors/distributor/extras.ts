@@ -12,6 +12,7 @@ import {
   DISCARD_REASONS,
   encodeExemplarRecord,
   encodeHistogramRecord,
+  isStart,
   setRecordSeries,
 } from '../../shared/wire/frames/index.js'
 import type { WriteHistogram } from '../../shared/wire/remote-write/index.js'
@@ -192,7 +193,10 @@ export class Extras {
     const count = kernel.get(layout.SAMPLE_COUNT)
     const at = kernel.get(layout.COLUMN_TIMES)
     const times = new Float64Array(kernel.bytes.buffer, at, count)
-    this.oldest = times.reduce((oldest, time) => Math.min(oldest, time), Number.POSITIVE_INFINITY)
+    this.oldest = times.reduce(
+      (oldest, time) => (isStart(time) ? oldest : Math.min(oldest, time)),
+      Number.POSITIVE_INFINITY,
+    )
     // Nothing is older than nothing.
     if (this.oldest === Number.POSITIVE_INFINITY) this.oldest = Number.NEGATIVE_INFINITY
     return this.oldest

@@ -47,7 +47,8 @@ function derive(limits: TenantLimits): OtlpSettings {
     options:
       (nhcb ? otlp.OPTION_NHCB : 0) |
       (limits.otel_native_delta_ingestion ? otlp.OPTION_DELTA_RAW : 0) |
-      (limits.otel_delta_to_cumulative ? otlp.OPTION_DELTA_SUM : 0),
+      (limits.otel_delta_to_cumulative ? otlp.OPTION_DELTA_SUM : 0) |
+      (limits.otel_created_timestamp_zero_ingestion_enabled ? otlp.OPTION_STARTS : 0),
     names: new OtlpNames(naming),
   }
 }

@@ -66,8 +66,11 @@ export class Otlp implements Protocol {
       return
     }
     let read: OtlpHistogram | undefined
+    const isCustom = (kind & ~otlp.EXTRA_COUNTS) === otlp.EXTRA_CUSTOM
     const decode = (): OtlpHistogram => {
-      read ??= kind === otlp.EXTRA_CUSTOM ? decodeExplicit(fields) : decodeExponential(fields)
+      if (read !== undefined) return read
+      read = isCustom ? decodeExplicit(fields) : decodeExponential(fields)
+      if ((kind & otlp.EXTRA_COUNTS) === 0) read = { ...read, startMs: 0 }
       return read
     }
     visitor.histogram(decode)

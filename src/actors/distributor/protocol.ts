@@ -6,6 +6,7 @@ import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import { type Label, type Labels, METRIC_NAME } from '../../shared/model/labels.js'
 import {
+  createdTimestamp,
   decodeExemplar,
   decodeHistogram,
   decodeMetadata,
@@ -89,7 +90,8 @@ export class RemoteWriteV1 implements Protocol {
 
   eachExtra(fields: Uint8Array, _kind: number, visitor: ExtraVisitor): void {
     eachExtra(fields, false, {
-      histogram: (bytes) => visitor.histogram(() => decodeHistogram(bytes)),
+      // 1.0 knows no start times.
+      histogram: (bytes) => visitor.histogram(() => ({ ...decodeHistogram(bytes), startMs: 0 })),
       exemplar: (bytes) => visitor.exemplar(() => decodeExemplar(bytes, false)),
     })
   }
@@ -139,8 +141,13 @@ export class RemoteWriteV2 implements Protocol {
   }
 
   eachExtra(fields: Uint8Array, _kind: number, visitor: ExtraVisitor): void {
+    const seriesStart = createdTimestamp(fields)
     eachExtra(fields, true, {
-      histogram: (bytes) => visitor.histogram(() => decodeHistogram(bytes)),
+      histogram: (bytes) =>
+        visitor.histogram(() => {
+          const read = decodeHistogram(bytes)
+          return read.startMs > 0 ? read : { ...read, startMs: seriesStart }
+        }),
       exemplar: (bytes) => visitor.exemplar(() => this.exemplar(bytes)),
     })
   }

@@ -19,6 +19,7 @@ import {
   FRAME_RECORDS,
   FRAME_WRITE,
   findRecords,
+  isStart,
   padTo8,
   type RecordsFrame,
   tenantAt,
@@ -43,7 +44,7 @@ import { findMetadata } from './metadata.js'
 import { RecordIntake } from './record-intake.js'
 import { notMade, printRejection } from './rejection-text.js'
 import type { SeriesLimits } from './series-limits.js'
-import type { TenantState, Tenants } from './tenants.js'
+import { oldestStart, type TenantState, type Tenants } from './tenants.js'
 
 /** What one turn takes at most: an ack waits for the whole turn. */
 const TURN_FRAMES_MAX = 64
@@ -277,12 +278,14 @@ export class CommitLoop {
       worsen(ack, ACK_RETRY, this.retryText('was sent a frame that is too large'))
       return
     }
-    const count = this.translate(link, tenant, frame, ack)
+    let count = this.translate(link, tenant, frame, ack)
     if (count < 0) {
       this.unbound.add(1)
       worsen(ack, ACK_UNBOUND, this.retryText('was sent a series id that it does not know'))
       return
     }
+    // A tenant without samples has nothing else that a start's age could be measured by.
+    if (tenant.maxt === Number.NEGATIVE_INFINITY) count = this.dropEarlyStarts(count)
     this.check(tenant, ack, count, frame.isDelta)
   }
 
@@ -362,6 +365,20 @@ export class CommitLoop {
     return kept - this.used
   }
 
+  /** Takes out starts that lie too far before their samples, which follow them; how many samples stay. */
+  private dropEarlyStarts(count: number): number {
+    const { refs, times, values } = this.parts.head
+    let kept = this.used
+    for (let i = this.used; i < this.used + count; i++) {
+      if (isStart(times[i]!) && times[i]! < oldestStart(times[i + 1]!)) continue
+      refs[kept] = refs[i]!
+      times[kept] = times[i]!
+      values.copyWithin(kept, i, i + 1)
+      kept++
+    }
+    return kept - this.used
+  }
+
   /** Samples came of series that could not be made: rejected, or the sender would never come to newer ones of known series. */
   private noteNotMade(tenant: TenantState, ack: BodyAck, code: number, count: number): void {
     const { reason, text, isRetried } = notMade(
@@ -383,7 +400,7 @@ export class CommitLoop {
     const from = this.used
     kernel.clearCounts()
     kernel.clearRange()
-    const lateOldest = tenants.oldestOutOfOrder(tenant, head.times[from]!)
+    const lateOldest = tenants.oldestOutOfOrder(tenant, Math.floor(head.times[from]!))
     const oldest = tenants.oldestOf(tenant)
     const accepted = isDelta
       ? kernel.checkDeltas(from, count, oldest)

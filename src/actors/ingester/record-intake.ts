@@ -7,6 +7,7 @@ import {
   CHECK_OUT_OF_ORDER,
   CHECK_TOO_OLD,
 } from '../../shared/kernels/head-layout.js'
+import { isStale } from '../../shared/model/stale.js'
 import {
   type Head,
   type HistogramOutcome,
@@ -23,6 +24,7 @@ import {
   encodeExemplarRecord,
   encodeHistogramRecord,
   findHistogram,
+  isFloatHistogram,
   RECORD_EXEMPLAR,
   type RecordsFrame,
   type RecordView,
@@ -39,7 +41,7 @@ import {
 } from './links.js'
 import { notMade, printRejection } from './rejection-text.js'
 import type { SeriesLimits } from './series-limits.js'
-import type { TenantState, Tenants } from './tenants.js'
+import { oldestStart, type TenantState, type Tenants } from './tenants.js'
 
 const OUT_OF_ORDER = DISCARD_REASONS.indexOf('sample_out_of_order')
 const DUPLICATE = DISCARD_REASONS.indexOf('sample_duplicate_timestamp')
@@ -139,8 +141,7 @@ export class RecordIntake {
         if (isNew) exemplars.push({ tenant, exemplar })
         continue
       }
-      const pending = this.checkHistogram(taken, ref, view)
-      if (pending !== undefined) histograms.push(pending)
+      histograms.push(...this.checkHistogram(taken, ref, view))
     }
     if (histograms.length + exemplars.length === 0) return 'taken'
     if (!this.log(taken.tenant, from, histograms, exemplars)) {
@@ -152,11 +153,7 @@ export class RecordIntake {
     return 'taken'
   }
 
-  private checkHistogram(
-    taken: TakenRecords,
-    ref: number,
-    view: RecordView,
-  ): PendingHistogram | undefined {
+  private checkHistogram(taken: TakenRecords, ref: number, view: RecordView): PendingHistogram[] {
     const { head, tenants, shard, series } = this.parts
     const { tenant, ack } = taken
     if (ref >= REFS_END) {
@@ -166,26 +163,46 @@ export class RecordIntake {
       if (isRetried) worsen(ack, ACK_RETRY, told)
       else if (ref === REF_FULL) worsen(ack, ACK_RETRY, `ingester-${shard} has no memory left`)
       else if (text !== '') ack.text ||= told
-      return undefined
+      return []
     }
     const found = findHistogram(view.kind, view.payload)
-    if (found === undefined) return undefined
+    if (found === undefined) return []
     const { histogram } = found
+    const pending = this.checkStart(taken, ref, view.t, found)
     const outcome = head.histograms.check(ref, view.t, histogram, {
       inOrder: tenants.oldestOf(tenant),
       outOfOrder: tenants.oldestOutOfOrder(tenant, view.t),
     })
-    if (outcome === 'repeated') return undefined
+    if (outcome === 'repeated') return pending
     if (outcome !== 'accepted' && outcome !== 'late') {
       const [reason, code] = FAILURES[outcome]
       this.discard(taken, reason)
       const labels = head.view.labels(ref)
       ack.text ||= printRejection(shard, tenant.name, { code, t: view.t, labels })
-      return undefined
+      return pending
     }
     this.mint = Math.min(this.mint, view.t)
     this.maxt = Math.max(this.maxt, view.t)
-    return { tenant, ack, ref, t: view.t, histogram, isLate: outcome === 'late' }
+    pending.push({ tenant, ack, ref, t: view.t, histogram, isLate: outcome === 'late' })
+    return pending
+  }
+
+  /** A histogram of nothing where counting began, when that is newer than all that the series has. */
+  private checkStart(
+    { tenant, ack }: TakenRecords,
+    ref: number,
+    t: number,
+    { histogram, startMs }: { histogram: AnyHistogram; startMs: number },
+  ): PendingHistogram[] {
+    const inOrder = Math.max(this.parts.tenants.oldestOf(tenant), oldestStart(t))
+    if (!(startMs > 0 && startMs < t && startMs >= inOrder)) return []
+    if (histogram.counterResetHint === 'gauge' || isStale(histogram.sum)) return []
+    const { histograms } = this.parts.head
+    const zero = zeroLike(histogram)
+    const oldest = { inOrder, outOfOrder: Number.POSITIVE_INFINITY }
+    if (histograms.check(ref, startMs, zero, oldest) !== 'accepted') return []
+    this.mint = Math.min(this.mint, startMs)
+    return [{ tenant, ack, ref, t: startMs, histogram: zero, isLate: false }]
   }
 
   private discard({ ack, tenant }: TakenRecords, reason: number): void {
@@ -268,6 +285,19 @@ export class RecordIntake {
     for (const [i, { ref }] of histograms.entries()) head.refs[from + i] = ref
     head.kernel.rollback(from, histograms.length)
   }
+}
+
+/** What a series begins with that counts as another does: laid out alike, so that one chunk has both. */
+function zeroLike(histogram: AnyHistogram): AnyHistogram {
+  const spans = new Int32Array()
+  const none = new Float64Array()
+  const rest = { counterResetHint: 'reset', zeroCount: 0, count: 0, sum: 0 } as const
+  if (isFloatHistogram(histogram)) {
+    const empty = { spans, counts: none }
+    return { ...histogram, ...rest, positive: empty, negative: empty }
+  }
+  const empty = { spans, deltas: none }
+  return { ...histogram, ...rest, positive: empty, negative: empty }
 }
 
 function exemplarOf(ref: number, view: RecordView): StoredExemplar {

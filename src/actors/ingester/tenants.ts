@@ -10,6 +10,11 @@ import { TenantMetadata } from './metadata.js'
 const BEHIND_MAX_MS = 3_600_000
 const IDLE_JITTER = 0.25
 
+/** The oldest start that a sample may bring, also where its tenant has no samples to measure from. */
+export function oldestStart(sampleMs: number): number {
+  return sampleMs - BEHIND_MAX_MS
+}
+
 /** One tenant. */
 export interface TenantState {
   readonly name: string

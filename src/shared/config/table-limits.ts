@@ -173,8 +173,8 @@ const WRITE = {
   ),
   otel_created_timestamp_zero_ingestion_enabled: bool(
     false,
-    'A zero sample at the start time.',
-    named('distributor.otel-created-timestamp-zero-ingestion-enabled'),
+    'Store a zero at the start time of OTLP counters.',
+    used('distributor.otel-created-timestamp-zero-ingestion-enabled'),
   ),
   promote_otel_resource_attributes: list(
     [],

@@ -284,6 +284,7 @@ export class WriteRequestKernel {
   /** Begins a chunk: empty columns. An offender of the chunk before has been dealt with. */
   beginChunk(): void {
     this.set(layout.SAMPLE_COUNT, 0)
+    this.set(layout.STARTS, 0)
     this.set(layout.ROW_COUNT, 0)
     this.set(layout.LABEL_BYTES, 0)
     this.set(layout.METADATA_COUNT, 0)

@@ -7,6 +7,7 @@ import {
   BODY_OTLP,
   BODY_OTLP_JSON,
   BODY_ZSTD,
+  findHistogram,
   WRITE_DELTA,
 } from '../../../src/shared/wire/frames/index.js'
 import { attributes, encode, nanos, type Plain, request } from '../../support/otlp.js'
@@ -378,4 +379,55 @@ test("a tenant's switches: suffixes, promoted attributes, scope", () => {
     [`__name__=http_requests_bytes_total,host_name=h1,${me},${scoped}`]: at(1),
     [`__name__=target_info,host_name=h1,${me},${kept}`]: at(1),
   })
+})
+
+test('with the switch, a zero stands where counting began, for all that counts from there on', () => {
+  const began = TIME - 60_000
+  const startTimeUnixNano = nanos(began)
+  const counts = { startTimeUnixNano, timeUnixNano: nanos(TIME) }
+  const metrics: Plain[] = [
+    counter('c', [point(7, {}, { startTimeUnixNano })]),
+    counter('same', [point(7, {}, { startTimeUnixNano: nanos(TIME) })]),
+    counter('sum', [point(7, {}, { startTimeUnixNano })], { isMonotonic: false }),
+    counter('stale', [point(7, {}, { startTimeUnixNano, flags: 1 })]),
+    gauge('g', [point(7, {}, { startTimeUnixNano })]),
+    {
+      name: 'h',
+      histogram: {
+        aggregationTemporality: CUMULATIVE,
+        dataPoints: [{ ...counts, count: 3, sum: 4, bucketCounts: [1, 2], explicitBounds: [1] }],
+      },
+    },
+    {
+      name: 's',
+      summary: {
+        dataPoints: [
+          { ...counts, count: 3, sum: 4, quantileValues: [{ quantile: 0.5, value: 2 }] },
+        ],
+      },
+    },
+    {
+      name: 'e',
+      exponentialHistogram: {
+        aggregationTemporality: CUMULATIVE,
+        dataPoints: [{ ...counts, count: 1, sum: 4, positive: { offset: 0, bucketCounts: [1] } }],
+      },
+    },
+  ]
+  const zero = `${began + 0.5}:0 `
+  for (const isOn of [false, true]) {
+    const limits = { otel_created_timestamp_zero_ingestion_enabled: isOn }
+    const fixture = new Fixture({ limits })
+    for (let round = 0; round < 2; round++) {
+      const answer = push(fixture, request(metrics))
+      assert.deepEqual([answer.status, answer.written.samples], [200, 12])
+      const started = Object.entries(stored(fixture)).filter(([, text]) => text.startsWith(zero))
+      const names = ['h_bucket', 'h_bucket', 'c', 'h_count', 'h_sum', 's_count', 's_sum']
+      const found = started.map(([labels]) => /__name__=(\w+)/.exec(labels)![1]!)
+      assert.deepEqual(found.sort(), isOn ? names.sort() : [])
+      for (const shard of fixture.shards) shard.samples.clear()
+    }
+    const [record] = fixture.shards[0]!.records
+    assert.equal(findHistogram(record!.kind, record!.payload)!.startMs, isOn ? began : 0)
+  }
 })

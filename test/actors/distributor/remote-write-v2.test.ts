@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compressSync } from 'snappy'
 import { BODY_V2, findHistogram } from '../../../src/shared/wire/frames/index.js'
-import { Fixture } from './fixture.js'
+import { bitsOf, Fixture } from './fixture.js'
 
 const NOW = 1_700_000_000_000
 
@@ -139,4 +139,94 @@ test('refuses a histogram whose count is not the sum of its buckets, and stores 
   assert.equal(answer.status, 400)
   assert.match(answer.text, /err-mimir-native-histogram-count-mismatch/)
   assert.deepEqual(answer.written, { samples: 1, histograms: 0, exemplars: 0 })
+})
+
+const START_OF_COUNT = NOW - 5_000
+/** A start stands half a millisecond after its time. */
+const startAt = (t: number): string => `${t + 0.5}:0`
+
+test('tells where counting began ahead of the first sample after it, and counts no sample for it', () => {
+  const fixture = new Fixture()
+  const created = whole(6, START_OF_COUNT)
+  const metadata = field(5, Buffer.concat([whole(1, 1), whole(3, 7)]))
+  const body = request([
+    Buffer.concat([refs(1, 2, 3, 4), sample(NOW - 2, 1), created]),
+    Buffer.concat([refs(1, 2, 3, 5), sample(NOW - 2, 1), metadata, created]),
+    Buffer.concat([refs(1, 2, 3, 6), sample(START_OF_COUNT, 1), sample(NOW - 1, 2), created]),
+    Buffer.concat([refs(1, 2, 5, 4), sample(START_OF_COUNT, 1), created]),
+    Buffer.concat([
+      refs(1, 2, 5, 5),
+      field(2, Buffer.concat([float(1, 4), whole(2, NOW), whole(3, NOW - 7)])),
+    ]),
+  ])
+  // A second time the series are as predicted.
+  for (let round = 0; round < 2; round++) {
+    const answer = fixture.push(body, 'acme', BODY_V2)
+    assert.deepEqual(answer.written, { samples: 6, histograms: 0, exemplars: 0 })
+    const { samples } = fixture.shards[0]!
+    const of = (labels: string): string[] => samples.get(`acme|__name__=up,${labels}`)!
+    const one = `${NOW - 2}:${bitsOf(1)}`
+    assert.deepEqual(of('job=a').splice(0), [startAt(START_OF_COUNT), one])
+    assert.deepEqual(of('job=b').splice(0), [startAt(START_OF_COUNT), one])
+    const others = [
+      `${START_OF_COUNT}:${bitsOf(1)}`,
+      startAt(START_OF_COUNT),
+      `${NOW - 1}:${bitsOf(2)}`,
+    ]
+    assert.deepEqual(of('job=latency').splice(0), others)
+    assert.deepEqual(of('b=a').splice(0), [`${START_OF_COUNT}:${bitsOf(1)}`])
+    assert.deepEqual(of('b=b').splice(0), [startAt(NOW - 7), `${NOW}:${bitsOf(4)}`])
+  }
+  assert.equal(fixture.env.metrics.value('cortex_distributor_received_samples_total', 'acme'), 12)
+})
+
+test('drops a start with the sample that it belongs to', () => {
+  const fixture = new Fixture({ limits: { creation_grace_period: 60_000 } })
+  const created = whole(6, START_OF_COUNT)
+  const body = request([
+    Buffer.concat([refs(1, 2, 3, 4), sample(NOW + 3_600_000, 1), created]),
+    Buffer.concat([refs(2, 2, 3, 4), sample(NOW, 1), created]),
+    Buffer.concat([refs(1, 2, 3, 5), sample(NOW, 1), created]),
+  ])
+  const answer = fixture.push(body, 'acme', BODY_V2)
+  assert.deepEqual([answer.status, answer.rejected], [400, 2])
+  assert.deepEqual(answer.written, { samples: 1, histograms: 0, exemplars: 0 })
+  const { samples } = fixture.shards[0]!
+  assert.deepEqual([...samples.keys()], ['acme|__name__=up,job=b'])
+})
+
+test('takes series with starts over chunks that fill up between them', () => {
+  const fixture = new Fixture({ frameRing: 1 << 14 })
+  const list = Array.from({ length: 40 }, (_, i) => sample(NOW - 4_000 + i, i))
+  const series: Buffer[] = []
+  for (let i = 0; i < 60; i++) {
+    const symbols = refs(1, 2, 3, 9 + i)
+    series.push(Buffer.concat([symbols, ...list.slice(0, 1 + (i % 40)), whole(6, START_OF_COUNT)]))
+  }
+  const symbols = [...SYMBOLS, ...series.map((_, i) => `value-${i}`)]
+  const answer = fixture.push(request(series, symbols), 'acme', BODY_V2)
+  assert.equal(answer.status, 200)
+  const frames = fixture.shards[0]!.frames.length
+  assert.ok(frames > 3, `${frames} frames`)
+  for (let i = 0; i < 60; i++) {
+    const found = fixture.shards[0]!.samples.get(`acme|__name__=up,job=value-${i}`)!
+    const times = found.map((one) => Number(one.split(':')[0]))
+    const wanted = Array.from({ length: 1 + (i % 40) }, (_, k) => NOW - 4_000 + k)
+    assert.deepEqual(times.filter(Number.isInteger), wanted)
+    assert.equal(times[0], START_OF_COUNT + 0.5)
+  }
+})
+
+test('gives histograms the start of their series, or their own', () => {
+  const fixture = new Fixture()
+  const own = Buffer.concat([HISTOGRAM.subarray(2), whole(17, NOW - 9)])
+  const body = request([
+    Buffer.concat([refs(1, 6, 3, 4), HISTOGRAM, whole(6, START_OF_COUNT)]),
+    Buffer.concat([refs(1, 6, 3, 5), field(3, own), whole(6, START_OF_COUNT)]),
+    Buffer.concat([refs(1, 6, 3, 1), HISTOGRAM]),
+  ])
+  assert.equal(fixture.push(body, 'acme', BODY_V2).status, 200)
+  const { records } = fixture.shards[0]!
+  const starts = records.map(({ kind, payload }) => findHistogram(kind, payload)!.startMs)
+  assert.deepEqual(starts, [START_OF_COUNT, NOW - 9, 0])
 })

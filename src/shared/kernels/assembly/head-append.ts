@@ -114,8 +114,9 @@ export function check(from: u32, n: u32, oldest: f64, oooOldest: f64): u32 {
       maxt = max(maxt, time)
     } else divert(ref, time, v, oldest, oooOldest)
   }
-  store<f64>(H_MINT, mint)
-  store<f64>(H_MAXT, maxt)
+  // Starts stand between two milliseconds.
+  store<f64>(H_MINT, floor(mint))
+  store<f64>(H_MAXT, floor(maxt))
   return kept - from
 }
 
@@ -167,6 +168,11 @@ export function checkDeltas(from: u32, n: u32, oldest: f64): u32 {
 
 /** What becomes of a sample that cannot go in order. */
 function divert(ref: u32, time: f64, v: u64, oldest: f64, oooOldest: f64): void {
+  // A start (wire/frames/write.ts) that cannot be stored is no sample that is lost.
+  if (time != floor(time)) {
+    bump(H_REPEATED)
+    return
+  }
   const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
   const s = ref & SERIES_SLAB_MASK
   const t = i64(time)

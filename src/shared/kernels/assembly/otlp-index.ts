@@ -19,6 +19,7 @@ import {
   KIND_SUM,
   KIND_SUMMARY,
   METRIC_BYTES,
+  METRIC_COUNTS,
   METRIC_DATA_AT,
   METRIC_DATA_END,
   METRIC_HASH,
@@ -40,6 +41,7 @@ import {
   OPTION_DELTA_RAW,
   OPTION_DELTA_SUM,
   OPTION_NHCB,
+  OPTION_STARTS,
   OTLP_FIELD_AT,
   OTLP_HAS_DELTA,
   OTLP_METRIC_AT,
@@ -329,6 +331,7 @@ function addMetric(o: usize): usize {
   store<u64>(metric, 0, METRIC_UNIT_AT)
   store<u64>(metric, 0, METRIC_HELP_AT)
   store<u32>(metric, 0, METRIC_NOTED)
+  store<u32>(metric, 0, METRIC_COUNTS)
   return metric
 }
 
@@ -391,6 +394,8 @@ function kindOf(field: u32): u32 {
 
 /** Reads temporality and monotony, which stand behind the points as a rule; the kind in the end. */
 function readHead(o: usize, metric: usize, kind: u32): u32 {
+  const hasStarts = u32((load<u32>(o, OTLP_OPTIONS) & OPTION_STARTS) != 0)
+  if (kind == KIND_SUMMARY) store<u32>(metric, hasStarts, METRIC_COUNTS)
   if (kind == KIND_GAUGE || kind == KIND_SUMMARY) return kind
   let p: usize = load<u32>(metric, METRIC_DATA_AT)
   const e: usize = load<u32>(metric, METRIC_DATA_END)
@@ -408,7 +413,9 @@ function readHead(o: usize, metric: usize, kind: u32): u32 {
     else if (tag >> 3 == 1 && tag != 10) return KIND_NONE
   }
   store<u32>(metric, modeOf(o, temporality, kind), METRIC_MODE)
-  return kind == KIND_COUNTER && !isMonotonic ? KIND_SUM : kind
+  if (kind == KIND_COUNTER && !isMonotonic) return KIND_SUM
+  if (temporality == CUMULATIVE) store<u32>(metric, hasStarts, METRIC_COUNTS)
+  return kind
 }
 
 function modeOf(o: usize, temporality: u64, kind: u32): u32 {

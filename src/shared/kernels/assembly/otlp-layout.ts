@@ -41,6 +41,8 @@ export const OPTION_NHCB = 1
 export const OPTION_DELTA_RAW = 2
 /** Increments are added up. */
 export const OPTION_DELTA_SUM = 4
+/** A zero is stored where counting began. */
+export const OPTION_STARTS = 8
 
 // A metric: its resource and scope (parts), kind, mode; name, unit, description; the message with
 // its data points; the first half of every hash of its series, u64 × 2; what its metadata is known by, u64.
@@ -60,6 +62,8 @@ export const METRIC_HASH = 48
 export const METRIC_MARK = 64
 /** Whether its metadata was looked at in this body. */
 export const METRIC_NOTED = 72
+/** Whether its points count from their start times on. */
+export const METRIC_COUNTS = 76
 export const METRIC_BYTES = 80
 
 // A resource or a scope: hash u64 × 2, its message, the schema URL beside it; for a resource the
@@ -115,6 +119,8 @@ export const EXTRA_SERIES = 0
 export const EXTRA_EXEMPLAR = 1
 export const EXTRA_EXPONENTIAL = 2
 export const EXTRA_CUSTOM = 3
+/** Added to the last two: its start time counts. */
+export const EXTRA_COUNTS = 8
 
 /** target_info is repeated so often over the time of its resource's points, ms; so often at most. */
 export const INFO_INTERVAL_MS = 150_000

@@ -23,6 +23,8 @@ export let attrsAt: usize = 0
 export let attrsLength: u32 = 0
 /** Its time, ms. */
 export let pointTime: f64 = 0
+/** When its counting began, ms; 0: not said. */
+export let pointStart: f64 = 0
 /** Value of a number; sum of a histogram or summary; as bits. */
 export let valueBits: u64 = 0
 /** Whether a histogram has a sum. */
@@ -66,6 +68,7 @@ export function readPoint(c: usize, kind: u32, p: usize, e: usize): bool {
   attrsLength = 0
   attrsApart = false
   pointTime = 0
+  pointStart = 0
   valueBits = 0
   hasSum = false
   isStale = false
@@ -86,11 +89,12 @@ function readNumber(c: usize, from: usize, e: usize): bool {
     const tag: u32 = load<u8>(p)
     if (tag == 0x3a) {
       p = readAttribute(p, e)
-    } else if (tag == 0x19 || tag == 0x21 || tag == 0x31) {
+    } else if (tag == 0x19 || tag == 0x21 || tag == 0x31 || tag == 0x11) {
       if (<u32>(e - p) < 9) return false
       const bits = load<u64>(p, 1)
       if (tag == 0x19) pointTime = millis(bits)
       else if (tag == 0x21) valueBits = bits
+      else if (tag == 0x11) pointStart = millis(bits)
       else valueBits = reinterpret<u64>(<f64>(<i64>bits))
       p += 9
     } else {
@@ -110,7 +114,7 @@ function readHistogram(c: usize, from: usize, e: usize): bool {
     const tag: u32 = load<u8>(p)
     if (tag == 0x4a) {
       p = readAttribute(p, e)
-    } else if (tag == 0x19 || tag == 0x21 || tag == 0x29) {
+    } else if (tag == 0x19 || tag == 0x21 || tag == 0x29 || tag == 0x11) {
       if (<u32>(e - p) < 9) return false
       readTotals(tag, load<u64>(p, 1))
       p += 9
@@ -156,6 +160,7 @@ function notePacked(isCounts: bool, at: usize, length: u32): void {
 
 function readTotals(tag: u32, bits: u64): void {
   if (tag == 0x19) pointTime = millis(bits)
+  else if (tag == 0x11) pointStart = millis(bits)
   else if (tag == 0x21) pointCount = bits
   else {
     valueBits = bits
@@ -169,7 +174,7 @@ function readSummary(c: usize, from: usize, e: usize): bool {
     const tag: u32 = load<u8>(p)
     if (tag == 0x3a) {
       p = readAttribute(p, e)
-    } else if (tag == 0x19 || tag == 0x21 || tag == 0x29) {
+    } else if (tag == 0x19 || tag == 0x21 || tag == 0x29 || tag == 0x11) {
       if (<u32>(e - p) < 9) return false
       readTotals(tag, load<u64>(p, 1))
       p += 9

@@ -55,6 +55,7 @@ import {
   RESUME_END,
   RESUME_LABELS,
   RESUME_LENGTH,
+  RESUME_START,
   ROW_BYTES,
   ROW_CAP,
   ROW_COUNT,
@@ -65,6 +66,7 @@ import {
   ROWS,
   SAMPLE_CAP,
   SAMPLE_COUNT,
+  STARTS,
   TENANT_COUNT,
   TENANT_ID_END,
   TENANT_ID_NEXT,
@@ -74,6 +76,8 @@ import {
   TENANT_MASK,
   TENANT_MISSES,
   TENANT_PREVIOUS,
+  TIME_MAX,
+  TIME_MIN,
   WALK_DONE,
   WALK_MORE,
   WALK_ROOM,
@@ -87,6 +91,13 @@ const DUPLICATE_WINDOW: u32 = 64
 // The sample read last.
 let sampleTime: f64 = 0
 let sampleValue: u64 = 0
+/** When counting began that it belongs to, where the protocol says so with each sample; 0: not said. */
+let sampleStart: f64 = 0
+
+/** What `addSamples` is given by protocols without start times. */
+export const NO_STARTS: f64 = -1
+/** Added to the time of a start: no sample has such a time. */
+const START_MARK: f64 = 0.5
 
 /** The labels at hand: where, how long (or REFS_FLAG and how many), and how many bytes they are. */
 export let labelsAt: usize = 0
@@ -281,6 +292,34 @@ export function setSample(time: f64, value: u64): void {
   sampleValue = value
 }
 
+/**
+ * Whether the sample at hand says when counting began, at a time that a zero may be stored at. The
+ * ingester leaves it out when the series has newer samples, so it may be told with every sample.
+ */
+export function hasStart(c: usize, start: f64): bool {
+  return (
+    start > 0 &&
+    start < sampleTime &&
+    start >= load<f64>(c, TIME_MIN) &&
+    sampleTime <= load<f64>(c, TIME_MAX)
+  )
+}
+
+/** Whether a start and its sample fit the chunk. */
+export function fitsStart(c: usize): bool {
+  return load<u32>(c, SAMPLE_COUNT) + 2 <= load<u32>(c, SAMPLE_CAP)
+}
+
+/** Appends the start that the sample at hand tells of; that sample is to follow. */
+export function addStart(c: usize, id: u32, start: f64): void {
+  const time = sampleTime
+  const value = sampleValue
+  setSample(start + START_MARK, 0)
+  addSample(c, id)
+  setSample(time, value)
+  count(c, STARTS, 1)
+}
+
 /** Appends the sample at hand to the columns. */
 export function addSample(c: usize, id: u32): void {
   const index = load<u32>(c, SAMPLE_COUNT)
@@ -294,29 +333,43 @@ export function addSample(c: usize, id: u32): void {
  * Appends all samples among the fields [q, e), already checked, to the last row. A sample of a time
  * that the series had shortly before in this request is dropped, as Mimir does.
  *
+ * @param start when counting began; 0: only samples may say; NO_STARTS: nothing does
  * @returns false when the columns filled up first; RESUME_AT says where to go on
  */
-export function addSamples(c: usize, id: u32, q: usize, e: usize): bool {
+export function addSamples(c: usize, id: u32, q: usize, e: usize, start: f64): bool {
   const row = rowAt(c, load<u32>(c, ROW_COUNT) - 1)
   const first = load<u32>(row, ROW_FIRST)
+  let told: f64 = 0
   while (q < e) {
-    const start = q
+    const from = q
     const tag = readVarint(q, e)
     if (tag != 18) {
       skipValue(tag, readAt, e)
       q = readAt
       continue
     }
-    if (load<u32>(c, SAMPLE_COUNT) >= load<u32>(c, SAMPLE_CAP)) {
-      store<u32>(c, start, RESUME_AT)
+    const isFirst = load<u32>(row, ROW_SAMPLES) == 0
+    const isFull =
+      start == NO_STARTS || isFirst
+        ? load<u32>(c, SAMPLE_COUNT) >= load<u32>(c, SAMPLE_CAP)
+        : !fitsStart(c)
+    if (isFull) {
+      store<u32>(c, from, RESUME_AT)
       store<u32>(c, e, RESUME_END)
       store<u32>(c, labelsAt, RESUME_LABELS)
       store<u32>(c, labelsLength, RESUME_LENGTH)
+      store<f64>(c, start, RESUME_START)
       return false
     }
     const length = readLength(readAt, e)
     q = readAt + length
     readSample(readAt, q)
+    const begun = start != NO_STARTS && sampleStart > 0 ? sampleStart : start
+    if (begun != told && hasStart(c, begun) && fitsStart(c)) {
+      addStart(c, id, begun)
+      store<u32>(row, load<u32>(row, ROW_SAMPLES) + 1, ROW_SAMPLES)
+      told = begun
+    }
     if (isRepeated(c, first)) {
       count(c, DUPLICATES, 1)
     } else {
@@ -355,7 +408,8 @@ export function resume(c: usize, tenant: usize): i32 {
   const at: usize = load<u32>(c, RESUME_AT)
   store<u32>(c, 0, RESUME_AT)
   addRow(c, labelsAt, labelsLength, labelBytes, 0)
-  const isWhole = addSamples(c, id, at, load<u32>(c, RESUME_END))
+  const start = load<f64>(c, RESUME_START)
+  const isWhole = addSamples(c, id, at, load<u32>(c, RESUME_END), start)
   flush(c, tenant)
   return isWhole ? WALK_DONE : WALK_MORE
 }
@@ -395,6 +449,7 @@ export function usualSample(q: usize, e: usize): bool {
 export function readSample(p: usize, e: usize): bool {
   sampleTime = 0
   sampleValue = 0
+  sampleStart = 0
   while (p < e) {
     const tag = readVarint(p, e)
     if (readAt == 0) return false
@@ -409,7 +464,8 @@ export function readSample(p: usize, e: usize): bool {
       p = readAt
     } else {
       if (tag >> 3 == 1 || tag >> 3 == 2) return false
-      skipValue(tag, p, e)
+      if (tag == 24) sampleStart = <f64>(<i64>readVarint(p, e))
+      else skipValue(tag, p, e)
       if (readAt == 0) return false
       p = readAt
     }

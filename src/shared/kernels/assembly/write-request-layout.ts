@@ -15,6 +15,8 @@ export const RESUME_AT = 8
 export const RESUME_END = 12
 export const RESUME_LABELS = 16
 export const RESUME_LENGTH = 20
+/** f64: when counting of that series began, as `addSamples` takes it. */
+export const RESUME_START = 416
 /** Columns of the chunk: pointers, capacity, count. */
 export const COLUMN_IDS = 24
 export const COLUMN_TIMES = 28
@@ -103,6 +105,8 @@ export const ITEM_OTHERS = 396
 /** Members of the ring that the tenant's series go to, a bit for each: u32[RING_MEMBER_WORDS]. */
 export const RING_MEMBERS = 400
 export const RING_MEMBER_WORDS = 4
+/** Starts among the columns of the chunk (wire/frames/write.ts); what `scatter` refuses is taken off. */
+export const STARTS = 424
 /** The ring of shards: tokens u32, owners u16, how many (0: all belongs to shard 0). */
 export const RING_TOKENS = 480
 export const RING_OWNERS = 484

@@ -9,6 +9,7 @@
  */
 import { hashHigh, hashLabels, hashLow, isSeries, mixHash } from './label-hash'
 import {
+  EXTRA_COUNTS,
   EXTRA_CUSTOM,
   EXTRA_EXEMPLAR,
   EXTRA_EXPONENTIAL,
@@ -20,6 +21,7 @@ import {
   KIND_NONE,
   KIND_SUMMARY,
   METRIC_BYTES,
+  METRIC_COUNTS,
   METRIC_DATA_AT,
   METRIC_DATA_END,
   METRIC_HASH,
@@ -76,7 +78,9 @@ import {
   countsLength,
   exemplarCount,
   hasSum,
+  isStale,
   pointCount,
+  pointStart,
   pointTime,
   quantileAt,
   quantileBits,
@@ -92,10 +96,13 @@ import {
   addMark,
   addRow,
   addSample,
+  addStart,
   count,
   fitsLabels,
+  fitsStart,
   flush,
   follow,
+  hasStart,
   isFull,
   labelBytes,
   labelsAt,
@@ -339,12 +346,18 @@ function isDefined(c: usize, id: u32): bool {
   return ((load<u8>(defined + (id >> 3)) >> (<u8>id & 7)) & 1) == 1
 }
 
-/** A row with one sample for series `sub` of the point. */
+/** A row for series `sub` of the point: a sample, after a zero where counting began. */
 function seriesOf(c: usize, tenant: usize, sub: u32, value: u64): i32 {
+  const metric: usize = load<u32>(pointAt, POINT_METRIC)
+  const isQuantile = sub >= <u32>SUB_FIRST && load<u32>(metric, METRIC_KIND) == KIND_SUMMARY
+  const start = load<u32>(metric, METRIC_COUNTS) != 0 && !isQuantile && !isStale ? pointStart : 0
+  if (start > 0 && load<u32>(c, SAMPLE_COUNT) > 0 && !fitsStart(c)) return WALK_MORE
   const id = find(c, tenant, sub)
   if (id < 0) return -id
-  addRow(c, labelsAt, labelsLength, labelBytes, 1)
   setSample(pointTime, value)
+  const isStarted = hasStart(c, start)
+  addRow(c, labelsAt, labelsLength, labelBytes, isStarted ? 2 : 1)
+  if (isStarted) addStart(c, id, start)
   addSample(c, id)
   if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
   return WALK_DONE
@@ -437,7 +450,7 @@ function extraPoint(c: usize, tenant: usize, metric: usize, p: usize, e: usize, 
   if (id < 0) return -id
   addRow(c, labelsAt, labelsLength, labelBytes, 1)
   addMark(c, id)
-  addExtra(c, p, e, kind)
+  addExtra(c, p, e, kind + load<u32>(metric, METRIC_COUNTS) * <u32>EXTRA_COUNTS)
   count(c, HISTOGRAMS, 1)
   count(c, EXEMPLARS, exemplarCount)
   if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)

@@ -7,6 +7,7 @@
  *   message TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2;
  *                        repeated Histogram histograms = 3; repeated Exemplar exemplars = 4;
  *                        Metadata metadata = 5; int64 created_timestamp = 6 }
+ *   message Sample { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3 }
  *   message Metadata { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4 }
  */
 import { hashHigh, hashLow, hashRefs, hashSymbol, isSeries, refBytes, refCount } from './label-hash'
@@ -19,10 +20,13 @@ import {
   addRow,
   addSample,
   addSamples,
+  addStart,
   count,
   fitsLabels,
+  fitsStart,
   flush,
   follow,
+  hasStart,
   isFull,
   labelBytes,
   labelsAt,
@@ -55,6 +59,7 @@ import {
   POS,
   REFS_FLAG,
   RESUME_AT,
+  SAMPLE_COUNT,
   SCRATCH_AT,
   SYMBOL_AT,
   SYMBOL_BYTES,
@@ -84,6 +89,8 @@ let histogramTotal: u32 = 0
 let exemplarTotal: u32 = 0
 let metadataAt: usize = 0
 let metadataLength: u32 = 0
+/** When counting of the series began, ms; 0: not said. */
+let seriesStart: f64 = 0
 
 /**
  * Reads the symbols of the body [POS, END): 0, or WALK_MALFORMED when its framing is not sound, the
@@ -165,35 +172,57 @@ function series(c: usize, tenant: usize, p: usize, e: usize): i32 {
   return otherSeries(c, tenant, p, e)
 }
 
-/** Whether what follows the sample is at most a metadata message; that is noted. */
+/** Whether what follows the sample is at most a metadata message and a start time; both are noted. */
 function readTrailer(p: usize, e: usize): bool {
   metadataAt = 0
-  if (p == e) return true
-  if (load<u8>(p) != 42) return false
-  metadataLength = readLength(p + 1, e)
-  metadataAt = readAt
-  return metadataAt != 0 && metadataAt + metadataLength == e
+  seriesStart = 0
+  if (p < e && load<u8>(p) == 42) {
+    metadataLength = readLength(p + 1, e)
+    metadataAt = readAt
+    if (metadataAt == 0) return false
+    p = metadataAt + metadataLength
+  }
+  if (p < e && load<u8>(p) == 48) {
+    seriesStart = <f64>(<i64>readVarint(p + 1, e))
+    if (readAt == 0) return false
+    p = readAt
+  }
+  return p == e
 }
 
 function usualSeries(c: usize, tenant: usize): i32 {
-  if (!fitsLabels(c, labelBytes)) return NO_ROOM_FOR_LABELS
+  if (lacksRoom(c)) return NO_ROOM_FOR_LABELS
   let guess: u32 = 0
   if (load<u32>(c, PENDING_COUNT) == 0) {
     guess = load<u32>(load<u32>(c, ID_NEXT) + (load<u32>(tenant, TENANT_PREVIOUS) << 2))
     if (guess != 0 && isSeries(c, guess, hashLow, hashHigh, labelsLength)) {
-      addRow(c, labelsAt, labelsLength, labelBytes, 1)
-      addSample(c, guess)
+      addUsual(c, guess)
       follow(tenant, guess)
       return metadataAt == 0 || noteMetadata(c, guess) ? WALK_DONE : WALK_MALFORMED
     }
   }
   const id = resolve(c, tenant, guess, true)
   if (id < 0) return WALK_ROOM
-  addRow(c, labelsAt, labelsLength, labelBytes, 1)
-  addSample(c, id)
+  addUsual(c, id)
   if (metadataAt != 0 && !noteMetadata(c, id)) return WALK_MALFORMED
   if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
   return WALK_DONE
+}
+
+/** A row of the sample at hand, and of the start that it tells of. */
+function addUsual(c: usize, id: u32): void {
+  const isStarted = hasStart(c, seriesStart)
+  addRow(c, labelsAt, labelsLength, labelBytes, isStarted ? 2 : 1)
+  if (isStarted) addStart(c, id, seriesStart)
+  addSample(c, id)
+}
+
+/** Whether the chunk has no room for what a series may begin with: then the next one takes it. */
+function lacksRoom(c: usize): bool {
+  return (
+    !fitsLabels(c, labelBytes) ||
+    (seriesStart > 0 && load<u32>(c, SAMPLE_COUNT) > 0 && !fitsStart(c))
+  )
 }
 
 /** A series of another shape. */
@@ -204,7 +233,7 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize): i32 {
   setLabels(refsAt, refCount | REFS_FLAG, refBytes)
   const isEmpty = sampleTotal + histogramTotal + exemplarTotal == 0
   if (isEmpty && metadataAt == 0) return WALK_DONE
-  if (!fitsLabels(c, labelBytes)) return NO_ROOM_FOR_LABELS
+  if (lacksRoom(c)) return NO_ROOM_FOR_LABELS
   if (isEmpty) return noteMetadata(c, 0) ? WALK_DONE : WALK_MALFORMED
   const id = resolve(c, tenant, 0, true)
   if (id < 0) return WALK_ROOM
@@ -215,7 +244,7 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize): i32 {
   addRow(c, labelsAt, labelsLength, labelBytes, sampleTotal == 0 ? 1 : 0)
   if (histogramTotal + exemplarTotal != 0) addExtra(c, p, e, EXTRA_SERIES)
   if (sampleTotal == 0) addMark(c, id)
-  else if (!addSamples(c, id, p, e)) return WALK_MORE
+  else if (!addSamples(c, id, p, e, seriesStart)) return WALK_MORE
   if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
   return WALK_DONE
 }
@@ -229,6 +258,7 @@ function scanSeries(p: usize, e: usize): bool {
   histogramTotal = 0
   exemplarTotal = 0
   metadataAt = 0
+  seriesStart = 0
   while (p < e) {
     const tag = readVarint(p, e)
     if (readAt == 0) return false
@@ -258,11 +288,13 @@ function scanSeries(p: usize, e: usize): bool {
         metadataLength = size
       }
     } else {
-      skipValue(tag, readAt, e)
+      if (tag == 48) seriesStart = <f64>(<i64>readVarint(readAt, e))
+      else skipValue(tag, readAt, e)
       if (readAt == 0) return false
       p = readAt
     }
   }
+  if (seriesStart < 0) seriesStart = 0
   return true
 }
 

@@ -29,6 +29,7 @@ import {
   labelsAt,
   labelsLength,
   leave,
+  NO_STARTS,
   pendingMax,
   readSample,
   resolve,
@@ -79,6 +80,7 @@ import {
   SHARD_TIMES,
   SHARD_VALUES,
   SHARDS,
+  STARTS,
   TENANT,
   TENANT_PREVIOUS,
   TIME_MAX,
@@ -218,7 +220,7 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize, guess: u32): i
     addRow(c, labelsAt, labelsLength, labelsLength, sampleTotal == 0 ? 1 : 0)
     if (histogramTotal + exemplarTotal != 0) addExtra(c, p, e, EXTRA_SERIES)
     if (sampleTotal == 0) addMark(c, isKnown)
-    else if (!addSamples(c, isKnown, p, e)) return WALK_MORE
+    else if (!addSamples(c, isKnown, p, e, NO_STARTS)) return WALK_MORE
   }
   if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
   return WALK_DONE
@@ -396,7 +398,13 @@ export function scatter(c: usize): void {
 }
 
 function refuse(c: usize, index: u32, reason: u32): void {
-  const isMark = load<f64>(load<u32>(c, COLUMN_TIMES) + (index << 3)) == f64.POSITIVE_INFINITY
+  const time = load<f64>(load<u32>(c, COLUMN_TIMES) + (index << 3))
+  const isMark = time == f64.POSITIVE_INFINITY
+  if (!isMark && time != floor(time)) {
+    // The sample that follows says it all.
+    store<u32>(c, load<u32>(c, STARTS) - 1, STARTS)
+    return
+  }
   // What belongs to a mark's series is counted by the host, with the series' route.
   if (isMark && reason == REASON_FUTURE) return
   if (!isMark) count(c, COUNTS + (reason << 2), 1)

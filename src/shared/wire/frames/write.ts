@@ -16,6 +16,8 @@
  *   16 defineBytes u32 (whole section) | 20 sampleCount u32 | 24 zero u64 | tenant | defines
  *   | ids u32[sampleCount] | times f64[sampleCount] ms | values u64[sampleCount] f64 bits
  *   A define: id u32 | labelCount u32 | length u32 | zero u32 | labels, then padding to 8.
+ *   A time between two milliseconds is a start: a zero (value bits 0) at the millisecond below, to be
+ *   stored ahead of the sample that follows unless the series has newer ones; no sample is like that.
  *   labels = per label, sorted by name: uvarint(nameLength) name uvarint(valueLength) value.
  *   These bytes of one label are a *pair*, the unit that ingesters intern.
  *
@@ -52,6 +54,11 @@ export const FRAME_METADATA = 5
 export const FRAME_RECORDS = 6
 export const FRAME_FORGET = 7
 export const FRAME_FORGOTTEN = 8
+
+/** Whether a time of a WRITE frame says that counting began there. */
+export function isStart(time: number): boolean {
+  return Number.isFinite(time) && !Number.isInteger(time)
+}
 
 /** Formats of a BODY: the lowest four bits of its flags. */
 export const BODY_FORMAT = 0xf

@@ -9,6 +9,7 @@ export {
 } from './decode.js'
 export { RequestEncoder, type Written } from './encode.js'
 export {
+  createdTimestamp,
   decodeExemplar,
   decodeHistogram,
   decodeMetadataV2,
