@@ -8,6 +8,8 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import {
+  RECORD_EXEMPLARS,
+  RECORD_HISTOGRAMS,
   RECORD_METADATA,
   RECORD_OUT_OF_ORDER,
   RECORD_SAMPLES,
@@ -30,6 +32,8 @@ const SNAPSHOT_KINDS: readonly number[] = [
   RECORD_SERIES,
   RECORD_SAMPLES,
   RECORD_METADATA,
+  RECORD_HISTOGRAMS,
+  RECORD_EXEMPLARS,
   RECORD_OUT_OF_ORDER,
 ]
 

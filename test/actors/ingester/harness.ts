@@ -25,12 +25,16 @@ import {
   DISCARD_REASONS,
   decodeForget,
   encodeForget,
+  encodeRecords,
   FRAME_ACK,
   FRAME_FORGET,
   FRAME_FORGOTTEN,
+  FRAME_RECORDS,
   FRAME_WRITE,
   forgetFrameBytes,
   padTo8,
+  recordsFrameBytes,
+  setRecordSeries,
   WRITE_HEADER_BYTES,
   WRITE_LAST,
 } from '../../../src/shared/wire/frames/index.js'
@@ -228,6 +232,23 @@ export class Shard {
     }
     this.writer.commit()
     return requestId
+  }
+
+  /** Sends the records of one body, of a series that was defined before; the ack. */
+  pushRecords(tenant: string, name: string, records: readonly Uint8Array[]): Ack {
+    const id = this.ids.get(JSON.stringify([tenant, name]))
+    assert.ok(id !== undefined, 'the series was defined')
+    for (const record of records) setRecordSeries(record, id)
+    const tenantBytes = Buffer.from(tenant)
+    const bytes = records.reduce((sum, record) => sum + record.length, 0)
+    const at = this.writer.reserve(FRAME_RECORDS, recordsFrameBytes(tenantBytes.length, bytes))
+    assert.ok(at >= 0, 'the ring is full')
+    const head = { requestId: this.nextRequest++, flags: WRITE_LAST, tenant: tenantBytes }
+    encodeRecords(this.writer.data, at, head, records)
+    this.writer.commit()
+    const acks = this.settle()
+    assert.equal(acks.length, 1)
+    return acks[0]!
   }
 
   /** Turns until there is nothing to do; the acks that came. */

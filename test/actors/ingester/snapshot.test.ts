@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { labelsOf } from '../../../src/shared/model/labels.js'
+import { encodeLabels } from '../../../src/shared/tsdb/head/label-bytes.js'
 import { WalWriter } from '../../../src/shared/tsdb/index.js'
 import { BATCH_HEADER_BYTES } from '../../../src/shared/tsdb/wal/format.js'
+import {
+  encodeExemplarRecord,
+  encodeHistogramRecord,
+} from '../../../src/shared/wire/frames/index.js'
 import type { FakeDisk } from '../../support/fake-disk.js'
 import { createFakeEnv, type FakeEnv } from '../../support/fake-env.js'
 import { type Sample, Shard } from './harness.js'
@@ -232,6 +238,54 @@ test('after a failed sync pushes wait for a snapshot', async () => {
   env.disk.crash()
   const next = new Shard(env)
   assert.equal((await next.read('even', 's0'))[5]?.[0], START + 10_000)
+})
+
+/** A histogram with start time, and an exemplar. */
+function recordsOf(i: number): Uint8Array[] {
+  const buckets = { spans: Int32Array.of(0, 1), deltas: Float64Array.of(i) }
+  const histogram = {
+    counterResetHint: 'unknown',
+    schema: 1,
+    zeroThreshold: 0.001,
+    zeroCount: 0,
+    count: i,
+    sum: i,
+    positive: buckets,
+    negative: { spans: new Int32Array(), deltas: new Float64Array() },
+    customValues: new Float64Array(),
+  } as const
+  const label = encodeLabels(labelsOf({ trace_id: `trace-${i}` }))
+  return [
+    encodeHistogramRecord(START + i * 1000, histogram, START - 5000),
+    encodeExemplarRecord(START + i * 1000, i, label),
+  ]
+}
+
+test('histograms and exemplars are in snapshots, which go on being taken', async () => {
+  const env = createFakeEnv()
+  const options = { ...OFTEN, limits: { max_global_exemplars_per_user: 50 } }
+  const shard = new Shard(env, options)
+  shard.push('t', [['h', START - 9000, 1]])
+  for (let i = 1; i <= 200; i++) {
+    assert.equal(shard.pushRecords('t', 'h', recordsOf(i)).status, 0)
+    if (i % 5 === 0) await env.timers.advance(1)
+  }
+  await settle(shard, env)
+  assert.equal(snapshotsOf(env.disk).length, 2)
+  assert.ok(env.metrics.value('nilo_ingester_snapshots_total', '0') > 3)
+  const next = new Shard(env, options)
+  const chunksOf = ({ ingester }: Shard): string[] =>
+    ingester.head.histograms.chunks(0).map(({ bytes }) => Buffer.from(bytes).toString('hex'))
+  const samples = chunksOf(shard).reduce(
+    (sum, hex) => sum + Number.parseInt(hex.slice(0, 4), 16),
+    0,
+  )
+  // The first one is the start's.
+  assert.equal(samples, 201)
+  assert.deepEqual(chunksOf(next), chunksOf(shard))
+  const times = ({ ingester }: Shard): number[] => ingester.head.exemplars.list(0).map(({ t }) => t)
+  assert.deepEqual(times(next), times(shard))
+  assert.ok(times(next).length > 0)
 })
 
 test('a log with records that a snapshot cannot hold is kept, in this life and the next', async () => {
