@@ -76,6 +76,7 @@ export class World {
   /** Main's or the distributor's end of each link, `main-0`, `0-1`. */
   private readonly ends = new Map<string, LinkEnd>()
   private readonly relinks: (() => void)[] = []
+  private readonly hanging = new Set<number>()
   private generation = 0
   private readonly zones: number
   private readonly tenantCells: SharedArrayBuffer
@@ -180,10 +181,17 @@ export class World {
     for (const distributor of this.distributors) distributor?.unlinkShard(index)
   }
 
+  /** A shard stands still (or goes on): it keeps what it has, and takes no turns. */
+  hang(index: number, isHanging = true): void {
+    if (isHanging) this.hanging.add(index)
+    else this.hanging.delete(index)
+  }
+
   /** One round: every actor one turn, in an order that the seed decides. False when all were idle. */
   round(): boolean {
     for (const relink of this.relinks.splice(0)) relink()
-    const turns = [this.client, ...this.distributors, ...this.ingesters]
+    const shards = this.ingesters.filter((_, index) => !this.hanging.has(index))
+    const turns = [this.client, ...this.distributors, ...shards]
     let isBusy = false
     while (turns.length > 0) {
       const [actor] = turns.splice(this.env.prng.below(turns.length), 1)

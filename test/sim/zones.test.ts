@@ -4,9 +4,10 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { REPLICA_PATIENCE_MS } from '../../src/actors/distributor/route.js'
 import { SeededPrng } from '../../src/shared/base/prng.js'
 import { remoteWriteBody } from '../support/remote-write.js'
-import { World, zoneRoot } from './world.js'
+import { World, type WorldOptions, zoneRoot } from './world.js'
 
 const TENANT = 'team-a'
 const SERIES = 12
@@ -20,11 +21,13 @@ class Zones {
   private readonly prng: SeededPrng
   /** Values by `n` and time: what was acknowledged. */
   private readonly sent = new Map<string, Map<number, number>>()
+  /** How long the last push took. */
+  tookMs = 0
 
-  constructor(seed: number) {
+  constructor(seed: number, rings: Pick<WorldOptions, 'writeRing' | 'ackRing'> = {}) {
     const shards = ZONES * MEMBERS
     const ingester = { snapshotLogBytes: 2_000 }
-    this.world = new World({ seed, distributors: 2, shards, zones: ZONES, ingester })
+    this.world = new World({ seed, distributors: 2, shards, zones: ZONES, ingester, ...rings })
     this.prng = new SeededPrng(seed ^ 0x20ae5)
   }
 
@@ -40,7 +43,9 @@ class Zones {
       labels: { __name__: 'sim', n },
       samples: [[now, value] as const],
     }))
+    const before = this.world.env.clock.monotonic()
     const { status } = await this.world.push(TENANT, remoteWriteBody(series))
+    this.tookMs = this.world.env.clock.monotonic() - before
     if (status !== 200) return status
     for (const [n, value] of values) {
       const known = this.sent.get(n) ?? new Map<number, number>()
@@ -110,6 +115,48 @@ for (let seed = 1; seed <= 8; seed++) {
     world.close()
   })
 }
+
+for (const rings of [{ writeRing: 16 << 10 }, { ackRing: 4 << 10 }]) {
+  test(`a zone that hangs holds pushes up once, and takes part again later (${Object.keys(rings)})`, async () => {
+    const zones = new Zones(4, rings)
+    const { world } = zones
+    for (let step = 0; step < 20; step++) assert.equal(await zones.push(), 200)
+    const slow = [2, 3]
+    for (const shard of slow) world.hang(shard)
+    let held = 0
+    let waited = 0
+    for (let step = 0; step < 400; step++) {
+      assert.equal(await zones.push(), 200, `push ${step}`)
+      if (zones.tookMs > 20) held++
+      waited = Math.max(waited, zones.tookMs)
+    }
+    // Once for each distributor and shard.
+    assert.ok(held >= 2 && held <= 4, `${held} pushes were held up`)
+    assert.ok(waited < REPLICA_PATIENCE_MS + 50, `for up to ${waited} ms`)
+    await zones.assertWhole()
+    for (const shard of slow) world.hang(shard, false)
+    await world.settle()
+    for (let step = 0; step < 20; step++) assert.equal(await zones.push(), 200)
+    await zones.assertWhole()
+    // It is needed now.
+    for (let member = 0; member < MEMBERS; member++) world.killIngester(member)
+    for (let step = 0; step < 20; step++) assert.equal(await zones.push(), 200)
+    await zones.assertWhole()
+    world.close()
+  })
+}
+
+test('a zone that hangs is waited for where the others are not enough', async () => {
+  const zones = new Zones(6, { writeRing: 16 << 10 })
+  const { world } = zones
+  for (let step = 0; step < 5; step++) assert.equal(await zones.push(), 200)
+  for (const shard of [0, 1, 2, 3]) world.hang(shard)
+  assert.equal(await zones.push(), 503)
+  for (const shard of [2, 3]) world.hang(shard, false)
+  await world.settle()
+  assert.equal(await zones.push(), 200)
+  world.close()
+})
 
 test('with two of three zones gone pushes are to be sent again', async () => {
   const zones = new Zones(1)

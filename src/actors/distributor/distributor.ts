@@ -60,9 +60,10 @@ export class Distributor {
     }
     const ring = createHashring(setCount)
     const kernel = createKernel(env, { ...boot, config }, ring)
+    const monotonic = () => env.clock.monotonic()
     const sets = Array.from(
       { length: setCount },
-      (_, index) => new ReplicaSet(kernel, index, replicaShards(index, setCount, zones)),
+      (_, index) => new ReplicaSet(kernel, index, replicaShards(index, setCount, zones), monotonic),
     )
     const cache = new SeriesCache(kernel, config.predictorBytesMax, (tenant, limits) =>
       shuffleMembers(ring, tenant, { size: limits.ingestion_tenant_shard_size, zones }),

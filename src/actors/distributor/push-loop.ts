@@ -62,6 +62,8 @@ export class PushLoop {
   private readonly oversize: OversizeBody[] = []
   private answers: WaitingAnswer[] = []
   private isRetrySet = false
+  /** Shards of which it is known that they were left behind. */
+  private readonly behind = new Set<number>()
 
   constructor(env: Env, boot: DistributorBoot, bench: Workbench) {
     this.env = env
@@ -117,6 +119,7 @@ export class PushLoop {
   turn(): boolean {
     let hasWorked = this.readAcks()
     hasWorked = this.expire() || hasWorked
+    this.tendBehind()
     hasWorked = this.sendAnswers() || hasWorked
     if (this.hand === undefined) {
       for (const replica of this.bench.replicas) hasWorked = replica.sendForgotten() || hasWorked
@@ -157,6 +160,26 @@ export class PushLoop {
       hasWorked = true
     }
     return hasWorked
+  }
+
+  /** Tells of replicas that were left behind, and has those linked anew that have caught up. */
+  private tendBehind(): void {
+    for (const replica of this.bench.replicas) {
+      const { shard } = replica
+      if (!replica.isBehind) {
+        if (this.behind.size > 0) this.behind.delete(shard)
+        continue
+      }
+      if (!this.behind.has(shard)) {
+        this.behind.add(shard)
+        this.env.log.warn('ingester takes no frames, going on without it', { shard })
+        this.env.metrics.cell('nilo_distributor_replicas_left_behind_total', `${shard}`).add(1)
+      }
+      if (!replica.hasCaughtUp()) continue
+      this.failShard(shard, `ingester ${shard} was too slow`)
+      replica.link(undefined)
+      this.boot.onRelink(shard)
+    }
   }
 
   private takeAck(replica: Replica, ack: AckFrame): void {

@@ -6,6 +6,9 @@
  *
  * A replica takes part in a body from the body's first frame to its last, or not at all: one whose
  * link comes up in between waits for the next body, since it lacks frames of this one and defines.
+ * The ring is also the queue that a slow replica has. One whose ring is full and does not move holds
+ * the others up for REPLICA_PATIENCE_MS; then, if they are enough, it is left behind until it has
+ * read all that it was sent and has a new link.
  */
 import { writeQuorum } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
@@ -34,6 +37,9 @@ import { Dictionary } from './dictionary.js'
 /** What `commit` came to. */
 export type CommitResult = 'committed' | 'full' | 'down'
 
+/** How long a full ring that is not read from may hold up what the other replicas can take. */
+export const REPLICA_PATIENCE_MS = 200
+
 /** A tenant's name at most; Mimir allows 150 bytes. */
 const TENANT_BYTES_MAX = 256
 
@@ -46,10 +52,16 @@ export class Replica {
   ends: LinkEnds | undefined
   /** Takes part in the body in hand. */
   isIn = false
+  /** Lacks frames that its siblings have: takes part in nothing before it has a new link. */
+  isBehind = false
   /** Where the reserved frame is in the ring's data. */
   offset = 0
   private acksDue = 0
   private acksMax = 0
+  /** When it was first found without room, in the state that the next two say; Infinity: has room. */
+  private stuckSince = Number.POSITIVE_INFINITY
+  private stuckSpare = 0
+  private stuckAcks = 0
   /** Ids that the shard wants to drop. */
   private readonly forgets: Uint32Array[] = []
 
@@ -88,14 +100,45 @@ export class Replica {
     this.ends = ends
     this.forgets.length = 0
     this.isIn = false
+    this.isBehind = false
+    this.stuckSince = Number.POSITIVE_INFINITY
     this.acksDue = 0
     this.acksMax = ends === undefined ? 0 : framesFitting(ends.reader.data.length, ACK_BYTES_MAX)
     if (ends !== undefined) this.set.forgetDefines()
   }
 
-  /** Whether the ack ring has room for one more ack. */
-  hasRoomForAck(): boolean {
-    return this.acksDue < this.acksMax
+  /** Takes room for a frame, and for its ack; false when there is none. */
+  reserve(kind: number, bytes: number, isAcked: boolean): boolean {
+    // What was reserved and is not committed is given up by the next reservation.
+    if (isAcked && this.acksDue >= this.acksMax) return false
+    this.offset = this.ends!.writer.reserve(kind, bytes)
+    if (this.offset < 0) return false
+    this.stuckSince = Number.POSITIVE_INFINITY
+    return true
+  }
+
+  /** It was just found without room: whether it has stood still for longer than one waits for it. */
+  isStuck(nowMs: number): boolean {
+    const spare = this.ends!.writer.spare()
+    const hasMoved = spare !== this.stuckSpare || this.acksDue !== this.stuckAcks
+    if (this.stuckSince === Number.POSITIVE_INFINITY || hasMoved) {
+      this.stuckSince = nowMs
+      this.stuckSpare = spare
+      this.stuckAcks = this.acksDue
+    }
+    return nowMs - this.stuckSince >= REPLICA_PATIENCE_MS
+  }
+
+  /** Goes on without it. */
+  leaveBehind(): void {
+    this.isIn = false
+    this.isBehind = true
+  }
+
+  /** Whether it was left behind and has read all that it was sent since. */
+  hasCaughtUp(): boolean {
+    if (!this.isBehind || this.ends === undefined) return false
+    return this.ends.writer.spare() === this.ends.writer.data.length
   }
 
   /** A frame went out that is acked. */
@@ -120,6 +163,7 @@ export class ReplicaSet {
   private readonly kernel: WriteRequestKernel
   private readonly region: ShardRegion
   private readonly countWord: number
+  private readonly monotonic: () => number
   /** A replica does not know what the dictionary says; cleared when the next body begins. */
   private isStale = false
   /** Histograms and exemplars that wait for frames of their own, after the open frame. */
@@ -130,9 +174,18 @@ export class ReplicaSet {
   /** The open frame holds increments. */
   isDelta = false
 
-  /** @param shards numbers of the replicas' shards */
-  constructor(kernel: WriteRequestKernel, index: number, shards: readonly number[]) {
+  /**
+   * @param shards numbers of the replicas' shards
+   * @param monotonic clock, ms
+   */
+  constructor(
+    kernel: WriteRequestKernel,
+    index: number,
+    shards: readonly number[],
+    monotonic: () => number,
+  ) {
     this.kernel = kernel
+    this.monotonic = monotonic
     this.index = index
     this.replicas = shards.map((shard) => new Replica(shard, this))
     this.quorum = writeQuorum(shards.length)
@@ -150,19 +203,26 @@ export class ReplicaSet {
   begin(): void {
     if (this.isStale) this.dictionary.clear()
     this.isStale = false
-    for (const replica of this.replicas) replica.isIn = replica.ends !== undefined
+    for (const replica of this.replicas) {
+      replica.isIn = replica.ends !== undefined && !replica.isBehind
+    }
   }
 
   /** Whether enough replicas are linked for a body to be good. */
   canServe(): boolean {
-    return this.replicas.filter(({ ends }) => ends !== undefined).length >= this.quorum
+    const able = this.replicas.filter(({ ends, isBehind }) => ends !== undefined && !isBehind)
+    return able.length >= this.quorum
   }
 
   /** Whether enough replicas take part for the body to be good. */
   private hasQuorum(): boolean {
+    return this.takingPart() >= this.quorum
+  }
+
+  private takingPart(): number {
     let count = 0
     for (const replica of this.replicas) if (replica.isIn) count++
-    return count >= this.quorum
+    return count
   }
 
   /** What to tell of a body that too few replicas take part in. */
@@ -225,7 +285,6 @@ export class ReplicaSet {
   commit(requestId: number, tenant: Uint8Array, isLast: boolean): CommitResult {
     this.hasSentPart = false
     if (!this.hasQuorum()) return 'down'
-    if (isLast && !this.hasRoomForAcks()) return 'full'
     while (this.records.length > 0) {
       const isFinal = isLast && !this.hasColumns() && this.recordBytes <= this.roomForRecords()
       if (this.hasColumns()) {
@@ -240,10 +299,6 @@ export class ReplicaSet {
     return this.commitColumns(requestId, tenant, isLast) ? 'committed' : 'full'
   }
 
-  private hasRoomForAcks(): boolean {
-    return this.replicas.every((replica) => !replica.isIn || replica.hasRoomForAck())
-  }
-
   /** Sends as many records as one frame takes; false when a ring has no room. */
   private commitRecords(requestId: number, tenant: Uint8Array, isLast: boolean): boolean {
     const room = this.roomForRecords()
@@ -254,7 +309,7 @@ export class ReplicaSet {
     }
     const head = { requestId, flags: isLast ? WRITE_LAST : 0, tenant }
     const records = this.records.slice(0, count)
-    if (!this.reserve(FRAME_RECORDS, recordsFrameBytes(tenant.length, bytes))) return false
+    if (!this.reserve(FRAME_RECORDS, recordsFrameBytes(tenant.length, bytes), isLast)) return false
     for (const { ends, isIn, offset } of this.replicas) {
       if (isIn) encodeRecords(ends!.writer.data, offset, head, records)
     }
@@ -269,7 +324,7 @@ export class ReplicaSet {
     const samples = this.sampleCount()
     const defineBytes = this.word(layout.SHARD_DEFINE_SIZE)
     const timesAt = WRITE_HEADER_BYTES + padTo8(tenant.length) + defineBytes + padTo8(samples * 4)
-    if (!this.reserve(FRAME_WRITE, timesAt + samples * 16)) return false
+    if (!this.reserve(FRAME_WRITE, timesAt + samples * 16, isLast)) return false
     const flags = (isLast ? WRITE_LAST : 0) | (this.isDelta ? WRITE_DELTA : 0)
     for (const replica of this.replicas) {
       if (replica.isIn) this.encodeColumns(requestId, flags, tenant, replica)
@@ -310,7 +365,7 @@ export class ReplicaSet {
   /** Sends a METADATA frame. */
   commitMetadata(payload: Uint8Array): CommitResult {
     if (!this.hasQuorum()) return 'down'
-    if (!this.reserve(FRAME_METADATA, payload.length)) return 'full'
+    if (!this.reserve(FRAME_METADATA, payload.length, false)) return 'full'
     for (const { ends, isIn, offset } of this.replicas) {
       if (isIn) ends!.writer.data.set(payload, offset)
     }
@@ -318,15 +373,18 @@ export class ReplicaSet {
     return 'committed'
   }
 
-  /** Takes room for a frame in the rings of all replicas that take part; false when one has none. */
-  private reserve(kind: number, bytes: number): boolean {
+  /**
+   * Takes room for a frame in the rings of all replicas that take part; false when one has none. One
+   * that stands still is left behind when the others are enough.
+   */
+  private reserve(kind: number, bytes: number, isAcked: boolean): boolean {
+    let isWaiting = false
     for (const replica of this.replicas) {
-      if (!replica.isIn) continue
-      // What the others reserved is given up by their next reservation.
-      replica.offset = replica.ends!.writer.reserve(kind, bytes)
-      if (replica.offset < 0) return false
+      if (!replica.isIn || replica.reserve(kind, bytes, isAcked)) continue
+      if (this.takingPart() > this.quorum && replica.isStuck(this.monotonic())) replica.leaveBehind()
+      else isWaiting = true
     }
-    return true
+    return !isWaiting
   }
 
   private publish(isAcked: boolean): void {

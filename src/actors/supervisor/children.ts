@@ -4,7 +4,7 @@
  */
 
 import { type Config, zoneRoots } from '../../shared/config/index.js'
-import { type Place, placeOf } from '../../shared/hashring/index.js'
+import { hasQuorum, type Place, placeOf } from '../../shared/hashring/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
 import { compileKernel } from '../../shared/kernels/load.js'
 import type { Limits, LimitsData } from '../../shared/limits/index.js'
@@ -129,6 +129,8 @@ export function actorTable(
           const kernel = headKernel
           return { index, shardCount, place, ...settings, budget, tenantCells, memory, kernel }
         },
+        // With zones one may be gone: pushes and queries go on.
+        ...(zones > 1 ? { isEnough: (isUp) => hasQuorum(isUp, zones) } : {}),
       },
       {
         ...common,

@@ -47,6 +47,8 @@ export interface ChildSpec {
   boot(index: number): unknown
   /** A life is over: clears what it held in shared memory. */
   onGone?(index: number): void
+  /** Whether those that are up do for `/ready`; without it all are needed. */
+  isEnough?(isUp: readonly boolean[]): boolean
 }
 
 /** The pool's row. */
@@ -430,8 +432,12 @@ export class Supervisor<Task, Answer, Message> {
       return { isReady: false, reason: 'the server is shutting down', percent: 100 }
     let percent = 100
     let reason = ''
+    const enough = this.options.children.filter((spec) => {
+      const own = children.filter(({ actor }) => actor.startsWith(`${spec.kind}/`))
+      return spec.isEnough?.(own.map(isUp)) === true
+    })
     for (const { actor, state, status, isOnDemand } of children) {
-      if (isOnDemand) continue
+      if (isOnDemand || enough.some(({ kind }) => actor.startsWith(`${kind}/`))) continue
       const at = state === 'running' ? (status?.readyPercent ?? 100) : 0
       if (at < percent) {
         percent = at
@@ -476,6 +482,11 @@ export class Supervisor<Task, Answer, Message> {
     await this.pool?.close()
     await Promise.all(this.children.map((child) => child.thread?.terminate()))
   }
+}
+
+/** Whether an actor runs, has all that it needs, and takes what it is sent. */
+function isUp({ state, status }: ChildStatus): boolean {
+  return state === 'running' && status?.readyPercent === 100 && status.isServing
 }
 
 function newChild(spec: ChildSpec, index: number): Child {

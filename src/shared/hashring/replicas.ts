@@ -31,3 +31,12 @@ export function writeQuorum(replicas: number): number {
 export function readQuorum(replicas: number): number {
   return replicas - Math.floor(replicas / 2)
 }
+
+/** Whether of each set of replicas enough are up for it to be written to and read. @param isUp [shards] */
+export function hasQuorum(isUp: readonly boolean[], zones: number): boolean {
+  const setCount = isUp.length / zones
+  const needed = Math.max(writeQuorum(zones), readQuorum(zones))
+  return Array.from({ length: setCount }, (_, set) =>
+    replicaShards(set, setCount, zones).filter((shard) => isUp[shard] === true),
+  ).every((up) => up.length >= needed)
+}

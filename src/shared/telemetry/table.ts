@@ -194,6 +194,11 @@ export const METRICS = {
     help: 'Frames refused since they named series ids that their link had not defined.',
     labels: [],
   },
+  nilo_distributor_replicas_left_behind_total: {
+    type: 'counter',
+    help: 'Times that a distributor went on without a replica that took no frames.',
+    labels: ['shard'],
+  },
   nilo_store_gateway_pages_total: {
     type: 'counter',
     help: 'Pages of remote blocks that were asked for, by whether the cache had them.',

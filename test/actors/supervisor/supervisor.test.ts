@@ -90,7 +90,12 @@ const systems: TestSupervisor[] = []
 after(() => Promise.all(systems.map((system) => system.drain())))
 
 function system(
-  options: { modes?: SinkBoot['mode'][]; policy?: RestartPolicy; hangMs?: number } = {},
+  options: {
+    modes?: SinkBoot['mode'][]
+    policy?: RestartPolicy
+    hangMs?: number
+    isEnough?: (isUp: readonly boolean[]) => boolean
+  } = {},
 ) {
   const registry = new MetricsRegistry()
   const block = createMetricBlock()
@@ -126,6 +131,7 @@ function system(
         ...common,
         kind: 'sink',
         count: SINKS,
+        ...(options.isEnough === undefined ? {} : { isEnough: options.isEnough }),
         entry: new URL('./sink-thread.js', import.meta.url),
         boot: (index): SinkBoot => {
           const life = ++lives[index]!
@@ -409,6 +415,15 @@ test('readiness tells who is not there yet, and why', async () => {
     reason: 'sink/0 takes no writes',
     percent: 100,
   })
+  const enough = system({
+    modes: ['read-only'],
+    isEnough: (isUp) => isUp.length === SINKS && !isUp.includes(true),
+  })
+  await enough.supervisor.start()
+  await until(
+    async () => (await enough.supervisor.status()).readiness.isReady,
+    'ready although none takes writes',
+  )
   readOnly.supervisor.beginDrain()
   const { readiness } = await readOnly.supervisor.status()
   assert.equal(readiness.reason, 'the server is shutting down')
