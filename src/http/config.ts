@@ -38,6 +38,7 @@ export function httpConfigOf(config: Config): HttpConfig {
     ingestionRateMax: config['distributor.instance_limits.max_ingestion_rate'],
     ratePeriodMs: config['ingester.rate_update_period'],
     formBytesMax: config['frontend.max_body_size'],
+    filterQueryables: config['querier.filter_queryables_enabled'],
     queryStatsEnabled: config['frontend.query_stats_enabled'],
     logSlowerThanMs: config['frontend.log_queries_longer_than'],
     readTimeoutMs: config['server.http_server_read_timeout'],

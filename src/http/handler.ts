@@ -57,6 +57,8 @@ export interface HttpConfig {
   readonly queryStatsEnabled: boolean
   /** `frontend.log_queries_longer_than`, ms; 0 = none, below = all. */
   readonly logSlowerThanMs: number
+  /** Heed X-Filter-Queryables. */
+  readonly filterQueryables: boolean
   /** Milliseconds for a whole request body to arrive. */
   readonly readTimeoutMs: number
   /** Milliseconds after which a client that takes nothing of its answer is cut off. */

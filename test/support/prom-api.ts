@@ -18,6 +18,7 @@ export type ApiParams = Readonly<Record<string, string | number | readonly strin
 export interface CallOptions {
   readonly tenant?: string | undefined
   readonly method?: 'GET' | 'POST'
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** @param base what stands before `/api/v1` */
@@ -32,7 +33,7 @@ export async function callApi(
     for (const one of Array.isArray(value) ? value : [value]) form.append(name, String(one))
   }
   const isPost = options.method === 'POST'
-  const headers: Record<string, string> = {}
+  const headers: Record<string, string> = { ...options.headers }
   if (options.tenant !== undefined) headers['X-Scope-OrgID'] = options.tenant
   if (isPost) headers['Content-Type'] = 'application/x-www-form-urlencoded'
   const query = isPost || form.size === 0 ? '' : `?${form}`

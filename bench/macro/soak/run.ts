@@ -25,7 +25,8 @@ export interface SoakOptions {
   readonly workers?: boolean
   /**
    * Zones with a copy of every series each: ingester shards are killed, one at a time, and in the
-   * end a zone's directory is removed; not one push may fail then, and none may be missing.
+   * end a zone's directory is removed and its shard killed; not one push may fail then, and none may
+   * be missing. One head range later each zone alone must have everything.
    */
   readonly zones?: number
   /** Data directory; must be empty or missing at first. */
@@ -50,16 +51,24 @@ export interface SoakResult {
 
 /** Data starts so far back that no timestamp reaches the future. */
 const BACK_MS = 4 * 3_600_000
+/** With zones, time goes fast: a head range is done within some hundred pushes. */
+const ZONES_BACK_MS = 15 * 24 * 3_600_000
+const ZONES_STEP_MS = 30_000
+/** A head is cut when it spans one and a half ranges of two hours; with it all from before is in blocks. */
+const ZONES_HEAD_PUSHES = Math.ceil((5.2 * 3_600_000) / ZONES_STEP_MS)
+const CUT_MS_MAX = 120_000
 const PARK_MS_MAX = 60_000
 const THREAD_KILLER = new URL('./thread-killer.js', import.meta.url).href
 
 /** Runs a soak; throws when a server does not start or a query fails. */
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   mkdirSync(options.folder, { recursive: true })
-  const baseMs = Date.now() - BACK_MS
+  const isZoned = options.zones !== undefined
+  const baseMs = Date.now() - (isZoned ? ZONES_BACK_MS : BACK_MS)
+  const pace = isZoned ? { stepMs: ZONES_STEP_MS } : {}
   const servers = new ServerSlot()
   const writers = Array.from({ length: options.writers }, (_, writer) => {
-    return new Writer({ seed: options.seed, writer, baseMs }, servers)
+    return new Writer({ seed: options.seed, writer, baseMs, ...pace }, servers)
   })
   const readyMs: number[] = []
   const wrong: string[] = []
@@ -89,14 +98,14 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
       options.say(killLine(kill, readyMs.at(-1)!, writers, findings))
       from = next
       // A second zone must not be gone while one replays.
-      if (options.zones !== undefined) await waitForUrl(`${server.url}/ready`, server)
+      if (options.zones !== undefined) await allShards(server)
       servers.set(server)
     }
     await sleep(pauseOf(options, 0))
     await somePushes(writers, options.pushesBetween ?? 0)
     if (options.zones !== undefined) {
-      rmSync(zoneFolder(options, options.zones - 1), { recursive: true })
-      await sleep(options.betweenMsMax)
+      await loseZone(options, server, options.zones - 1)
+      await Promise.all(writers.map((writer) => somePushes([writer], ZONES_HEAD_PUSHES)))
     }
     for (const writer of writers) writer.stop()
     await running
@@ -106,7 +115,10 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
       writers.map(() => 0),
     )
     findings.wrong.push(...(await verifyTotals(server.queryUrl, writers, findings)))
-    if (options.zones !== undefined) wrong.push(...refusals(writers))
+    if (options.zones !== undefined) {
+      wrong.push(...refusals(writers))
+      wrong.push(...(await compareZones(options, server, { writers, whole: findings })))
+    }
     return summed(writers, findings, wrong, readyMs)
   } finally {
     for (const writer of writers) writer.stop()
@@ -117,11 +129,14 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
 
 function start(options: SoakOptions): Promise<Nilo> {
   const nodeFlags = isOfThreads(options) ? ['--import', THREAD_KILLER] : []
-  const flags = [`-ingester.out-of-order-time-window=1h`, ...(options.flags ?? [])]
   const { zones } = options
+  const window = zones === undefined ? '1h' : '3h'
+  const flags = [`-ingester.out-of-order-time-window=${window}`, ...(options.flags ?? [])]
   if (zones === undefined) return startNilo(options.folder, flags, nodeFlags)
   const roots = Array.from({ length: zones - 1 }, (_, zone) => zoneFolder(options, zone + 1))
   flags.push(`-data.zone-dirs=${roots.join(',')}`, `-ingester.ring.replication-factor=${zones}`)
+  flags.push('-blocks-storage.tsdb.head-compaction-interval=2s', '-actors.ingester-shards=1')
+  flags.push('-querier.filter-queryables-enabled=true')
   process.env['NILO_SOAK_KIND'] = 'ingester'
   return startNilo(zoneFolder(options, 0), flags, nodeFlags)
 }
@@ -134,10 +149,54 @@ function zoneFolder({ folder }: SoakOptions, zone: number): string {
   return `${folder}/zone-${zone}`
 }
 
+/** A zone loses its directory, and then its shard: what that has next is an empty disk. */
+async function loseZone(options: SoakOptions, server: Nilo, zone: number): Promise<void> {
+  const { zones = 1 } = options
+  // Shards are killed by turns.
+  for (let turn = options.kills % zones; turn !== zone; turn = (turn + 1) % zones) {
+    await killThread(server, turn, false)
+    await allShards(server)
+  }
+  rmSync(zoneFolder(options, zone), { recursive: true })
+  await sleep(options.betweenMsMax)
+  await killThread(server, zone, false)
+  await allShards(server)
+  options.say(`zone ${zone} has lost its directory and its shard`)
+}
+
+/** What zones that are asked alone, each with the blocks that were cut, lack or have too much. */
+async function compareZones(
+  options: SoakOptions,
+  server: Nilo,
+  { writers, whole }: { writers: readonly Writer[]; whole: Findings },
+): Promise<string[]> {
+  const wrong: string[] = []
+  const from = writers.map(() => 0)
+  const wanted = whole.found + whole.extra
+  for (let zone = 0; zone < (options.zones ?? 0); zone++) {
+    const headers = { 'X-Filter-Queryables': `zone-${zone},store-gateway` }
+    const until = performance.now() + CUT_MS_MAX
+    let findings = await verifyAll(server.queryUrl, writers, from, headers)
+    // The last cut is under way.
+    while (findings.wrong.length > 0 && performance.now() < until) {
+      await sleep(1_000)
+      findings = await verifyAll(server.queryUrl, writers, from, headers)
+    }
+    options.say(`zone ${zone} alone: ${findings.found} samples, ${findings.wrong.length} wrong`)
+    wrong.push(...findings.wrong.map((line) => `zone ${zone}: ${line}`))
+    const has = findings.found + findings.extra
+    if (has !== wanted) wrong.push(`zone ${zone} has ${has} samples, all together ${wanted}`)
+  }
+  return wrong
+}
+
 /** Pushes that failed while the other zones were there. */
 function refusals(writers: readonly Writer[]): string[] {
   const refused = writers.reduce((sum, writer) => sum + writer.refused, 0)
-  return refused === 0 ? [] : [`${refused} pushes were not taken while two zones were there`]
+  const last = writers.find(({ refusal }) => refusal !== '')?.refusal
+  return refused === 0
+    ? []
+    : [`${refused} pushes were not taken while two zones were there: ${last}`]
 }
 
 /** Waits until the writers have come so many pushes further. */
@@ -159,6 +218,19 @@ async function killThread(server: Nilo, kill: number, untilReady: boolean): Prom
   if (untilReady) await waitForUrl(`${server.url}/ready`, server)
 }
 
+/** Waits until all shards have replayed: with zones the server is ready before. */
+async function allShards(server: Nilo): Promise<void> {
+  await waitFor('all shards', server, async () => {
+    const answer = await fetch(`${server.url}/debug/actors`)
+    const { children } = (await answer.json()) as {
+      children: { actor: string; state: string; status?: { readyPercent: number } }[]
+    }
+    const shards = children.filter(({ actor }) => actor.startsWith('ingester/'))
+    const isUp = shards.every((shard) => shard.status?.readyPercent === 100)
+    return isUp || undefined
+  })
+}
+
 async function restartsOf(server: Nilo): Promise<number> {
   const text = await (await fetch(`${server.url}/metrics`)).text()
   let sum = 0
@@ -177,10 +249,11 @@ async function verifyAll(
   queryUrl: string,
   writers: readonly Writer[],
   from: readonly number[],
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Findings> {
   const sum: Findings = { found: 0, extra: 0, wrong: [] }
   for (const [at, writer] of writers.entries()) {
-    const findings = await verify(queryUrl, writer, from[at]!)
+    const findings = await verify(queryUrl, writer, from[at]!, headers)
     sum.found += findings.found
     sum.extra += findings.extra
     sum.wrong.push(...findings.wrong)

@@ -41,13 +41,21 @@ const PUSHES_PER_QUERY = 1500
 const WRONG_MAX = 20
 const QUERY_TRIES = 20
 
-/** @param from first push that is looked at; those that late samples came with are seen as well */
-export async function verify(queryUrl: string, writer: Writer, from: number): Promise<Findings> {
+/**
+ * @param from first push that is looked at; those that late samples came with are seen as well
+ * @param headers of the queries, besides
+ */
+export async function verify(
+  queryUrl: string,
+  writer: Writer,
+  from: number,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Findings> {
   const findings: Findings = { found: 0, extra: 0, wrong: [] }
   const until = writer.fates.length
   for (let first = Math.max(0, from - LATE_PUSHES_MAX); first < until; first += PUSHES_PER_QUERY) {
     const last = Math.min(first + PUSHES_PER_QUERY, until) - 1
-    const stored = await read(queryUrl, writer.stream, first, last)
+    const stored = await read({ queryUrl, headers }, writer.stream, first, last)
     compare(writer, stored, first, last, findings)
   }
   return findings
@@ -64,7 +72,7 @@ export async function verifyTotals(
 ): Promise<string[]> {
   let total = 0
   for (const tenant of new Set(writers.map(({ stream }) => tenantOf(stream.writer)))) {
-    const query = 'sum(count_over_time({__name__!=""}[1d]))'
+    const query = 'sum(count_over_time({__name__!=""}[20d]))'
     const params = { query, time: (Date.now() / 1000 + 600).toFixed(3) }
     const answer = await callApi(queryUrl, 'query', params, { tenant })
     if (answer.status !== 'success') throw new Error(`${query}: ${answer.error}`)
@@ -78,7 +86,7 @@ export async function verifyTotals(
 
 /** Everything that the tenant has of this writer within the time of some pushes. */
 async function read(
-  queryUrl: string,
+  { queryUrl, headers }: { queryUrl: string; headers: Readonly<Record<string, string>> },
   stream: Stream,
   first: number,
   last: number,
@@ -88,7 +96,7 @@ async function read(
   const rangeMs = endMs - lastTimeOf(stream, first - 1)
   const query = `{__name__!="", writer="${stream.writer}"}[${rangeMs}ms]`
   const params = { query, time: (endMs / 1000).toFixed(3) }
-  const options = { tenant: tenantOf(stream.writer), method: 'POST' } as const
+  const options = { tenant: tenantOf(stream.writer), method: 'POST', headers } as const
   let answer = await callApi(queryUrl, 'query', params, options)
   // A thread that was killed may take a query along; what comes back is asked again.
   for (let tries = 1; answer.httpStatus === 503 && tries < QUERY_TRIES; tries++) {

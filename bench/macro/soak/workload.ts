@@ -10,7 +10,7 @@ import type { PushedHistogram, PushedSeries } from '../../../test/support/remote
 
 const SERIES_PER_PUSH = 40
 const PUSHES_PER_NEW_SERIES = 20
-/** Milliseconds between the first samples of two pushes. */
+/** Milliseconds between the first samples of two pushes, unless the stream has others. */
 const STEP_MS = 40
 /** Where in the time of its push a late sample lies: after those that are sent with it. */
 const LATE_AT_MS = 29
@@ -26,6 +26,8 @@ export interface Stream {
   readonly writer: number
   /** Time of the first sample, ms since the epoch. */
   readonly baseMs: number
+  /** Milliseconds between the first samples of two pushes; 40 at least, which it is when left out. */
+  readonly stepMs?: number
 }
 
 /** Tenant that a writer writes as: two writers share one; every fourth name is a strange one. */
@@ -101,7 +103,7 @@ export function findLate(stream: Stream, push: number, series: number): LateSamp
   const sentWith = push + 1 + ((random >>> 8) % LATE_PUSHES_MAX)
   if (random % 16 !== 0 || push < first || sentWith > last) return undefined
   const value = isHistogram(series) ? random >>> 3 : valueFor(random >>> 3)
-  return { sample: [stream.baseMs + push * STEP_MS + LATE_AT_MS, value], sentWith }
+  return { sample: [stream.baseMs + push * stepOf(stream) + LATE_AT_MS, value], sentWith }
 }
 
 /** The late samples of a series that are sent with a push, newest first. */
@@ -119,8 +121,12 @@ export function samplesOf(stream: Stream, push: number, series: number): [number
   const count = 1 + (mix(stream.seed, stream.writer, push, 99) % 3)
   return Array.from({ length: count }, (_, at) => {
     const random = mix(stream.seed, stream.writer * 1_000_003 + series, push, at)
-    return [stream.baseMs + push * STEP_MS + at * 7, valueFor(random)]
+    return [stream.baseMs + push * stepOf(stream) + at * 7, valueFor(random)]
   })
+}
+
+function stepOf({ stepMs = STEP_MS }: Stream): number {
+  return stepMs
 }
 
 /** Pushes that hold a series: first and last, inclusive. */
@@ -134,12 +140,12 @@ export function pushesOfSeries(series: number): { first: number; last: number } 
 
 /** The push that a time belongs to. */
 export function pushAt(stream: Stream, timeMs: number): number {
-  return Math.floor((timeMs - stream.baseMs) / STEP_MS)
+  return Math.floor((timeMs - stream.baseMs) / stepOf(stream))
 }
 
 /** Time of the last sample that a push may hold. */
 export function lastTimeOf(stream: Stream, push: number): number {
-  return stream.baseMs + (push + 1) * STEP_MS - 1
+  return stream.baseMs + (push + 1) * stepOf(stream) - 1
 }
 
 /** Mostly counters and fractions, at times an awkward one. */

@@ -28,6 +28,8 @@ export class Writer {
   resent = 0
   /** Answers other than 2xx. */
   refused = 0
+  /** The last of them. */
+  refusal = ''
   private readonly target: Target
   private isStopping = false
 
@@ -59,6 +61,7 @@ export class Writer {
       const { status, text } = await sendBody(url, body, tenantOf(this.stream.writer))
       if (status >= 200 && status < 300) return true
       this.refused += 1
+      this.refusal = `${status} ${text}`
       if (status >= 400 && status < 500) this.complaints.push(`${status} ${text}`)
       if (mayGiveUp || this.isStopping || (status >= 400 && status < 500)) return false
       if (tries === 1) this.resent += 1

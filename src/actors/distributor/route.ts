@@ -381,7 +381,8 @@ export class ReplicaSet {
     let isWaiting = false
     for (const replica of this.replicas) {
       if (!replica.isIn || replica.reserve(kind, bytes, isAcked)) continue
-      if (this.takingPart() > this.quorum && replica.isStuck(this.monotonic())) replica.leaveBehind()
+      if (this.takingPart() > this.quorum && replica.isStuck(this.monotonic()))
+        replica.leaveBehind()
       else isWaiting = true
     }
     return !isWaiting

@@ -162,6 +162,8 @@ export interface QuerierTask {
   readonly cancel: CancelCell
   /** How long it has waited for this thread, ms. */
   readonly waitedMs?: number
+  /** What alone is to be read (read-filter.ts); everything when left out. */
+  readonly queryables?: readonly string[]
 }
 
 /** What the answer of an instant or range query cost. */

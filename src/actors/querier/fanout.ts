@@ -20,8 +20,9 @@ import type { ExemplarsRequest, IngesterCalls, MetricMetadata } from '../ingeste
 import type { BlockReads } from './block-reads.js'
 import type { CachedColumns, ColumnCache, StampedReader } from './column-cache.js'
 import { type HeadSeries, mergeSeries } from './merged-series.js'
+import type { ReadFilter } from './read-filter.js'
 import { type PairReader, ShardLabels } from './shard-labels.js'
-import { type Placement, TenantSets } from './tenant-sets.js'
+import { type Placement, type ShardSet, TenantSets } from './tenant-sets.js'
 
 /** The calls that a querier makes on an ingester shard; series it reads for itself. */
 export type ShardCalls = Omit<IngesterCalls, 'series' | 'flush'>
@@ -88,8 +89,8 @@ export class Fanout {
   private readonly waiting: (() => void)[] = []
   private readonly cache: ColumnCache
   private isReading = false
-
-  private readonly blocks: BlockReads | undefined
+  private filter: ReadFilter | undefined
+  private readonly allBlocks: BlockReads | undefined
 
   /**
    * @param shards how many there are, of all zones; each zone has all series
@@ -105,7 +106,7 @@ export class Fanout {
   ) {
     const { shardCount, zones = 1 } = shards
     this.env = env
-    this.blocks = more.blocks
+    this.allBlocks = more.blocks
     this.tenantSets = new TenantSets(shards, more.placement)
     this.quorum = readQuorum(zones)
     this.cache = cache
@@ -125,9 +126,10 @@ export class Fanout {
     for (const wake of this.waiting.splice(0)) wake()
   }
 
-  /** A query begins: what it selects stays readable until `end`. */
-  begin(): void {
+  /** A query begins: what it selects, of all or what the filter lets through, stays readable until `end`. */
+  begin(filter?: ReadFilter): void {
     this.isReading = true
+    this.filter = filter
     for (const shard of this.shards) shard?.reader.takeLease()
   }
 
@@ -233,14 +235,32 @@ export class Fanout {
     return selected
   }
 
+  /** Blocks, where the query reads them. */
+  private get blocks(): BlockReads | undefined {
+    return this.filter?.hasBlocks === false ? undefined : this.allBlocks
+  }
+
+  /** The sets of shards to read, and how many of each must answer for an answer to be whole. */
+  private readable(tenant: string): { sets: readonly ShardSet[]; quorum: number } {
+    const sets = this.tenantSets.of(tenant)
+    const { filter, quorum } = this
+    if (filter === undefined) return { sets, quorum }
+    if (!filter.hasIngesters) return { sets: [], quorum }
+    const { zones } = filter
+    if (zones === undefined) return { sets, quorum }
+    const inZones = sets.map((set) => set.filter((_, zone) => zones.has(zone)))
+    return { sets: inZones, quorum: Math.min(quorum, zones.size) }
+  }
+
   /**
    * Answers of shards from their memories, enough of each set for a whole answer; undefined when
    * shards have to be asked.
    */
   private answer<T>(tenant: string, look: (shard: Shard) => T | undefined): T[] | undefined {
     const answers: T[] = []
-    for (const set of this.tenantSets.of(tenant)) {
-      let missing = this.quorum
+    const { sets, quorum } = this.readable(tenant)
+    for (const set of sets) {
+      let missing = quorum
       for (const index of set) {
         const shard = this.shards[index]
         const answer = shard === undefined ? undefined : look(shard)
@@ -255,10 +275,11 @@ export class Fanout {
 
   /** Asks shards, enough of each set; one that died under the question is asked again once it is back. */
   private async ask<T>(tenant: string, question: (shard: Shard) => Promise<T>): Promise<T[]> {
-    const perSet = this.tenantSets.of(tenant).map((set) =>
+    const { sets, quorum } = this.readable(tenant)
+    const perSet = sets.map((set) =>
       firstOf(
         set.map((index) => this.askOne(index, question)),
-        this.quorum,
+        quorum,
       ),
     )
     return (await Promise.all(perSet)).flat()

@@ -33,6 +33,7 @@ import {
   type Outcome,
 } from './label-queries.js'
 import { clampLabels, type QueryLimits, queryLimitsOf } from './query-limits.js'
+import { parseReadFilter } from './read-filter.js'
 import { answerRemoteRead } from './remote-read.js'
 import type { Placement } from './tenant-sets.js'
 import { answerTsdbStatus } from './tsdb-status.js'
@@ -110,7 +111,9 @@ export class Querier {
     if (sets > SETS_MAX || pairs > PAIRS_MAX) this.labels = new LabelTable()
     const cell = new Int32Array(task.cancel.cells)
     const { index } = task.cancel
-    this.fanout.begin()
+    const { queryables } = task
+    const zones = this.boot.zones ?? 1
+    this.fanout.begin(queryables === undefined ? undefined : parseReadFilter(queryables, zones))
     const isCanceled = (): boolean => Atomics.load(cell, index) !== CANCEL_NONE
     const tick = (): void => {
       if (isCanceled()) throw fail('query-canceled')

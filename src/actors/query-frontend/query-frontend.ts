@@ -41,6 +41,8 @@ export interface RunOptions {
   readonly signal?: StopSignal
   /** The request's own timeout; the configured one is the upper bound. */
   readonly timeoutMs?: number
+  /** What alone is to be read; everything when left out. */
+  readonly queryables?: readonly string[] | undefined
 }
 
 /** An answer, and how long its query waited for a thread. */
@@ -78,6 +80,7 @@ interface Entry {
   readonly id: number
   readonly tenant: string
   readonly query: QuerierQuery
+  readonly queryables: readonly string[] | undefined
   readonly arrivedMs: number
   readonly deadlineMs: number
   readonly resolve: (answer: Answered) => void
@@ -158,6 +161,7 @@ export class QueryFrontend {
         id: ++this.lastId,
         tenant,
         query,
+        queryables: options.queryables,
         arrivedMs,
         deadlineMs,
         resolve,
@@ -266,8 +270,9 @@ export class QueryFrontend {
       entry.abort = abort
       Atomics.store(this.cancelFlags, entry.cell, CANCEL_NONE)
       const cancel = { cells: this.cancelCells, index: entry.cell }
-      const { tenant, query, queuedMs } = entry
-      const task = { tenant, query, cancel, waitedMs: queuedMs }
+      const { tenant, query, queuedMs, queryables } = entry
+      const part = queryables === undefined ? {} : { queryables }
+      const task = { tenant, query, cancel, waitedMs: queuedMs, ...part }
       try {
         return await this.pool.run(task, abort)
       } catch (error) {

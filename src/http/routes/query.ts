@@ -245,6 +245,13 @@ function integerParam(params: Params, name: string): number {
   return value
 }
 
+/** What the header wants to be read alone, where it is heeded. */
+function queryablesOf({ incoming }: HttpRequest, { config }: Front): string[] | undefined {
+  const header = incoming.headers['x-filter-queryables']
+  if (!config.filterQueryables || typeof header !== 'string' || header === '') return undefined
+  return header.split(',').map((name) => name.trim())
+}
+
 async function run(
   request: HttpRequest,
   front: Front,
@@ -254,8 +261,12 @@ async function run(
   const { clock } = front.env
   const start = clock.monotonic()
   const signal = request.signal()
-  const options =
-    timeoutMs === undefined ? { signal } : { signal, timeoutMs: Math.max(0, timeoutMs) }
+  const queryables = queryablesOf(request, front)
+  const options = {
+    signal,
+    queryables,
+    ...(timeoutMs === undefined ? {} : { timeoutMs: Math.max(0, timeoutMs) }),
+  }
   let answer: Answered
   try {
     answer = await front.backend.frontend.run(request.tenant, query, options)

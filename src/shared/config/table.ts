@@ -378,7 +378,7 @@ const QUERIER = {
   ring: open('Ring of Mimir.'),
   mimir_query_engine: open('Switches of an engine that is not here.'),
   store_gateway_client: open('Client of Mimir.'),
-  filter_queryables_enabled: bool(false, 'Heed X-Filter-Queryables.'),
+  filter_queryables_enabled: bool(false, 'Heed X-Filter-Queryables.', { effect: 'yes' }),
 } as const
 
 const FRONTEND = {

@@ -1,6 +1,13 @@
 /** Places series on shards: the same place in every thread and after every start. */
 
-export { hasQuorum, type Place, placeOf, readQuorum, replicaShards, writeQuorum } from './replicas.js'
+export {
+  hasQuorum,
+  type Place,
+  placeOf,
+  readQuorum,
+  replicaShards,
+  writeQuorum,
+} from './replicas.js'
 export { memberCountOf, shuffleMembers, type TenantShards } from './shuffle.js'
 export {
   createHashring,
