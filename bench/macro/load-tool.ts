@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type RunningProcess, startProcess } from '../../test/support/processes.js'
+import { pinned, type RunningProcess, startProcess } from '../../test/support/processes.js'
 import { findShared } from '../../test/support/shared-material.js'
 
 /** A query in the tool's JSON. */
@@ -12,6 +12,41 @@ export interface QueryRow {
   readonly servers: Readonly<
     Record<string, { medianMs?: number; cpuMs?: number; verdict: { ok?: boolean; ref?: boolean } }>
   >
+}
+
+/** What of the tool's ingest JSON is looked at. */
+export interface IngestFigures {
+  readonly steady: { readonly samplesPerCpuS: number }
+  readonly firstScrapes: { readonly samplesPerCpuS: number }
+  readonly samplesPerCpuS: number
+  readonly samplesPerCpuSWithBackground: number
+  readonly samplesPerS: number
+  readonly samplesAccepted: number
+  readonly rssPeak: number
+  readonly rssMiddleThird?: number
+  readonly rssLastThird?: number
+  /** Answers by their status. */
+  readonly status: Readonly<Record<string, number>>
+  readonly latencyMs: { readonly p50: number; readonly p99: number }
+  /** From the time that a request was due; of runs at a rate. */
+  readonly latencyFromDueMs?: { readonly p50: number; readonly p99: number; readonly max: number }
+  readonly slices?: readonly Slice[]
+}
+
+/** A slice of time of a run at a rate. */
+export interface Slice {
+  readonly fromS: number
+  readonly samples: number
+  /** ms from the due time; missing when nothing was sent. */
+  readonly p99?: number
+  /** Bytes at the end. */
+  readonly rss?: number
+}
+
+/** The load tool, and the cores that it may use. */
+export interface LoadTool {
+  readonly script: string
+  readonly cpus: string | undefined
 }
 
 /** Prints ratios to a peer over all rounds. @returns that of range queries */
@@ -41,7 +76,7 @@ export function reportQueries(perRound: readonly QueryRow[][], peer: string): nu
 }
 
 /** The tool needs one package; what lies beside the checkout may be read-only, so it is copied. */
-export function prepareTool(): string {
+export function prepareTool(cpus?: string): LoadTool {
   const source = findShared('tools/bench')
   if (source === undefined) throw new Error('tools/bench is not there (NILO_SHARED)')
   const copy = resolve('.cache/bench-tool')
@@ -50,22 +85,23 @@ export function prepareTool(): string {
     spawnSync('chmod', ['-R', 'u+w', copy])
     spawnSync('npm', ['install', '--no-package-lock', '--silent'], { cwd: copy, stdio: 'inherit' })
   }
-  return join(copy, 'bench.mjs')
+  return { script: join(copy, 'bench.mjs'), cpus }
 }
 
 /**
  * Runs the tool; false when it says that something is wrong. Not at once: this process reads what
  * the servers print, and one whose log nobody reads is slower for it.
  */
-export async function runTool(tool: string, args: readonly string[]): Promise<boolean> {
-  const running = spawn(process.execPath, [tool, ...args], { stdio: 'inherit' })
+export async function runTool(tool: LoadTool, args: readonly string[]): Promise<boolean> {
+  const { command, args: all } = pinned(process.execPath, [tool.script, ...args], tool.cpus)
+  const running = spawn(command, all, { stdio: 'inherit' })
   const [status] = (await once(running, 'exit')) as [number | null]
   return status === 0
 }
 
 /** Starts the tool beside what goes on; its output is kept. */
-export function startTool(tool: string, args: readonly string[]): RunningProcess {
-  return startProcess({ command: process.execPath, args: [tool, ...args] })
+export function startTool(tool: LoadTool, args: readonly string[]): RunningProcess {
+  return startProcess(pinned(process.execPath, [tool.script, ...args], tool.cpus))
 }
 
 /** The middle one. */

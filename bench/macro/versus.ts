@@ -1,28 +1,25 @@
 /**
- * `npm run versus -- ingest|otlp|query|mixed [--series 100k] [--scrapes 24] [--rounds 3] [--peers prometheus,victoria-metrics]`:
+ * `npm run versus -- ingest|otlp|query [--series 100k] [--scrapes 24] [--rounds 3] [--peers prometheus,victoria-metrics]`:
  * the load and query tool beside the checkout (NILO_SHARED/tools/bench), run against nilometer and its
  * peers in turn, every server fresh in every round, and the medians of the rounds' ratios. Exits 1 when
  * data do not read back or answers differ. Peers are unpacked by NILO_SHARED/tools/peers into $PEERS
  * (default .cache/peers); results stay in .cache/versus as JSON. `npm run otlp` is the OTLP figure beside
  * VictoriaMetrics: the same bodies, gzip-compressed protobuf, everything read back.
+ * `--protocol v2` sends remote write 2.0; `--server-cpus 0 --client-cpus 1` gives servers and tool a core each (taskset).
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startNilo } from '../../test/support/nilo.js'
-import { freePort } from '../../test/support/ports.js'
-import { startProcess, waitForUrl } from '../../test/support/processes.js'
-import { findShared } from '../../test/support/shared-material.js'
 import {
+  type IngestFigures,
   median,
   prepareTool,
   print,
   type QueryRow,
   reportQueries,
   runTool,
-  startTool,
 } from './load-tool.js'
+import { type Server, startServer } from './servers.js'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -35,7 +32,9 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
     clients: { type: 'string' },
     seconds: { type: 'string', default: '30' },
-    rate: { type: 'string', default: '50k' },
+    protocol: { type: 'string', default: 'v1' },
+    'server-cpus': { type: 'string' },
+    'client-cpus': { type: 'string' },
   },
 })
 /** Where OTLP goes. Debian builds Prometheus without its receiver. */
@@ -45,48 +44,28 @@ const OTLP_PATHS: Readonly<Record<string, string>> = {
   'victoria-metrics': '/opentelemetry/v1/metrics',
 }
 
-const KINDS: ReadonlySet<string> = new Set(['ingest', 'otlp', 'query', 'mixed'])
+const KINDS: ReadonlySet<string> = new Set(['ingest', 'otlp', 'query'])
 const what = positionals[0]
 const rounds = Number(values.rounds)
 if (what === undefined || !KINDS.has(what) || !(rounds >= 1)) {
   process.stderr.write(
-    'usage: npm run versus -- ingest|otlp|query|mixed [--series N] [--scrapes N] [--rounds N]\n',
+    'usage: npm run versus -- ingest|otlp|query [--series N] [--scrapes N] [--rounds N]\n',
   )
   process.exit(2)
 }
-const tool = prepareTool()
+const workload = ['--series', values.series, '--scrapes', values.scrapes]
+if (values.protocol !== 'v1') workload.push('--protocol', values.protocol)
+const tool = prepareTool(values['client-cpus'])
 const results = resolve('.cache/versus')
 mkdirSync(results, { recursive: true })
 const servers = ['nilometer', ...values.peers.split(',')]
-if (what !== 'otlp')
-  await runTool(tool, ['gen', '--series', values.series, '--scrapes', values.scrapes])
+if (what !== 'otlp') await runTool(tool, ['gen', ...workload])
 const ok = await run()
 process.exit(ok ? 0 : 1)
 
 function run(): Promise<boolean> {
-  if (what === 'mixed') return mixedRounds()
   if (what !== 'query') return ingestRounds()
   return values.clients === undefined ? queryRounds() : clientRounds(values.clients)
-}
-
-/** A started server as the tool wants it. */
-interface Server {
-  readonly name: string
-  readonly url: string
-  readonly pushPath: string
-  readonly queryUrl: string
-  readonly pid: number
-  readonly data: string
-  stop(): Promise<void>
-}
-
-/** What of the tool's ingest JSON is compared. */
-interface IngestFigures {
-  readonly steady: { readonly samplesPerCpuS: number }
-  readonly firstScrapes: { readonly samplesPerCpuS: number }
-  readonly samplesPerCpuSWithBackground: number
-  readonly samplesPerS: number
-  readonly rssPeak: number
 }
 
 async function ingestRounds(): Promise<boolean> {
@@ -94,7 +73,7 @@ async function ingestRounds(): Promise<boolean> {
   let good = true
   for (let round = 0; round < rounds; round++) {
     for (const name of round % 2 === 0 ? servers : [...servers].reverse()) {
-      const server = await start(name)
+      const server = await startServer(name, { cpus: values['server-cpus'] })
       const json = join(results, `${what}-${name}-${round}.json`)
       good =
         (await runTool(tool, [...ingestArgs(server), '--json', json, '--settle', values.settle])) &&
@@ -125,7 +104,7 @@ async function queryRounds(): Promise<boolean> {
   let good = true
   for (let round = 0; round < rounds; round++) {
     const json = join(results, `query-${round}.json`)
-    const args = ['query', '--series', values.series, '--scrapes', values.scrapes, '--json', json]
+    const args = ['query', ...workload, '--json', json]
     if (values.only !== undefined) args.push('--only', values.only)
     args.push(...running.flatMap(serverArgs))
     good = (await runTool(tool, args)) && good
@@ -140,7 +119,7 @@ async function queryRounds(): Promise<boolean> {
 async function startFilled(names: readonly string[]): Promise<Server[]> {
   const running: Server[] = []
   for (const name of names) {
-    const server = await start(name)
+    const server = await startServer(name, { cpus: values['server-cpus'] })
     running.push(server)
     await runTool(tool, [
       ...ingestArgs(server),
@@ -174,75 +153,13 @@ async function clientRounds(clients: string): Promise<boolean> {
   return good
 }
 
-/**
- * One query again and again on an idle server, then while samples come in at a steady rate: its time
- * both ways and their ratio; the tool prints the push latency.
- */
-async function mixedRounds(): Promise<boolean> {
-  const [server] = await startFilled(['nilometer'])
-  const only = ['--only', values.only ?? 'r13']
-  const ratios: number[] = []
-  let good = true
-  const timed = async (json: string): Promise<number> => {
-    const size = ['--series', values.series, '--scrapes', values.scrapes, '--json', json]
-    good = (await runTool(tool, ['query', ...size, ...only, ...serverArgs(server!)])) && good
-    const { rows } = JSON.parse(readFileSync(json, 'utf8')) as { rows: QueryRow[] }
-    return median(rows.map((row) => row.servers['nilometer']?.medianMs ?? Number.NaN))
-  }
-  for (let round = 0; round < rounds; round++) {
-    const idleMs = await timed(join(results, `mixed-idle-${round}.json`))
-    const push = ['--loop', `${values.seconds}s`, '--rate', values.rate]
-    const args = [...ingestArgs({ ...server!, name: 'stream' }), '--tenant', 'stream']
-    const stream = startTool(tool, [...args, ...push, '--settle', '0', '--no-verify'])
-    const busyMs = await timed(join(results, `mixed-busy-${round}.json`))
-    const exit = await stream.exited
-    print(stream.output().trimEnd())
-    good = exit.code === 0 && good
-    ratios.push(busyMs / idleMs)
-    print(`round ${round}: idle ${idleMs.toFixed(1)} ms, under load ${busyMs.toFixed(1)} ms`)
-  }
-  print(`under load ÷ idle, median of ${rounds} rounds: ${median(ratios).toFixed(2)}`)
-  await server!.stop()
-  return good
-}
-
 function ingestArgs(server: Server): string[] {
   const pushPath = server.pushPath.slice(server.url.length)
   return [
     ...[what === 'otlp' ? 'otlp' : 'ingest', '--name', server.name],
-    ...['--series', values.series, '--scrapes', values.scrapes],
+    ...workload,
     ...['--url', server.url, '--path', what === 'otlp' ? OTLP_PATHS[server.name]! : pushPath],
     ...['--qurl', server.queryUrl, '--pid', String(server.pid), '--data', server.data],
     ...(server.name === 'nilometer' ? ['--tenant', 'bench'] : []),
   ]
-}
-
-async function start(name: string): Promise<Server> {
-  const folder = mkdtempSync(join(tmpdir(), `versus-${name}-`))
-  const drop = () => rmSync(folder, { recursive: true, force: true })
-  if (name === 'nilometer') {
-    const nilo = await startNilo(folder)
-    const stop = async () => {
-      await nilo.stop()
-      drop()
-    }
-    const { pid, queryUrl, pushUrl } = nilo
-    return { name, pid, url: nilo.url, queryUrl, pushPath: pushUrl, data: folder, stop }
-  }
-  const port = await freePort()
-  const script = findShared('tools/peers/start.sh')
-  if (script === undefined) throw new Error('tools/peers is not there (NILO_SHARED)')
-  const peer = startProcess({
-    command: script,
-    args: [name, folder, String(port)],
-    env: { PEERS: process.env['PEERS'] ?? resolve('.cache/peers') },
-  })
-  const url = `http://127.0.0.1:${port}`
-  await waitForUrl(`${url}${name === 'prometheus' ? '/-/ready' : '/health'}`, peer, 300_000)
-  const stop = async () => {
-    await peer.stop()
-    drop()
-  }
-  const pushPath = `${url}/api/v1/write`
-  return { name, pid: peer.pid, url, queryUrl: url, pushPath, data: join(folder, 'data'), stop }
 }

@@ -4,7 +4,7 @@ import { request as httpsRequest } from 'node:https'
 import { join, resolve } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { fileURLToPath } from 'node:url'
-import { type RunningProcess, startProcess, waitFor, waitForUrl } from './processes.js'
+import { pinned, type RunningProcess, startProcess, waitFor, waitForUrl } from './processes.js'
 
 /** The entry that `npm start` runs. */
 export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
@@ -18,16 +18,14 @@ export interface Nilo extends RunningProcess {
   readonly queryUrl: string
 }
 
-/** Starts the server with flags, and Node with others; does not wait for anything. */
+/** Starts the server with flags, and Node with others, on some cores; does not wait for anything. */
 export function runNilo(
   args: readonly string[],
   nodeFlags: readonly string[] = [],
+  cpus?: string,
 ): RunningProcess {
   if (!existsSync(MAIN)) throw new Error(`${MAIN} is not built`)
-  return startProcess({
-    command: process.execPath,
-    args: [...nodeFlags, MAIN, ...args],
-  })
+  return startProcess(pinned(process.execPath, [...nodeFlags, MAIN, ...args], cpus))
 }
 
 /** A running server that speaks TLS, with the certificates of test/support/tls. */
@@ -114,10 +112,12 @@ export async function startNilo(
   folder: string,
   args: readonly string[] = [],
   nodeFlags: readonly string[] = [],
+  cpus?: string,
 ): Promise<Nilo> {
   const program = runNilo(
     ['serve', `-data.dir=${folder}`, '-server.http-listen-port=0', ...args],
     nodeFlags,
+    cpus,
   )
   const url = await waitFor('the push URL', program, async () => {
     return /(http:\/\/[\d.]+:\d+)\/api\/v1\/push/.exec(program.output())?.[1]

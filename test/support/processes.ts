@@ -36,6 +36,16 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
+/** A command that runs on the given cores only (`0`, `0,2-3`); on all of them without any. */
+export function pinned(
+  command: string,
+  args: readonly string[],
+  cpus: string | undefined,
+): { command: string; args: string[] } {
+  if (cpus === undefined) return { command, args: [...args] }
+  return { command: 'taskset', args: ['-c', cpus, command, ...args] }
+}
+
 /** Starts a program; a command that does not exist shows as an exit. */
 export function startProcess(options: ProcessOptions): RunningProcess {
   const child = spawn(options.command, [...options.args], {
