@@ -12,11 +12,12 @@ import { AppError, fail } from '../../shared/errors/index.js'
 import type { Matcher } from '../../shared/model/matcher.js'
 import type { LabelTable } from '../../shared/promql/index.js'
 import { ChunkDecoder } from '../../shared/tsdb/index.js'
-import type { StoreGatewayClients } from '../store-gateway/client.js'
+import type { StoreGatewayClient, StoreGatewayClients } from '../store-gateway/client.js'
 import type { BlocksAnswer } from '../supervisor/contract.js'
 import { BlockSelection, type ChunkPlan } from './block-selection.js'
 import { type BlockPlace, BlockTable, selectionKey } from './block-table.js'
 import type { ColumnCache } from './column-cache.js'
+import type { QueryStop } from './query-stop.js'
 import { SegmentOfPages, segmentPlace } from './segment-bytes.js'
 
 /** What blocks are reached through. */
@@ -71,9 +72,16 @@ export class BlockReads {
   /** Per tenant the version of the list that tables were last compared with. */
   private readonly seenVersion = new Map<string, number>()
   private labels: LabelTable | undefined
+  /** Of the query that reads now. */
+  private stop: QueryStop | undefined
 
   constructor(parts: BlockParts) {
     this.parts = parts
+  }
+
+  /** A query begins. */
+  begin(stop: QueryStop): void {
+    this.stop = stop
   }
 
   /**
@@ -107,7 +115,7 @@ export class BlockReads {
   async labelNames(tenant: string, range: BlockRange): Promise<string[][]> {
     return await this.overBlocks(tenant, range, (entries) =>
       this.askOwners(entries, (shard, ulids) =>
-        this.parts.gateways.ask(shard, (calls) => calls.labelNames({ tenant, ulids })),
+        this.ask(shard, (calls) => calls.labelNames({ tenant, ulids })),
       ),
     )
   }
@@ -116,7 +124,7 @@ export class BlockReads {
   async labelValues(tenant: string, name: string, range: BlockRange): Promise<string[][]> {
     return await this.overBlocks(tenant, range, (entries) =>
       this.askOwners(entries, (shard, ulids) =>
-        this.parts.gateways.ask(shard, (calls) => calls.labelValues({ tenant, name, ulids })),
+        this.ask(shard, (calls) => calls.labelValues({ tenant, name, ulids })),
       ),
     )
   }
@@ -147,10 +155,10 @@ export class BlockReads {
       } catch (error) {
         if (!(error instanceof AppError) || error.id !== 'block-gone' || tries >= TRIES) throw error
         this.drop(String(error.details['block']))
-        const next = await this.parts.list.blocks(tenant)
+        const next = await this.during(this.parts.list.blocks(tenant))
         if (next.version !== version) continue
         if (++stillTries >= STILL_TRIES) throw error
-        await this.parts.env.timers.sleep(PAUSE_MS)
+        await this.during(this.parts.env.timers.sleep(PAUSE_MS))
       }
     }
   }
@@ -160,13 +168,13 @@ export class BlockReads {
     const { env, list } = this.parts
     const deadline = env.clock.monotonic() + UNREAD_WAIT_MS
     for (;;) {
-      const answer = await list.blocks(tenant)
+      const answer = await this.during(list.blocks(tenant))
       const isInHeads = !answer.areHeadsNew && mint > env.clock.now() - HEADS_HAVE_MS
       if (answer.isComplete || isInHeads) return answer
       if (env.clock.monotonic() >= deadline) {
         throw fail('bucket-unread', { text: 'it has not answered since the start' })
       }
-      await env.timers.sleep(UNREAD_CHECK_MS)
+      await this.during(env.timers.sleep(UNREAD_CHECK_MS))
     }
   }
 
@@ -187,15 +195,14 @@ export class BlockReads {
       else asked.push(entry)
     }
     await this.askOwners(asked, async (shard, ulids) => {
-      const { gateways } = this.parts
-      const answers = await gateways.ask(shard, (calls) =>
+      const answers = await this.ask(shard, (calls) =>
         calls.select({ tenant, ulids, matchers: matchers.map(plainMatcher) }),
       )
       for (const { ulid, dir, refs } of answers) {
         const table = this.tableOf({ tenant, ulid, dir }, labels)
         const unknown = table.unknown(refs)
         if (unknown.length > 0) {
-          const series = await gateways.ask(shard, (calls) =>
+          const series = await this.ask(shard, (calls) =>
             calls.series({ tenant, ulid, refs: unknown }),
           )
           table.add(unknown, series)
@@ -257,8 +264,18 @@ export class BlockReads {
   }
 
   private pagesOf(tenant: string, ulid: string, plan: ChunkPlan) {
-    const { gateways } = this.parts
-    return gateways.ask(gateways.ownerOf(ulid), (calls) => calls.pages({ tenant, ulid, ...plan }))
+    return this.ask(this.parts.gateways.ownerOf(ulid), (calls) =>
+      calls.pages({ tenant, ulid, ...plan }),
+    )
+  }
+
+  private ask<T>(shard: number, question: (calls: StoreGatewayClient) => Promise<T>): Promise<T> {
+    return this.during(this.parts.gateways.ask(shard, question))
+  }
+
+  /** What an answer comes to, while the query is wanted. */
+  private during<T>(answer: Promise<T>): Promise<T> {
+    return this.stop?.during(answer) ?? answer
   }
 
   /** Asks each shard for its blocks. */

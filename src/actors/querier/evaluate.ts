@@ -11,7 +11,6 @@ import {
   execute,
   explainPlan,
   type LabelTable,
-  type ParseOptions,
   parse,
   planOf,
   printExplained,
@@ -23,6 +22,7 @@ import type { AnswerStats, QuerierConfig, QueryOf } from './contract.js'
 import type { Reads } from './federation.js'
 import type { Outcome } from './label-queries.js'
 import { checkLengths, checkText, type QueryLimits, withinLookback } from './query-limits.js'
+import type { QueryStop } from './query-stop.js'
 import { statsJson } from './stats-json.js'
 import { TRUNCATED } from './texts.js'
 
@@ -40,7 +40,7 @@ export interface EvaluateContext {
   readonly json: JsonEncoder
   /** Of the process' memory: raises what this query holds; 0 gives it back. */
   reserve(bytes: number): boolean
-  isCanceled(): boolean
+  readonly stop: QueryStop
   /** How long the query has waited for a thread, ms. */
   readonly waitedMs: number
 }
@@ -60,10 +60,9 @@ export async function answerQuery(
   const isPerStep = query.stats === 'steps'
   const timed = { waitedMs, execMs: endedMs - began, isPerStep, ...stepTimes(query) }
   const stats = query.stats === undefined ? '' : `,"stats":${statsJson(result.stats, timed)}`
-  const tick = (): void => {
-    if (context.isCanceled()) throw fail('query-canceled')
-  }
-  const pieces = context.json.encode(withFewNotes(limited(result, query.limit)), stats, tick)
+  const pieces = context.json.encode(withFewNotes(limited(result, query.limit)), stats, () =>
+    context.stop.check(),
+  )
   const cost = statsOf(result, clock.monotonic() - endedMs)
   return { pieces, samplesRead: result.samplesRead, seriesRead: result.seriesRead, stats: cost }
 }
@@ -80,7 +79,7 @@ export async function answerExplain(
     tree = result.stats.profile
     summary = summaryOf(result)
   } else {
-    const expr = parseChecked(of.text, context.limits)
+    const expr = parseChecked(of.text, context.limits, context.stop)
     tree = explainPlan(asBadQuery(() => planOf(expr, requestOf(context, of))))
   }
   const read = { samplesRead: 0, seriesRead: 0 }
@@ -92,16 +91,13 @@ export async function answerExplain(
 }
 
 /** @throws AppError `query-parse`, with Prometheus' words around it; what is over the limits */
-export function parseChecked(text: string, limits: QueryLimits): Expr {
+export function parseChecked(text: string, limits: QueryLimits, stop: QueryStop): Expr {
   checkText(text, limits)
-  return parseQuery(text, limits.syntax)
-}
-
-function parseQuery(text: string, syntax: ParseOptions): Expr {
   try {
-    return parse(text, syntax)
+    return parse(text, limits.syntax, () => stop.tick())
   } catch (error) {
-    throw error instanceof AppError ? invalidQuery(error) : error
+    const isOfText = error instanceof AppError && error.id === 'query-parse'
+    throw isOfText ? invalidQuery(error) : error
   }
 }
 
@@ -110,8 +106,8 @@ async function evaluate(
   query: EvaluatedQuery,
   wanted: Pick<Query, 'countsSteps' | 'isProfiled'>,
 ): Promise<QueryResult> {
-  const { limits, reads, env, labels } = context
-  const expr = parseChecked(query.text, limits)
+  const { limits, reads, env, labels, stop } = context
+  const expr = parseChecked(query.text, limits, stop)
   const request = { ...requestOf(context, query), ...wanted }
   const source = withinLookback(reads.source(context.tenant), limits, env.clock.now())
   try {
@@ -140,7 +136,7 @@ function requestOf(context: EvaluateContext, query: EvaluatedQuery): Query {
     memoryError: limits.memoryError,
     fetchLimits: limits.fetch,
     reserve: context.reserve,
-    isCanceled: context.isCanceled,
+    isCanceled: () => context.stop.isCanceled(),
     now: () => env.clock.monotonic(),
   }
 }

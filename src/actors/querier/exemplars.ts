@@ -15,11 +15,11 @@ const EXEMPLARS_MAX = 10_000
  * @throws AppError `query-parse`, without a word of the parameter, as in Prometheus
  */
 export async function answerExemplars(
-  { tenant, fanout }: LabelContext,
+  { tenant, fanout, stop }: LabelContext,
   { text, mint, maxt }: QueryOf<'exemplars'>,
   syntax: ParseOptions,
 ): Promise<Outcome> {
-  const selectors = selectorsOf(parse(text, syntax))
+  const selectors = selectorsOf(parse(text, syntax, () => stop.tick()))
   if (selectors.length === 0) return listOutcome([], 0)
   const answers = await fanout.exemplars({ tenant, selectors, mint, maxt, max: EXEMPLARS_MAX })
   const rows = merged(answers.flatMap(({ series }) => series))

@@ -20,6 +20,7 @@ import type { ExemplarsRequest, IngesterCalls, MetricMetadata } from '../ingeste
 import type { BlockReads } from './block-reads.js'
 import type { CachedColumns, ColumnCache, StampedReader } from './column-cache.js'
 import { type HeadSeries, mergeSeries } from './merged-series.js'
+import type { QueryStop } from './query-stop.js'
 import type { ReadFilter } from './read-filter.js'
 import { type PairReader, ShardLabels } from './shard-labels.js'
 import { type Placement, type ShardSet, TenantSets } from './tenant-sets.js'
@@ -30,7 +31,7 @@ export type ShardCalls = Omit<IngesterCalls, 'series' | 'flush'>
 /** Reads a shard's memory: a HeadReader. */
 export interface ShardReader extends PairReader, StampedReader {
   readonly index: ShardIndex
-  stats(tenant: string, most: number): HeadStats | undefined
+  stats(tenant: string, most: number, check?: () => void): HeadStats | undefined
   /** From here on what is selected stays readable, until `endLease`. */
   takeLease(): void
   endLease(): void
@@ -46,8 +47,8 @@ export interface ShardIndex {
     range: TimeRange,
     check?: () => void,
   ): Uint32Array | undefined
-  labelNames(tenant: string): string[] | undefined
-  labelValues(tenant: string, name: string): string[] | undefined
+  labelNames(tenant: string, check?: () => void): string[] | undefined
+  labelValues(tenant: string, name: string, check?: () => void): string[] | undefined
 }
 
 /** What a querier holds of one life of a shard: its calls and its memory belong together. */
@@ -88,9 +89,12 @@ export class Fanout {
   private readonly quorum: number
   private readonly waiting: (() => void)[] = []
   private readonly cache: ColumnCache
-  private isReading = false
+  /** Of the query that reads now. */
+  private stop: QueryStop | undefined
   private filter: ReadFilter | undefined
   private readonly allBlocks: BlockReads | undefined
+  /** Throws when the query that reads now is not wanted any more. */
+  private readonly check = (): void => this.stop?.check()
 
   /**
    * @param shards how many there are, of all zones; each zone has all series
@@ -122,19 +126,20 @@ export class Fanout {
     const columns = this.cache.over(link.reader)
     const reuses = link.reader.reuses()
     this.shards[index] = { ...link, columns, labels: undefined, reuses }
-    if (this.isReading) link.reader.takeLease()
+    if (this.stop !== undefined) link.reader.takeLease()
     for (const wake of this.waiting.splice(0)) wake()
   }
 
   /** A query begins: what it selects, of all or what the filter lets through, stays readable until `end`. */
-  begin(filter?: ReadFilter): void {
-    this.isReading = true
+  begin(stop: QueryStop, filter?: ReadFilter): void {
+    this.stop = stop
     this.filter = filter
+    this.allBlocks?.begin(stop)
     for (const shard of this.shards) shard?.reader.takeLease()
   }
 
   end(): void {
-    this.isReading = false
+    this.stop = undefined
     for (const shard of this.shards) shard?.reader.endLease()
   }
 
@@ -147,19 +152,21 @@ export class Fanout {
   /** Distinct label names of the tenant, sorted. */
   async labelNames(tenant: string, range: TimeRange): Promise<string[]> {
     const request = { tenant, matchers: [], ...range }
-    const own = this.answer(tenant, (shard) => shard.reader.index.labelNames(tenant))
+    const own = this.answer(tenant, ({ reader }) => reader.index.labelNames(tenant, this.check))
     const lists = own ?? (await this.ask(tenant, (shard) => shard.calls.labelNames(request)))
     const blocks = (await this.blocks?.labelNames(tenant, range)) ?? []
-    return sortedUnion([...lists, ...blocks])
+    return this.sortedUnion([...lists, ...blocks])
   }
 
   /** Distinct values of a label, sorted. */
   async labelValues(tenant: string, name: string, range: TimeRange): Promise<string[]> {
     const request = { tenant, name, matchers: [], ...range }
-    const own = this.answer(tenant, (shard) => shard.reader.index.labelValues(tenant, name))
+    const own = this.answer(tenant, ({ reader }) =>
+      reader.index.labelValues(tenant, name, this.check),
+    )
     const lists = own ?? (await this.ask(tenant, (shard) => shard.calls.labelValues(request)))
     const blocks = (await this.blocks?.labelValues(tenant, name, range)) ?? []
-    return sortedUnion([...lists, ...blocks])
+    return this.sortedUnion([...lists, ...blocks])
   }
 
   /** Metadata of the tenant's metrics, of one metric when a name is given. */
@@ -173,7 +180,7 @@ export class Fanout {
    */
   async headStats(tenant: string, most: number): Promise<HeadStats[]> {
     return await this.ask(tenant, async ({ reader }) => {
-      const stats = reader.stats(tenant, most)
+      const stats = reader.stats(tenant, most, this.check)
       if (stats === undefined) {
         throw fail('overloaded', { text: 'an ingester is starting, or takes many new series' })
       }
@@ -205,9 +212,8 @@ export class Fanout {
     isForLabels = false,
   ): Promise<SelectedSeries> {
     const { matchers, mint, maxt } = request
-    const check = (): void => labels.watch?.tick()
     const own = this.answer(tenant, (shard): ShardSelection | undefined => {
-      const refs = shard.reader.index.select(tenant, matchers, { mint, maxt }, check)
+      const refs = shard.reader.index.select(tenant, matchers, { mint, maxt }, this.check)
       return refs === undefined ? undefined : { shard, refs }
     })
     const parts =
@@ -286,13 +292,23 @@ export class Fanout {
   }
 
   private async askOne<T>(index: number, question: (shard: Shard) => Promise<T>): Promise<T> {
-    const shard = await this.shard(index, undefined)
+    const shard = await this.during(this.shard(index, undefined))
     try {
-      return await question(shard)
+      return await this.during(question(shard))
     } catch (error) {
       if (!(error instanceof AppError) || error.id !== 'actor-down') throw error
-      return question(await this.shard(index, shard))
+      return await this.during(question(await this.during(this.shard(index, shard))))
     }
+  }
+
+  /** What an answer comes to, while the query is wanted. */
+  private during<T>(answer: Promise<T>): Promise<T> {
+    return this.stop?.during(answer) ?? answer
+  }
+
+  private sortedUnion(lists: readonly string[][]): string[] {
+    const all = lists.length === 1 ? lists[0]! : [...new Set(lists.flat())]
+    return all.sort(this.stop?.whileSorting(compareUtf8) ?? compareUtf8)
   }
 
   /** The shard, awaited for a while when it is not there or is still the life given. */
@@ -368,9 +384,4 @@ function headSeries(
       columns.report(meter)
     },
   }
-}
-
-function sortedUnion(lists: readonly string[][]): string[] {
-  const all = lists.length === 1 ? [...lists[0]!] : [...new Set(lists.flat())]
-  return all.sort(compareUtf8)
 }

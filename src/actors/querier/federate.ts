@@ -7,16 +7,16 @@ import { printFloatShort } from '../../shared/base/go-number.js'
 import { AppError, fail } from '../../shared/errors/index.js'
 import { compareUtf8, METRIC_NAME } from '../../shared/model/labels.js'
 import { isStale } from '../../shared/model/stale.js'
-import { parseMetricSelector, type SampleBuffer } from '../../shared/promql/index.js'
+import { FetchMeter, parseMetricSelector, type SampleBuffer } from '../../shared/promql/index.js'
 import type { QueryOf } from './contract.js'
 import type { EvaluateContext } from './evaluate.js'
 import type { Outcome } from './label-queries.js'
 import { withinLookback } from './query-limits.js'
+import type { QueryStop } from './query-stop.js'
 import { SELECTOR_OPTIONS } from './texts.js'
 
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores'
 const LINES_PER_PIECE = 4096
-const SERIES_PER_CHECK = 1024
 
 /** The newest sample of a series. */
 interface Line {
@@ -31,17 +31,19 @@ export async function answerFederate(
   context: EvaluateContext,
   query: QueryOf<'federate'>,
 ): Promise<Outcome> {
-  const { labels } = context
+  const { labels, limits, stop } = context
+  const meter = new FetchMeter(limits.fetch)
   const lines = new Map<number, Line>()
   let seriesRead = 0
   for (const text of query.matchers) {
-    seriesRead += await collect(context, text, query.atMs, lines)
+    seriesRead += await collect(context, text, { atMs: query.atMs, meter }, lines)
   }
   const sorted = [...lines.values()].sort(
-    (a, b) => compareUtf8(a.name, b.name) || labels.compare(a.set, b.set),
+    stop.whileSorting((a, b) => compareUtf8(a.name, b.name) || labels.compare(a.set, b.set)),
   )
   const pieces: Uint8Array[] = []
   for (let from = 0; from < sorted.length; from += LINES_PER_PIECE) {
+    stop.check()
     const some = sorted.slice(from, from + LINES_PER_PIECE)
     const text = some.map((line, i) => {
       const isFirst = line.name !== sorted[from + i - 1]?.name
@@ -57,14 +59,14 @@ export async function answerFederate(
 async function collect(
   context: EvaluateContext,
   text: string,
-  atMs: number,
+  { atMs, meter }: { readonly atMs: number; readonly meter: FetchMeter },
   lines: Map<number, Line>,
 ): Promise<number> {
-  const { labels, limits, config } = context
-  const matchers = matchersOf(text)
+  const { labels, limits, config, stop } = context
+  const matchers = matchersOf(text, stop)
   const source = withinLookback(context.reads.source(context.tenant), limits, atMs)
   const [mint, maxt] = [atMs - config.lookbackMs, atMs]
-  const selected = await source.select({ matchers, mint, maxt }, labels)
+  const selected = await source.select({ matchers, mint, maxt, meter }, labels)
   const buffer: SampleBuffer = {
     ts: new Float64Array(0),
     values: new Float64Array(0),
@@ -73,7 +75,7 @@ async function collect(
   }
   try {
     for (let row = 0; row < selected.count; row++) {
-      if (row % SERIES_PER_CHECK === 0 && context.isCanceled()) throw fail('query-canceled')
+      stop.tick()
       const set = selected.sets[row]!
       const name = labels.value(set, METRIC_NAME)
       if (name === '' || lines.has(set)) continue
@@ -91,11 +93,11 @@ async function collect(
   }
 }
 
-function matchersOf(text: string): ReturnType<typeof parseMetricSelector> {
+function matchersOf(text: string, stop: QueryStop): ReturnType<typeof parseMetricSelector> {
   try {
-    return parseMetricSelector(text, SELECTOR_OPTIONS)
+    return parseMetricSelector(text, SELECTOR_OPTIONS, () => stop.tick())
   } catch (error) {
-    if (!(error instanceof AppError)) throw error
+    if (!(error instanceof AppError) || error.id !== 'query-parse') throw error
     throw fail('query-parse', { text: error.message }, error)
   }
 }

@@ -16,6 +16,7 @@ import type { MetricMetadata } from '../ingester/contract.js'
 import type { AnswerStats, QueryOf, SeriesQuery } from './contract.js'
 import type { TimeRange } from './fanout.js'
 import type { Reads } from './federation.js'
+import type { QueryStop } from './query-stop.js'
 import { SELECTOR_OPTIONS, TRUNCATED } from './texts.js'
 
 /** Whom a query is for, and what it is answered from. */
@@ -23,7 +24,7 @@ export interface LabelContext {
   readonly tenant: string
   readonly fanout: Reads
   readonly labels: LabelTable
-  isCanceled(): boolean
+  readonly stop: QueryStop
 }
 
 /** An answer before it is timed. */
@@ -43,13 +44,13 @@ export async function answerSeries(
   context: LabelContext,
   query: QueryOf<'series'>,
 ): Promise<Outcome> {
-  const { labels } = context
-  const selectors = parseSelectors(query.matchers, 'invalid parameter "match[]": ')
+  const { labels, stop } = context
+  const selectors = parseSelectors(query.matchers, 'invalid parameter "match[]": ', stop)
   const sets = await setsOf(context, selectors, query)
   const sorted = sets.slice().sort((a, b) => labels.compare(a, b))
   const isCut = query.limit > 0 && sorted.length > query.limit
   const kept = isCut ? sorted.subarray(0, query.limit) : sorted
-  return listOutcome(encodeSeries(kept, labels, cutNotes(isCut)), sets.length)
+  return listOutcome(encodeSeries(stop.over(kept), labels, cutNotes(isCut)), sets.length)
 }
 
 /** Distinct label names, sorted. */
@@ -57,14 +58,17 @@ export async function answerLabelNames(
   context: LabelContext,
   query: QueryOf<'label-names'>,
 ): Promise<Outcome> {
-  const { tenant, fanout, labels } = context
-  const selectors = parseSelectors(query.matchers, '')
+  const { tenant, fanout, labels, stop } = context
+  const selectors = parseSelectors(query.matchers, '', stop)
   if (selectors.length === 0) {
-    return stringsOutcome(await fanout.labelNames(tenant, rangeOf(query)), query, 0)
+    return stringsOutcome(await fanout.labelNames(tenant, rangeOf(query)), query, {
+      seriesRead: 0,
+      stop,
+    })
   }
   const sets = await setsOf(context, selectors, query)
-  const names = distinct(sets, labels, (pair) => labels.pairName(pair))
-  return stringsOutcome(names, query, sets.length)
+  const names = distinct(sets, context, (pair) => labels.pairName(pair))
+  return stringsOutcome(names, query, { seriesRead: sets.length, stop })
 }
 
 /** Distinct values of a label, sorted. */
@@ -72,16 +76,17 @@ export async function answerLabelValues(
   context: LabelContext,
   query: QueryOf<'label-values'>,
 ): Promise<Outcome> {
-  const { tenant, fanout, labels } = context
-  const selectors = parseSelectors(query.matchers, '')
+  const { tenant, fanout, labels, stop } = context
+  const selectors = parseSelectors(query.matchers, '', stop)
   if (selectors.length === 0) {
-    return stringsOutcome(await fanout.labelValues(tenant, query.name, rangeOf(query)), query, 0)
+    const values = await fanout.labelValues(tenant, query.name, rangeOf(query))
+    return stringsOutcome(values, query, { seriesRead: 0, stop })
   }
   const sets = await setsOf(context, selectors, query)
-  const values = distinct(sets, labels, (pair) =>
+  const values = distinct(sets, context, (pair) =>
     labels.pairName(pair) === query.name ? labels.pairValue(pair) : undefined,
   )
-  return stringsOutcome(values, query, sets.length)
+  return stringsOutcome(values, query, { seriesRead: sets.length, stop })
 }
 
 /** Metadata by metric name, sorted, each entry once. */
@@ -112,13 +117,17 @@ export function listOutcome(pieces: readonly Uint8Array[], seriesRead: number): 
 }
 
 /** The matchers of `match[]` texts; Prometheus words errors of series and of labels differently. */
-function parseSelectors(texts: readonly string[], prefix: string): (readonly Matcher[])[] {
+function parseSelectors(
+  texts: readonly string[],
+  prefix: string,
+  stop: QueryStop,
+): (readonly Matcher[])[] {
   return texts.map((text) => {
     let matchers: readonly Matcher[]
     try {
-      matchers = parseMetricSelector(text, SELECTOR_OPTIONS)
+      matchers = parseMetricSelector(text, SELECTOR_OPTIONS, () => stop.tick())
     } catch (error) {
-      if (!(error instanceof AppError)) throw error
+      if (!(error instanceof AppError) || error.id !== 'query-parse') throw error
       throw fail('query-parse', { text: prefix + error.message }, error)
     }
     if (matchers.every(matchesEmpty)) throw fail('bad-data', { text: prefix + EMPTY_MATCHER })
@@ -136,7 +145,7 @@ async function setsOf(
   const lists: Uint32Array[] = []
   for (const matchers of selectors) {
     lists.push(await fanout.sets(tenant, matchers, rangeOf(range), labels))
-    if (context.isCanceled()) throw fail('query-canceled')
+    context.stop.check()
   }
   if (lists.length === 1) return lists[0]!
   const union = new Set<number>()
@@ -147,12 +156,12 @@ async function setsOf(
 /** Distinct texts of the pairs of sets, sorted; each pair is looked at once. */
 function distinct(
   sets: Uint32Array,
-  labels: LabelTable,
+  { labels, stop }: LabelContext,
   textOf: (pair: number) => string | undefined,
 ): string[] {
   const seen = new Uint8Array(labels.size().pairs)
   const texts = new Set<string>()
-  for (const set of sets) {
+  for (const set of stop.over(sets)) {
     for (const pair of labels.pairs(set)) {
       if (seen[pair] === 1) continue
       seen[pair] = 1
@@ -160,7 +169,7 @@ function distinct(
       if (text !== undefined) texts.add(text)
     }
   }
-  return [...texts].sort(compareUtf8)
+  return [...texts].sort(stop.whileSorting(compareUtf8))
 }
 
 function rangeOf({ mint, maxt }: TimeRange): TimeRange {
@@ -189,9 +198,9 @@ function cutNotes(isCut: boolean): AnswerNotes {
 function stringsOutcome(
   values: readonly string[],
   { limit }: SeriesQuery,
-  seriesRead: number,
+  { seriesRead, stop }: { readonly seriesRead: number; readonly stop: QueryStop },
 ): Outcome {
   const isCut = limit > 0 && values.length > limit
   const kept = isCut ? values.slice(0, limit) : values
-  return listOutcome(encodeStrings(kept, cutNotes(isCut)), seriesRead)
+  return listOutcome(encodeStrings(stop.over(kept), cutNotes(isCut)), seriesRead)
 }

@@ -11,14 +11,7 @@ import { MemoryBudget } from '../../shared/slab/index.js'
 import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
 import { type BlockParts, BlockReads } from './block-reads.js'
 import { ColumnCache } from './column-cache.js'
-import {
-  CANCEL_NONE,
-  CANCEL_TIMEOUT,
-  type QuerierAnswer,
-  type QuerierBoot,
-  type QuerierTask,
-  type QueryOf,
-} from './contract.js'
+import type { QuerierAnswer, QuerierBoot, QuerierTask, QueryOf } from './contract.js'
 import { answerExplain, answerQuery, type EvaluateContext, parseChecked } from './evaluate.js'
 import { answerExemplars } from './exemplars.js'
 import { Fanout, type ShardLink } from './fanout.js'
@@ -33,6 +26,7 @@ import {
   type Outcome,
 } from './label-queries.js'
 import { clampLabels, type QueryLimits, queryLimitsOf } from './query-limits.js'
+import { QueryStop } from './query-stop.js'
 import { parseReadFilter } from './read-filter.js'
 import { answerRemoteRead } from './remote-read.js'
 import type { Placement } from './tenant-sets.js'
@@ -109,42 +103,37 @@ export class Querier {
     const start = clock.monotonic()
     const { sets, pairs } = this.labels.size()
     if (sets > SETS_MAX || pairs > PAIRS_MAX) this.labels = new LabelTable()
-    const cell = new Int32Array(task.cancel.cells)
-    const { index } = task.cancel
     const { queryables } = task
     const zones = this.boot.zones ?? 1
-    this.fanout.begin(queryables === undefined ? undefined : parseReadFilter(queryables, zones))
-    const isCanceled = (): boolean => Atomics.load(cell, index) !== CANCEL_NONE
-    const tick = (): void => {
-      if (isCanceled()) throw fail('query-canceled')
-    }
-    this.labels.watch = { tick, claim: () => {} }
+    const filter = queryables === undefined ? undefined : parseReadFilter(queryables, zones)
+    const stop = new QueryStop(task.cancel, this.env.timers)
+    this.fanout.begin(stop, filter)
+    this.labels.watch = { tick: () => stop.check(), claim: () => {} }
     try {
-      const outcome = await this.answer(task, isCanceled)
+      const outcome = await this.answer(task, stop)
       return { ...outcome, tookMs: clock.monotonic() - start }
     } catch (error) {
-      const isLate = Atomics.load(cell, index) === CANCEL_TIMEOUT
       const isCanceled = error instanceof AppError && error.id === 'query-canceled'
-      if (isLate && isCanceled) throw fail('query-timeout', {}, error)
+      if (isCanceled && stop.isLate()) throw fail('query-timeout', {}, error)
       throw error
     } finally {
       this.fanout.end()
     }
   }
 
-  private answer(task: QuerierTask, isCanceled: () => boolean): Outcome | Promise<Outcome> {
+  private answer(task: QuerierTask, stop: QueryStop): Outcome | Promise<Outcome> {
     const { tenant, query } = task
-    const context = { tenant, fanout: this.reads, labels: this.labels, isCanceled }
+    const context = { tenant, fanout: this.reads, labels: this.labels, stop }
     switch (query.kind) {
       case 'query':
       case 'query-range':
-        return answerQuery(this.evaluateContext(task, isCanceled), query)
+        return answerQuery(this.evaluateContext(task, stop), query)
       case 'explain':
-        return answerExplain(this.evaluateContext(task, isCanceled), query)
+        return answerExplain(this.evaluateContext(task, stop), query)
       case 'federate':
-        return answerFederate(this.evaluateContext(task, isCanceled), query)
+        return answerFederate(this.evaluateContext(task, stop), query)
       case 'remote-read':
-        return answerRemoteRead(this.evaluateContext(task, isCanceled), query)
+        return answerRemoteRead(this.evaluateContext(task, stop), query)
       case 'tsdb-status':
         return answerTsdbStatus(context, query)
       case 'series':
@@ -156,15 +145,15 @@ export class Querier {
       case 'metadata':
         return answerMetadata(context, query)
       case 'format-query':
-        return listOutcome(encodeData(formatExpr(this.parse(tenant, query.text))), 0)
+        return listOutcome(encodeData(formatExpr(this.parse(tenant, query.text, stop))), 0)
       case 'parse-query':
-        return listOutcome(encodeData(treeOf(this.parse(tenant, query.text))), 0)
+        return listOutcome(encodeData(treeOf(this.parse(tenant, query.text, stop))), 0)
       case 'exemplars':
         return answerExemplars(context, query, this.limitsOf(tenant).syntax)
     }
   }
 
-  private evaluateContext(task: QuerierTask, isCanceled: () => boolean): EvaluateContext {
+  private evaluateContext(task: QuerierTask, stop: QueryStop): EvaluateContext {
     const { tenant } = task
     return {
       env: this.env,
@@ -178,13 +167,13 @@ export class Querier {
         if (bytes === 0) this.budget?.set('queries', this.seat, 0)
         return bytes === 0 || (this.budget?.tryRaise('queries', this.seat, bytes) ?? true)
       },
-      isCanceled,
+      stop,
       waitedMs: task.waitedMs ?? 0,
     }
   }
 
-  private parse(tenant: string, text: string): Expr {
-    return parseChecked(text, this.limitsOf(tenant))
+  private parse(tenant: string, text: string, stop: QueryStop): Expr {
+    return parseChecked(text, this.limitsOf(tenant), stop)
   }
 
   private limitsOf(tenant: string): QueryLimits {

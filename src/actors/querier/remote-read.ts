@@ -113,7 +113,7 @@ class ReadAnswer {
   private async breathe(): Promise<void> {
     const { context } = this
     await context.env.timers.yieldNow()
-    if (context.isCanceled()) throw fail('query-canceled')
+    context.stop.check()
     if (context.reserve(this.bytes)) return
     const text = 'the memory limit of this server is reached; try again later'
     throw fail('overloaded', { text })

@@ -81,10 +81,12 @@ const FUNCTION_TOKENS: ReadonlySet<TokenKind> = new Set<TokenKind>([
 
 /**
  * Parses and type-checks a query.
+ *
+ * @param tick is called for each token, and may throw
  * @throws AppError `query-parse` with Prometheus' text, position included
  */
-export function parse(text: string, options: ParseOptions): Expr {
-  const stream = new TokenStream(text, options)
+export function parse(text: string, options: ParseOptions, tick?: () => void): Expr {
+  const stream = new TokenStream(text, options, tick)
   if (stream.peekKind() === 'EOF') throw stream.error(0, 'no expression found in input')
   const expr = parseBinary(stream, 1)
   stream.expect('EOF')
@@ -94,10 +96,16 @@ export function parse(text: string, options: ParseOptions): Expr {
 
 /**
  * Parses a series selector, as the `match[]` parameter has it.
+ *
+ * @param tick is called for each token, and may throw
  * @throws AppError `query-parse` with Prometheus' text, position included
  */
-export function parseMetricSelector(text: string, options: ParseOptions): readonly Matcher[] {
-  const stream = new TokenStream(text, options)
+export function parseMetricSelector(
+  text: string,
+  options: ParseOptions,
+  tick?: () => void,
+): readonly Matcher[] {
+  const stream = new TokenStream(text, options, tick)
   const name = isMetricName(stream.peekKind()) ? stream.take() : undefined
   const selector = parseSelector(stream, name)
   stream.expect('EOF')

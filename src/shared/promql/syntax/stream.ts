@@ -58,16 +58,20 @@ export class TokenStream {
   private lookahead: Token | undefined
   private context = NO_CONTEXT
   private nesting = 0
+  private readonly tick: (() => void) | undefined
 
-  constructor(text: string, options: ParseOptions) {
+  /** @param tick is called for each token, and may throw */
+  constructor(text: string, options: ParseOptions, tick?: () => void) {
     this.text = text
     this.options = options
     this.lexer = new Lexer(text)
+    this.tick = tick
   }
 
   /** The next token, left where it is. */
   peek(): Token {
     if (this.lookahead !== undefined) return this.lookahead
+    this.tick?.()
     const token = this.lexer.next()
     if (CLOSING.has(token.kind)) this.lastClosing = endOf(token)
     this.lookahead = token

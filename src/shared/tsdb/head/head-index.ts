@@ -8,7 +8,7 @@
 import type { HeadKernel } from '../../kernels/head.js'
 import { H_INDEX_SEQUENCE, H_SERVING, H_TENANT_COUNT } from '../../kernels/head-layout.js'
 import type { Matcher } from '../../model/matcher.js'
-import { EMPTY_STATS, type HeadStats, headStats, type SeriesExtent } from './head-stats.js'
+import { EMPTY_STATS, type HeadStats, headStatsSteps, type SeriesExtent } from './head-stats.js'
 import type { HeadView } from './head-view.js'
 import {
   labelNamesSteps,
@@ -72,23 +72,32 @@ export class HeadIndex implements SelectContext {
   }
 
   /** Label names of all series, sorted by their bytes; undefined when the owner is to be asked. */
-  labelNames(tenant: string): string[] | undefined {
-    return this.settled(tenant, (index) => run(labelNamesSteps(this, index, [], ALL_TIMES)))
+  labelNames(tenant: string, check?: () => void): string[] | undefined {
+    return this.settled(tenant, (index) => run(labelNamesSteps(this, index, [], ALL_TIMES), check))
   }
 
   /** Values of a label, likewise. */
-  labelValues(tenant: string, name: string): string[] | undefined {
-    return this.settled(tenant, (index) => run(labelValuesSteps(this, index, name, [], ALL_TIMES)))
+  labelValues(tenant: string, name: string, check?: () => void): string[] | undefined {
+    return this.settled(tenant, (index) =>
+      run(labelValuesSteps(this, index, name, [], ALL_TIMES), check),
+    )
   }
 
   /**
    * What the shard holds of a tenant; nothing of one that it does not know, undefined while that
    * cannot be told.
    */
-  stats(tenant: string, most: number, extentOf: SeriesExtent): HeadStats | undefined {
+  stats(
+    tenant: string,
+    most: number,
+    extentOf: SeriesExtent,
+    check?: () => void,
+  ): HeadStats | undefined {
     if (Atomics.load(this.view.u32, H_SERVING / 4) === 0) return undefined
     if (this.tenant(tenant) === undefined) return EMPTY_STATS
-    return this.settled(tenant, (index) => headStats(this.view, index, extentOf, most))
+    return this.settled(tenant, (index) =>
+      run(headStatsSteps(this.view, index, extentOf, most), check),
+    )
   }
 
   findPair(tenant: number, pair: Uint8Array): number {

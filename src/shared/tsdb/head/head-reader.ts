@@ -32,7 +32,7 @@ import {
   TILE_COUNTS,
 } from '../../kernels/head-layout.js'
 import { HeadIndex } from './head-index.js'
-import type { HeadStats } from './head-stats.js'
+import type { HeadStats, SeriesExtent } from './head-stats.js'
 import { HeadView } from './head-view.js'
 import { mergeHistograms } from './histogram-reader.js'
 import { LateSamples } from './late-samples.js'
@@ -199,8 +199,8 @@ export class HeadReader {
   }
 
   /** What the shard holds of a tenant; undefined while that cannot be told. */
-  stats(tenant: string, most: number): HeadStats | undefined {
-    return this.index.stats(tenant, most, (ref) => {
+  stats(tenant: string, most: number, check?: () => void): HeadStats | undefined {
+    const extentOf: SeriesExtent = (ref) => {
       this.begin(ref, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
       const { chunks } = this.fetched
       this.fetched.chunks = 0
@@ -209,7 +209,8 @@ export class HeadReader {
       // A series without samples in order has the greatest time there is for its first one.
       if (mint > TIME_MAX) return { chunks, mint: TIME_MAX, maxt: -TIME_MAX }
       return { chunks, mint, maxt: this.newest(ref) }
-    })
+    }
+    return this.index.stats(tenant, most, extentOf, check)
   }
 
   private timeAt(ref: number, column: number): number {

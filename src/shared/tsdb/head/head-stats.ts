@@ -34,26 +34,31 @@ export const EMPTY_STATS: HeadStats = {
   bytesByName: new Map(),
 }
 
+/** Pairs or series between two yields. */
+const STEP = 2048
+
 /** Looks at a series' chunks: how many, and its first and last time. */
 export type SeriesExtent = (ref: number) => { chunks: number; mint: number; maxt: number }
 
 /** Counts what a tenant has; of metrics and pairs the `most` largest are told. */
-export function headStats(
+export function* headStatsSteps(
   view: HeadView,
   tenant: number,
   extentOf: SeriesExtent,
   most: number,
-): HeadStats {
+): Generator<void, HeadStats> {
   const metrics = new Largest(most)
   const pairs = new Largest(most)
   const valuesByName = new Map<string, number>()
   const bytesByName = new Map<string, number>()
   let pairCount = 0
+  let steps = 0
   for (let id = view.firstName(tenant); id !== 0; id = view.nextName(id)) {
     const name = view.nameText(id)
     let values = 0
     let bytes = 0
     for (let pair = view.firstPair(id); pair !== 0; pair = view.nextPair(pair)) {
+      if (++steps % STEP === 0) yield
       const series = view.postingsCount(pair)
       if (series === 0) continue
       values++
@@ -74,6 +79,7 @@ export function headStats(
   let mint = Number.POSITIVE_INFINITY
   let maxt = Number.NEGATIVE_INFINITY
   for (const ref of all) {
+    if (++steps % STEP === 0) yield
     const extent = extentOf(ref)
     chunks += extent.chunks
     mint = Math.min(mint, extent.mint)

@@ -31,8 +31,9 @@ export interface TimeRange {
 
 /** Pairs, refs or labels between two yields. */
 const STEP = 2048
-/** Values between two yields: testing one against a regular expression may take a millisecond. */
+/** Values between two yields; an engine may take half a second for one, if the pattern is hostile. */
 const VALUES_STEP = 128
+const ENGINE_VALUES_STEP = 1
 
 /** Runs steps to their end; `check` is called between them, and may throw. */
 export function run<T>(steps: Generator<void, T>, check?: () => void): T {
@@ -66,19 +67,20 @@ export function* matchSteps(
   tenant: number,
   matchers: readonly Matcher[],
 ): Generator<void, Uint32Array> {
-  const tests = matchers.map((matcher) => ({ matcher, test: testOf(matcher) }))
+  const tests = matchers.map((matcher) => ({ matcher, ...valueTestOf(matcher) }))
   let refs: Uint32Array | undefined
-  for (const { matcher, test } of tests) {
+  for (const { matcher, test, step } of tests) {
     if (test('')) continue
-    const list = yield* matchingSteps(context, tenant, matcher, test)
+    const list = yield* matchingSteps(context, tenant, matcher, { test, step })
     refs = refs === undefined ? list : intersect(refs, list)
     if (refs.length === 0) return refs
     yield
   }
   refs ??= context.view.postings(context.view.allPair(tenant))
-  for (const { matcher, test } of tests) {
+  for (const { matcher, test, step } of tests) {
     if (!test('')) continue
-    const list = yield* excludedSteps(context, tenant, matcher, test)
+    const excluded = { test: (value: string) => !test(value), step }
+    const list = yield* excludedSteps(context, tenant, matcher, excluded)
     refs = subtract(refs, list)
     yield
   }
@@ -87,11 +89,23 @@ export function* matchSteps(
 
 /** Whether a value passes a matcher. */
 export function testOf(matcher: Matcher): (value: string) => boolean {
-  const { op, value: wanted } = matcher
-  if (op === '=') return (value) => value === wanted
-  if (op === '!=') return (value) => value !== wanted
+  return valueTestOf(matcher).test
+}
+
+/** A test of values, and how many of them between two yields. */
+interface ValueTest {
+  readonly test: (value: string) => boolean
+  readonly step: number
+}
+
+function valueTestOf({ op, value: wanted }: Matcher): ValueTest {
+  if (op === '=') return { test: (value) => value === wanted, step: VALUES_STEP }
+  if (op === '!=') return { test: (value) => value !== wanted, step: VALUES_STEP }
   const regex = compileRegex(wanted)
-  return op === '=~' ? (value) => regex.test(value) : (value) => !regex.test(value)
+  const step = regex.means === 're2' ? ENGINE_VALUES_STEP : VALUES_STEP
+  return op === '=~'
+    ? { test: (value) => regex.test(value), step }
+    : { test: (value) => !regex.test(value), step }
 }
 
 /** Series that have the label with a value that passes; the empty value does not. */
@@ -99,7 +113,7 @@ function* matchingSteps(
   context: SelectContext,
   tenant: number,
   matcher: Matcher,
-  test: (value: string) => boolean,
+  test: ValueTest,
 ): Generator<void, Uint32Array> {
   const literals = literalsOf(matcher, matcher.op === '=' || matcher.op === '=~')
   if (literals !== undefined) return ofLiterals(context, tenant, matcher.name, literals)
@@ -111,11 +125,11 @@ function* excludedSteps(
   context: SelectContext,
   tenant: number,
   matcher: Matcher,
-  test: (value: string) => boolean,
+  test: ValueTest,
 ): Generator<void, Uint32Array> {
   const literals = literalsOf(matcher, matcher.op === '!=' || matcher.op === '!~')
   if (literals !== undefined) return ofLiterals(context, tenant, matcher.name, literals)
-  return yield* ofValues(context, tenant, matcher.name, (value) => !test(value))
+  return yield* ofValues(context, tenant, matcher.name, test)
 }
 
 /** The complete set of values that a matcher names, when `isNamed` says that those are wanted. */
@@ -143,14 +157,14 @@ function* ofValues(
   context: SelectContext,
   tenant: number,
   name: string,
-  test: (value: string) => boolean,
+  { test, step }: ValueTest,
 ): Generator<void, Uint32Array> {
   const { view } = context
   const lists: Uint32Array[] = []
   let steps = 0
   for (let pair = pairOfName(view, tenant, name); pair !== 0; pair = view.nextPair(pair)) {
     if (test(view.pairValue(pair))) lists.push(view.postings(pair))
-    if (++steps % VALUES_STEP === 0) yield
+    if (++steps % step === 0) yield
   }
   return union(lists)
 }
@@ -230,7 +244,7 @@ export function* labelValuesSteps(
       if (view.postingsCount(pair) > 0) values.push(view.pairValue(pair))
       if (++steps % STEP === 0) yield
     }
-    return values.sort(compareUtf8)
+    return yield* sortSteps(values)
   }
   const nameId = view.pairNameId(first)
   const refs = yield* selectAnySteps(context, tenant, selectors, range)
@@ -240,7 +254,31 @@ export function* labelValuesSteps(
     if (i % STEP === STEP - 1) yield
   }
   for (const pair of pairs) values.push(view.pairValue(pair))
-  return values.sort(compareUtf8)
+  return yield* sortSteps(values)
+}
+
+/** Sorts texts by their bytes: short runs at once, then merged, pair by pair. */
+function* sortSteps(texts: string[]): Generator<void, string[]> {
+  let sorted: string[] = []
+  for (let from = 0; from < texts.length; from += STEP) {
+    sorted.push(...texts.slice(from, from + STEP).sort(compareUtf8))
+    yield
+  }
+  for (let width = STEP; width < texts.length; width *= 2) {
+    const merged: string[] = []
+    for (let from = 0; from < sorted.length; from += 2 * width) {
+      const middle = Math.min(from + width, sorted.length)
+      const end = Math.min(middle + width, sorted.length)
+      for (let left = from, right = middle; left < middle || right < end; ) {
+        const isLeft =
+          right >= end || (left < middle && compareUtf8(sorted[left]!, sorted[right]!) <= 0)
+        merged.push(isLeft ? sorted[left++]! : sorted[right++]!)
+        if (merged.length % STEP === 0) yield
+      }
+    }
+    sorted = merged
+  }
+  return sorted
 }
 
 /** Label sets of the series of any of several selectors, in no particular order. */
