@@ -107,20 +107,27 @@ export async function waitFor<T>(
   }
 }
 
-/** Waits until a URL answers 200. */
+/** Waits until a URL answers 200; in vain, the error tells what it answered last. */
 export async function waitForUrl(
   url: string,
   program: RunningProcess,
   withinMs?: number,
 ): Promise<void> {
+  let last = 'nothing'
   const ask = async (): Promise<true | undefined> => {
     try {
       const response = await fetch(url)
-      await response.arrayBuffer()
-      return response.ok ? true : undefined
-    } catch {
-      return undefined
+      const text = await response.text()
+      if (response.ok) return true
+      last = `${response.status} ${text.slice(0, 200).trim()}`
+    } catch (error) {
+      last = String((error as Error).cause ?? error)
     }
+    return undefined
   }
-  await waitFor(url, program, ask, withinMs)
+  try {
+    await waitFor(url, program, ask, withinMs)
+  } catch (error) {
+    throw new Error(`${url} answered last: ${last}`, { cause: error })
+  }
 }

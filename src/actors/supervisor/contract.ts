@@ -18,6 +18,8 @@ export interface ChildStatus {
   readonly isOnDemand: boolean
   /** What the actor says of itself; undefined while it does not run or does not answer. */
   readonly status: ActorStatus | undefined
+  /** How long it has left a question for its status unanswered, ms. */
+  readonly silentMs: number
 }
 
 /** One link, with the counts of both directions. */

@@ -24,6 +24,7 @@ import {
 } from '../../shared/telemetry/index.js'
 import type { ChildState, ChildStatus, Readiness, SystemStatus } from './contract.js'
 import { HangWatch } from './hang-watch.js'
+import { ReadyWatch, readinessOf } from './readiness.js'
 import { decideRestart, type RestartPolicy } from './restart.js'
 import { type LinkSpec, type MainEnds, type SeatNotices, Wiring } from './wiring.js'
 
@@ -88,8 +89,6 @@ export interface SupervisorOptions<Message> {
 const CALL_MS = 5_000
 /** An actor that does not answer a status call within this is shown as silent. */
 const STATUS_MS = 1_000
-/** An actor that has not answered for so long takes no writes: a disk that stands still blocks it. */
-const SILENT_MS = 3_000
 /** Longer than any turn, slice or write to a slow disk. */
 const HANG_MS = 60_000
 
@@ -115,6 +114,7 @@ export class Supervisor<Task, Answer, Message> {
   private readonly children: Child[] = []
   private readonly wiring: Wiring<Message>
   private readonly hangs: HangWatch
+  private readonly readyWatch: ReadyWatch
   private pool: Pool<Task, Answer, Message> | undefined
   private poolHistory: readonly number[] = []
   private poolRestarts = 0
@@ -129,6 +129,7 @@ export class Supervisor<Task, Answer, Message> {
     this.options = options
     const { links, main, pool, env } = options
     this.hangs = new HangWatch(env, options.hangMs ?? HANG_MS, () => this.running())
+    this.readyWatch = new ReadyWatch(env, async () => (await this.status()).readiness)
     this.wiring = new Wiring(links, main, pool?.notices, env.log)
     for (const spec of options.children) {
       for (let index = 0; index < spec.count; index++) this.children.push(newChild(spec, index))
@@ -142,6 +143,7 @@ export class Supervisor<Task, Answer, Message> {
   async start(): Promise<void> {
     enlargeYoungGenerations()
     this.hangs.start()
+    this.readyWatch.start()
     try {
       for (const spec of this.options.children) {
         if (spec.isOnDemand === true) continue
@@ -240,6 +242,7 @@ export class Supervisor<Task, Answer, Message> {
   async drain(): Promise<string[]> {
     this.isDraining = true
     this.hangs.stop()
+    this.readyWatch.stop()
     await this.pool?.close()
     const failed: string[] = []
     for (const spec of [...this.options.children].reverse()) {
@@ -396,20 +399,19 @@ export class Supervisor<Task, Answer, Message> {
   private async statusOf(child: Child): Promise<ChildStatus> {
     const { thread, actor } = child
     let status: ActorStatus | undefined
+    let silentMs = 0
     if (thread !== undefined && child.state === 'running') {
       status = await within(this.options.env, STATUS_MS, thread.status())
       const now = this.options.env.clock.monotonic()
-      child.silentSince = status === undefined ? (child.silentSince ?? now) : undefined
+      child.silentSince = status === undefined ? (child.silentSince ?? now - STATUS_MS) : undefined
+      silentMs = now - (child.silentSince ?? now)
       // Busy is not dead: what it said last stands for a while.
       child.lastStatus = status ?? child.lastStatus
       status = child.lastStatus
-      if (status !== undefined && now - (child.silentSince ?? now) >= SILENT_MS) {
-        status = { ...status, isServing: false }
-      }
     }
     const { state, restarts, lastExit } = child
     const isOnDemand = child.spec.isOnDemand === true
-    return { actor, state, restarts, lastExit, isOnDemand, status }
+    return { actor, state, restarts, lastExit, isOnDemand, status, silentMs }
   }
 
   private poolStatus(): ChildStatus | undefined {
@@ -424,34 +426,17 @@ export class Supervisor<Task, Answer, Message> {
       lastExit: '',
       isOnDemand: false,
       status: { readyPercent: 100, isServing: threads > 0, details: { threads, size: spec.size } },
+      silentMs: 0,
     }
   }
 
   private readinessOf(children: readonly ChildStatus[]): Readiness {
-    if (this.isDraining)
-      return { isReady: false, reason: 'the server is shutting down', percent: 100 }
-    let percent = 100
-    let reason = ''
-    const enough = this.options.children.filter((spec) => {
-      const own = children.filter(({ actor }) => actor.startsWith(`${spec.kind}/`))
-      return spec.isEnough?.(own.map(isUp)) === true
-    })
-    for (const { actor, state, status, isOnDemand } of children) {
-      if (isOnDemand || enough.some(({ kind }) => actor.startsWith(`${kind}/`))) continue
-      const at = state === 'running' ? (status?.readyPercent ?? 100) : 0
-      if (at < percent) {
-        percent = at
-        const why = state === 'running' ? `replays its log (${Math.floor(at)} %)` : `is ${state}`
-        reason = `${actor} ${why}`
-      } else if (reason === '' && status?.isServing === false) {
-        reason = `${actor} takes no writes`
-      }
-    }
-    if (reason === '' && this.pool !== undefined && !this.hasPoolStarted) {
-      const { kind, size } = this.options.pool!
-      reason = `${kind} is starting (${this.pool.seats().length} of ${size} threads)`
-    }
-    return { isReady: reason === '', reason, percent }
+    const { pool, children: kinds } = this.options
+    const startingPool =
+      pool === undefined || this.pool === undefined || this.hasPoolStarted
+        ? undefined
+        : { kind: pool.kind, size: pool.size, threads: this.pool.seats().length }
+    return readinessOf({ isDraining: this.isDraining, children, kinds, startingPool })
   }
 
   private async drainChild(child: Child): Promise<boolean> {
@@ -479,14 +464,10 @@ export class Supervisor<Task, Answer, Message> {
 
   private async terminateAll(): Promise<void> {
     this.hangs.stop()
+    this.readyWatch.stop()
     await this.pool?.close()
     await Promise.all(this.children.map((child) => child.thread?.terminate()))
   }
-}
-
-/** Whether an actor runs, has all that it needs, and takes what it is sent. */
-function isUp({ state, status }: ChildStatus): boolean {
-  return state === 'running' && status?.readyPercent === 100 && status.isServing
 }
 
 function newChild(spec: ChildSpec, index: number): Child {
