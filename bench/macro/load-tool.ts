@@ -75,15 +75,14 @@ export function reportQueries(perRound: readonly QueryRow[][], peer: string): nu
   return ranges
 }
 
-/** The tool needs one package; what lies beside the checkout may be read-only, so it is copied. */
+/** The tool needs one package, which we have; what lies beside the checkout may be read-only, so it is copied. */
 export function prepareTool(cpus?: string): LoadTool {
   const source = findShared('tools/bench')
   if (source === undefined) throw new Error('tools/bench is not there (NILO_SHARED)')
   const copy = resolve('.cache/bench-tool')
-  if (!existsSync(join(copy, 'node_modules'))) {
+  if (!existsSync(join(copy, 'bench.mjs'))) {
     cpSync(source, copy, { recursive: true })
     spawnSync('chmod', ['-R', 'u+w', copy])
-    spawnSync('npm', ['install', '--no-package-lock', '--silent'], { cwd: copy, stdio: 'inherit' })
   }
   return { script: join(copy, 'bench.mjs'), cpus }
 }

@@ -36,6 +36,8 @@ export interface ProxiedRequest {
   readonly path: string
   /** 0 for the first one. */
   readonly number: number
+  /** Bytes of the answer's body sent back so far. */
+  sent: number
 }
 
 /** A running proxy. */
@@ -49,20 +51,23 @@ export interface FaultProxy {
   decide: (request: ProxiedRequest) => Fault | undefined
 }
 
-/** Starts a proxy to `target` (`host:port`); it ends with the test. */
-export async function startFaultProxy(t: TestContext, target: string): Promise<FaultProxy> {
+/** Starts a proxy to `target` (`host:port`); it ends with the test, or what else calls back. */
+export async function startFaultProxy(
+  t: Pick<TestContext, 'after'>,
+  target: string,
+): Promise<FaultProxy> {
   const [hostname, port] = target.split(':')
-  let sent = 0
   const proxy = {
     host: '',
     requests: [] as ProxiedRequest[],
-    sentBytes: () => sent,
+    sentBytes: () => proxy.requests.reduce((sum, { sent }) => sum + sent, 0),
   } as FaultProxy & {
     host: string
   }
   proxy.decide = () => undefined
   const server = createServer((incoming, outgoing) => {
-    const seen = { method: incoming.method!, path: incoming.url!, number: proxy.requests.length }
+    const { method, url } = incoming
+    const seen = { method: method!, path: url!, number: proxy.requests.length, sent: 0 }
     proxy.requests.push(seen)
     const fault = proxy.decide(seen)
     if (fault?.kind === 'refuse') return void incoming.socket.resetAndDestroy()
@@ -80,7 +85,7 @@ export async function startFaultProxy(t: TestContext, target: string): Promise<F
     const onward = request({ ...options, headers: incoming.rawHeaders, agent: false })
     incoming.pipe(onward)
     forward(onward, incoming, outgoing, fault, (bytes) => {
-      sent += bytes
+      seen.sent += bytes
     })
   })
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {

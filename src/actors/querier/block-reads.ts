@@ -10,7 +10,7 @@ import type { BlockEntry } from '../../shared/blocks/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
 import type { Matcher } from '../../shared/model/matcher.js'
-import type { LabelTable } from '../../shared/promql/index.js'
+import type { FetchMeter, LabelTable } from '../../shared/promql/index.js'
 import { ChunkDecoder } from '../../shared/tsdb/index.js'
 import type { StoreGatewayClient, StoreGatewayClients } from '../store-gateway/client.js'
 import type { BlocksAnswer } from '../supervisor/contract.js'
@@ -45,6 +45,7 @@ export interface BlockRequest {
   readonly range: BlockRange
   /** Samples will not be asked for. */
   readonly isForLabels: boolean
+  readonly meter: FetchMeter
 }
 
 /** Bytes of remote chunks that one selection may hold. */
@@ -89,7 +90,8 @@ export class BlockReads {
    * for after the heads, so that no block can be cut in between unseen.
    */
   async select(request: BlockRequest, labels: LabelTable): Promise<BlockSelection[]> {
-    const { tenant, matchers, range } = request
+    const { tenant, matchers, range, meter } = request
+    const { decoder } = this
     if (this.labels !== labels) this.forgetAll()
     this.labels = labels
     return await this.overBlocks(tenant, range, async (entries) => {
@@ -97,7 +99,7 @@ export class BlockReads {
       const selections: BlockSelection[] = []
       try {
         for (const { table, rows } of tables) {
-          const selection = new BlockSelection(table, rows, range, this.decoder)
+          const selection = new BlockSelection(table, rows, range, { decoder, meter })
           if (selection.rows.length === 0) continue
           selections.push(selection)
           table.holders++

@@ -5,7 +5,7 @@
  */
 import type { FloatHistogram } from '../../shared/model/histogram.js'
 import { withHint } from '../../shared/model/histogram-arithmetic.js'
-import type { FetchMeter, SampleBuffer } from '../../shared/promql/index.js'
+import type { BlockFetch, FetchMeter, SampleBuffer } from '../../shared/promql/index.js'
 import { appendColumns, type ChunkDecoder, type SampleColumns } from '../../shared/tsdb/index.js'
 import type { BlockRange } from './block-reads.js'
 import type { BlockTable, Deleted } from './block-table.js'
@@ -24,6 +24,8 @@ export class BlockSelection {
   readonly table: BlockTable
   /** Rows of the table that have chunks in the range. */
   readonly rows: Uint32Array
+  /** What the query has taken of the block, for those who ask what it cost. */
+  private readonly use: BlockFetch
   private readonly range: BlockRange
   private readonly decoder: ChunkDecoder
   private readonly segments = new Map<number, SegmentBytes>()
@@ -41,7 +43,12 @@ export class BlockSelection {
   }
   private readonly readChunks: BlockTable['readChunks']
 
-  constructor(table: BlockTable, rows: Uint32Array, range: BlockRange, decoder: ChunkDecoder) {
+  constructor(
+    table: BlockTable,
+    rows: Uint32Array,
+    range: BlockRange,
+    { decoder, meter }: { readonly decoder: ChunkDecoder; readonly meter: FetchMeter },
+  ) {
     this.table = table
     this.range = range
     this.decoder = decoder
@@ -50,6 +57,11 @@ export class BlockSelection {
     const isWhole = range.mint <= table.mint && range.maxt >= table.maxt
     const isAll = isWhole && !table.hasDeleted()
     this.rows = isAll ? rows : rows.filter((row) => this.hasChunks(row))
+    this.use = meter.block(table.ulid, {
+      mint: Math.max(range.mint, table.mint),
+      maxt: Math.min(range.maxt, table.maxt),
+    })
+    this.use.series += this.rows.length
   }
 
   /** Label set of a series. */
@@ -104,28 +116,27 @@ export class BlockSelection {
     const row = this.rows[index]!
     const before = out.count
     let hasNoStale = false
-    if (this.isWholeToEnd) {
-      this.table.readChunks = this.readChunks
-      const { decoded } = this.table
-      clearBuffer(this.given)
-      decoded.read(row, range.mint, range.maxt, this.given)
-      decoded.report(meter)
+    if (this.isWholeToEnd && this.findDecoded(row, range)) {
       appendColumns(out, this.given)
       hasNoStale = this.given.hasNoStale === true
-    } else {
-      this.decode(row, range, out)
-      this.report(meter)
-    }
+    } else this.decode(row, range, out)
+    this.report(meter)
     if (before > 0 && out.histograms !== undefined) unhint(out.histograms, before)
     return hasNoStale
   }
 
+  /** Gives a row's samples from columns that are kept, or are to be from now on. */
+  private findDecoded(row: number, { mint, maxt }: BlockRange): boolean {
+    this.table.readChunks = this.readChunks
+    clearBuffer(this.given)
+    return this.table.decoded.find(row, mint, maxt, this.given)
+  }
+
   private report(meter: FetchMeter): void {
-    const { fetched } = this.table
-    const { chunks, bytes } = fetched
-    fetched.chunks = 0
-    fetched.bytes = 0
-    meter.addChunks(chunks, bytes)
+    const { decoded, fetched } = this.table
+    this.use.chunks += fetched.chunks
+    this.use.chunkBytes += fetched.bytes
+    decoded.report(meter)
   }
 
   private decode(row: number, range: BlockRange, out: SampleColumns): void {

@@ -40,6 +40,9 @@ interface Entry {
   place: number
 }
 
+/** The place of an entry that is used once. */
+const UNLISTED = -1
+
 /** Room for samples to come, so that a column is not copied for each of them. */
 const SPARE_SAMPLES = 32
 /** Bytes of an entry beside its samples. */
@@ -83,9 +86,14 @@ export class ColumnCache {
     return this.query
   }
 
+  /** Whether there was no room in this query: what it reads from here on is not kept. */
+  isFull(): boolean {
+    return this.fullIn === this.query
+  }
+
   /** Takes bytes, if need be by dropping what this query has not used; false when there is no room. */
   claim(bytes: number): boolean {
-    if (this.bytes + bytes > this.bytesMax && this.fullIn === this.query) return false
+    if (this.bytes + bytes > this.bytesMax && this.isFull()) return false
     for (let looked = 0; this.bytes + bytes > this.bytesMax; looked++) {
       if (looked >= this.entries.length) {
         this.fullIn = this.query
@@ -145,24 +153,31 @@ export class CachedColumns {
 
   /** As a HeadReader's; the arrays that `out` gets are not to be written to. */
   read(ref: number, mint: number, maxt: number, out: SampleBuffer): void {
+    if (!this.find(ref, mint, maxt, out)) this.readThrough(ref, mint, maxt, out)
+  }
+
+  /**
+   * As `read`, but false, with nothing in `out`, when nothing is kept of the series: what it would
+   * be read to is the caller's to choose.
+   */
+  find(ref: number, mint: number, maxt: number, out: SampleBuffer): boolean {
     let entry = this.entries.get(ref)
     const isHit = entry !== undefined && mint >= entry.from
     if (isHit) this.hits++
     else this.misses++
     if (entry === undefined || !isHit) {
       entry = this.fill(ref, mint, maxt)
-      if (entry === undefined) {
-        this.readThrough(ref, mint, maxt, out)
-        return
+      if (entry === undefined) return false
+      if (entry.place === UNLISTED) {
+        this.give(entry, mint, maxt, out)
+        return true
       }
     }
     entry.usedBy = this.cache.now()
     const stamp = this.reader.stamp(ref)
-    if (stamp !== entry.stamp && !this.catchUp(entry, stamp)) {
-      this.readThrough(ref, mint, maxt, out)
-      return
-    }
+    if (stamp !== entry.stamp && !this.catchUp(entry, stamp)) return false
     this.give(entry, mint, maxt, out)
+    return true
   }
 
   /**
@@ -211,12 +226,16 @@ export class CachedColumns {
     out.values = first === 0 ? values : values.subarray(first)
   }
 
-  /** An entry with all samples from `mint` on, if it is to be one. */
+  /**
+   * An entry with all samples from `mint` on, if it is to be one: unlisted when there was no room
+   * for it after all, so that what has been read is not read again.
+   */
   private fill(ref: number, mint: number, maxt: number): Entry | undefined {
     const { reader } = this
     const scratch = this.scratch
     const known = this.entries.get(ref)
     if (known === undefined && !this.askedBefore(ref)) return undefined
+    if (this.cache.isFull()) return undefined
     if (maxt < reader.newest(ref) - BEHIND_MAX_MS) return undefined
     const stamp = reader.stamp(ref)
     if (stamp < 0) return undefined
@@ -226,7 +245,7 @@ export class CachedColumns {
     if (reader.stamp(ref) === STAMP_UNORDERED) return undefined
     if (known !== undefined) this.drop(ref)
     const room = scratch.count + SPARE_SAMPLES
-    if (!this.cache.claim(bytesOf(room))) return undefined
+    const isKept = this.cache.claim(bytesOf(room))
     const entry: Entry = {
       owner: this,
       ref,
@@ -236,9 +255,10 @@ export class CachedColumns {
       stamp,
       hasStale: false,
       usedBy: this.cache.now(),
-      place: 0,
+      place: UNLISTED,
     }
     append(entry, scratch)
+    if (!isKept) return entry
     this.entries.set(ref, entry)
     this.cache.list(entry)
     return entry

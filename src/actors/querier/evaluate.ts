@@ -5,6 +5,7 @@
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
 import {
+  type BlockFetch,
   countPoints,
   type ExplainedNode,
   type Expr,
@@ -84,7 +85,7 @@ export async function answerExplain(
   }
   const read = { samplesRead: 0, seriesRead: 0 }
   if (!asText) return { ...read, pieces: encodeData({ plan: tree ?? null, ...summary }) }
-  const lines = Object.entries(summary).map(([name, value]) => `${name}: ${value}`)
+  const lines = Object.entries(summary).map(([name, value]) => `${name}: ${textOf(value)}`)
   const text = [tree === undefined ? 'a string' : printExplained(tree), ...lines].join('\n')
   const pieces = [new TextEncoder().encode(`${text}\n`)]
   return { ...read, pieces, contentType: 'text/plain; charset=utf-8' }
@@ -170,7 +171,7 @@ function sizesOf({ data }: QueryResult): { responseSeries: number; responseSampl
 /** The costs of a whole query, as `analyze` tells them. */
 function summaryOf(result: QueryResult): object {
   const { prepareMs, evalMs, sortMs, samplesPeak, bytesPeak, fetched } = result.stats
-  const { series, chunks, chunkBytes, cacheHits, cacheMisses } = fetched
+  const { series, chunks, chunkBytes, cacheHits, cacheMisses, blocks } = fetched
   return {
     prepareMs,
     evalMs,
@@ -183,8 +184,21 @@ function summaryOf(result: QueryResult): object {
     fetchedChunkBytes: chunkBytes,
     columnCacheHits: cacheHits,
     columnCacheMisses: cacheMisses,
+    blocks: [...blocks.values()].map(blockOf),
     ...sizesOf(result),
   }
+}
+
+/** A block that was read, with the part of its time that was asked for. */
+function blockOf({ block, mint, maxt, series, chunks, chunkBytes }: BlockFetch): object {
+  const from = new Date(mint).toISOString()
+  return { block, from, to: new Date(maxt).toISOString(), series, chunks, chunkBytes }
+}
+
+/** A figure as text; a list has a line for each. */
+function textOf(value: unknown): string {
+  if (!Array.isArray(value)) return String(value)
+  return `${value.length}${value.map((one) => `\n  ${JSON.stringify(one)}`).join('')}`
 }
 
 function asBadQuery<T>(plan: () => T): T {

@@ -226,7 +226,7 @@ export class Fanout {
     const range = { mint, maxt }
     // After the heads: a block that is cut in between is found in the list or still in its head.
     const blocks =
-      (await this.blocks?.select({ tenant, matchers, range, isForLabels }, labels)) ?? []
+      (await this.blocks?.select({ tenant, matchers, range, isForLabels, meter }, labels)) ?? []
     const heads = parts.map((part) => headSeries(part, labels, meter))
     const selected =
       heads.length === 1 && blocks.length === 0

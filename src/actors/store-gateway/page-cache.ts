@@ -1,8 +1,10 @@
 /**
  * Bytes of remote objects in pages of shared memory, within a budget: index and chunks alike, the
  * page used longest ago goes first. A page that several ask for at once is got once; pages that lie
- * near each other are got by one request. What readers hold they keep: pages are shared memory, and
- * live until the last thread has let go of them.
+ * near each other are got by one request. Where a second question comes near an earlier one, all that
+ * is missing near there is got with it: a request is worth as many bytes as the gap that is read over,
+ * and so no stretch of that size is asked for more than twice. What readers hold they keep: pages are
+ * shared memory, and live until the last thread has let go of them.
  */
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Metrics } from '../../shared/telemetry/index.js'
@@ -33,10 +35,12 @@ export class PageCache {
   private readonly pages = new Map<string, SharedArrayBuffer>()
   private readonly pending = new Map<string, Promise<SharedArrayBuffer>>()
   private bytes = 0
+  private readonly gapPages: number
 
   constructor(bucket: Bucket, options: PageCacheOptions) {
     this.bucket = bucket
     this.options = options
+    this.gapPages = Math.floor(options.gapBytes / PAGE_BYTES)
   }
 
   /** Bytes held. */
@@ -63,18 +67,48 @@ export class PageCache {
     const { metrics } = this.options
     metrics.cell('nilo_store_gateway_pages_total', 'hit').add(numbers.length - missing.length)
     metrics.cell('nilo_store_gateway_pages_total', 'miss').add(missing.length)
-    for (const run of runsOf(missing, numbers, this.options.gapBytes)) {
+    for (const run of runsOf(missing, numbers, this.gapPages)) {
+      this.extend(key, run)
       const pages = this.fetch(key, run.from, run.to)
-      for (const i of run.members) {
-        const page = pages.then((all) => all[numbers[i]! - run.from]!)
-        const name = `${key}#${numbers[i]}`
-        this.pending.set(name, page)
-        const done = (): void => void this.pending.delete(name)
-        page.then(done, done)
-        found[i] = page
+      for (let number = run.from; number < run.to; number++) {
+        this.await(
+          `${key}#${number}`,
+          pages.then((all) => all[number - run.from]!),
+        )
       }
+      for (const i of run.members) found[i] = this.pending.get(`${key}#${numbers[i]}`)
     }
     return await Promise.all(found.map((page) => page!))
+  }
+
+  /** Others that ask for the page meanwhile get this one. */
+  private await(name: string, page: Promise<SharedArrayBuffer>): void {
+    this.pending.set(name, page)
+    const done = (): void => {
+      if (this.pending.get(name) === page) this.pending.delete(name)
+    }
+    page.then(done, done)
+  }
+
+  /** Takes into a run what else is missing in the stretches of its ends, if any of those is there. */
+  private extend(key: string, run: Run): void {
+    const size = this.gapPages
+    if (size < 2) return
+    const isKnown = (number: number): boolean => {
+      const name = `${key}#${number}`
+      return this.pages.has(name) || this.pending.has(name)
+    }
+    const first = run.from - (run.from % size)
+    const end = run.to - 1 - ((run.to - 1) % size) + size
+    let from = first
+    let to = end
+    while (from < run.from && isKnown(from)) from++
+    while (to > run.to && isKnown(to - 1)) to--
+    let isNew = true
+    for (let number = first; isNew && number < end; number++) isNew = !isKnown(number)
+    if (isNew || (to - from) * PAGE_BYTES > GET_BYTES_MAX) return
+    run.from = from
+    run.to = to
   }
 
   private use(name: string): SharedArrayBuffer | undefined {
@@ -128,16 +162,15 @@ export class PageCache {
 
 interface Run {
   /** Pages [from, to). */
-  readonly from: number
+  from: number
   to: number
   /** Indexes of what was asked for and is missing. */
   readonly members: number[]
 }
 
 /** Missing pages as runs, each of which is one request. */
-function runsOf(missing: readonly number[], numbers: Uint32Array, gapBytes: number): Run[] {
+function runsOf(missing: readonly number[], numbers: Uint32Array, gapPages: number): Run[] {
   const runs: Run[] = []
-  const gapPages = Math.floor(gapBytes / PAGE_BYTES)
   for (const i of missing) {
     const page = numbers[i]!
     const run = runs.at(-1)

@@ -17,6 +17,18 @@ export interface FetchLimits {
 /** No bounds. */
 export const FETCH_UNLIMITED: FetchLimits = { seriesMax: 0, chunksMax: 0, chunkBytesMax: 0 }
 
+/** What a query took out of one block. */
+export interface BlockFetch {
+  readonly block: string
+  /** The part of the block's time that was asked for, ms, both ends inclusive. */
+  mint: number
+  maxt: number
+  /** Series selected; those of several selectors count once for each. */
+  series: number
+  chunks: number
+  chunkBytes: number
+}
+
 /** Counts what one query fetches. */
 export class FetchMeter {
   series = 0
@@ -26,10 +38,25 @@ export class FetchMeter {
   /** Series whose columns were in the cache, and those that were not. */
   cacheHits = 0
   cacheMisses = 0
+  /** By block, in the order in which they were first asked. */
+  readonly blocks = new Map<string, BlockFetch>()
   private readonly limits: FetchLimits
 
   constructor(limits: FetchLimits = FETCH_UNLIMITED) {
     this.limits = limits
+  }
+
+  /** The record of a block, widened to a further range; the caller adds to it. */
+  block(block: string, range: { readonly mint: number; readonly maxt: number }): BlockFetch {
+    const known = this.blocks.get(block)
+    if (known === undefined) {
+      const use = { block, ...range, series: 0, chunks: 0, chunkBytes: 0 }
+      this.blocks.set(block, use)
+      return use
+    }
+    known.mint = Math.min(known.mint, range.mint)
+    known.maxt = Math.max(known.maxt, range.maxt)
+    return known
   }
 
   /** Counts selected series. @throws AppError `err-mimir-max-series-per-query` */

@@ -41,6 +41,18 @@ function range(text: string, startMs: number, endMs: number, stepMs: number): Qu
   return { kind: 'query-range', text, startMs, endMs, stepMs, lookbackMs: 0, limit: 0 }
 }
 
+/** What `analyze` tells, as far as a test looks at it. */
+interface Analyzed {
+  readonly fetchedChunks: number
+  readonly columnCacheHits: number
+  readonly blocks: readonly {
+    readonly block: string
+    readonly from: string
+    readonly series: number
+    readonly chunks: number
+  }[]
+}
+
 /** The number that a query over a single row gives; 0 when there is none. */
 async function numberOf(
   world: BlockWorld,
@@ -114,6 +126,48 @@ test('series only of blocks that overlap, and with samples in the range', async 
   assert.equal(await seriesIn(100, 199), 5)
   assert.equal(await seriesIn(99, 100), 5)
   assert.equal(await seriesIn(200, 300), 0)
+})
+
+test('analyze counts each chunk once and names the blocks, whatever room there is for columns', async (t) => {
+  const store = new BlockStore(t)
+  const local = await Promise.all([
+    store.make('a', { series: 40, from: 0, to: 480 }),
+    store.make('a', { series: 40, from: 480, to: 960 }),
+    store.make('a', { series: 40, from: 960, to: 1440 }),
+  ])
+  const remote = []
+  for (const entry of local) remote.push(await store.put(entry))
+  // From the second block's sample 60 to the third one's sample 59, that is one chunk of the third.
+  const mint = GRID_FROM + 540 * STEP_MS
+  const maxt = GRID_FROM + 1019 * STEP_MS
+  for (const [at, entries] of [local, remote].entries()) {
+    for (const bytes of [0, 300_000, 1 << 24]) {
+      const world = worldOf(t, store, {
+        dataDir: join(store.folder, `data-${at}-${bytes}`),
+        config: { 'querier.column_cache_bytes': bytes },
+      })
+      world.list.change({ tenant: 'a', add: entries })
+      const of = range('sum(rate({__name__=~"metric.+"}[2m]))', mint + 120_000, maxt, 60_000)
+      for (let round = 0; round < 4; round++) {
+        const answer = (await world.ask('a', {
+          ...{ kind: 'explain', isRun: true, asText: false },
+          of: of as Extract<QuerierQuery, { kind: 'query-range' }>,
+        })) as Analyzed
+        const { blocks, fetchedChunks, columnCacheHits: hits } = answer
+        assert.deepEqual(
+          blocks.map(({ block, series, from }) => [block, series, Date.parse(from) >= mint]),
+          [1, 2].map((i) => [entries[i]!.ulid, 40, true]),
+        )
+        assert.equal(blocks[0]!.chunks + blocks[1]!.chunks, fetchedChunks)
+        // Four chunks of each series in the one, one in the other; the whole of that to keep it.
+        const perSeries = fetchedChunks / 40
+        const most = bytes === 0 || at === 1 ? 5 : 8
+        assert.ok(perSeries <= most, `${perSeries} chunks of a series, ${bytes} bytes`)
+        if (bytes === 0) assert.equal(fetchedChunks, 40 * 5)
+        assert.equal(fetchedChunks === 0, hits === 80, `${hits} of 80 from columns`)
+      }
+    }
+  }
 })
 
 test('a head and blocks are one: nothing twice, the head first where both have a sample', async (t) => {
