@@ -20,10 +20,15 @@ const LOST = /was acknowledged and is not there/
 const MISPLACED = new RegExp(`${LOST.source}|is there and was never sent|has another value at`)
 const STUCK = /it never takes writes again|a push is never answered/
 
-async function isFound(options: WorldOptions, weather: Weather, by: RegExp): Promise<void> {
+/** Each seed has a world, and a disk, of its own. */
+async function isFound(
+  makeOptions: () => WorldOptions,
+  weather: Weather,
+  by: RegExp,
+): Promise<void> {
   for (let seed = 1; seed <= SEEDS; seed++) {
     try {
-      await runCrashes(seed, options, weather)
+      await runCrashes(seed, makeOptions(), weather)
     } catch (error) {
       assert.match(String(error), by, `seed ${seed}`)
       return
@@ -56,7 +61,7 @@ test('a snapshot that deletes its log too early is found', () => {
   const { options, weather } = scenario(
     'snapshots are taken all the time, power fails, fsync always',
   )
-  return isFound({ ...options, disk: new HastyDisk() }, weather, LOST)
+  return isFound(() => ({ ...options, disk: new HastyDisk() }), weather, LOST)
 })
 
 /** Rule 9: the acks of a turn go out, and then its batch is written. */
@@ -76,7 +81,7 @@ function ackFirst(ingester: Ingester): void {
 
 test('an ack before the write is found', () => {
   const { options, weather } = scenario('actors die and the disk fails')
-  return isFound({ ...options, onIngester: ackFirst }, weather, LOST)
+  return isFound(() => ({ ...options, onIngester: ackFirst }), weather, LOST)
 })
 
 interface Bench {
@@ -95,7 +100,7 @@ function keepDefines(distributor: Distributor): void {
 
 test('a define that is skipped after a restart is found', () => {
   const { options, weather } = scenario('actors die and the disk fails')
-  return isFound({ ...options, onDistributor: keepDefines }, weather, STUCK)
+  return isFound(() => ({ ...options, onDistributor: keepDefines }), weather, STUCK)
 })
 
 /** Rule 7: an id that is given to another series counts as defined, since it was for the one before. */
@@ -122,5 +127,5 @@ function isSet(kernel: WriteRequestKernel, bitmap: number, id: number): boolean 
 
 test('a slot that is reused too early is found', () => {
   const { options, weather } = scenario('series ids are so few')
-  return isFound({ ...options, onDistributor: reuseEarly }, weather, MISPLACED)
+  return isFound(() => ({ ...options, onDistributor: reuseEarly }), weather, MISPLACED)
 })
