@@ -43,8 +43,9 @@ export interface BodyAdmission {
 }
 
 /** Bytes of an unread body that are thrown away to keep the connection; past it, it is cut. */
-const DISCARD_BYTES_MAX = 16 * 1024 * 1024
-const DISCARD_MS = 5_000
+export const DISCARD_BYTES_MAX = 16 * 1024 * 1024
+/** How long throwing it away may take. */
+export const DISCARD_MS = 5_000
 /** A body that takes longer is cut off when there is no room for others. */
 const SLOW_BODY_MS = 2_000
 /** Memory is claimed in steps, so that not every piece of a body asks for it. */

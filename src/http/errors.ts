@@ -2,12 +2,13 @@
  * Errors as HTTP answers: the JSON envelope of the Prometheus API for queries, plain text for
  * pushes and for tenant errors (whatever the API), and Mimir's Retry-After.
  */
-import type { IncomingMessage } from 'node:http'
 import type { Env, Prng } from '../shared/env/index.js'
 import { AppError, type ErrorId, fail } from '../shared/errors/index.js'
 import { encodeError } from '../shared/wire/json/index.js'
-import type { Endpoint, Reply, RetryAfterBounds } from './handler.js'
+import type { Endpoint, Front, Reply, RequestHead, RetryAfterBounds } from './handler.js'
 
+/** What a request without a known credential is asked for. */
+const CHALLENGE = 'Basic realm="nilometer", charset="UTF-8", Bearer realm="nilometer"'
 const JSON_HEADERS = { 'content-type': 'application/json' }
 const PLAIN: ReadonlySet<ErrorId> = new Set(['no-org-id', 'tenant-id-invalid', 'too-many-tenants'])
 
@@ -15,8 +16,12 @@ const PLAIN: ReadonlySet<ErrorId> = new Set(['no-org-id', 'tenant-id-invalid', '
 export function errorReply(cause: unknown, errors: Endpoint['errors'], env: Env): Reply {
   const error = appErrorOf(cause, env)
   const row = error.row()
-  if (errors === 'text' || PLAIN.has(error.id)) return textReply(row.status, `${error.message}\n`)
-  return { status: row.status, headers: JSON_HEADERS, body: encodeError(row.type, error.message) }
+  const reply =
+    errors === 'text' || PLAIN.has(error.id)
+      ? textReply(row.status, `${error.message}\n`)
+      : { status: row.status, headers: JSON_HEADERS, body: encodeError(row.type, error.message) }
+  if (error.id !== 'unauthorized') return reply
+  return { ...reply, headers: { ...reply.headers, 'www-authenticate': CHALLENGE } }
 }
 
 /** The error itself, or `internal` around what should never have been thrown. */
@@ -42,16 +47,20 @@ export function jsonReply(status: number, value: unknown): Reply {
   return { status, headers: JSON_HEADERS, body: JSON.stringify(value) }
 }
 
+/** A reply with Retry-After where one may come again. */
+export function withRetryAfter(reply: Reply, head: RequestHead, { config, env }: Front): Reply {
+  const { retryAfter } = config
+  if (retryAfter === undefined || (reply.status !== 429 && reply.status < 500)) return reply
+  const seconds = retryAfterSeconds(head, retryAfter, env.prng)
+  return { ...reply, headers: { ...reply.headers, 'retry-after': String(seconds) } }
+}
+
 /**
  * Seconds for Retry-After: min × 2^(attempt − 1) up to max, half of it more or less at random, within
  * [min, max]. The attempt is the sender's `Retry-Attempt`, 1 without.
  */
-export function retryAfterSeconds(
-  incoming: IncomingMessage,
-  bounds: RetryAfterBounds,
-  prng: Prng,
-): number {
-  const sent = Number(incoming.headers['retry-attempt'])
+function retryAfterSeconds({ headers }: RequestHead, bounds: RetryAfterBounds, prng: Prng): number {
+  const sent = Number(headers['retry-attempt'])
   const attempt = Number.isInteger(sent) && sent >= 1 ? Math.min(sent, 32) : 1
   const base = Math.min(bounds.maxS, bounds.minS * 2 ** (attempt - 1))
   const jitter = (prng.nextU32() / 0x1_0000_0000 - 0.5) * base

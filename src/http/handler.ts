@@ -169,6 +169,9 @@ export interface Front {
   readonly endpoints: readonly MountedEndpoint[]
 }
 
+/** What of a request is looked at before its body. */
+export type RequestHead = Pick<IncomingMessage, 'headers' | 'socket'>
+
 /** A request as handlers see it. */
 export interface HttpRequest {
   readonly incoming: IncomingMessage

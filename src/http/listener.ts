@@ -1,8 +1,8 @@
 /** A listening socket: Node's HTTP server, plain or with TLS, its bounds, and how it is closed. */
 import { createServer as createPlainServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo, Server } from 'node:net'
-import type { Env } from '../shared/env/index.js'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import type { Env, Timer } from '../shared/env/index.js'
 import { fail } from '../shared/errors/index.js'
 import { checkClients, tlsOptions, watchTls } from './access/tls.js'
 import type { HttpConfig } from './handler.js'
@@ -15,6 +15,14 @@ export interface Listener {
   close(): Promise<void>
 }
 
+/** What looks at connections before Node's server does. */
+export interface Lane {
+  /** Takes a new connection. @param serve gives it to Node's server */
+  take(socket: Socket, serve: () => void): void
+  closeIdle(): void
+  closeAll(): void
+}
+
 /** What of Node's two servers is used; both have it. */
 interface NodeServer extends Server {
   closeIdleConnections(): void
@@ -22,12 +30,20 @@ interface NodeServer extends Server {
 }
 
 /** Makes a server with the configured bounds. @throws AppError when its certificate cannot be read */
-export function createListener(config: HttpConfig, env: Env, serve: RequestListener): Listener {
+export function createListener(
+  config: HttpConfig,
+  env: Env,
+  serve: RequestListener,
+  lane?: Lane,
+): Listener {
   const server = createNode(config, env, serve)
   if (config.connectionsMax > 0) server.maxConnections = config.connectionsMax
+  if (lane !== undefined) {
+    divert(server, config.tls === undefined ? 'connection' : 'secureConnection', lane)
+  }
   return {
     listen: (address, port) => listen(server, address, port),
-    close: () => close(server, config, env),
+    close: () => close(server, lane, config, env),
   }
 }
 
@@ -48,6 +64,13 @@ function createNode(config: HttpConfig, env: Env, serve: RequestListener): NodeS
   return server
 }
 
+/** Has a lane look at new connections in place of the listener by which Node's server takes them. */
+function divert(server: Server, event: 'connection' | 'secureConnection', lane: Lane): void {
+  const [own] = server.listeners(event) as ((socket: Socket) => void)[]
+  server.removeListener(event, own!)
+  server.on(event, (socket: Socket) => lane.take(socket, () => own!.call(server, socket)))
+}
+
 function listen(server: Server, address: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
@@ -64,17 +87,26 @@ function listen(server: Server, address: string, port: number): Promise<number> 
   })
 }
 
-async function close(server: NodeServer, config: HttpConfig, env: Env): Promise<void> {
+async function close(
+  server: NodeServer,
+  lane: Lane | undefined,
+  config: HttpConfig,
+  env: Env,
+): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
   // A connection that was busy a moment ago becomes idle without telling anybody.
   const sweep = (): void => {
     server.closeIdleConnections()
+    lane?.closeIdle()
     timer = env.timers.after(100, sweep)
   }
-  let timer = env.timers.after(100, sweep)
-  const deadline = env.timers.after(config.gracefulTimeoutMs, () => server.closeAllConnections())
+  let timer: Timer | undefined
+  sweep()
+  const deadline = env.timers.after(config.gracefulTimeoutMs, () => {
+    server.closeAllConnections()
+    lane?.closeAll()
+  })
   await closed
-  timer.cancel()
+  timer?.cancel()
   deadline.cancel()
 }

@@ -2,8 +2,8 @@
  * The HTTP server: Hono's router over the endpoint table on a Node server. A request passes here
  * once: drain check → tenant → handler → reply, and is counted and logged when its answer is out.
  * Handlers get the Node request and the reply goes straight to the Node response: the web-standard
- * objects in between cost 85 µs for a body of 92 KB. What is posted to a row's very path (a push)
- * goes past the router too.
+ * objects in between cost 85 µs for a body of 92 KB. What is posted to a row's very path goes past
+ * the router too, and a connection that brings remote write goes past Node's server (push-lane.ts).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
@@ -11,13 +11,13 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
 import { StopSource } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
-import { AppError, fail } from '../shared/errors/index.js'
+import { fail } from '../shared/errors/index.js'
 import { AccessControl } from './access/access.js'
 import { Gate } from './access/gate.js'
 import { Admission, discardRest, sendReply } from './bodies.js'
 import { BodyGarbage } from './body-garbage.js'
 import { ENDPOINTS } from './endpoints.js'
-import { errorReply, retryAfterSeconds } from './errors.js'
+import { errorReply, withRetryAfter } from './errors.js'
 import type {
   Front,
   HttpBackend,
@@ -28,10 +28,11 @@ import type {
 } from './handler.js'
 import { createListener } from './listener.js'
 import { PushDesk } from './push-desk.js'
+import { PushLane } from './push-lane.js'
 import { RequestMeter } from './request-meter.js'
 
-/** What a request without a known credential is asked for. */
-const CHALLENGE = 'Basic realm="nilometer", charset="UTF-8", Bearer realm="nilometer"'
+/** Of remote write, in the table. */
+const PUSH_PATH = '/api/v1/push'
 
 type FrontContext = Context<{ Bindings: HttpBindings }>
 
@@ -57,7 +58,6 @@ export interface HttpServer {
 /** Builds the server over what stands behind it. */
 export function createServer(backend: HttpBackend, config: HttpConfig, env: Env): HttpServer {
   const meter = new RequestMeter(env)
-  const garbage = new BodyGarbage()
   const { limits } = backend.runtime
   const { ingestionRateMax, ratePeriodMs } = config
   const desk = new PushDesk({ env, limits, ingestionRateMax, ratePeriodMs })
@@ -67,19 +67,7 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     env,
     gate: createGate(config, env),
     desk,
-    admission: new Admission({
-      check: (tenant) => desk.check(tenant),
-      requestsMax: () =>
-        limits.instance('distributor').max_inflight_push_requests ?? config.inflightPushesMax,
-      bytesMax: () =>
-        limits.instance('distributor').max_inflight_push_requests_bytes ??
-        config.inflightPushBytesMax,
-      clock: env.clock,
-      requestsCell: env.metrics.cell('cortex_distributor_inflight_push_requests'),
-      bytesCell: env.metrics.cell('cortex_distributor_inflight_push_requests_bytes'),
-      letGo: (bytes) => garbage.letGo(bytes),
-      claimMemory: (bytes) => backend.claimBodies?.(bytes) ?? true,
-    }),
+    admission: createAdmission(backend, config, env, desk),
     endpoints: mountEndpoints(config),
   }
   const state = { isDraining: false }
@@ -103,7 +91,9 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
       answer(exchange, endpoint, front, state),
     )
   }
-  const main = createListener(config, env, onRequest)
+  const endpoint = posts.get(`${config.pathPrefix}${PUSH_PATH}`)!
+  const lane = new PushLane({ front, meter, endpoint, state })
+  const main = createListener(config, env, onRequest, lane)
   const admin =
     config.adminListener &&
     createListener(config, env, (incoming, outgoing) => {
@@ -124,6 +114,28 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
       await Promise.all([main.close(), admin?.close()])
     },
   }
+}
+
+function createAdmission(
+  { runtime: { limits }, claimBodies }: HttpBackend,
+  config: HttpConfig,
+  env: Env,
+  desk: PushDesk,
+): Admission {
+  const garbage = new BodyGarbage()
+  return new Admission({
+    check: (tenant) => desk.check(tenant),
+    requestsMax: () =>
+      limits.instance('distributor').max_inflight_push_requests ?? config.inflightPushesMax,
+    bytesMax: () =>
+      limits.instance('distributor').max_inflight_push_requests_bytes ??
+      config.inflightPushBytesMax,
+    clock: env.clock,
+    requestsCell: env.metrics.cell('cortex_distributor_inflight_push_requests'),
+    bytesCell: env.metrics.cell('cortex_distributor_inflight_push_requests_bytes'),
+    letGo: (bytes) => garbage.letGo(bytes),
+    claimMemory: (bytes) => claimBodies?.(bytes) ?? true,
+  })
 }
 
 function createGate(config: HttpConfig, env: Env): Gate {
@@ -227,16 +239,10 @@ async function answer(
     const tenant = typeof entered === 'string' ? entered : await entered
     reply = await endpoint.handler(requestOf(exchange, endpoint, tenant), front)
   } catch (error) {
-    if (error instanceof AppError && error.id === 'unauthorized') {
-      outgoing.setHeader('www-authenticate', CHALLENGE)
-    }
     reply = errorReply(error, endpoint.errors, front.env)
   }
   if (state.isDraining) outgoing.setHeader('connection', 'close')
-  const { retryAfter } = front.config
-  if (retryAfter === undefined || (reply.status !== 429 && reply.status < 500)) return reply
-  const seconds = retryAfterSeconds(incoming, retryAfter, front.env.prng)
-  return { ...reply, headers: { ...reply.headers, 'retry-after': String(seconds) } }
+  return withRetryAfter(reply, incoming, front)
 }
 
 function requestOf(

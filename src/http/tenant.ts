@@ -3,9 +3,8 @@
  * authentication"). Tenant ids become directory and bucket names, so the character set is a
  * safety rule too.
  */
-import type { IncomingMessage } from 'node:http'
 import { fail } from '../shared/errors/index.js'
-import type { HttpConfig } from './handler.js'
+import type { HttpConfig, RequestHead } from './handler.js'
 
 const BYTES_MAX = 150
 const UNSUPPORTED = /[^0-9a-zA-Z!\-_.*'()]/
@@ -17,11 +16,7 @@ const RESERVED = '__mimir_cluster'
  *
  * @throws AppError `no-org-id`, `tenant-id-invalid` (both 401), `too-many-tenants` (422)
  */
-export function tenantOf(
-  incoming: IncomingMessage,
-  config: HttpConfig,
-  isFederated: boolean,
-): string {
+export function tenantOf(incoming: RequestHead, config: HttpConfig, isFederated: boolean): string {
   if (!config.multitenancyEnabled) return config.noAuthTenant
   const header = incoming.headers['x-scope-orgid']
   const text = Array.isArray(header) ? header[0] : header

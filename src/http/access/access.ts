@@ -6,10 +6,10 @@
  * key of this process, so that a push costs one digest, not one scrypt.
  */
 import { createHash, createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { Env } from '../../shared/env/index.js'
 import { fail } from '../../shared/errors/index.js'
+import type { RequestHead } from '../handler.js'
 import {
   type Credential,
   type Permission,
@@ -81,7 +81,7 @@ export class AccessControl {
    *
    * @throws AppError `unauthorized` when nobody who is known, `overloaded`
    */
-  async identify(incoming: IncomingMessage): Promise<Credential> {
+  async identify(incoming: RequestHead): Promise<Credential> {
     const header = incoming.headers.authorization
     if (header === undefined) return this.byCertificate(incoming)
     if (header.length > HEADER_BYTES_MAX) throw this.unauthorized('header')
@@ -96,7 +96,7 @@ export class AccessControl {
     return found
   }
 
-  private byCertificate(incoming: IncomingMessage): Credential {
+  private byCertificate(incoming: RequestHead): Credential {
     const socket = incoming.socket as Partial<TLSSocket>
     if (socket.authorized === true) {
       const name = socket.getPeerCertificate?.().subject?.CN

@@ -1,7 +1,6 @@
 /** What stands between a request and its endpoint: which listener it came on, who it is from. */
-import type { IncomingMessage } from 'node:http'
 import { fail } from '../../shared/errors/index.js'
-import type { Endpoint, HttpConfig } from '../handler.js'
+import type { Endpoint, HttpConfig, RequestHead } from '../handler.js'
 import { tenantOf } from '../tenant.js'
 import { type AccessControl, checkAllowed } from './access.js'
 import type { Credential, Permission } from './credentials.js'
@@ -20,7 +19,7 @@ export class Gate {
   private readonly config: HttpConfig
   private readonly access: AccessControl | undefined
   /** Requests that came on the operator's listener. */
-  private readonly onAdmin = new WeakSet<IncomingMessage>()
+  private readonly onAdmin = new WeakSet<RequestHead>()
 
   constructor(config: HttpConfig, access: AccessControl | undefined) {
     this.config = config
@@ -28,7 +27,7 @@ export class Gate {
   }
 
   /** A request came on the operator's listener. */
-  markAdmin(incoming: IncomingMessage): void {
+  markAdmin(incoming: RequestHead): void {
     this.onAdmin.add(incoming)
   }
 
@@ -38,7 +37,7 @@ export class Gate {
    * @throws AppError `not-found` on the wrong listener, `unauthorized`, `forbidden`, and those of
    *   `tenantOf`
    */
-  enter(incoming: IncomingMessage, endpoint: Endpoint): string | Promise<string> {
+  enter(incoming: RequestHead, endpoint: Endpoint): string | Promise<string> {
     const permission = permissionOf(endpoint)
     if (this.config.adminListener !== undefined && permission !== 'open') {
       const isAdmin = permission === 'admin'
@@ -52,7 +51,7 @@ export class Gate {
 
   private async enterAs(
     access: AccessControl,
-    incoming: IncomingMessage,
+    incoming: RequestHead,
     endpoint: Endpoint,
     permission: Permission,
   ): Promise<string> {
@@ -62,7 +61,7 @@ export class Gate {
     return tenant
   }
 
-  private tenant(incoming: IncomingMessage, endpoint: Endpoint, who?: Credential): string {
+  private tenant(incoming: RequestHead, endpoint: Endpoint, who?: Credential): string {
     if (!endpoint.auth) return ''
     const isFederated = endpoint.isFederated === true
     const own = who === undefined || who.tenants === '*' ? undefined : [...who.tenants]

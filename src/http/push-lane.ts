@@ -1,0 +1,361 @@
+/**
+ * The way of pushes past Node's HTTP server. Hot: Node's request and response objects and their
+ * streams were a quarter of what main did for a push, and a tenth of the server's CPU, since most of
+ * it ran before V8 had optimised it (decision 0016). Here a connection's requests are read one after the other as long as they are plain pushes
+ * (push-head.ts); the first that is anything else takes the connection to Node's server, with every
+ * byte of it, for good. Checks, bounds and answers are those of the other way in.
+ *
+ *   idle → (entering: who is it?) → body → busy: the distributors have it → idle
+ *                         └ refused ┴→ discarding the rest of the body → idle
+ *
+ * What comes early (a next request before the answer) waits in the socket.
+ */
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Timer } from '../shared/env/index.js'
+import { fail } from '../shared/errors/index.js'
+import { DISCARD_BYTES_MAX, DISCARD_MS, type Ticket } from './bodies.js'
+import { errorReply, withRetryAfter } from './errors.js'
+import type { Front, MountedEndpoint, Reply } from './handler.js'
+import { type PushHead, PushHeads } from './push-head.js'
+import type { RequestMeter } from './request-meter.js'
+import { isVersion2, pushBody, pushBounds } from './routes/push.js'
+
+/** What the lane works with. */
+export interface PushLaneParts {
+  readonly front: Front
+  readonly meter: RequestMeter
+  /** The row of pushes. */
+  readonly endpoint: MountedEndpoint
+  readonly state: { readonly isDraining: boolean }
+}
+
+/** The connections that have brought nothing but pushes yet. */
+export class PushLane {
+  private readonly parts: PushLaneParts
+  private readonly connections = new Set<PushConnection>()
+  private readonly keepAlive: string
+  /** Of the answers' Date, and how it reads. */
+  private second = -1
+  private dateText = ''
+
+  constructor(parts: PushLaneParts) {
+    this.parts = parts
+    const seconds = Math.floor(parts.front.config.idleTimeoutMs / 1000)
+    this.keepAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n`
+  }
+
+  /** Takes a new connection. @param serve gives it to Node's server */
+  take(socket: Socket, serve: () => void): void {
+    if (socket.destroyed) return
+    const connection = new PushConnection(this.parts, socket, {
+      gone: () => void this.connections.delete(connection),
+      encode: (reply, isLast) => this.encode(reply, isLast),
+      serve,
+    })
+    this.connections.add(connection)
+  }
+
+  /** An answer in the bytes of HTTP/1.1, with the headers that Node would send. */
+  private encode({ status, headers, body }: Reply, isLast: boolean): string {
+    const text = typeof body === 'string' ? body : Buffer.concat(body ?? []).toString()
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nDate: ${this.date()}\r\n`
+    for (const name in headers) head += `${name}: ${headers[name]}\r\n`
+    head += isLast ? 'Connection: close\r\n' : this.keepAlive
+    return `${head}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
+  }
+
+  private date(): string {
+    const second = Math.floor(this.parts.front.env.clock.now() / 1000)
+    if (second !== this.second) {
+      this.second = second
+      this.dateText = new Date(second * 1000).toUTCString()
+    }
+    return this.dateText
+  }
+
+  /** Ends the connections on which nothing goes on. */
+  closeIdle(): void {
+    for (const connection of this.connections) connection.closeIdle()
+  }
+
+  /** Cuts every connection off. */
+  closeAll(): void {
+    for (const connection of this.connections) connection.destroy()
+  }
+}
+
+/** Of a refused push that has come whole. */
+const NOTHING = Buffer.alloc(0)
+
+type Phase = 'idle' | 'entering' | 'body' | 'busy' | 'discarding' | 'stalled'
+
+/** A push that has begun to come. */
+interface Push {
+  readonly head: PushHead
+  tenant: string
+  isV2: boolean
+  readonly pieces: Buffer[]
+  /** Bytes of the body that have not come. */
+  left: number
+  ticket: Ticket | undefined
+  timer: Timer | undefined
+  /** Counts it; to be called once. */
+  readonly done: (status: number, isWhole: boolean) => void
+}
+
+/** What a connection tells the lane. */
+interface Owner {
+  gone(): void
+  encode(reply: Reply, isLast: boolean): string
+  /** Node's server takes over. */
+  serve(): void
+}
+
+class PushConnection {
+  private readonly parts: PushLaneParts
+  private readonly socket: Socket
+  private readonly owner: Owner
+  private readonly heads: PushHeads
+  private phase: Phase = 'idle'
+  private push: Push | undefined
+  /** What came before it could be looked at; while there is some the socket is paused. */
+  private early: Buffer[] = []
+  /** The answer that is due is the last one. */
+  private isEnding = false
+  /** Bytes of a refused body that may still come. */
+  private discardMax = 0
+
+  constructor(parts: PushLaneParts, socket: Socket, owner: Owner) {
+    this.parts = parts
+    this.socket = socket
+    this.owner = owner
+    const { config } = parts.front
+    this.heads = new PushHeads(parts.endpoint.fullPath, config.headerBytesMax)
+    socket.setTimeout(config.idleTimeoutMs)
+    socket.on('data', this.onData).on('end', this.onEnd).on('close', this.onClose)
+    socket.on('error', this.onError).on('timeout', this.onTimeout)
+  }
+
+  closeIdle(): void {
+    if (this.phase === 'idle') this.socket.destroySoon()
+  }
+
+  destroy(): void {
+    this.socket.destroy()
+  }
+
+  private readonly onData = (bytes: Buffer): void => {
+    if (this.phase === 'body') this.takePiece(this.push!, bytes)
+    else if (this.phase === 'discarding') this.discard(this.push!, bytes)
+    else if (this.phase === 'idle') this.begin(bytes)
+    else this.keep(bytes)
+  }
+
+  private readonly onEnd = (): void => {
+    if (this.phase === 'busy') this.isEnding = true
+    else this.socket.destroySoon()
+  }
+
+  private readonly onClose = (): void => {
+    this.owner.gone()
+    const { push } = this
+    // What the distributors have is ended by their answer.
+    if (push === undefined || this.phase === 'busy') return
+    this.push = undefined
+    const isAnswered = this.phase === 'discarding'
+    settle(push)
+    if (!isAnswered) push.done(499, false)
+  }
+
+  private readonly onError = (error: Error): void => {
+    this.parts.front.env.log.debug('client lost', { err: error.message })
+  }
+
+  private readonly onTimeout = (): void => {
+    if (this.phase === 'idle' || this.phase === 'stalled') this.socket.destroy()
+  }
+
+  private begin(bytes: Buffer): void {
+    const head = this.heads.read(bytes)
+    if (head === undefined) {
+      this.leave(bytes)
+      return
+    }
+    const { front, meter, endpoint, state } = this.parts
+    const { bodyAt, bodyBytes: left, headers } = head
+    const done = meter.begin('POST', endpoint.route)
+    const whose = { tenant: '', isV2: false, ticket: undefined, timer: undefined }
+    const push: Push = { head, ...whose, pieces: [], left, done }
+    this.push = push
+    this.phase = 'entering'
+    const came = bodyAt < bytes.length ? [bytes.subarray(bodyAt)] : []
+    try {
+      if (state.isDraining) throw fail('shutting-down')
+      const entered = front.gate.enter({ headers, socket: this.socket }, endpoint)
+      if (typeof entered === 'string') {
+        this.open(push, entered, came)
+        return
+      }
+      for (const piece of came) this.keep(piece)
+      entered.then(
+        (tenant) => this.open(push, tenant, this.takeEarly()),
+        (error: unknown) => this.refuse(push, error, this.takeEarly()),
+      )
+    } catch (error) {
+      this.refuse(push, error, came)
+    }
+  }
+
+  /** It is known who sends: the body may come. */
+  private open(push: Push, tenant: string, came: readonly Buffer[]): void {
+    // The client may have gone meanwhile.
+    if (this.push !== push) return
+    const { front } = this.parts
+    try {
+      push.isV2 = isVersion2(push.head.headers)
+      push.ticket = front.admission.enter(tenant)
+      const bounds = pushBounds(front)
+      if (push.left > bounds.bytesMax) throw bounds.tooLarge()
+      push.ticket.admit(push.left)
+    } catch (error) {
+      this.refuse(push, error, came)
+      return
+    }
+    push.tenant = tenant
+    this.phase = 'body'
+    for (const piece of came) this.onData(piece)
+    if (this.push !== push || this.phase !== 'body') return
+    if (push.left === 0) this.submit(push)
+    else this.await(push)
+  }
+
+  /** The body is on its way: it has its time, and goes when there is no room for it. */
+  private await(push: Push): void {
+    const { env, config } = this.parts.front
+    const timeoutMs = config.readTimeoutMs
+    push.ticket!.coming((error) => this.refuse(push, error))
+    push.timer = env.timers.after(timeoutMs, () =>
+      this.refuse(push, fail('body-timeout', { timeoutMs })),
+    )
+  }
+
+  private takePiece(push: Push, bytes: Buffer): void {
+    const piece = bytes.length > push.left ? bytes.subarray(0, push.left) : bytes
+    try {
+      push.ticket!.claim(piece.length)
+    } catch (error) {
+      this.refuse(push, error, [bytes])
+      return
+    }
+    push.pieces.push(piece)
+    push.left -= piece.length
+    if (push.left > 0) return
+    this.submit(push)
+    if (bytes.length > piece.length) this.keep(bytes.subarray(piece.length))
+  }
+
+  private submit(push: Push): void {
+    const { front, endpoint } = this.parts
+    push.timer?.cancel()
+    push.ticket!.hasCome()
+    this.phase = 'busy'
+    const body = { pieces: push.pieces, length: push.head.bodyBytes }
+    pushBody(front, push.tenant, body, push.isV2).then(
+      (reply) => this.answer(push, reply),
+      (error: unknown) => this.answer(push, errorReply(error, endpoint.errors, front.env)),
+    )
+  }
+
+  private answer(push: Push, reply: Reply): void {
+    settle(push)
+    this.push = undefined
+    if (this.socket.destroyed) push.done(reply.status, false)
+    else if (this.send(push, reply)) this.next()
+    else {
+      this.phase = 'stalled'
+      this.socket.once('drain', () => this.next())
+    }
+  }
+
+  /** Answers without the body, or the rest of it, which is thrown away so that the answer is read. */
+  private refuse(push: Push, error: unknown, came: readonly Buffer[] = []): void {
+    if (this.push !== push) return
+    const { front, endpoint } = this.parts
+    settle(push)
+    this.send(push, errorReply(error, endpoint.errors, front.env))
+    this.phase = 'discarding'
+    this.discardMax = DISCARD_BYTES_MAX
+    push.timer = front.env.timers.after(DISCARD_MS, () => this.socket.destroy())
+    for (const bytes of came) this.onData(bytes)
+    if (this.push === push && push.left === 0) this.discard(push, NOTHING)
+    else this.socket.resume()
+  }
+
+  private discard(push: Push, bytes: Buffer): void {
+    const discarded = Math.min(bytes.length, push.left)
+    push.left -= discarded
+    this.discardMax -= discarded
+    if (this.discardMax < 0) this.socket.destroy()
+    if (push.left > 0) return
+    push.timer?.cancel()
+    this.push = undefined
+    if (bytes.length > discarded) this.keep(bytes.subarray(discarded))
+    this.next()
+  }
+
+  /** Writes an answer; false when the client has not taken enough of the earlier ones. */
+  private send({ head, done }: Push, reply: Reply): boolean {
+    const { front, state } = this.parts
+    this.isEnding = this.isEnding || state.isDraining || head.isLast
+    const { socket } = this
+    const whole = withRetryAfter(reply, { headers: head.headers, socket }, front)
+    done(reply.status, true)
+    return socket.write(this.owner.encode(whole, this.isEnding))
+  }
+
+  /** The next request, which may be here already. */
+  private next(): void {
+    this.phase = 'idle'
+    if (this.isEnding) {
+      this.socket.destroySoon()
+      return
+    }
+    if (this.early.length === 0) return
+    const bytes = Buffer.concat(this.takeEarly())
+    this.onData(bytes)
+  }
+
+  /** Keeps what has come for later, and lets no more come. */
+  private keep(bytes: Buffer): void {
+    this.early.push(bytes)
+    this.socket.pause()
+  }
+
+  private takeEarly(): Buffer[] {
+    const { early } = this
+    this.early = []
+    this.socket.resume()
+    return early
+  }
+
+  /** Gives the connection to Node's server, with the bytes of the request that it is given for. */
+  private leave(bytes: Buffer): void {
+    const { socket } = this
+    socket.off('data', this.onData).off('end', this.onEnd).off('close', this.onClose)
+    socket.off('error', this.onError).off('timeout', this.onTimeout)
+    socket.setTimeout(0)
+    this.owner.gone()
+    socket.pause()
+    socket.unshift(bytes)
+    this.owner.serve()
+    socket.resume()
+  }
+}
+
+/** Gives back what a push holds. */
+function settle({ timer, ticket }: Push): void {
+  timer?.cancel()
+  ticket?.hasCome()
+  ticket?.leave()
+}

@@ -1,0 +1,301 @@
+/** Pushes past Node's server: the same answers as through it, and nothing read in two ways. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
+import { describe, test } from 'node:test'
+import { PushHeads } from '../../src/http/push-head.js'
+import { startFront, type TestFront, until } from './support.js'
+
+const PUSH = 'POST /api/v1/push HTTP/1.1\r\nHost: x\r\n'
+const READY = 'GET /ready HTTP/1.1\r\nHost: x\r\n\r\n'
+
+/** A connection, and what has come on it. */
+interface Wire {
+  readonly socket: Socket
+  readonly closed: Promise<void>
+  received(): string
+  /** Answers so far. */
+  count(): number
+}
+
+function wire(front: TestFront): Wire {
+  const socket = connect(front.port, '127.0.0.1')
+  let text = ''
+  socket.setNoDelay(true)
+  socket.on('data', (piece) => {
+    text += piece.toString()
+  })
+  socket.on('error', () => {})
+  const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+  const count = (): number => text.split('HTTP/1.1 ').length - 1
+  return { socket, closed, received: () => text, count }
+}
+
+function push(body: string, headers = ''): string {
+  return `${PUSH}${headers}Content-Length: ${body.length}\r\n\r\n${body}`
+}
+
+/** Lets the server read what was sent. */
+async function settle(front: TestFront): Promise<void> {
+  const other = wire(front)
+  other.socket.write(READY)
+  await until(() => other.count() === 1)
+  other.socket.destroy()
+}
+
+/** Sends bytes in pieces, each read before the next; the answer, once there is one. */
+async function answerTo(front: TestFront, pieces: readonly string[]): Promise<string> {
+  const { socket, received, count } = wire(front)
+  for (const piece of pieces) {
+    socket.write(piece)
+    await settle(front)
+  }
+  await until(() => count() === 1)
+  socket.destroy()
+  return received()
+}
+
+/** An answer without what differs by time and spelling: status, headers by name, body. */
+function parts(text: string): { status: string; headers: Map<string, string>; body: string } {
+  const [head = '', ...body] = text.split('\r\n\r\n')
+  const [line = '', ...lines] = head.split('\r\n')
+  const headers = lines.map((one): [string, string] => {
+    const colon = one.indexOf(':')
+    return [one.slice(0, colon).toLowerCase(), one.slice(colon + 1).trim()]
+  })
+  const timed = new Map(headers.sort(([a], [b]) => (a < b ? -1 : 1)))
+  timed.delete('date')
+  return { status: line, headers: timed, body: body.join('\r\n\r\n') }
+}
+
+describe('the push lane', () => {
+  const cases: Record<string, { request: string; answer?: { status: number; text: string } }> = {
+    'a push': { request: push('abc') },
+    'an empty push': { request: push('') },
+    'a tenant': { request: push('abc', 'X-Scope-OrgID: acme\r\n') },
+    'a bad tenant': { request: push('abc', 'X-Scope-OrgID: a/b\r\n') },
+    'a body over the limit': { request: push('x'.repeat(101)) },
+    'another encoding': { request: push('abc', 'Content-Encoding: gzip\r\n') },
+    'another content type': { request: push('abc', 'Content-Type: text/plain\r\n') },
+    'remote write 2.0': {
+      request: push(
+        'abc',
+        'Content-Type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n',
+      ),
+    },
+    'the last request': { request: push('abc', 'Connection: close\r\n') },
+    'a rejection': { request: push('abc'), answer: { status: 400, text: 'why ö' } },
+    'an overload': {
+      request: push('abc', 'Retry-Attempt: 9\r\n'),
+      answer: { status: 503, text: 'b' },
+    },
+  }
+  for (const [name, { request, answer }] of Object.entries(cases)) {
+    test(`answers as Node's server does: ${name}`, async (t) => {
+      const front = await startFront({
+        pushBytesMax: 100,
+        retryAfter: { minS: 7, maxS: 7 },
+      })
+      t.after(() => front.server.drain())
+      const { status = 200, text = '' } = answer ?? {}
+      front.pushAnswer = async () => ({ status, text, retryable: false })
+      const own = parts(await answerTo(front, [request]))
+      // A head that does not come at once is Node's to read.
+      const node = parts(await answerTo(front, [request.slice(0, 10), request.slice(10)]))
+      assert.deepEqual(own, node)
+      assert.ok(front.pushes.length === 0 || front.pushes.length === 2)
+      assert.deepEqual(front.pushes[0], front.pushes[1])
+    })
+  }
+
+  test('takes push after push, bodies in pieces, and hands anything else on', async (t) => {
+    const front = await startFront()
+    t.after(() => front.server.drain())
+    const { socket, received, count } = wire(front)
+    socket.write(push('first'))
+    await until(() => count() === 1)
+    const second = push('x'.repeat(300))
+    for (const piece of [second.slice(0, 90), second.slice(90, 200), second.slice(200)]) {
+      socket.write(piece)
+      await settle(front)
+    }
+    await until(() => count() === 2)
+    socket.write(READY)
+    await until(() => count() === 3)
+    socket.write(push('third'))
+    await until(() => count() === 4)
+    socket.destroy()
+    const bodies = front.pushes.map(({ body }) => body.toString())
+    assert.deepEqual(bodies, ['first', 'x'.repeat(300), 'third'])
+    assert.match(received(), /ready/)
+  })
+
+  test('answers requests that come before their time one after the other', async (t) => {
+    const front = await startFront()
+    t.after(() => front.server.drain())
+    const { socket, received, count } = wire(front)
+    const release: (() => void)[] = []
+    front.pushAnswer = () =>
+      new Promise((resolve) =>
+        release.push(() => resolve({ status: 200, text: '', retryable: false })),
+      )
+    socket.write(push('one') + push('two') + READY)
+    await until(() => release.length === 1)
+    await settle(front)
+    assert.equal(front.pushes.length, 1)
+    socket.write(push('three'))
+    await settle(front)
+    release[0]!()
+    await until(() => release.length === 2)
+    assert.equal(count(), 1)
+    release[1]!()
+    await until(() => release.length === 3)
+    release[2]!()
+    await until(() => count() === 4)
+    socket.destroy()
+    assert.deepEqual(
+      front.pushes.map(({ body }) => body.toString()),
+      ['one', 'two', 'three'],
+    )
+    assert.match(received(), /ready/)
+  })
+
+  test('goes on after a refused body, which is thrown away', async (t) => {
+    const front = await startFront({ pushBytesMax: 100 })
+    t.after(() => front.server.drain())
+    const { socket, received, count } = wire(front)
+    const tooLarge = push('y'.repeat(500))
+    socket.write(tooLarge.slice(0, 300))
+    await until(() => count() === 1)
+    socket.write(tooLarge.slice(300) + push('good'))
+    await until(() => count() === 2)
+    socket.destroy()
+    assert.match(received(), /^HTTP\/1\.1 400 [\s\S]*HTTP\/1\.1 200 /)
+    assert.deepEqual(
+      front.pushes.map(({ body }) => body.toString()),
+      ['good'],
+    )
+  })
+
+  test('a client that goes before its answer leaves nothing behind', async (t) => {
+    const front = await startFront()
+    t.after(() => front.server.drain())
+    const release: (() => void)[] = []
+    front.pushAnswer = () =>
+      new Promise((resolve) =>
+        release.push(() => resolve({ status: 200, text: '', retryable: false })),
+      )
+    const { socket, closed } = wire(front)
+    socket.write(push('one'))
+    await until(() => release.length === 1)
+    socket.resetAndDestroy()
+    await closed
+    await settle(front)
+    release[0]!()
+    const { metrics } = front.env
+    const name = 'cortex_request_duration_seconds'
+    await until(() => metrics.observations(name, 'POST', 'api_v1_push', '499', 'false').length > 0)
+    assert.equal(metrics.value('cortex_distributor_inflight_push_requests'), 0)
+    assert.equal(metrics.value('cortex_inflight_requests', 'POST', 'api_v1_push'), 0)
+  })
+
+  test('a drained server closes idle connections and ends busy ones with their answer', async () => {
+    const front = await startFront()
+    const release: (() => void)[] = []
+    front.pushAnswer = () =>
+      new Promise((resolve) =>
+        release.push(() => resolve({ status: 200, text: '', retryable: false })),
+      )
+    const idle = wire(front)
+    const busy = wire(front)
+    busy.socket.write(push('one'))
+    await until(() => release.length === 1)
+    await settle(front)
+    const drained = front.server.drain()
+    await idle.closed
+    release[0]!()
+    await busy.closed
+    assert.match(busy.received(), /^HTTP\/1\.1 200 [\s\S]*connection: close/i)
+    await drained
+  })
+
+  test('asks who pushes before the body is read', async (t) => {
+    const hash = createHash('sha256').update('secret').digest('hex')
+    const file = `edge write acme sha256:${hash}\n`
+    const access = { accessFile: 'etc/access', accessReloadMs: 1_000 }
+    const front = await startFront(access, undefined, { 'etc/access': file })
+    t.after(() => front.server.drain())
+    const { socket, received, count } = wire(front)
+    socket.write(push('one') + push('two', 'Authorization: Bearer secret\r\n'))
+    await until(() => count() === 2)
+    socket.destroy()
+    assert.match(received(), /^HTTP\/1\.1 401 [\s\S]*www-authenticate: Basic[\s\S]*HTTP\/1\.1 200 /)
+    assert.deepEqual(front.pushes, [{ tenant: 'acme', body: Buffer.from('two') }])
+  })
+
+  const dubious = {
+    'two lengths': `${PUSH}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd`,
+    'a length and chunks': `${PUSH}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    'a bad length': `${PUSH}Content-Length: +3\r\n\r\nabc`,
+    'no host': 'POST /api/v1/push HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc',
+    'a space before the colon': `${PUSH}Content-Length : 3\r\n\r\nabc`,
+    'a folded header': `${PUSH}X-A: b\r\n c\r\nContent-Length : 3\r\n\r\nabc`,
+  }
+  for (const [name, request] of Object.entries(dubious)) {
+    test(`leaves a dubious request to Node, which refuses it: ${name}`, async (t) => {
+      const front = await startFront()
+      t.after(() => front.server.drain())
+      // As the second one, when a good head is known.
+      const { socket, received, count, closed } = wire(front)
+      socket.write(push('good'))
+      await until(() => count() === 1)
+      socket.write(request)
+      await closed
+      assert.match(received(), /HTTP\/1\.1 400 [\s\S]*$/)
+      assert.equal(front.pushes.length, 1)
+    })
+  }
+})
+
+describe('heads', () => {
+  const head = (length: string, more = ''): Buffer =>
+    Buffer.from(
+      `POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\nX-B: 1\r\n${more}\r\nbody`,
+    )
+
+  test('are known again by everything but their length', () => {
+    const heads = new PushHeads('/p', 4096)
+    const first = heads.read(head('4'))
+    assert.deepEqual({ ...first?.headers }, { host: 'a', 'x-b': '1' })
+    assert.equal(first?.bodyBytes, 4)
+    const second = heads.read(head('123456'))
+    assert.equal(second?.headers, first?.headers)
+    assert.equal(second?.bodyBytes, 123_456)
+    assert.equal(second?.bodyAt, head('123456').length - 4)
+    assert.equal(heads.read(head('12', 'X-C: 2\r\n'))?.headers['x-c'], '2')
+    for (const bad of ['', '-1', '1 1', '0x10', '1\r\nContent-Length: 2', '12345678901', '1,1']) {
+      assert.equal(heads.read(head(bad)), undefined, bad)
+    }
+    assert.equal(heads.read(Buffer.from('POST /p HTTP/1.1\r\nHost: a\r\n')), undefined)
+    assert.equal(heads.read(Buffer.from(head('4').toString().replace('/p', '/q'))), undefined)
+  })
+
+  test('are read alike whether one is known or not, whatever is wrong with them', () => {
+    const good = head('42').toString('latin1')
+    const bytes = ['\r', '\n', ' ', '\t', ':', '0', '7', '-', ',', 'X', '\0', '\x7f', '\xff', '']
+    let seen = 0
+    for (let at = 0; at < good.length; at++) {
+      for (const byte of bytes) {
+        for (const cut of [0, 1]) {
+          const text = good.slice(0, at) + byte + good.slice(at + cut)
+          const fresh = new PushHeads('/p', 4096).read(Buffer.from(text, 'latin1'))
+          const used = new PushHeads('/p', 4096)
+          used.read(head('42'))
+          assert.deepEqual(used.read(Buffer.from(text, 'latin1')), fresh, JSON.stringify(text))
+          if (fresh !== undefined) seen++
+        }
+      }
+    }
+    assert.ok(seen > 100)
+  })
+})
