@@ -92,7 +92,7 @@ export class BlockReads {
   async select(request: BlockRequest, labels: LabelTable): Promise<BlockSelection[]> {
     const { tenant, matchers, range, meter } = request
     const { decoder } = this
-    if (this.labels !== labels) this.forgetAll()
+    if (this.labels !== labels) this.dropLabels()
     this.labels = labels
     return await this.overBlocks(tenant, range, async (entries) => {
       const tables = await this.tablesOf(tenant, entries, matchers, labels)
@@ -324,7 +324,9 @@ export class BlockReads {
     table.retire()
   }
 
-  private forgetAll(): void {
+  /** Forgets all series, which are kept by labels. */
+  dropLabels(): void {
+    this.labels = undefined
     for (const ulid of [...this.tables.keys()]) this.drop(ulid)
   }
 }

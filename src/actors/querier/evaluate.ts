@@ -137,7 +137,10 @@ function requestOf(context: EvaluateContext, query: EvaluatedQuery): Query {
     memoryError: limits.memoryError,
     fetchLimits: limits.fetch,
     reserve: context.reserve,
-    isCanceled: () => context.stop.isCanceled(),
+    isCanceled: () => {
+      context.stop.check()
+      return false
+    },
     now: () => env.clock.monotonic(),
   }
 }

@@ -143,6 +143,12 @@ export class Fanout {
     for (const shard of this.shards) shard?.reader.endLease()
   }
 
+  /** Forgets what is kept by a table of labels. */
+  dropLabels(): void {
+    for (const shard of this.shards) if (shard !== undefined) shard.labels = undefined
+    this.allBlocks?.dropLabels()
+  }
+
   /** A tenant's series, for one query. */
   source(tenant: string): SeriesSource {
     this.cache.beginQuery()

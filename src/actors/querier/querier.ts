@@ -3,6 +3,7 @@
  * nothing but caches: the labels it has met, as ids, thrown away between queries when they have
  * become many.
  */
+import type { HeapGuard } from '../../shared/actor/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
 import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
@@ -56,14 +57,17 @@ export class Querier {
   private labels = new LabelTable()
   private readonly limits: Limits
   private readonly seat: number
+  private readonly heap: HeapGuard | undefined
   private readonly budget: MemoryBudget | undefined
 
   /**
    * @param seat this one's alone in the pool, while it lives
    * @param blocks how blocks are reached; without it there are none
+   * @param heap bounds what a query may hold on the thread's heap
    */
-  constructor(env: Env, boot: QuerierBoot, seat = 0, blocks?: BlockAccess) {
+  constructor(env: Env, boot: QuerierBoot, seat = 0, blocks?: BlockAccess, heap?: HeapGuard) {
     this.env = env
+    this.heap = heap
     this.boot = boot
     this.limits = new Limits(boot.limits)
     this.seat = seat
@@ -102,11 +106,11 @@ export class Querier {
     const { clock } = this.env
     const start = clock.monotonic()
     const { sets, pairs } = this.labels.size()
-    if (sets > SETS_MAX || pairs > PAIRS_MAX) this.labels = new LabelTable()
+    if (sets > SETS_MAX || pairs > PAIRS_MAX) this.dropLabels()
     const { queryables } = task
     const zones = this.boot.zones ?? 1
     const filter = queryables === undefined ? undefined : parseReadFilter(queryables, zones)
-    const stop = new QueryStop(task.cancel, this.env.timers)
+    const stop = new QueryStop(task.cancel, this.env.timers, this.heap)
     this.fanout.begin(stop, filter)
     this.labels.watch = { tick: () => stop.check(), claim: () => {} }
     try {
@@ -115,10 +119,17 @@ export class Querier {
     } catch (error) {
       const isCanceled = error instanceof AppError && error.id === 'query-canceled'
       if (isCanceled && stop.isLate()) throw fail('query-timeout', {}, error)
+      if (error instanceof AppError && error.id === 'query-memory') this.dropLabels()
       throw error
     } finally {
       this.fanout.end()
     }
+  }
+
+  /** Lets go of all labels, and what was kept by them. */
+  private dropLabels(): void {
+    this.labels = new LabelTable()
+    this.fanout.dropLabels()
   }
 
   private answer(task: QuerierTask, stop: QueryStop): Outcome | Promise<Outcome> {

@@ -1,8 +1,9 @@
 /**
- * Whether the query that a thread works on is still wanted. The frontend says so in a cell; whoever
+ * Whether the query that a thread works on may go on. The frontend says so in a cell; whoever
  * loops looks at it, and whoever waits is woken. What was seen once stays: the cell is the next
  * query's as soon as this one has been answered.
  */
+import type { HeapGuard } from '../../shared/actor/index.js'
 import type { Timers } from '../../shared/env/index.js'
 import { fail } from '../../shared/errors/index.js'
 import { CANCEL_NONE, CANCEL_TIMEOUT, type CancelCell } from './contract.js'
@@ -17,13 +18,16 @@ export class QueryStop {
   private readonly cell: Int32Array
   private readonly index: number
   private readonly timers: Timers
+  private readonly heap: Pick<HeapGuard, 'isFull' | 'bytesMax'> | undefined
   private seen = CANCEL_NONE
   private work = 0
 
-  constructor({ cells, index }: CancelCell, timers: Timers) {
+  /** @param heap bounds what the query may hold beside its columns */
+  constructor({ cells, index }: CancelCell, timers: Timers, heap?: QueryStop['heap']) {
     this.cell = new Int32Array(cells)
     this.index = index
     this.timers = timers
+    this.heap = heap
   }
 
   isCanceled(): boolean {
@@ -36,9 +40,10 @@ export class QueryStop {
     return this.isCanceled() && this.seen === CANCEL_TIMEOUT
   }
 
-  /** @throws AppError `query-canceled` */
+  /** @throws AppError `query-canceled`, or `query-memory` when the thread's heap is full */
   check(): void {
     if (this.isCanceled()) throw fail('query-canceled')
+    if (this.heap?.isFull() === true) throw fail('query-memory', { limit: this.heap.bytesMax })
   }
 
   /** Notes one more row, text or comparison, and checks now and then. */

@@ -16,7 +16,7 @@ import { type BlockAccess, Querier } from './querier.js'
 export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>(
   (env, boot, seat, host) => {
     const blocks = boot.blocks === undefined ? undefined : blockAccess(boot.blocks, env, host)
-    const querier = new Querier(env, boot, seat, blocks)
+    const querier = new Querier(env, boot, seat, blocks, host.heap)
     const clients = new Map<number, IngesterClient>()
     return {
       run: (task) => querier.run(task),

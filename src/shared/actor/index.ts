@@ -14,6 +14,7 @@ export {
   transferring,
 } from './calls.js'
 export { enlargeYoungGenerations } from './gc-meter.js'
+export type { HeapGuard } from './heap-guard.js'
 export { type Link, type LinkEnd, type LinkPeer, makeLink, openLink } from './link.js'
 export { runLoop } from './loop.js'
 export { definePool, type Pool, type PoolOptions, type PoolSeat } from './pool.js'

@@ -13,6 +13,7 @@ import {
 import { createNodeEnv, type Env } from '../env/index.js'
 import { type LogLevel, openMetrics } from '../telemetry/index.js'
 import { toWireError, type WireError } from './errors.js'
+import { HeapGuard } from './heap-guard.js'
 import { loadPiscina } from './piscina.js'
 
 /** What one thread of a pool does. */
@@ -31,6 +32,7 @@ export interface PoolWorkerData {
   readonly logLevel: LogLevel
   /** Int32 per seat: the thread id of its owner, 0 when free. */
   readonly seats: SharedArrayBuffer
+  readonly heapMbMax: number
 }
 
 /** A thread's first word. */
@@ -59,6 +61,8 @@ export interface PoolOpen {
 
 /** What the runtime offers to a pool thread. */
 export interface PoolHost {
+  /** Tells when a task holds too much; V8 bears twice as much. */
+  readonly heap: HeapGuard
   /** As an actor's host: a port on which another actor answers, or main with peer `main`. */
   open(peer: string, index: number): MessagePort
 }
@@ -77,6 +81,7 @@ export function poolWorker<Boot, Task, Answer, Message>(
   build: (env: Env, boot: Boot, seat: number, host: PoolHost) => PoolParts<Task, Answer, Message>,
 ): (task: Task) => Promise<PoolOutcome<Answer>> {
   const data = workerData as PoolWorkerData
+  const heap = new HeapGuard(data.heapMbMax * 2 ** 20)
   const seat = claimSeat(new Int32Array(data.seats))
   const built = new Promise<PoolParts<Task, Answer, Message>>((resolve) => {
     let parts: PoolParts<Task, Answer, Message> | undefined
@@ -93,7 +98,7 @@ export function poolWorker<Boot, Task, Answer, Message>(
       )
       const actor = `${data.actor}/${seat}`
       const env = createNodeEnv({ actor, logLevel: data.logLevel, metrics })
-      parts = build(env, data.boot as Boot, seat, { open: openPort })
+      parts = build(env, data.boot as Boot, seat, { open: openPort, heap })
       for (const message of early) parts.receive(message)
       resolve(parts)
     })

@@ -30,7 +30,7 @@ export interface PoolOptions<Message> {
   readonly boot: unknown
   readonly logLevel: LogLevel
   readonly env: Env
-  /** Bounds each thread's JavaScript heap; a task beyond it fails alone, with `query-memory`. */
+  /** What a task may hold on its thread's heap (PoolHost.heap); beyond twice that V8 ends the thread. */
   readonly heapMbMax: number
   /** A thread has sat down: send it what belongs to the seat. */
   onSeat(seat: PoolSeat<Message>): void
@@ -79,6 +79,9 @@ export function definePool<Task, Answer, Message>(
 ): Pool<Task, Answer, Message> {
   return new ThreadPool<Task, Answer, Message>(options)
 }
+
+/** V8's limit of a thread's heap, in what a task may hold: room for a map that doubles. */
+const HARD_LIMIT_FACTOR = 2
 
 /** Seats beyond the size: a new thread may sit down before the one it replaces is seen to be gone. */
 const SPARE_SEATS = 4
@@ -144,6 +147,7 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       boot: options.boot,
       logLevel: options.logLevel,
       seats: this.cells.buffer as SharedArrayBuffer,
+      heapMbMax: options.heapMbMax,
     }
     const { Piscina } = loadPiscina()
     const piscina = new Piscina<Task, PoolOutcome<Answer>>({
@@ -157,7 +161,7 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       atomics: 'disabled',
       workerData: data,
       recordTiming: false,
-      resourceLimits: { maxOldGenerationSizeMb: options.heapMbMax },
+      resourceLimits: { maxOldGenerationSizeMb: options.heapMbMax * HARD_LIMIT_FACTOR },
     })
     piscina.on('message', (message: PoolHello | PoolMetricBlock | PoolOpen) => {
       if ('hello' in message) this.seatThread(piscina, message)
@@ -256,7 +260,11 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
   private poolError(error: unknown): AppError {
     const code = (error as { code?: unknown }).code
     if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
-      return fail('query-memory', { limit: this.options.heapMbMax * 2 ** 20 }, error)
+      return fail(
+        'query-memory',
+        { limit: this.options.heapMbMax * HARD_LIMIT_FACTOR * 2 ** 20 },
+        error,
+      )
     }
     return fail('actor-down', { actor: this.options.actor }, error)
   }

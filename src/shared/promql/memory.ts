@@ -19,6 +19,7 @@ export interface QueryLimits {
   readonly memoryMax: number
   /** What exceeding it is called. */
   readonly memoryError?: 'query-memory' | 'err-mimir-max-estimated-memory-consumption-per-query'
+  /** Asked now and then as work proceeds; may throw why else the query is to end. */
   isCanceled(): boolean
   /** Raises what the query holds of the process' memory; false when that is full. */
   readonly reserve?: (bytes: number) => boolean
