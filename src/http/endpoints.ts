@@ -6,6 +6,7 @@ import type { Endpoint } from './handler.js'
 import * as admin from './routes/admin.js'
 import * as blocks from './routes/blocks.js'
 import * as compactor from './routes/compactor.js'
+import { deleteSeries } from './routes/deletion.js'
 import { haTracker } from './routes/ha-tracker.js'
 import * as limits from './routes/limits.js'
 import { importText, influxWrite } from './routes/lines.js'
@@ -48,6 +49,15 @@ const PARSE = {
   handler: query.parseQuery,
   doc: 'A PromQL expression as a tree.',
 }
+const DELETE_SERIES = {
+  prefix: 'prometheus',
+  path: '/api/v1/admin/tsdb/delete_series',
+  auth: true,
+  errors: 'json',
+  access: 'admin',
+  handler: deleteSeries,
+  doc: 'Deletes samples of series; `dry_run=true` only tells what would go.',
+} as const
 const EXEMPLARS = {
   path: '/api/v1/query_exemplars',
   handler: query.queryExemplars,
@@ -283,6 +293,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
     doc: 'Limits of the tenant.',
   },
   // Blocks
+  { ...DELETE_SERIES, method: 'POST' },
+  { ...DELETE_SERIES, method: 'PUT' },
   {
     ...TENANT_TEXT,
     path: '/compactor/delete_tenant',

@@ -6,7 +6,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { CompactorDesk } from '../actors/compactor/client.js'
 import type { PushAnswer } from '../actors/distributor/contract.js'
+import type { CutSeriesRequest } from '../actors/ingester/contract.js'
 import type { QueryFrontend } from '../actors/query-frontend/query-frontend.js'
+import type { SeriesDeletion } from '../actors/supervisor/contract.js'
 import type { StopSignal } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
 import type { HaEntry, Limits } from '../shared/limits/index.js'
@@ -139,6 +141,10 @@ export interface HttpBackend {
   status(): Promise<SystemView>
   /** Cuts blocks of the heads of some tenants, of all without any; failures are in the log. */
   flushHeads(tenants: readonly string[], isAwaited: boolean): Promise<void>
+  /** Has all samples of some series in blocks; how many series heads have of them. */
+  cutSeries(request: CutSeriesRequest): Promise<number>
+  /** From now on compactions that go on know of a deletion; until the end is told. */
+  beginDeletion(deletion: SeriesDeletion): () => void
   /** Claims bytes for the bodies of requests in flight; false when the memory limit forbids it. */
   claimBodies?(bytes: number): boolean
   /** The text of `/metrics`. */
@@ -202,7 +208,7 @@ export type Handler = (request: HttpRequest, front: Front) => Reply | Promise<Re
 
 /** A row of the endpoint table. */
 export interface Endpoint {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   /** Hono's notation, without prefixes. */
   readonly path: string
   /** Which configured prefix stands before the path. */

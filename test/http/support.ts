@@ -87,6 +87,8 @@ export async function startFront(
       readiness: front.readiness,
       children: [{ actor: 'ingester/0', state: 'running' }],
     }),
+    cutSeries: async () => 0,
+    beginDeletion: () => () => {},
     flushHeads: async (tenants: readonly string[], isAwaited: boolean) => {
       flushes.push({ tenants, isAwaited })
     },

@@ -42,6 +42,8 @@ async function start(folder: string): Promise<Running> {
     status: () => system.status(),
     metricsText: () => system.metricsText(),
     flushHeads: system.flushHeads,
+    cutSeries: system.cutSeries,
+    beginDeletion: system.beginDeletion,
     configYaml: () => '',
     runtime: system.runtime,
     findCompactor: system.findCompactor,

@@ -117,10 +117,12 @@ export class Cleaner {
     const former = await this.formerIndex(tenant)
     const first = await scanTenant(bucket, tenant, { former, env })
     const hasMarked = await this.applyRetention(tenant, first)
-    const hasDeleted = await this.deleteDue(tenant, first)
+    const deleted = await this.deleteDue(tenant, first)
     const hasCleaned = await this.cleanPartials(tenant, first)
-    const isChanged = hasMarked || hasDeleted || hasCleaned
-    const options = { former: first.index, env }
+    const isChanged = hasMarked || deleted.size > 0 || hasCleaned
+    // What still lies in the folder of a deleted block is no block.
+    const blocks = first.index.blocks.filter(({ block_id }) => !deleted.has(block_id))
+    const options = { former: { ...first.index, blocks }, env }
     const scan = isChanged ? await scanTenant(bucket, tenant, options) : first
     await writeBucketIndex(bucket, tenant, scan.index)
     const remove = scan.index.block_deletion_marks.map(({ block_id }) => block_id)
@@ -158,7 +160,7 @@ export class Cleaner {
     return due.length > 0
   }
 
-  private async deleteDue(tenant: string, scan: BucketScan): Promise<boolean> {
+  private async deleteDue(tenant: string, scan: BucketScan): Promise<Set<string>> {
     const { env, config } = this.parts
     const before = env.clock.now() - config.deletionDelayMs
     const due = scan.index.block_deletion_marks.filter(
@@ -166,7 +168,7 @@ export class Cleaner {
         deletion_time * 1000 <= before || scan.partials.get(block_id) === 'no-meta',
     )
     for (const { block_id } of due) await this.deleteOne(tenant, block_id)
-    return due.length > 0
+    return new Set(due.map(({ block_id }) => block_id))
   }
 
   private async deleteOne(tenant: string, ulid: string): Promise<void> {

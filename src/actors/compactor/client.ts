@@ -8,6 +8,7 @@ import type {
   CompactionConfig,
   CompactorCalls,
   CompactorConfig,
+  SeriesDeletionCalls,
   TenantCalls,
   UploadCalls,
 } from './contract.js'
@@ -28,10 +29,14 @@ const BUCKET_DEADLINES_MS = {
   finishUpload: 600_000,
   checkUpload: 120_000,
   plannedJobs: 120_000,
+  deleteSeries: 3600_000,
+  previewDeletion: 3600_000,
 }
 
 /** The calls of a compactor. */
-export type CompactorClient = Client<CompactorCalls & TenantCalls & UploadCalls>
+export type CompactorClient = Client<AllCalls>
+
+type AllCalls = CompactorCalls & TenantCalls & UploadCalls & SeriesDeletionCalls
 
 /** A connection of a request's own. */
 export interface CompactorDesk {
@@ -50,7 +55,7 @@ export function connectCompactor(
   port: Parameters<typeof connect>[0],
   index: number,
 ): CompactorClient {
-  return connect<CompactorCalls & TenantCalls & UploadCalls>(port, {
+  return connect<AllCalls>(port, {
     actor: `compactor/${index}`,
     deadlineMs: CALL_DEADLINE_MS,
     deadlinesMs: { build: BUILD_DEADLINE_MS, ...BUCKET_DEADLINES_MS },

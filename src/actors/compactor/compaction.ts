@@ -34,7 +34,7 @@ import type { Task, TaskContext } from './task-loop.js'
 export interface CompactionParts {
   readonly env: Env
   readonly bucket: Bucket
-  readonly list: Pick<BlockListCalls, 'blocks' | 'changeBlocks'>
+  readonly list: Pick<BlockListCalls, 'blocks' | 'changeBlocks' | 'deletions'>
   readonly limits: Pick<Limits, 'of'>
   readonly config: CompactionConfig
 }

@@ -6,6 +6,8 @@
 import type { NoCompactReason } from '../../shared/blocks/index.js'
 import type { BucketConfig } from '../../shared/bucket/index.js'
 import type { LimitsData } from '../../shared/limits/index.js'
+import type { Matcher } from '../../shared/model/matcher.js'
+import type { SeriesDeletion } from '../supervisor/contract.js'
 
 /** The part of the configuration that compactors run by. */
 export interface CompactorConfig {
@@ -194,4 +196,25 @@ export interface TenantCalls {
   tenantDeletionStatus(request: {
     readonly tenant: string
   }): Promise<{ readonly areBlocksDeleted: boolean }>
+}
+
+/** What a deletion takes of a block. */
+export interface DeletedBlock {
+  readonly ulid: string
+  readonly minTime: number
+  /** Exclusive. */
+  readonly maxTime: number
+  readonly series: number
+  /** Chunks that overlap the time. */
+  readonly chunks: number
+}
+
+/** Deleting series, of blocks alone: what is in heads is cut before. */
+export interface SeriesDeletionCalls {
+  /** @throws AppError `query-parse`, `bad-data` */
+  parseSelectors(texts: readonly string[]): Promise<(readonly Matcher[])[]>
+  /** Resolves when no query sees the samples any more, and no restart brings them back. */
+  deleteSeries(deletion: SeriesDeletion): Promise<DeletedBlock[]>
+  /** What `deleteSeries` would do. */
+  previewDeletion(deletion: SeriesDeletion): Promise<DeletedBlock[]>
 }

@@ -20,19 +20,21 @@ import {
   type Block,
   type BlockMeta,
   COMPACTOR_SHARD_LABEL,
+  deletionIn,
   mergeBlocks,
   openBlock,
   type ThanosMeta,
   verifyBlock,
+  writeTombstones,
 } from '../../shared/tsdb/index.js'
-import type { BlockListCalls } from '../supervisor/contract.js'
+import type { BlockListCalls, SeriesDeletion } from '../supervisor/contract.js'
 import type { CompactionJob } from './plan.js'
 
 /** What a job works on. */
 export interface JobParts {
   readonly env: Env
   readonly bucket: Bucket
-  readonly list: Pick<BlockListCalls, 'blocks' | 'changeBlocks'>
+  readonly list: Pick<BlockListCalls, 'blocks' | 'changeBlocks' | 'deletions'>
   /** The job's own folder; made and removed here. */
   readonly scratch: string
   /** Shards of a split. */
@@ -66,12 +68,13 @@ export async function runJob(
   env.disk.makeFolder(`${scratch}/out`)
   const blocks: Block[] = []
   try {
+    const { from } = await parts.list.deletions({ tenant })
     const places = await placesOf(parts, tenant, job)
     checkRoom(parts, job, places)
     for (const place of places) blocks.push(await openSource(parts, tenant, place))
     const metas = await merge(parts, job, blocks)
-    await check(parts, job, metas)
-    return await publish(parts, tenant, job, metas)
+    await check(parts, blocks, metas)
+    return await publish(parts, tenant, job, { metas, from })
   } finally {
     for (const block of blocks) block.close()
     env.disk.remove(scratch)
@@ -159,7 +162,7 @@ function thanosOf(job: CompactionJob, shard: string): ThanosMeta {
 /** Reads the results again, and compares how many samples went in and came out. */
 async function check(
   parts: JobParts,
-  job: CompactionJob,
+  sources: readonly Block[],
   metas: readonly BlockMeta[],
 ): Promise<void> {
   const { env, scratch, pause } = parts
@@ -167,21 +170,21 @@ async function check(
     const block = await openBlock(env.disk, `${scratch}/out/${ulid}`)
     const { problems } = await verifyBlock(block, { pause }).finally(() => block.close())
     if (problems.length === 0) continue
-    const text = `the result of ${job.key} is wrong: ${problems[0]}`
+    const text = `the result ${ulid} is wrong: ${problems[0]}`
     throw fail('internal', { text })
   }
-  const counts = job.blocks.map(({ meta }) => meta.stats.numSamples)
+  const counts = sources.map(({ meta }) => meta.stats.numSamples)
   const made = metas.reduce((sum, meta) => sum + meta.stats.numSamples, 0)
   const most = counts.reduce((sum, count) => sum + count, 0)
-  const hasTombstones = job.blocks.some(({ meta }) => (meta.stats.numTombstones ?? 0) > 0)
-  const least = hasTombstones ? 0 : isDisjoint(job) ? most : Math.max(...counts)
+  const hasTombstones = sources.some(({ tombstones }) => tombstones.size > 0)
+  const least = hasTombstones ? 0 : isDisjoint(sources) ? most : Math.max(...counts)
   if (made >= least && made <= most) return
-  const text = `the result of ${job.key} has ${made} samples, the sources have ${counts.join(', ')}`
+  const text = `the result has ${made} samples, the sources have ${counts.join(', ')}`
   throw fail('internal', { text })
 }
 
-function isDisjoint({ blocks }: CompactionJob): boolean {
-  return blocks.every((block, i) => i === 0 || block.meta.minTime >= blocks[i - 1]!.meta.maxTime)
+function isDisjoint(sources: readonly Block[]): boolean {
+  return sources.every(({ meta }, i) => i === 0 || meta.minTime >= sources[i - 1]!.meta.maxTime)
 }
 
 /** Bucket first, then the list, then the sources' marks. */
@@ -189,23 +192,41 @@ async function publish(
   parts: JobParts,
   tenant: string,
   job: CompactionJob,
-  metas: readonly BlockMeta[],
+  made: { readonly metas: readonly BlockMeta[]; readonly from: number },
 ): Promise<BlockMeta[]> {
   const { env, bucket, list, scratch } = parts
-  const uploaded: BlockMeta[] = []
-  for (const { ulid } of metas) {
-    uploaded.push(await uploadBlock(bucket, { tenant, dir: `${scratch}/out/${ulid}` }, env.disk))
-  }
-  const now = env.clock.now()
-  const place = { inBucket: true, uploadedAt: now }
   const sources = job.blocks.map(({ meta }) => meta.ulid)
-  await list.changeBlocks({
-    tenant,
-    add: uploaded.map((meta) => entryOfMeta(tenant, meta, place)),
-    remove: sources,
-  })
+  const uploaded: BlockMeta[] = []
+  for (;;) {
+    // What was deleted since the sources were opened is deleted of the results as well.
+    const { deletions, next } = await list.deletions({ tenant, from: made.from })
+    uploaded.length = 0
+    for (const { ulid } of made.metas) {
+      const dir = `${scratch}/out/${ulid}`
+      for (const deletion of deletions) await deleteIn(parts, dir, deletion)
+      uploaded.push(await uploadBlock(bucket, { tenant, dir }, env.disk))
+    }
+    const place = { inBucket: true, uploadedAt: env.clock.now() }
+    const add = uploaded.map((meta) => entryOfMeta(tenant, meta, place))
+    const change = { tenant, add, remove: sources, deletionsSeen: next }
+    if ((await list.changeBlocks(change)) !== 0) break
+  }
   await markSources(parts, tenant, sources)
   return uploaded
+}
+
+async function deleteIn(
+  { env, pause }: JobParts,
+  dir: string,
+  deletion: SeriesDeletion,
+): Promise<void> {
+  const block = await openBlock(env.disk, dir)
+  try {
+    const { isNew, tombstones } = await deletionIn(block, deletion, pause)
+    if (isNew) writeTombstones(env.disk, dir, tombstones)
+  } finally {
+    block.close()
+  }
 }
 
 /** Marks blocks whose samples other blocks have. */

@@ -10,7 +10,7 @@ import type { BlockEntry } from '../../shared/blocks/index.js'
 import { blockKey, findObject, findTenantDeletion, uploadBlock } from '../../shared/blocks/index.js'
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Env } from '../../shared/env/index.js'
-import { isUlid } from '../../shared/tsdb/index.js'
+import { isUlid, TOMBSTONES_FILE } from '../../shared/tsdb/index.js'
 import type { BlockListCalls } from '../supervisor/contract.js'
 import type { Task, TaskContext } from './task-loop.js'
 
@@ -115,10 +115,13 @@ export class Shipper {
     uploads.add(1)
     try {
       const start = env.clock.monotonic()
+      const before = this.tombstonesOf(dir)
       await uploadBlock(bucket, { tenant, dir }, env.disk)
       const now = env.clock.now()
       env.disk.replaceFile(`${dir}/${NOTE}`, Buffer.from(JSON.stringify({ shipped_at: now })))
       await list.changeBlocks({ tenant, add: [{ ...entry, inBucket: true, uploadedAt: now }] })
+      // Who deletes from here on sees to the bucket's copy himself; before, only to ours.
+      if (this.tombstonesOf(dir) !== before) await this.sendTombstones(entry)
       env.metrics
         .cell('cortex_ingester_shipper_last_successful_upload_timestamp_seconds')
         .set(now / 1000)
@@ -133,6 +136,18 @@ export class Shipper {
       })
       throw error
     }
+  }
+
+  /** The local tombstones as text; '' when there are none. */
+  private tombstonesOf(dir: string): string {
+    const { disk } = this.parts.env
+    const path = `${dir}/${TOMBSTONES_FILE}`
+    return disk.exists(path) ? Buffer.from(disk.readFile(path)).toString('latin1') : ''
+  }
+
+  private async sendTombstones({ tenant, ulid, localDir }: BlockEntry): Promise<void> {
+    const path = `${localDir}/${TOMBSTONES_FILE}`
+    await this.parts.bucket.put(blockKey(tenant, ulid, TOMBSTONES_FILE), { path })
   }
 
   /** When a block was shipped, ms; undefined when it was not. */
@@ -164,6 +179,8 @@ export class Shipper {
       const meta = await findObject(bucket, blockKey(tenant, ulid, 'meta.json'))
       // Compacted or deleted meanwhile: the local copy goes the same way.
       if (meta === undefined || isMarked !== undefined) return await this.forget(entry)
+      // The process may have ended between a deletion here and the same in the bucket.
+      if (this.tombstonesOf(entry.localDir!) !== '') await this.sendTombstones(entry)
       await list.changeBlocks({
         tenant,
         add: [{ ...entry, inBucket: true, uploadedAt: shippedAt }],

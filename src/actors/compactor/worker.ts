@@ -8,6 +8,7 @@ import { BlockUploads } from './block-uploads.js'
 import { Compactions } from './compaction.js'
 import { Compactor } from './compactor.js'
 import type { CompactorBoot } from './contract.js'
+import { SeriesDeletions } from './series-deletion.js'
 import { compactorTasks } from './tasks.js'
 import { tenantCalls } from './tenant-deletion.js'
 
@@ -23,6 +24,9 @@ runActor<CompactorBoot>(async (env, boot, host) => {
   const folder = `${dataDir}/compactor-${boot.index}/uploads`
   const checksMax = boot.config.uploadChecksMax
   const uploads = new BlockUploads({ env, bucket, list, limits, folder, checksMax })
+  const scratch = `${dataDir}/compactor-${boot.index}/deletions`
+  const pause = () => env.timers.yieldNow()
+  const deletions = new SeriesDeletions({ env, bucket, list, scratch, pause })
   const wake = () => void compactor.calls.wake('')
   // Intake and queries go first where cores are short.
   lowerThreadPriority()
@@ -34,6 +38,7 @@ runActor<CompactorBoot>(async (env, boot, host) => {
       ...tenantCalls(bucket, env, wake),
       ...uploads.calls(),
       ...compactions.calls(),
+      ...deletions.calls(),
     },
     status: () => ({
       readyPercent: 100,

@@ -7,7 +7,7 @@
 import type { Env } from '../../shared/env/index.js'
 import type { Matcher } from '../../shared/model/matcher.js'
 import { compileRegex } from '../../shared/model/regex.js'
-import { type ParseOptions, parseMetricSelector } from '../../shared/promql/index.js'
+import { parseMetricSelector, SELECTOR_OPTIONS } from '../../shared/promql/index.js'
 import type { Head } from '../../shared/tsdb/index.js'
 import type { TenantState } from './tenants.js'
 
@@ -15,14 +15,6 @@ import type { TenantState } from './tenants.js'
 const SLICE = 4_000
 /** Trackers of a tenant; further ones are left out, and said so. */
 const TRACKERS_MAX = 32
-
-/** Nothing experimental can stand in a selector of series. */
-const SELECTOR_OPTIONS: ParseOptions = {
-  enableExperimentalFunctions: false,
-  experimentalDurationExpr: false,
-  enableExtendedRangeSelectors: false,
-  enableBinopFillModifiers: false,
-}
 
 /** How active series are counted, ms. */
 export interface ActiveSeriesOptions {

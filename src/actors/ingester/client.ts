@@ -18,6 +18,6 @@ export function connectIngester(
   return connect<IngesterCalls>(port, {
     actor: `ingester/${index}`,
     deadlineMs: CALL_DEADLINE_MS,
-    deadlinesMs: { flush: FLUSH_DEADLINE_MS },
+    deadlinesMs: { flush: FLUSH_DEADLINE_MS, cutSeries: FLUSH_DEADLINE_MS },
   })
 }

@@ -105,6 +105,15 @@ export interface MetricMetadata {
   readonly unit: string
 }
 
+/** Series that any of several selectors matches, in a time; ms, both ends inclusive. */
+export interface CutSeriesRequest {
+  readonly tenant: string
+  readonly selectors: readonly (readonly Matcher[])[]
+  readonly mint: number
+  readonly maxt: number
+  readonly isDry: boolean
+}
+
 /** Exemplars of the series that any of several selectors matches; ms, both ends inclusive. */
 export interface ExemplarsRequest {
   readonly tenant: string
@@ -148,6 +157,13 @@ export interface IngesterCalls {
    * @param request.wait resolves when that is done, or has failed; else at once
    */
   flush(request: { readonly tenants: readonly string[]; readonly wait: boolean }): Promise<void>
+  /**
+   * Has all samples of some series in blocks, which makes them deletable: cuts the tenant's whole head
+   * when it has any.
+   * @param request.isDry only looks
+   * @returns how many of the series the head has, with samples in the time
+   */
+  cutSeries(request: CutSeriesRequest): Promise<number>
   exemplars(
     request: ExemplarsRequest,
   ): Promise<{ readonly series: readonly SeriesExemplars[]; readonly isCut: boolean }>

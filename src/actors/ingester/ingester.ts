@@ -3,6 +3,7 @@
  * sight: `turn` is one round of its loop, `calls` is what queriers ask.
  */
 import type { Env } from '../../shared/env/index.js'
+import { fail } from '../../shared/errors/index.js'
 import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
 import { Head, WalWriter } from '../../shared/tsdb/index.js'
 import { ActiveSeries } from './active-series.js'
@@ -111,6 +112,7 @@ export class Ingester {
       tenants,
       replayedPercent: () => this.readyPercent(),
       flush: (names) => this.flush(names),
+      cutAll: (name) => this.cutAll(name),
     })
     if (peers !== undefined) {
       this.report = new BlockReport(env, peers, recovery.localBlocks())
@@ -149,6 +151,14 @@ export class Ingester {
     const found = names.map((name) => tenants.find(name)).filter((tenant) => tenant !== undefined)
     const chosen = names.length === 0 ? tenants.all() : found
     await Promise.all(chosen.map((tenant) => cutter.flush(tenant)))
+  }
+
+  private async cutAll(name: string): Promise<void> {
+    const tenant = this.tenants.find(name)
+    if (tenant === undefined) return
+    if (this.cutter === undefined) throw fail('internal', { text: 'this shard cuts no blocks' })
+    this.tenants.keepLaggards(tenant)
+    await this.cutter.flush(tenant)
   }
 
   /** How far it has come with what must be done before it answers: replay, and telling of its blocks. */

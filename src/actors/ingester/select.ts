@@ -12,6 +12,7 @@ import {
   seriesSteps,
 } from '../../shared/tsdb/index.js'
 import type {
+  CutSeriesRequest,
   Exemplar,
   ExemplarsRequest,
   IngesterCalls,
@@ -37,6 +38,8 @@ export interface SelectParts {
   replayedPercent(): number
   /** Cuts blocks of whole heads, of all tenants when none is named. */
   flush(tenants: readonly string[]): Promise<void>
+  /** Cuts a tenant's whole head, and goes on taking what comes a little late. */
+  cutAll(tenant: string): Promise<void>
 }
 
 /** The calls over a head. */
@@ -83,6 +86,17 @@ export function createCalls(parts: SelectParts): IngesterCalls {
       if (wait) await flushed
       // Failures are logged and counted where they happen.
       else flushed.catch(() => {})
+    },
+    async cutSeries({ tenant, selectors, isDry, ...range }: CutSeriesRequest) {
+      const index = indexOf(tenant)
+      if (index === undefined) return 0
+      const found = new Set<number>()
+      for (const matchers of selectors) {
+        const refs = await sliced(parts, () => selectSteps(head, index, matchers, range))
+        for (const ref of refs) found.add(ref)
+      }
+      if (found.size > 0 && !isDry) await parts.cutAll(tenant)
+      return found.size
     },
     async exemplars(request: ExemplarsRequest) {
       const index = indexOf(request.tenant)

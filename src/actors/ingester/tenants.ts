@@ -29,6 +29,9 @@ export interface TenantState {
   readonly cells: number
   /** Samples in order before are in blocks, or going there: none is taken any more. */
   floor: number
+  /** Samples from this time on may go out of order, whatever the limits say, until `lateUntil`. */
+  lateFrom: number
+  lateUntil: number
   /** There are samples out of order that no cut has frozen. */
   hasLate: boolean
   /** It has sent native histograms: of those the log does not say whether they came in order. */
@@ -107,6 +110,8 @@ export class Tenants {
       mint: Number.POSITIVE_INFINITY,
       maxt: Number.NEGATIVE_INFINITY,
       floor: Number.NEGATIVE_INFINITY,
+      lateFrom: Number.POSITIVE_INFINITY,
+      lateUntil: Number.NEGATIVE_INFINITY,
       hasLate: false,
       hasHistograms: false,
       appendedAt: this.env.clock.now(),
@@ -166,8 +171,20 @@ export class Tenants {
    */
   oldestOutOfOrder(tenant: TenantState, firstTime: number): number {
     const window = tenant.limits.out_of_order_time_window
-    if (window === 0) return Number.POSITIVE_INFINITY
-    return (tenant.maxt === Number.NEGATIVE_INFINITY ? firstTime : tenant.maxt) - window
+    const grace = tenant.maxt < tenant.lateUntil ? tenant.lateFrom : Number.POSITIVE_INFINITY
+    if (window === 0) return grace
+    const newest = tenant.maxt === Number.NEGATIVE_INFINITY ? firstTime : tenant.maxt
+    return Math.min(grace, newest - window)
+  }
+
+  /**
+   * The tenant's whole head is about to be cut: senders that are behind the newest one do not lose
+   * what would have gone in order. Forgotten by a restart.
+   */
+  keepLaggards(tenant: TenantState): void {
+    if (tenant.maxt === Number.NEGATIVE_INFINITY) return
+    tenant.lateFrom = Math.min(tenant.lateFrom, this.oldestOf(tenant))
+    tenant.lateUntil = tenant.maxt + BEHIND_MAX_MS
   }
 
   /** Counts discarded samples. */

@@ -201,7 +201,8 @@ export class BlockReads {
         calls.select({ tenant, ulids, matchers: matchers.map(plainMatcher) }),
       )
       for (const { ulid, dir, refs } of answers) {
-        const table = this.tableOf({ tenant, ulid, dir }, labels)
+        const touched = asked.find((entry) => entry.ulid === ulid)?.touched ?? 0
+        const table = this.tableOf({ tenant, ulid, dir, touched }, labels)
         const unknown = table.unknown(refs)
         if (unknown.length > 0) {
           const series = await this.ask(shard, (calls) =>
@@ -223,7 +224,8 @@ export class BlockReads {
   private use(entry: BlockEntry): BlockTable | undefined {
     const table = this.tables.get(entry.ulid)
     if (table === undefined) return undefined
-    if (entry.localDir !== undefined && table.dir !== entry.localDir) {
+    const isMoved = entry.localDir !== undefined && table.dir !== entry.localDir
+    if (isMoved || table.touched !== (entry.touched ?? 0)) {
       this.drop(entry.ulid)
       return undefined
     }
@@ -233,9 +235,9 @@ export class BlockReads {
   }
 
   private tableOf(place: BlockPlace, labels: LabelTable): BlockTable {
-    const { ulid, dir } = place
+    const { ulid, dir, touched } = place
     const known = this.tables.get(ulid)
-    if (known !== undefined && known.dir === dir) return known
+    if (known !== undefined && known.dir === dir && known.touched === touched) return known
     this.drop(ulid)
     const table = new BlockTable(place, { labels, cache: this.parts.cache })
     this.tables.set(ulid, table)

@@ -1,7 +1,7 @@
 /**
  * What a querier thread knows of one block: the series that it has met, as label sets and chunks,
- * and which of them matched earlier selections. Blocks never change, so all of it stays good while
- * the block and the label table do.
+ * and which of them matched earlier selections. Blocks never change but for what is deleted of them
+ * (`touched`), so all of it stays good while the block and the label table do.
  */
 import type { Disk } from '../../shared/env/index.js'
 import type { Matcher } from '../../shared/model/matcher.js'
@@ -23,6 +23,8 @@ export interface BlockPlace {
   readonly ulid: string
   /** Folder of its files on this machine, if it has any. */
   readonly dir: string | undefined
+  /** Of the list's entry: what is deleted is as of then. */
+  readonly touched: number
 }
 
 /** Selections remembered of a block. */
@@ -46,6 +48,7 @@ export class BlockTable {
   readonly ulid: string
   /** Folder of its files; undefined: chunks come as pages. */
   readonly dir: string | undefined
+  readonly touched: number
   readonly columns: Columns = {
     sets: new Uint32Array(0),
     chunkEnds: new Uint32Array(1),
@@ -80,12 +83,13 @@ export class BlockTable {
   private selectionBytes = 0
 
   constructor(
-    { tenant, ulid, dir }: BlockPlace,
+    { tenant, ulid, dir, touched }: BlockPlace,
     { labels, cache }: { readonly labels: LabelTable; readonly cache: ColumnCache },
   ) {
     this.tenant = tenant
     this.ulid = ulid
     this.dir = dir
+    this.touched = touched
     this.labels = labels
     this.decoded = cache.over({
       read: (row, mint, maxt, out) => this.readCold(row, mint, maxt, out),

@@ -26,7 +26,7 @@ import { type PairReader, ShardLabels } from './shard-labels.js'
 import { type Placement, type ShardSet, TenantSets } from './tenant-sets.js'
 
 /** The calls that a querier makes on an ingester shard; series it reads for itself. */
-export type ShardCalls = Omit<IngesterCalls, 'series' | 'flush'>
+export type ShardCalls = Omit<IngesterCalls, 'series' | 'flush' | 'cutSeries'>
 
 /** Reads a shard's memory: a HeadReader. */
 export interface ShardReader extends PairReader, StampedReader {

@@ -7,13 +7,17 @@ import { printFloatShort } from '../../shared/base/go-number.js'
 import { AppError, fail } from '../../shared/errors/index.js'
 import { compareUtf8, METRIC_NAME } from '../../shared/model/labels.js'
 import { isStale } from '../../shared/model/stale.js'
-import { FetchMeter, parseMetricSelector, type SampleBuffer } from '../../shared/promql/index.js'
+import {
+  FetchMeter,
+  parseMetricSelector,
+  type SampleBuffer,
+  SELECTOR_OPTIONS,
+} from '../../shared/promql/index.js'
 import type { QueryOf } from './contract.js'
 import type { EvaluateContext } from './evaluate.js'
 import type { Outcome } from './label-queries.js'
 import { withinLookback } from './query-limits.js'
 import type { QueryStop } from './query-stop.js'
-import { SELECTOR_OPTIONS } from './texts.js'
 
 const CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8; escaping=underscores'
 const LINES_PER_PIECE = 4096

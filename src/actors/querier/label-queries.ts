@@ -2,10 +2,9 @@
  * What the label APIs ask: series, label names, label values, metadata. Series come from the shards
  * as label sets; what has no selector the shards list themselves.
  */
-import { AppError, fail } from '../../shared/errors/index.js'
 import { compareUtf8 } from '../../shared/model/labels.js'
 import type { Matcher } from '../../shared/model/matcher.js'
-import { type LabelTable, matchesEmpty, parseMetricSelector } from '../../shared/promql/index.js'
+import { type LabelTable, parseSelectors } from '../../shared/promql/index.js'
 import {
   type AnswerNotes,
   encodeData,
@@ -17,7 +16,7 @@ import type { AnswerStats, QueryOf, SeriesQuery } from './contract.js'
 import type { TimeRange } from './fanout.js'
 import type { Reads } from './federation.js'
 import type { QueryStop } from './query-stop.js'
-import { SELECTOR_OPTIONS, TRUNCATED } from './texts.js'
+import { TRUNCATED } from './texts.js'
 
 /** Whom a query is for, and what it is answered from. */
 export interface LabelContext {
@@ -37,15 +36,15 @@ export interface Outcome {
   readonly stats?: AnswerStats
 }
 
-const EMPTY_MATCHER = 'match[] must contain at least one non-empty matcher'
-
 /** Label sets of the series of any selector, in the order of their labels. */
 export async function answerSeries(
   context: LabelContext,
   query: QueryOf<'series'>,
 ): Promise<Outcome> {
   const { labels, stop } = context
-  const selectors = parseSelectors(query.matchers, 'invalid parameter "match[]": ', stop)
+  const selectors = parseSelectors(query.matchers, 'invalid parameter "match[]": ', () =>
+    stop.tick(),
+  )
   const sets = await setsOf(context, selectors, query)
   const sorted = sets.slice().sort((a, b) => labels.compare(a, b))
   const isCut = query.limit > 0 && sorted.length > query.limit
@@ -59,7 +58,7 @@ export async function answerLabelNames(
   query: QueryOf<'label-names'>,
 ): Promise<Outcome> {
   const { tenant, fanout, labels, stop } = context
-  const selectors = parseSelectors(query.matchers, '', stop)
+  const selectors = parseSelectors(query.matchers, '', () => stop.tick())
   if (selectors.length === 0) {
     return stringsOutcome(await fanout.labelNames(tenant, rangeOf(query)), query, {
       seriesRead: 0,
@@ -77,7 +76,7 @@ export async function answerLabelValues(
   query: QueryOf<'label-values'>,
 ): Promise<Outcome> {
   const { tenant, fanout, labels, stop } = context
-  const selectors = parseSelectors(query.matchers, '', stop)
+  const selectors = parseSelectors(query.matchers, '', () => stop.tick())
   if (selectors.length === 0) {
     const values = await fanout.labelValues(tenant, query.name, rangeOf(query))
     return stringsOutcome(values, query, { seriesRead: 0, stop })
@@ -114,25 +113,6 @@ export async function answerMetadata(
 /** An answer that read no samples. */
 export function listOutcome(pieces: readonly Uint8Array[], seriesRead: number): Outcome {
   return { pieces, samplesRead: 0, seriesRead }
-}
-
-/** The matchers of `match[]` texts; Prometheus words errors of series and of labels differently. */
-function parseSelectors(
-  texts: readonly string[],
-  prefix: string,
-  stop: QueryStop,
-): (readonly Matcher[])[] {
-  return texts.map((text) => {
-    let matchers: readonly Matcher[]
-    try {
-      matchers = parseMetricSelector(text, SELECTOR_OPTIONS, () => stop.tick())
-    } catch (error) {
-      if (!(error instanceof AppError) || error.id !== 'query-parse') throw error
-      throw fail('query-parse', { text: prefix + error.message }, error)
-    }
-    if (matchers.every(matchesEmpty)) throw fail('bad-data', { text: prefix + EMPTY_MATCHER })
-    return matchers
-  })
 }
 
 /** Set ids of the series of any selector, each once. */

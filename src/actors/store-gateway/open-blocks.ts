@@ -3,7 +3,7 @@
  * when a block is first asked for and let go when nobody has asked for long. Local blocks, and those
  * of a bucket that is a folder, are read in place; others through the page cache.
  */
-import type { BlockEntry } from '../../shared/blocks/index.js'
+import { type BlockEntry, blockKey } from '../../shared/blocks/index.js'
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
@@ -14,6 +14,8 @@ import {
   openIndex,
   openLocalFile,
   type ReadOptions,
+  readTombstones,
+  TOMBSTONES_FILE,
   type Tombstones,
   writeIndexHeader,
 } from '../../shared/tsdb/index.js'
@@ -47,6 +49,7 @@ export interface BlockPlaces {
 interface Slot {
   readonly block: Promise<OpenBlock>
   readonly dir: string | undefined
+  readonly touched: number
   usedAt: number
 }
 
@@ -75,7 +78,8 @@ export class OpenBlocks {
     const key = `${entry.tenant}/${entry.ulid}`
     const dir = this.dirOf(entry)
     const known = this.slots.get(key)
-    if (known !== undefined && known.dir === dir) {
+    const touched = entry.touched ?? 0
+    if (known !== undefined && known.dir === dir && known.touched === touched) {
       known.usedAt = this.places.env.clock.monotonic()
       this.slots.delete(key)
       this.slots.set(key, known)
@@ -86,7 +90,7 @@ export class OpenBlocks {
       dir === undefined
         ? this.places.opens.run(() => this.openRemote(entry))
         : this.openLocal(entry, dir)
-    const slot: Slot = { block, dir, usedAt: this.places.env.clock.monotonic() }
+    const slot: Slot = { block, dir, touched, usedAt: this.places.env.clock.monotonic() }
     this.slots.set(key, slot)
     if (this.slots.size > OPEN_MAX)
       for (const oldest of this.slots.keys()) return this.closeFor(oldest, block)
@@ -164,10 +168,7 @@ export class OpenBlocks {
     const file = openLocalFile(disk, path)
     try {
       const index = await openIndex(file, { block: ulid })
-      const stones = `${dir}/tombstones`
-      const tombstones = disk.exists(stones)
-        ? decodeTombstones(disk.readFile(stones), ulid)
-        : new Map()
+      const tombstones = readTombstones(disk, dir, ulid)
       return { tenant, ulid, dir, index, tombstones, close: () => file.close() }
     } catch (error) {
       file.close()
@@ -178,19 +179,27 @@ export class OpenBlocks {
   private async openRemote(entry: BlockEntry): Promise<OpenBlock> {
     const { bucket, cache, env } = this.places
     const { tenant, ulid } = entry
-    const key = `${tenant}/${ulid}/index`
-    const size = await bucket.attributes(key).then(
-      (attributes) => attributes.size,
-      (error: unknown) => {
-        throw goneOr(error, ulid)
-      },
-    )
+    const key = blockKey(tenant, ulid, 'index')
+    // One request tells how long the index is and whether there are tombstones.
+    const sizes = new Map<string, number | undefined>()
+    for await (const entry of bucket.list(blockKey(tenant, ulid, ''))) {
+      sizes.set(entry.key, entry.size)
+    }
+    if (!sizes.has(key)) throw fail('block-gone', { block: ulid })
+    const size = sizes.get(key) ?? (await bucket.attributes(key)).size
     const file: BlockFile = new PagedFile(cache, key, size)
     const folder = `${this.places.folder}/${tenant}/${ulid}`
     const path = `${folder}/index-header`
     env.disk.makeFolder(folder)
-    const open = (): Promise<OpenBlock> => this.openWithHeader(entry, file, path)
     try {
+      const stones = blockKey(tenant, ulid, TOMBSTONES_FILE)
+      const tombstones: Tombstones = sizes.has(stones)
+        ? decodeTombstones(await bucket.get(stones), ulid)
+        : new Map()
+      const open = async (): Promise<OpenBlock> => ({
+        ...(await this.openWithHeader(entry, file, path)),
+        tombstones,
+      })
       if (env.disk.exists(path)) {
         try {
           return await open()
@@ -210,12 +219,12 @@ export class OpenBlocks {
     { tenant, ulid }: BlockEntry,
     file: BlockFile,
     path: string,
-  ): Promise<OpenBlock> {
+  ): Promise<Omit<OpenBlock, 'tombstones'>> {
     const header = openLocalFile(this.places.env.disk, path)
     try {
       const index = await openIndex(file, { block: ulid, header, reads: this.places.reads })
       const close = (): void => header.close()
-      return { tenant, ulid, dir: undefined, index, tombstones: new Map(), close }
+      return { tenant, ulid, dir: undefined, index, close }
     } catch (error) {
       header.close()
       throw error

@@ -7,10 +7,19 @@
  * would otherwise bring it in again.
  */
 import type { BlockEntry } from '../../shared/blocks/index.js'
-import type { BlockChange, BlockListCalls, BlocksAnswer } from './contract.js'
+import { fail } from '../../shared/errors/index.js'
+import type {
+  BlockChange,
+  BlockListCalls,
+  BlocksAnswer,
+  DeletionsAnswer,
+  SeriesDeletion,
+} from './contract.js'
 
 /** Removed ULIDs that are remembered; the oldest are forgotten, when their syncs are long over. */
 const REMOVED_MAX = 100_000
+/** Deletions that are remembered; a compaction that began before the oldest begins anew. */
+const DELETIONS_MAX = 1_000
 
 /** The list, and the calls by which other threads use it. */
 export class BlockList {
@@ -22,6 +31,10 @@ export class BlockList {
   private readonly removed = new Set<string>()
   /** Named parts of the bucket that have not been read since the start. */
   private readonly unread = new Set<string>()
+  /** The last ones, whether over or not. */
+  private readonly deletions: { readonly of: SeriesDeletion; isOver: boolean }[] = []
+  /** Number of the first one that is remembered. */
+  private firstDeletion = 0
   private readonly onFirst: () => void
   private readonly areHeadsNew: boolean
   private hasBlocks = false
@@ -37,6 +50,7 @@ export class BlockList {
       blocks: async ({ tenant }) => this.blocks(tenant),
       changeBlocks: async (change) => this.change(change),
       blockTenants: async () => [...this.tenants.keys()].sort(),
+      deletions: async ({ tenant, from }) => this.deletionsOf(tenant, from),
       noteBucketRead: async ({ reader }) => this.noteRead(reader),
     }
   }
@@ -55,7 +69,9 @@ export class BlockList {
   }
 
   /** Changes a tenant's blocks in one step. */
-  change({ tenant, add = [], dropLocal = [], remove = [] }: BlockChange): number {
+  change(change: BlockChange): number {
+    const { tenant, add = [], dropLocal = [], remove = [], touch = [] } = change
+    if ((change.deletionsSeen ?? this.nextDeletion()) < this.nextDeletion()) return 0
     const blocks = this.tenants.get(tenant) ?? new Map<string, BlockEntry>()
     this.tenants.set(tenant, blocks)
     for (const entry of add) {
@@ -71,6 +87,10 @@ export class BlockList {
       else this.remove(blocks, ulid)
     }
     for (const ulid of remove) this.remove(blocks, ulid)
+    for (const ulid of touch) {
+      const known = blocks.get(ulid)
+      if (known !== undefined) blocks.set(ulid, { ...known, touched: (known.touched ?? 0) + 1 })
+    }
     const isEmpty = blocks.size === 0
     if (isEmpty) this.tenants.delete(tenant)
     const version = this.raise()
@@ -79,6 +99,35 @@ export class BlockList {
       this.onFirst()
     }
     return version
+  }
+
+  /** Samples are being deleted; until the end is told, results of compactions may lack it. */
+  beginDeletion(of: SeriesDeletion): () => void {
+    const deletion = { of, isOver: false }
+    this.deletions.push(deletion)
+    while (this.deletions.length > DELETIONS_MAX && this.deletions[0]!.isOver) {
+      this.deletions.shift()
+      this.firstDeletion++
+    }
+    return () => {
+      deletion.isOver = true
+    }
+  }
+
+  private nextDeletion(): number {
+    return this.firstDeletion + this.deletions.length
+  }
+
+  private deletionsOf(tenant: string, from: number | undefined): DeletionsAnswer {
+    const next = this.nextDeletion()
+    const open = this.deletions.findIndex(({ isOver }) => !isOver)
+    const first = open < 0 ? next : this.firstDeletion + open
+    if (from === undefined) return { from: first, next, deletions: [] }
+    if (from < this.firstDeletion) {
+      throw fail('overloaded', { text: 'many series were deleted since the work began' })
+    }
+    const some = this.deletions.slice(from - this.firstDeletion).map(({ of }) => of)
+    return { from: first, next, deletions: some.filter((one) => one.tenant === tenant) }
   }
 
   private remove(blocks: Map<string, BlockEntry>, ulid: string): void {
@@ -109,6 +158,7 @@ function merged(known: BlockEntry, entry: BlockEntry): BlockEntry {
     inBucket: known.inBucket || entry.inBucket,
     level: Math.max(known.level, entry.level),
     numSeries: Math.max(known.numSeries, entry.numSeries),
+    ...(known.touched === undefined ? {} : { touched: known.touched }),
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the supervisor says of the system, for /ready, /debug/actors and the log. */
 import type { ActorStatus } from '../../shared/actor/index.js'
 import type { BlockEntry } from '../../shared/blocks/index.js'
+import type { Matcher } from '../../shared/model/matcher.js'
 import type { RingStats } from '../../shared/ringbuf/index.js'
 
 /** Where an actor is in its life. */
@@ -70,15 +71,44 @@ export interface BlockChange {
   readonly dropLocal?: readonly string[]
   /** ULIDs that leave the list for good. */
   readonly remove?: readonly string[]
+  /** ULIDs whose tombstones have changed. */
+  readonly touch?: readonly string[]
+  /** Number of the next deletion when the change was made: with later ones there it is refused. */
+  readonly deletionsSeen?: number
+}
+
+/** Samples of a tenant that are deleted: of series that any selector matches; ms, both ends inclusive. */
+export interface SeriesDeletion {
+  readonly tenant: string
+  readonly selectors: readonly (readonly Matcher[])[]
+  readonly mint: number
+  readonly maxt: number
+}
+
+/** Deletions that may not be in the tombstones of all blocks yet, or were not at some time. */
+export interface DeletionsAnswer {
+  /** Number of the first one that is still being made; of the next one when none is. */
+  readonly from: number
+  /** Number of the next one. */
+  readonly next: number
+  /** Those of the tenant from the number on that was asked for. */
+  readonly deletions: readonly SeriesDeletion[]
 }
 
 /** The calls that the main thread answers to actors and queriers. */
 export interface BlockListCalls {
   blocks(request: { readonly tenant: string }): Promise<BlocksAnswer>
-  /** @returns the version that has the change */
+  /** @returns the version that has the change; 0 when it was refused (`deletionsSeen`) */
   changeBlocks(change: BlockChange): Promise<number>
   /** Tenants that have blocks, sorted. */
   blockTenants(): Promise<string[]>
+  /**
+   * Who makes blocks of others asks before reading them, and again before the results are listed:
+   * of deletions that came in between the results know nothing.
+   * @param request.from `from` of the answer before; missing: none are told
+   * @throws AppError `overloaded` when they are not remembered any more
+   */
+  deletions(request: { readonly tenant: string; readonly from?: number }): Promise<DeletionsAnswer>
   /** A reader of the bucket has brought in all blocks of its part for the first time. */
   noteBucketRead(request: { readonly reader: string }): Promise<void>
 }

@@ -9,6 +9,7 @@ import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import { checkBucketConfig } from '../../shared/bucket/index.js'
 import { type Config, zoneRoots } from '../../shared/config/index.js'
 import { createNodeEnv, type Env } from '../../shared/env/index.js'
+import { fail } from '../../shared/errors/index.js'
 import { createTenantCells, type HaEntry, TenantCells } from '../../shared/limits/index.js'
 import {
   createMetricBlock,
@@ -19,11 +20,12 @@ import {
 import { type CompactorDesk, openCompactorDesk } from '../compactor/client.js'
 import { DistributorClient } from '../distributor/client.js'
 import { connectIngester, type IngesterClient } from '../ingester/client.js'
+import type { CutSeriesRequest } from '../ingester/contract.js'
 import type { QuerierPool } from '../querier/client.js'
 import type { QuerierAnswer, QuerierMessage, QuerierTask } from '../querier/contract.js'
 import { BlockList } from './block-list.js'
 import { type ActorCounts, actorCounts, actorTable } from './children.js'
-import type { SystemStatus } from './contract.js'
+import type { SeriesDeletion, SystemStatus } from './contract.js'
 import { type HaKeeper, startHaKeeper } from './ha-keeper.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
 import { exportOverrides } from './overrides-exporter.js'
@@ -56,6 +58,13 @@ export interface System {
   discarded(tenant: string): Readonly<Record<string, number>>
   /** Cuts blocks of the heads of some tenants, of all without any; failures are in the log. */
   flushHeads(tenants: readonly string[], isAwaited: boolean): Promise<void>
+  /**
+   * Has all samples of some series in blocks, on all shards; how many series heads have of them.
+   * @throws AppError `actor-down` when a shard does not run
+   */
+  cutSeries(request: CutSeriesRequest): Promise<number>
+  /** From now on compactions that go on know of a deletion; until the end is told. */
+  beginDeletion(deletion: SeriesDeletion): () => void
   /** Claims bytes for the bodies of requests in flight; false when the memory limit forbids it. */
   claimBodies(bytes: number): boolean
   /** The text of `/metrics`. */
@@ -149,6 +158,7 @@ export async function startSupervisor(
     ha,
     tenantCells: new TenantCells(tenantCells),
     shardsPerZone: counts.ingesters / counts.zones,
+    blockList,
     drainMs: config['server.graceful_shutdown_timeout'],
   })
 }
@@ -179,6 +189,7 @@ function systemOf(
     readonly ha: HaKeeper
     readonly tenantCells: TenantCells
     readonly shardsPerZone: number
+    readonly blockList: BlockList
   },
 ): System {
   const findIngester = (shard: number): IngesterClient | undefined => {
@@ -190,21 +201,8 @@ function systemOf(
     distributors,
     queriers: { size: counts.queriers, run: (task, signal) => supervisor.runTask(task, signal) },
     findIngester,
-    async flushHeads(tenants, wait) {
-      const shards = Array.from({ length: counts.ingesters }, (_, shard) => shard)
-      await Promise.all(
-        shards.map(async (shard) => {
-          const ingester = findIngester(shard)
-          try {
-            await ingester?.flush({ tenants, wait })
-          } catch (error) {
-            options.env.log.error('heads cannot be flushed', { shard, err: String(error) })
-          } finally {
-            if (ingester !== undefined) disconnect(ingester)
-          }
-        }),
-      )
-    },
+    ...headCalls(counts, options, findIngester),
+    beginDeletion: (deletion) => options.blockList.beginDeletion(deletion),
     ...tenantViews(options),
     findCompactor() {
       const port = supervisor.openPort('compactor', 0)
@@ -226,6 +224,42 @@ function systemOf(
       options.runtime.stop()
       options.ha.stop()
       return supervisor.drain()
+    },
+  }
+}
+
+/** What is asked of all shards at once. */
+function headCalls(
+  counts: ActorCounts,
+  options: { readonly env: Env; readonly shardsPerZone: number },
+  findIngester: System['findIngester'],
+): Pick<System, 'flushHeads' | 'cutSeries'> {
+  const shards = Array.from({ length: counts.ingesters }, (_, shard) => shard)
+  return {
+    async flushHeads(tenants, wait) {
+      await Promise.all(
+        shards.map(async (shard) => {
+          const ingester = findIngester(shard)
+          try {
+            await ingester?.flush({ tenants, wait })
+          } catch (error) {
+            options.env.log.error('heads cannot be flushed', { shard, err: String(error) })
+          } finally {
+            if (ingester !== undefined) disconnect(ingester)
+          }
+        }),
+      )
+    },
+    cutSeries: async (request) => {
+      const found = await Promise.all(
+        shards.map(async (shard) => {
+          const ingester = findIngester(shard)
+          if (ingester === undefined) throw fail('actor-down', { actor: `ingester/${shard}` })
+          return await ingester.cutSeries(request).finally(() => disconnect(ingester))
+        }),
+      )
+      // Other zones have copies of the same.
+      return found.slice(0, options.shardsPerZone).reduce((sum, count) => sum + count, 0)
     },
   }
 }

@@ -196,10 +196,12 @@ export async function tsdbStatus(request: HttpRequest, front: Front): Promise<Re
   return run(request, front, { kind: 'tsdb-status', limit })
 }
 
-/** URL parameters and, of a POST, the form in its body. */
-async function paramsOf(request: HttpRequest, front: Front): Promise<Params> {
+/** URL parameters and, of a POST or PUT, the form in its body. */
+export async function paramsOf(request: HttpRequest, front: Front): Promise<Params> {
   const { incoming } = request
-  if (incoming.method !== 'POST') return new Params(request.search())
+  if (incoming.method !== 'POST' && incoming.method !== 'PUT') {
+    return new Params(request.search())
+  }
   const body = await bodyOf(request, front)
   const type = incoming.headers['content-type'] ?? ''
   if (!/^\s*application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {

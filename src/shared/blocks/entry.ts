@@ -24,6 +24,8 @@ export interface BlockEntry {
   readonly numSeries: number
   /** When its meta.json came into the bucket, ms since the epoch; missing when not known. */
   readonly uploadedAt?: number
+  /** How often its tombstones have changed since the process began; missing: not once. */
+  readonly touched?: number
 }
 
 /** The entry of a block whose meta.json is at hand. */

@@ -25,4 +25,4 @@ export {
   writeTenantDeletion,
 } from './markers.js'
 export { blockKey, bucketIndexKey, listNames, listTenants } from './names.js'
-export { deleteBlock, downloadBlock, uploadBlock } from './upload.js'
+export { deleteBlock, downloadBlock, downloadIndex, uploadBlock } from './upload.js'

@@ -12,6 +12,7 @@ import {
   type BlockMeta,
   decodeBlockMeta,
   encodeBlockMeta,
+  TOMBSTONES_FILE,
 } from '../tsdb/index.js'
 import { isBlockMark, removeBlockMarks } from './markers.js'
 import { blockKey, debugMetaKey } from './names.js'
@@ -41,6 +42,9 @@ export async function uploadBlock(
   for await (const { key, size } of bucket.list(prefix)) {
     there.set(key.slice(prefix.length), size ?? -1)
   }
+  // Alone of a block's files they change: they are sent each time.
+  const tombstones = join(dir, TOMBSTONES_FILE)
+  if (disk.exists(tombstones)) await bucket.put(prefix + TOMBSTONES_FILE, { path: tombstones })
   if (there.has('meta.json')) return meta
   const bytes = encodeBlockMeta(meta)
   await bucket.put(debugMetaKey(tenant, ulid), bytes)
@@ -124,6 +128,20 @@ export async function downloadBlock(
   return meta
 }
 
+/**
+ * Copies a block's index alone to a local file.
+ * @throws AppError `bucket-not-found` when the block is gone
+ */
+export async function downloadIndex(
+  bucket: Bucket,
+  block: { readonly tenant: string; readonly ulid: string; readonly path: string },
+  disk: Disk,
+): Promise<void> {
+  const key = blockKey(block.tenant, block.ulid, 'index')
+  const { size } = await bucket.attributes(key)
+  await downloadFile(bucket, key, block.path, size, disk)
+}
+
 async function filesInBucket(
   bucket: Bucket,
   tenant: string,
@@ -134,7 +152,7 @@ async function filesInBucket(
   const found: { name: string; size: number }[] = []
   for await (const { key, size } of bucket.list(prefix)) {
     const name = key.slice(prefix.length)
-    if (name !== 'index' && !/^chunks\/\d{6}$/.test(name)) continue
+    if (!/^(index|tombstones|chunks\/\d{6})$/.test(name)) continue
     found.push({ name, size: size ?? (await bucket.attributes(key)).size })
   }
   const sizes = new Map(found.map(({ name, size }) => [name, size]))

@@ -20,6 +20,14 @@ export {
   segmentName,
 } from './block/chunk-files.js'
 export { copyBlock } from './block/copy.js'
+export {
+  type BlockDeletion,
+  type DeletedSelection,
+  deletionIn,
+  readTombstones,
+  TOMBSTONES_FILE,
+  writeTombstones,
+} from './block/delete.js'
 export { BlockImporter, type ImportOptions } from './block/import.js'
 export { type MergeInput, type MergeOutput, mergeBlocks } from './block/merge.js'
 export {

@@ -3,8 +3,9 @@ import type { Disk } from '../../env/index.js'
 import { type BlockFile, openLocalFile } from '../index/block-file.js'
 import { type IndexReader, openIndex } from '../index/reader.js'
 import { ChunkReader, segmentName } from './chunk-files.js'
+import { readTombstones } from './delete.js'
 import { type BlockMeta, decodeBlockMeta } from './meta.js'
-import { decodeTombstones, type Tombstones } from './tombstones.js'
+import type { Tombstones } from './tombstones.js'
 
 /** A block that is open. */
 export interface Block {
@@ -41,11 +42,7 @@ export async function openBlock(disk: Disk, folder: string, header?: BlockFile):
       header === undefined ? { block } : { block, header },
     )
     const chunks = new ChunkReader(block, (segment) => open(`chunks/${segmentName(segment)}`))
-    const path = `${folder}/tombstones`
-    const tombstones: Tombstones = disk.exists(path)
-      ? decodeTombstones(disk.readFile(path), block)
-      : new Map()
-    return { meta, index, chunks, tombstones, close }
+    return { meta, index, chunks, tombstones: readTombstones(disk, folder, block), close }
   } catch (error) {
     close()
     throw error
