@@ -9,6 +9,7 @@ import { resolve } from 'node:path'
 import { QueryFrontend, queryFrontendConfigOf } from './actors/query-frontend/query-frontend.js'
 import { createMainEnv, startSupervisor } from './actors/supervisor/system.js'
 import { httpConfigOf } from './http/config.js'
+import { Lifecycle } from './http/lifecycle.js'
 import { createServer } from './http/server.js'
 import { blocksBucketConfig } from './shared/blocks/index.js'
 import { checkBucketConfig } from './shared/bucket/index.js'
@@ -126,9 +127,13 @@ async function startServer(
   const system = await startSupervisor(config, main, { onFatal: () => process.exit(1) })
   const frontend = new QueryFrontend(env, system.queriers, queryFrontendConfigOf(config))
   const http = httpConfigOf(config)
+  const lifecycle = new Lifecycle(env, resolve(zoneRoots(config)[0]!), () =>
+    process.kill(process.pid, 'SIGTERM'),
+  )
   const backend = {
     ...system,
     frontend,
+    lifecycle,
     configYaml: (mode: PrintMode) => printConfig(config, mode),
     version: version(),
   }
@@ -144,6 +149,7 @@ async function startServer(
     await Promise.race([env.timers.sleep(config.shutdown_delay), hurry])
     const halfMs = config['server.graceful_shutdown_timeout'] / 2
     await Promise.race([Promise.all([server.drain(), frontend.drain(halfMs)]), hurry])
+    if (lifecycle.isShutdownPrepared()) await Promise.race([system.flushHeads([], true), hurry])
     return await system.drain()
   }
 }

@@ -8,6 +8,7 @@ import * as blocks from './routes/blocks.js'
 import * as compactor from './routes/compactor.js'
 import { deleteSeries } from './routes/deletion.js'
 import { haTracker } from './routes/ha-tracker.js'
+import * as ingester from './routes/ingester.js'
 import * as limits from './routes/limits.js'
 import { importText, influxWrite } from './routes/lines.js'
 import { otlpMetrics } from './routes/otlp.js'
@@ -15,7 +16,7 @@ import { push } from './routes/push.js'
 import * as queries from './routes/queries.js'
 import * as query from './routes/query.js'
 import { allRejected, rejected } from './routes/rejected.js'
-import { ringPage } from './routes/rings.js'
+import { forgetMember, ringPage } from './routes/rings.js'
 import * as tenants from './routes/tenants.js'
 
 /** A page without tenant. */
@@ -34,6 +35,14 @@ const POST_API = { ...GET_API, method: 'POST' } as const
 
 /** A row that works for a tenant and answers in plain text. */
 const TENANT_TEXT = { method: 'POST', prefix: 'none', auth: true, errors: 'text' } as const
+
+/** Pages under one path, by the method that they are asked with. */
+function methods(
+  names: readonly Endpoint['method'][],
+  page: Pick<Endpoint, 'path' | 'handler' | 'doc'>,
+): Endpoint[] {
+  return names.map((method) => ({ ...PAGE, ...page, method }))
+}
 
 const INSTANT = { path: '/api/v1/query', handler: query.instantQuery, doc: 'Instant query.' }
 const RANGE = { path: '/api/v1/query_range', handler: query.rangeQuery, doc: 'Range query.' }
@@ -259,14 +268,62 @@ export const ENDPOINTS: readonly Endpoint[] = [
     handler: tenants.ingesterTenants,
     doc: 'Tenants with series in memory; JSON where asked for.',
   },
-  ...['distributor', 'ingester', 'compactor', 'store-gateway'].map(
-    (kind): Endpoint => ({
+  {
+    ...PAGE,
+    path: '/distributor/usage',
+    handler: tenants.usage,
+    doc: 'What each tenant sends, stores, asks and is refused; JSON where asked for.',
+  },
+  ...methods(['GET', 'POST', 'DELETE'], {
+    path: '/ingester/prepare-shutdown',
+    handler: ingester.prepareShutdown,
+    doc: 'Whether heads are cut when the process stops: `set` or `unset`; POST sets it.',
+  }),
+  {
+    ...PAGE,
+    method: 'POST',
+    path: '/ingester/shutdown',
+    handler: ingester.shutdown,
+    doc: 'Cuts all heads, then stops the process.',
+  },
+  ...methods(['GET', 'PUT', 'DELETE'], {
+    path: '/ingester/unregister-on-shutdown',
+    handler: ingester.unregisterOnShutdown,
+    doc: 'Whether members leave their rings when the process stops; kept for what asks it of Mimir.',
+  }),
+  ...methods(['GET', 'POST', 'DELETE'], {
+    path: '/ingester/prepare-instance-ring-downscale',
+    handler: ingester.ringDownscale,
+    doc: 'Since when no writes are taken, 0: they are; POST switches them off, DELETE on.',
+  }),
+  {
+    ...PAGE,
+    path: '/ingester/tsdb/:tenant',
+    handler: ingester.tenantTsdb,
+    doc: 'What the heads hold of a tenant; JSON where asked for.',
+  },
+  {
+    ...TENANT_TEXT,
+    method: 'GET',
+    path: '/ingester/tsdb_metrics',
+    handler: ingester.tsdbMetrics,
+    doc: "The tenant's head by the metrics of Prometheus' TSDB.",
+  },
+  ...['distributor', 'ingester', 'compactor', 'store-gateway'].flatMap((kind): Endpoint[] => [
+    {
       ...PAGE,
       path: `/${kind}/ring`,
       handler: ringPage(kind),
       doc: `Members of the ring of ${kind}s; JSON where asked for.`,
-    }),
-  ),
+    },
+    {
+      ...PAGE,
+      method: 'POST',
+      path: `/${kind}/ring`,
+      handler: forgetMember(kind),
+      doc: 'Takes the member `forget` out of that ring, until its next heartbeat.',
+    },
+  ]),
   {
     ...PAGE,
     path: '/distributor/ha_tracker',

@@ -8,14 +8,16 @@ import type { CompactorDesk } from '../actors/compactor/client.js'
 import type { PushAnswer } from '../actors/distributor/contract.js'
 import type { CutSeriesRequest } from '../actors/ingester/contract.js'
 import type { QueryFrontend } from '../actors/query-frontend/query-frontend.js'
-import type { SeriesDeletion } from '../actors/supervisor/contract.js'
+import type { RingView, SeriesDeletion } from '../actors/supervisor/contract.js'
 import type { StopSignal } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
 import type { HaEntry, Limits } from '../shared/limits/index.js'
+import type { MetricName } from '../shared/telemetry/index.js'
 import type { Permission } from './access/credentials.js'
 import type { Gate } from './access/gate.js'
 import type { TlsConfig } from './access/tls.js'
 import type { Admission } from './bodies.js'
+import type { Lifecycle } from './lifecycle.js'
 import type { PushDesk } from './push-desk.js'
 
 /** The part of the configuration that the front runs by. */
@@ -152,11 +154,15 @@ export interface HttpBackend {
   /** The effective configuration, secrets masked: all of it, what differs from the defaults, or those. */
   configYaml(mode: 'all' | 'diff' | 'defaults'): string
   readonly runtime: RuntimeView
+  readonly rings: RingView
+  readonly lifecycle: Lifecycle
   /** Tenants that have, or had, series in memory, sorted; and how many. */
   tenants(): readonly string[]
   seriesOf(tenant: string): number
   /** Which replica of each pair is believed. */
   haEntries(): readonly HaEntry[]
+  /** Of a counter or gauge the sum of a tenant, over all its other labels. */
+  totalOf(metric: MetricName, tenant: string): number
   /** Samples of a tenant that were discarded, by reason. */
   discarded(tenant: string): Readonly<Record<string, number>>
   /** Of nilometer itself: `0.1.0`. */
@@ -208,7 +214,7 @@ export type Handler = (request: HttpRequest, front: Front) => Reply | Promise<Re
 
 /** A row of the endpoint table. */
 export interface Endpoint {
-  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Hono's notation, without prefixes. */
   readonly path: string
   /** Which configured prefix stands before the path. */

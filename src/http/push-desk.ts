@@ -40,6 +40,8 @@ export interface PushDeskOptions {
   readonly ingestionRateMax: number
   /** `ingester.rate_update_period`, ms: interval of the tenants' rates. */
   readonly ratePeriodMs: number
+  /** No writes are taken. */
+  isReadOnly(): boolean
 }
 
 interface TenantDesk {
@@ -62,10 +64,11 @@ export class PushDesk {
   /**
    * Whether a tenant may push now; before its body is read.
    *
-   * @throws AppError `err-mimir-tenant-max-request-rate`, `err-mimir-distributor-max-ingestion-rate`
+   * @throws AppError `read-only`, `err-mimir-tenant-max-request-rate`, `err-mimir-distributor-max-ingestion-rate`
    */
   check(tenant: string): void {
     const { env, limits, ingestionRateMax } = this.options
+    if (this.options.isReadOnly()) throw fail('read-only')
     const now = env.clock.monotonic()
     const max = limits.instance('distributor').max_ingestion_rate ?? ingestionRateMax
     if (max > 0 && this.instance.value(now) >= max) {

@@ -60,7 +60,8 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
   const meter = new RequestMeter(env)
   const { limits } = backend.runtime
   const { ingestionRateMax, ratePeriodMs } = config
-  const desk = new PushDesk({ env, limits, ingestionRateMax, ratePeriodMs })
+  const isReadOnly = () => backend.lifecycle.readOnlyMs() > 0
+  const desk = new PushDesk({ env, limits, ingestionRateMax, ratePeriodMs, isReadOnly })
   const front: Front = {
     backend: { ...backend, distributors: desk.over(backend.distributors) },
     config,

@@ -10,7 +10,13 @@ function deskOf(ingestionRateMax = 0) {
   const env = createFakeEnv()
   const overrides = { slow: { request_rate: 2, request_burst_size: 3 } }
   const limits = new Limits(testLimits({}, overrides))
-  const desk = new PushDesk({ env, limits, ingestionRateMax, ratePeriodMs: 1_000 })
+  const desk = new PushDesk({
+    env,
+    limits,
+    ingestionRateMax,
+    ratePeriodMs: 1_000,
+    isReadOnly: () => false,
+  })
   let answer = { status: 200, text: '', retryable: false }
   const sink = desk.over({ push: async () => ({ ...answer, written: { ...WRITTEN } }) })
   const push = async (tenant: string, status = 200, text = ''): Promise<void> => {

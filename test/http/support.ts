@@ -6,6 +6,7 @@ import type { QuerierAnswer, QuerierTask } from '../../src/actors/querier/contra
 import { QueryFrontend } from '../../src/actors/query-frontend/query-frontend.js'
 import { httpConfigOf } from '../../src/http/config.js'
 import type { HttpConfig } from '../../src/http/handler.js'
+import { Lifecycle } from '../../src/http/lifecycle.js'
 import { createServer, type HttpServer } from '../../src/http/server.js'
 import { defaultConfig } from '../../src/shared/config/index.js'
 import { Limits } from '../../src/shared/limits/index.js'
@@ -102,6 +103,9 @@ export async function startFront(
     findCompactor: () => undefined,
     discarded: () => ({ label_invalid: 2 }),
     haEntries: () => [],
+    lifecycle: new Lifecycle(env, 'data', () => {}),
+    totalOf: () => 3,
+    rings: { members: () => [], forget: () => false },
     tenants: () => ['acme'],
     seriesOf: () => 5,
     version: '0.1.0',

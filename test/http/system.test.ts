@@ -10,6 +10,7 @@ import {
 } from '../../src/actors/query-frontend/query-frontend.js'
 import { createMainEnv, type System, startSupervisor } from '../../src/actors/supervisor/system.js'
 import { httpConfigOf } from '../../src/http/config.js'
+import { Lifecycle } from '../../src/http/lifecycle.js'
 import { createServer, type HttpServer } from '../../src/http/server.js'
 import { defaultConfig } from '../../src/shared/config/index.js'
 import { callApi, seriesOf } from '../support/prom-api.js'
@@ -46,6 +47,9 @@ async function start(folder: string): Promise<Running> {
     beginDeletion: system.beginDeletion,
     configYaml: () => '',
     runtime: system.runtime,
+    rings: system.rings,
+    totalOf: system.totalOf,
+    lifecycle: new Lifecycle(env, folder, () => {}),
     findCompactor: system.findCompactor,
     discarded: system.discarded,
     haEntries: system.haEntries,

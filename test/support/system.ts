@@ -6,6 +6,7 @@ import {
 } from '../../src/actors/query-frontend/query-frontend.js'
 import { createMainEnv, type System, startSupervisor } from '../../src/actors/supervisor/system.js'
 import { httpConfigOf } from '../../src/http/config.js'
+import { Lifecycle } from '../../src/http/lifecycle.js'
 import { createServer, type HttpServer } from '../../src/http/server.js'
 import {
   type Config,
@@ -19,6 +20,8 @@ export interface TestSystem {
   readonly system: System
   readonly server: HttpServer
   readonly url: string
+  /** When the process was asked to stop. */
+  readonly stops: readonly number[]
   readonly pushUrl: string
   /** What stands before `/api/v1/query`. */
   readonly queryUrl: string
@@ -44,10 +47,12 @@ export async function startSystem(
     onFatal: (reason) => assert.fail(reason),
   })
   const { env } = main
+  const stops: number[] = []
   const backend = {
     ...system,
     frontend: new QueryFrontend(env, system.queriers, queryFrontendConfigOf(config)),
     configYaml: (mode: PrintMode) => printConfig(config, mode),
+    lifecycle: new Lifecycle(env, folder, () => stops.push(Date.now())),
     version: '0.1.0',
   }
   const server = createServer(backend, httpConfigOf(config), env)
@@ -59,6 +64,7 @@ export async function startSystem(
     system,
     server,
     url,
+    stops,
     pushUrl: `${url}/api/v1/push`,
     queryUrl: `${url}/prometheus`,
     metric: async (name, labels = {}) =>

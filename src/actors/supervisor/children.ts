@@ -22,6 +22,7 @@ import type { QuerierBoot, QuerierMessage } from '../querier/contract.js'
 import { storeGatewayConfigOf } from '../store-gateway/client.js'
 import type { StoreGatewayBoot } from '../store-gateway/contract.js'
 import type { RestartPolicy } from './restart.js'
+import type { RingSettings } from './rings.js'
 import type { ChildSpec, PoolSpec } from './supervisor.js'
 import type { LinkSpec } from './wiring.js'
 
@@ -153,6 +154,41 @@ export function actorTable(
       },
     ],
     pool: querierRow(config, counts, cells, { headKernel, memories, limits }),
+  }
+}
+
+/** The rings of these actors. */
+export function ringSettingsOf(
+  config: Config,
+  counts: ActorCounts,
+): Readonly<Record<string, RingSettings>> {
+  const { zones } = counts
+  return {
+    distributor: {
+      memberCount: counts.distributors,
+      zones: 1,
+      isForCounting: true,
+      heartbeatTimeoutMs: config['distributor.ring.heartbeat_timeout'],
+      forgetPeriods: config['distributor.ring.auto_forget_unhealthy_periods'],
+    },
+    ingester: {
+      memberCount: counts.ingesters,
+      zones,
+      heartbeatTimeoutMs: config['ingester.ring.heartbeat_timeout'],
+      forgetPeriods: config['ingester.ring.auto_forget_unhealthy_periods'],
+    },
+    compactor: {
+      memberCount: 1,
+      zones: 1,
+      heartbeatTimeoutMs: config['compactor.sharding_ring.heartbeat_timeout'],
+      forgetPeriods: config['compactor.sharding_ring.auto_forget_unhealthy_periods'],
+    },
+    'store-gateway': {
+      memberCount: counts.storeGateways,
+      zones: 1,
+      heartbeatTimeoutMs: config['store_gateway.sharding_ring.heartbeat_timeout'],
+      forgetPeriods: config['store_gateway.sharding_ring.auto_forget_unhealthy_periods'],
+    },
   }
 }
 

@@ -48,6 +48,31 @@ export interface SystemStatus {
   readonly links: readonly LinkStatus[]
 }
 
+/** Mimir's names of states. */
+export type RingState = 'PENDING' | 'JOINING' | 'ACTIVE' | 'LEAVING' | 'UNHEALTHY'
+
+/** One member of a ring. */
+export interface RingMember {
+  /** `ingester-0`. */
+  readonly id: string
+  readonly index: number
+  readonly state: RingState
+  /** ms since the epoch. */
+  readonly heartbeatMs: number
+  readonly registeredMs: number
+  /** '' where there is one zone only. */
+  readonly zone: string
+  readonly tokens: readonly number[]
+}
+
+/** Mimir's rings, for their pages. */
+export interface RingView {
+  /** The members of the ring of a kind of actors, in order. */
+  members(kind: string): readonly RingMember[]
+  /** Takes a member out until its next heartbeat; false when there is none of this name. */
+  forget(kind: string, id: string): boolean
+}
+
 /** A tenant's part of the block list. */
 export interface BlocksAnswer {
   readonly version: number

@@ -26,6 +26,7 @@ import type { ChildState, ChildStatus, Readiness, SystemStatus } from './contrac
 import { HangWatch } from './hang-watch.js'
 import { ReadyWatch, readinessOf } from './readiness.js'
 import { decideRestart, type RestartPolicy } from './restart.js'
+import type { RingLife } from './rings.js'
 import { type LinkSpec, type MainEnds, type SeatNotices, Wiring } from './wiring.js'
 
 /**
@@ -215,6 +216,17 @@ export class Supervisor<Task, Answer, Message> {
     const readiness = this.readinessOf(children)
     const links = this.wiring.status()
     return { readiness, children: pool === undefined ? children : [...children, pool], links }
+  }
+
+  /** All actors but the pool, as rings see them. */
+  lives(): RingLife[] {
+    return this.children.map(({ spec, index, state, thread, lastStatus }) => ({
+      kind: spec.kind,
+      index,
+      state,
+      beats: thread?.beats(),
+      isJoining: (lastStatus?.readyPercent ?? 100) < 100,
+    }))
   }
 
   /** All metrics of all threads in Prometheus' text format. */

@@ -14,6 +14,7 @@ import { createTenantCells, type HaEntry, TenantCells } from '../../shared/limit
 import {
   createMetricBlock,
   type LogLevel,
+  type MetricName,
   MetricsRegistry,
   openMetrics,
 } from '../../shared/telemetry/index.js'
@@ -24,11 +25,12 @@ import type { CutSeriesRequest } from '../ingester/contract.js'
 import type { QuerierPool } from '../querier/client.js'
 import type { QuerierAnswer, QuerierMessage, QuerierTask } from '../querier/contract.js'
 import { BlockList } from './block-list.js'
-import { type ActorCounts, actorCounts, actorTable } from './children.js'
-import type { SeriesDeletion, SystemStatus } from './contract.js'
+import { type ActorCounts, actorCounts, actorTable, ringSettingsOf } from './children.js'
+import type { RingView, SeriesDeletion, SystemStatus } from './contract.js'
 import { type HaKeeper, startHaKeeper } from './ha-keeper.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
 import { exportOverrides } from './overrides-exporter.js'
+import { exportRings, Rings } from './rings.js'
 import { RuntimeConfigWatch } from './runtime-config.js'
 import { Supervisor } from './supervisor.js'
 
@@ -44,6 +46,7 @@ export interface System {
   readonly queriers: QuerierPool
   /** The limits in force, and the files that they come from. */
   readonly runtime: RuntimeConfigWatch
+  readonly rings: RingView
   /** Calls of a shard, over a port of its own; undefined while the shard does not run. */
   findIngester(shard: number): IngesterClient | undefined
   /** For one request; starts the compactor when it does not run. */
@@ -54,6 +57,8 @@ export interface System {
   seriesOf(tenant: string): number
   /** Which replica of each pair is believed. */
   haEntries(): HaEntry[]
+  /** Of a counter or gauge the sum of a tenant, over all its other labels. */
+  totalOf(metric: MetricName, tenant: string): number
   /** Samples of a tenant that were discarded since the start, by reason. */
   discarded(tenant: string): Readonly<Record<string, number>>
   /** Cuts blocks of the heads of some tenants, of all without any; failures are in the log. */
@@ -143,6 +148,9 @@ export async function startSupervisor(
     onFatal: options.onFatal,
   })
   await supervisor.start()
+  const rings = new Rings(env, ringSettingsOf(config, counts), () => supervisor.lives())
+  exportRings(registry, rings)
+  rings.start()
   if (mayHaveBlocks) startBlockActors()
   runtime.start()
   distributors.run().catch((error: unknown) => {
@@ -156,6 +164,7 @@ export async function startSupervisor(
     runtime,
     registry,
     ha,
+    rings,
     tenantCells: new TenantCells(tenantCells),
     shardsPerZone: counts.ingesters / counts.zones,
     blockList,
@@ -187,6 +196,7 @@ function systemOf(
     readonly runtime: RuntimeConfigWatch
     readonly registry: MetricsRegistry
     readonly ha: HaKeeper
+    readonly rings: Rings
     readonly tenantCells: TenantCells
     readonly shardsPerZone: number
     readonly blockList: BlockList
@@ -198,6 +208,7 @@ function systemOf(
   }
   return {
     runtime: options.runtime,
+    rings: options.rings,
     distributors,
     queriers: { size: counts.queriers, run: (task, signal) => supervisor.runTask(task, signal) },
     findIngester,
@@ -223,6 +234,7 @@ function systemOf(
       options.memory.stop()
       options.runtime.stop()
       options.ha.stop()
+      options.rings.stop()
       return supervisor.drain()
     },
   }
@@ -270,7 +282,7 @@ function tenantViews(options: {
   readonly ha: HaKeeper
   readonly tenantCells: TenantCells
   readonly shardsPerZone: number
-}): Pick<System, 'haEntries' | 'tenants' | 'seriesOf' | 'discarded'> {
+}): Pick<System, 'haEntries' | 'tenants' | 'seriesOf' | 'discarded' | 'totalOf'> {
   return {
     haEntries: () => options.ha.list(),
     tenants: () =>
@@ -279,6 +291,11 @@ function tenantViews(options: {
       const { tenantCells: cells, shardsPerZone } = options
       const row = cells.findRow(tenant)
       return row === undefined ? 0 : cells.series(row, { from: 0, to: shardsPerZone })
+    },
+    totalOf: (metric, tenant) => {
+      const where = { label: 'user', value: tenant }
+      const sums = options.registry.sumsBy(metric, 'user', where)
+      return sums[tenant] ?? 0
     },
     discarded: (tenant) => {
       const where = { label: 'user', value: tenant }

@@ -4,16 +4,16 @@
  */
 import { fail } from '../../shared/errors/index.js'
 import { jsonReply } from '../errors.js'
+import { readForm } from '../form.js'
 import type { Front, HttpRequest, Reply } from '../handler.js'
 import { MAX_TIME_MS, MIN_TIME_MS, timeParam } from '../params.js'
 import { withCompactor } from './blocks.js'
-import { paramsOf } from './query.js'
 
 /** POST, PUT /api/v1/admin/tsdb/delete_series */
 export async function deleteSeries(request: HttpRequest, front: Front): Promise<Reply> {
   const { tenant } = request
   const { backend } = front
-  const params = await paramsOf(request, front)
+  const params = await readForm(request, front)
   const texts = params.all('match[]')
   if (texts.length === 0) throw fail('bad-data', { text: 'no match[] parameter provided' })
   const mint = timeParam(params, 'start', MIN_TIME_MS)

@@ -7,7 +7,7 @@ import type { QuerierQuery, QueryOf } from '../../actors/querier/contract.js'
 import type { Answered } from '../../actors/query-frontend/query-frontend.js'
 import { quoteGo } from '../../shared/base/go-string.js'
 import { fail } from '../../shared/errors/index.js'
-import { readBody } from '../bodies.js'
+import { readForm, readSmallBody } from '../form.js'
 import type { Front, HttpRequest, Reply } from '../handler.js'
 import {
   durationParam,
@@ -35,13 +35,13 @@ const TOO_MANY_POINTS =
 
 /** GET, POST /api/v1/query */
 export async function instantQuery(request: HttpRequest, front: Front): Promise<Reply> {
-  const { query, timeoutMs } = readInstant(await paramsOf(request, front), front)
+  const { query, timeoutMs } = readInstant(await readForm(request, front), front)
   return run(request, front, query, timeoutMs)
 }
 
 /** GET, POST /api/v1/query_range */
 export async function rangeQuery(request: HttpRequest, front: Front): Promise<Reply> {
-  const { query, timeoutMs } = readRange(await paramsOf(request, front))
+  const { query, timeoutMs } = readRange(await readForm(request, front))
   return run(request, front, query, timeoutMs)
 }
 
@@ -56,7 +56,7 @@ export function analyze(request: HttpRequest, front: Front): Promise<Reply> {
 }
 
 async function explained(request: HttpRequest, front: Front, isRun: boolean): Promise<Reply> {
-  const params = await paramsOf(request, front)
+  const params = await readForm(request, front)
   const read = params.get('step') === '' ? readInstant(params, front) : readRange(params)
   const format = params.get('format')
   if (format !== '' && format !== 'json' && format !== 'text') {
@@ -115,7 +115,7 @@ function statsParam(params: Params): { stats?: 'sum' | 'steps' } {
 
 /** GET, POST /api/v1/series */
 export async function series(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await paramsOf(request, front)
+  const params = await readForm(request, front)
   const matchers = params.all('match[]')
   if (matchers.length === 0) throw fail('bad-data', { text: 'no match[] parameter provided' })
   return run(request, front, { kind: 'series', matchers, ...rangeOf(params) })
@@ -123,7 +123,7 @@ export async function series(request: HttpRequest, front: Front): Promise<Reply>
 
 /** GET, POST /api/v1/labels */
 export async function labelNames(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await paramsOf(request, front)
+  const params = await readForm(request, front)
   const matchers = params.all('match[]')
   return run(request, front, { kind: 'label-names', matchers, ...rangeOf(params) })
 }
@@ -149,19 +149,19 @@ export async function metadata(request: HttpRequest, front: Front): Promise<Repl
 
 /** GET, POST /api/v1/format_query */
 export async function formatQuery(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await paramsOf(request, front)
+  const params = await readForm(request, front)
   return run(request, front, { kind: 'format-query', text: params.get('query') })
 }
 
 /** GET, POST /api/v1/parse_query */
 export async function parseQuery(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await paramsOf(request, front)
+  const params = await readForm(request, front)
   return run(request, front, { kind: 'parse-query', text: params.get('query') })
 }
 
 /** GET, POST /api/v1/query_exemplars */
 export async function queryExemplars(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await paramsOf(request, front)
+  const params = await readForm(request, front)
   const startMs = timeParam(params, 'start', MIN_TIME_MS)
   const endMs = timeParam(params, 'end', MAX_TIME_MS)
   if (endMs < startMs) {
@@ -179,7 +179,7 @@ export function federate(request: HttpRequest, front: Front): Promise<Reply> {
 
 /** POST /api/v1/read: remote read. */
 export async function remoteRead(request: HttpRequest, front: Front): Promise<Reply> {
-  const { pieces } = await bodyOf(request, front)
+  const { pieces } = await readSmallBody(request, front)
   return run(request, front, { kind: 'remote-read', body: Buffer.concat(pieces) })
 }
 
@@ -194,30 +194,6 @@ export async function tsdbStatus(request: HttpRequest, front: Front): Promise<Re
     throw fail('bad-data', { text: `limit must not exceed ${TSDB_ROWS_MAX}` })
   }
   return run(request, front, { kind: 'tsdb-status', limit })
-}
-
-/** URL parameters and, of a POST or PUT, the form in its body. */
-export async function paramsOf(request: HttpRequest, front: Front): Promise<Params> {
-  const { incoming } = request
-  if (incoming.method !== 'POST' && incoming.method !== 'PUT') {
-    return new Params(request.search())
-  }
-  const body = await bodyOf(request, front)
-  const type = incoming.headers['content-type'] ?? ''
-  if (!/^\s*application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
-    return new Params(request.search())
-  }
-  const form = new URLSearchParams(Buffer.concat(body.pieces).toString('utf8'))
-  return new Params(form, request.search())
-}
-
-function bodyOf({ incoming }: HttpRequest, { config, env }: Front): ReturnType<typeof readBody> {
-  return readBody(incoming, {
-    bytesMax: config.formBytesMax,
-    timeoutMs: config.readTimeoutMs,
-    timers: env.timers,
-    tooLarge: () => fail('body-too-large', { max: config.formBytesMax }),
-  })
 }
 
 function rangeOf(params: Params): { mint: number; maxt: number; limit: number } {

@@ -1,75 +1,73 @@
 /**
- * The ring pages: one member for each actor of a kind, as it is now. There is one process, so that
- * nobody can be forgotten: who is down is being restarted.
+ * The ring pages: who is in, in which state, with which tokens, and when it was last heard of. A member
+ * can be forgotten; one that is alive registers again with its next heartbeat.
  */
-import { createHashring } from '../../shared/hashring/index.js'
+import type { RingMember } from '../../actors/supervisor/contract.js'
+import { fail } from '../../shared/errors/index.js'
 import { jsonReply } from '../errors.js'
+import { readForm } from '../form.js'
 import type { Front, Handler, HttpRequest, Reply } from '../handler.js'
 import { escapeHtml, pageReply } from '../html.js'
-
-/** Mimir's words for the states of actors. */
-const STATES: Readonly<Record<string, string>> = {
-  starting: 'JOINING',
-  running: 'ACTIVE',
-  restarting: 'UNHEALTHY',
-  draining: 'LEAVING',
-  stopped: 'LEFT',
-}
 
 /** GET /ingester/ring and its like; JSON where asked for, `tokens=true` lists tokens on the page. */
 export function ringPage(kind: string): Handler {
   return async (request, front) => {
-    const members = await membersOf(kind, front)
+    // What actors say of themselves is asked for here, and is what the members are shown by.
+    await front.backend.status()
+    const members = front.backend.rings.members(kind)
+    if (!/json/.test(request.incoming.headers.accept ?? '')) return htmlOf(kind, members, request)
     const now = new Date(front.env.clock.now()).toISOString()
-    if (/json/.test(request.incoming.headers.accept ?? '')) {
-      return jsonReply(200, { shards: members, now })
+    return jsonReply(200, { shards: members.map((member) => shardOf(member, front)), now })
+  }
+}
+
+/** POST to the same: `forget` names the member. */
+export function forgetMember(kind: string): Handler {
+  return async (request, front) => {
+    const id = (await readForm(request, front)).get('forget')
+    if (!front.backend.rings.forget(kind, id)) {
+      throw fail('not-found', { text: `the ring of ${kind}s has no member ${id}` })
     }
-    return htmlOf(kind, members, request)
+    const location = `${front.config.pathPrefix}/${kind}/ring`
+    return { status: 302, headers: { location } }
   }
 }
 
 /** A member as Mimir's JSON has it. */
-interface Member {
-  readonly id: string
-  readonly state: string
-  readonly address: string
-  readonly timestamp: string
-  readonly registered_timestamp: string
-  readonly read_only: boolean
-  readonly zone: string
-  readonly tokens: readonly number[]
+function shardOf(member: RingMember, { config, backend }: Front) {
+  const readOnlyMs = member.id.startsWith('ingester-') ? backend.lifecycle.readOnlyMs() : 0
+  const { id, state, heartbeatMs, registeredMs, zone, tokens } = member
+  return {
+    id,
+    state,
+    address: `${config.listenAddress}:${config.listenPort}`,
+    timestamp: new Date(heartbeatMs).toISOString(),
+    registered_timestamp: new Date(registeredMs).toISOString(),
+    read_only: readOnlyMs > 0,
+    read_only_updated_timestamp:
+      readOnlyMs > 0 ? new Date(readOnlyMs).toISOString() : '0001-01-01T00:00:00Z',
+    zone,
+    tokens,
+  }
 }
 
-async function membersOf(kind: string, front: Front): Promise<Member[]> {
-  const { children } = await front.backend.status()
-  const { clock } = front.env
-  const now = new Date(clock.now()).toISOString()
-  const startedAt = new Date(clock.now() - clock.monotonic()).toISOString()
-  const own = children.filter(({ actor }) => actor.startsWith(`${kind}/`))
-  const memberCount = Math.max(1, Math.floor(own.length / front.config.zones))
-  const ring = kind === 'ingester' ? createHashring(memberCount) : undefined
-  return own.map(({ actor, state }, index): Member => {
-    const member = index % memberCount
-    return {
-      id: actor.replace('/', '-'),
-      state: STATES[state] ?? 'PENDING',
-      address: `${front.config.listenAddress}:${front.config.listenPort}`,
-      timestamp: now,
-      registered_timestamp: startedAt,
-      read_only: false,
-      zone: front.config.zones > 1 ? `zone-${Math.floor(index / memberCount)}` : '',
-      tokens: [...(ring?.tokens ?? [])].filter((_, at) => ring!.owners[at] === member),
-    }
-  })
-}
-
-function htmlOf(kind: string, members: readonly Member[], request: HttpRequest): Reply {
+function htmlOf(kind: string, members: readonly RingMember[], request: HttpRequest): Reply {
   const withTokens = request.search().get('tokens') === 'true'
-  const rows = members.map(({ id, state, zone, tokens, timestamp }) => {
-    const cells = [id, state, zone, timestamp, withTokens ? tokens.join(' ') : tokens.length]
-    return `<tr>${cells.map((cell) => `<td>${escapeHtml(String(cell))}</td>`).join('')}</tr>`
+  const rows = members.map(({ id, state, zone, tokens, heartbeatMs, registeredMs }) => {
+    const [heard, registered] = [heartbeatMs, registeredMs].map((ms) => new Date(ms).toISOString())
+    const shown = withTokens ? tokens.join(' ') : tokens.length
+    const cells = [id, state, zone, heard, registered, shown].map(
+      (cell) => `<td>${escapeHtml(String(cell))}</td>`,
+    )
+    const button = `<button name="forget" value="${escapeHtml(id)}">forget</button>`
+    return `<tr>${cells.join('')}<td>${button}</td></tr>`
   })
-  const head =
-    '<table><tr><th>instance</th><th>state</th><th>zone</th><th>last heard of</th><th>tokens</th></tr>'
-  return pageReply(`Ring of ${kind}`, [head, ...rows, '</table>'])
+  const columns = ['instance', 'state', 'zone', 'last heard of', 'registered', 'tokens', '']
+  const head = columns.map((column) => `<th>${column}</th>`).join('')
+  return pageReply(`Ring of ${kind}`, [
+    '<form method="post">',
+    `<table><tr>${head}</tr>`,
+    ...rows,
+    '</table></form>',
+  ])
 }

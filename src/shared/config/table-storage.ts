@@ -54,6 +54,17 @@ export const RING = {
   instance_availability_zone: text('', ONE_PROCESS),
 } as const
 
+/** The same where the ring is of actors that are there. */
+export const ACTOR_RING = {
+  ...RING,
+  heartbeat_timeout: duration(MINUTE, 'Silence after which a member is shown as unhealthy.', USED),
+  auto_forget_unhealthy_periods: int(
+    10,
+    'Such times after which it is forgotten; 0 = never.',
+    USED,
+  ),
+} as const
+
 const S3 = {
   endpoint: text('', 'Host and port of the service, without scheme.'),
   region: text('', 'Region.'),
@@ -248,7 +259,7 @@ const COMPACTOR = {
   uploaded_blocks_cleanup: open('Cleaning of Mimir.'),
   scheduler_client: open('There is no separate scheduler.'),
   planning_mode: text('standalone', 'There is no separate scheduler.'),
-  ...under('sharding_ring', RING),
+  ...under('sharding_ring', ACTOR_RING),
 } as const
 
 const RULER = {
@@ -346,7 +357,7 @@ export const STORAGE = {
   ...under('common.storage', BLOCKS_BUCKET),
   'common.client_cluster_validation': open(ONE_PROCESS),
   ...under('compactor', COMPACTOR),
-  ...under('store_gateway.sharding_ring', RING),
+  ...under('store_gateway.sharding_ring', ACTOR_RING),
   'store_gateway.cache_bytes': size(
     256 * MIB,
     'Bytes of blocks of remote buckets, index and chunks, kept in memory.',

@@ -6,7 +6,7 @@
  */
 import { bool, choice, duration, float, int, list, open, size, text, under } from './row.js'
 import { LIMITS } from './table-limits.js'
-import { RING, STORAGE } from './table-storage.js'
+import { ACTOR_RING, STORAGE } from './table-storage.js'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -507,9 +507,9 @@ export const CONFIG = {
   ...under('api', API),
   ...under('server', SERVER),
   ...under('distributor', DISTRIBUTOR),
-  ...under('distributor.ring', RING),
+  ...under('distributor.ring', ACTOR_RING),
   ...under('ingester', INGESTER),
-  ...under('ingester.ring', RING),
+  ...under('ingester.ring', ACTOR_RING),
   'ingester.ring.replication_factor': int(
     3,
     'Copies of a series: in force is the least of it and the number of zones (data.zone_dirs).',

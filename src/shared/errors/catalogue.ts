@@ -148,6 +148,12 @@ export const ERRORS = {
     retryable: true,
     message: 'the server is shutting down',
   },
+  'read-only': {
+    status: 501,
+    type: 'unavailable',
+    retryable: true,
+    message: 'the server takes no writes: it was switched to read-only',
+  },
   overloaded: { status: 503, type: 'unavailable', retryable: true, message: '{text}' },
   // Queries
   'query-parse': { status: 400, type: 'bad_data', retryable: false, message: '{text}' },

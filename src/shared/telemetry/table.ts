@@ -299,6 +299,21 @@ export const METRICS = {
     help: 'Limits of tenants with overrides; durations in seconds.',
     labels: ['limit_name', 'user'],
   },
+  cortex_ring_members: {
+    type: 'gauge',
+    help: 'Members of a ring by state.',
+    labels: ['name', 'state'],
+  },
+  cortex_ring_oldest_member_timestamp: {
+    type: 'gauge',
+    help: 'When the member that has been silent for longest was last heard of, by state; 0 without one.',
+    labels: ['name', 'state'],
+  },
+  cortex_ring_tokens_total: {
+    type: 'gauge',
+    help: 'Tokens of a ring.',
+    labels: ['name'],
+  },
   nilo_actor_call_duration_seconds: {
     type: 'histogram',
     help: 'Time that calls between actors took, by the actor called.',

@@ -1,0 +1,33 @@
+/** Small bodies of requests: forms, and what the query API is posted. */
+import { fail } from '../shared/errors/index.js'
+import { readBody } from './bodies.js'
+import type { Front, HttpRequest } from './handler.js'
+import { Params } from './params.js'
+
+/** URL parameters and, of a POST or PUT, the form in its body. */
+export async function readForm(request: HttpRequest, front: Front): Promise<Params> {
+  const { incoming } = request
+  if (incoming.method !== 'POST' && incoming.method !== 'PUT') {
+    return new Params(request.search())
+  }
+  const body = await readSmallBody(request, front)
+  const type = incoming.headers['content-type'] ?? ''
+  if (!/^\s*application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
+    return new Params(request.search())
+  }
+  const form = new URLSearchParams(Buffer.concat(body.pieces).toString('utf8'))
+  return new Params(form, request.search())
+}
+
+/** A body of the size that queries may have. */
+export function readSmallBody(
+  { incoming }: HttpRequest,
+  { config, env }: Front,
+): ReturnType<typeof readBody> {
+  return readBody(incoming, {
+    bytesMax: config.formBytesMax,
+    timeoutMs: config.readTimeoutMs,
+    timers: env.timers,
+    tooLarge: () => fail('body-too-large', { max: config.formBytesMax }),
+  })
+}
