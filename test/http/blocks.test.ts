@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { uploadStep, uploadWhole, type WrittenBlock, writeUpload } from '../support/block-upload.js'
 import { callApi, seriesOf } from '../support/prom-api.js'
+import { push } from '../support/remote-write.js'
 import { startSystem, type TestSystem } from '../support/system.js'
 
 const HOUR = 3600_000
@@ -128,10 +129,18 @@ test('what start, files and finish refuse', async () => {
   assert.equal(text, '{"result":"uploading"}')
 })
 
-test('a deleted tenant answers nothing from blocks, and its status says when they are gone', async () => {
+test('a deleted tenant answers nothing, from blocks and from heads, and its status says when they are gone', async () => {
   const { url, system } = running
   const made = await writeUpload(join(folder, 'going'), ULIDS[4]!, FROM)
   await uploadWhole(url, made, 'going')
+  const now = Date.now()
+  const pushAt = async (at: number) => {
+    const series = [{ labels: { __name__: 'a', job: 'head' }, samples: [[at, 1]] as const }]
+    const { status, text } = await push(running.pushUrl, series, 'going')
+    assert.equal(status, 200, text)
+    assert.equal(await countAt(at, 'going'), '1')
+  }
+  await pushAt(now)
   const headers = { 'x-scope-orgid': 'going' }
   const status = async () =>
     (await (await fetch(`${url}/compactor/delete_tenant_status`, { headers })).json()) as {
@@ -140,9 +149,13 @@ test('a deleted tenant answers nothing from blocks, and its status says when the
   assert.deepEqual(await status(), { tenant_id: 'going', blocks_deleted: false })
   const marked = await fetch(`${url}/compactor/delete_tenant`, { method: 'POST', headers })
   assert.equal(marked.status, 200)
+  assert.equal(await countAt(now, 'going'), undefined)
+  assert.equal(await countAt(FROM + 600_000, 'going'), undefined)
   while (!(await status()).blocks_deleted) await new Promise((resolve) => setTimeout(resolve, 20))
   assert.equal(await countAt(FROM + 600_000, 'going'), undefined)
   assert.equal(await countAt(FROM + 600_000, 'one'), '20')
+  // It may come back.
+  await pushAt(now + 1)
   assert.ok(existsSync(join(folder, 'blocks/going/markers/tenant-deletion-mark.json')))
   assert.ok(system !== undefined)
 })

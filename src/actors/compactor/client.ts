@@ -21,6 +21,7 @@ const BUILD_DEADLINE_MS = 1_800_000
 /** Calls that ask the bucket, which may be slow. */
 const BUCKET_DEADLINES_MS = {
   deleteTenant: 120_000,
+  forgetTenant: 120_000,
   tenantDeletionStatus: 120_000,
   startUpload: 120_000,
   beginUploadFile: 120_000,

@@ -192,6 +192,8 @@ export interface UploadCalls {
 export interface TenantCalls {
   /** Marks the tenant; the cleaner does the rest. */
   deleteTenant(request: { readonly tenant: string }): Promise<void>
+  /** Takes all blocks that there are now out of the list; after the mark, so that they stay out. */
+  forgetTenant(request: { readonly tenant: string }): Promise<void>
   /** Whether no block of it is left. */
   tenantDeletionStatus(request: {
     readonly tenant: string

@@ -94,7 +94,7 @@ export class Shipper {
     const unshipped: BlockEntry[] = []
     for (const entry of local) {
       const shippedAt = this.shippedAt(entry)
-      if (isDeleted) await this.forget(entry)
+      if (isDeleted) await forgetBlock(this.parts, entry)
       else if (shippedAt === undefined) unshipped.push(entry)
       else await this.keepOrDrop(entry, shippedAt)
     }
@@ -178,7 +178,7 @@ export class Shipper {
       const isMarked = await findObject(bucket, blockKey(tenant, ulid, 'deletion-mark.json'))
       const meta = await findObject(bucket, blockKey(tenant, ulid, 'meta.json'))
       // Compacted or deleted meanwhile: the local copy goes the same way.
-      if (meta === undefined || isMarked !== undefined) return await this.forget(entry)
+      if (meta === undefined || isMarked !== undefined) return await forgetBlock(this.parts, entry)
       // The process may have ended between a deletion here and the same in the bucket.
       if (this.tombstonesOf(entry.localDir!) !== '') await this.sendTombstones(entry)
       await list.changeBlocks({
@@ -189,15 +189,6 @@ export class Shipper {
     if (env.clock.now() - shippedAt >= config.retentionMs) {
       await list.changeBlocks({ tenant, dropLocal: [ulid] })
     }
-  }
-
-  /** The block leaves the list for good; its files follow. */
-  private async forget({ tenant, ulid, localDir }: BlockEntry): Promise<void> {
-    const { env, list } = this.parts
-    await list.changeBlocks({ tenant, remove: [ulid] })
-    const note = `${localDir}/${NOTE}`
-    if (env.disk.exists(note)) return
-    env.disk.replaceFile(note, Buffer.from(JSON.stringify({ shipped_at: env.clock.now() })))
   }
 
   /** Removes the files of shipped blocks that have not been in the list for a while. */
@@ -225,6 +216,20 @@ export class Shipper {
     }
     for (const dir of this.unlisted.keys()) if (!seen.has(dir)) this.unlisted.delete(dir)
   }
+}
+
+/** The block leaves the list for good; the shipper removes its files later. */
+export async function forgetBlock(
+  {
+    env,
+    list,
+  }: Pick<ShipperParts, 'env'> & { readonly list: Pick<BlockListCalls, 'changeBlocks'> },
+  { tenant, ulid, localDir }: BlockEntry,
+): Promise<void> {
+  await list.changeBlocks({ tenant, remove: [ulid] })
+  const note = `${localDir}/${NOTE}`
+  if (localDir === undefined || env.disk.exists(note)) return
+  env.disk.replaceFile(note, Buffer.from(JSON.stringify({ shipped_at: env.clock.now() })))
 }
 
 /** Block folders of all shards, by tenant. */

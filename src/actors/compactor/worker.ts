@@ -35,7 +35,7 @@ runActor<CompactorBoot>(async (env, boot, host) => {
     turn: () => false,
     calls: {
       ...compactor.calls,
-      ...tenantCalls(bucket, env, wake),
+      ...tenantCalls({ bucket, env, list }, wake),
       ...uploads.calls(),
       ...compactions.calls(),
       ...deletions.calls(),

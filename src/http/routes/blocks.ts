@@ -9,16 +9,24 @@ import { isUlid } from '../../shared/tsdb/index.js'
 import { readBody } from '../bodies.js'
 import { jsonReply } from '../errors.js'
 import type { Front, HttpRequest, Reply } from '../handler.js'
+import { MAX_TIME_MS, MIN_TIME_MS } from '../params.js'
 
 const META_BYTES_MAX = 1024 * 1024
 const PIECE_BYTES = 1024 * 1024
+/** No matcher: every series. */
+const ALL_SERIES = { selectors: [[]], mint: MIN_TIME_MS, maxt: MAX_TIME_MS }
 /** The answer of a step that went well. */
 const DONE: Reply = { status: 200 }
 
-/** POST /compactor/delete_tenant */
+/**
+ * POST /compactor/delete_tenant: what the tenant has is not seen any more when it is answered, that in
+ * heads neither. What is pushed afterwards is, until it is in blocks.
+ */
 export function deleteTenant({ tenant }: HttpRequest, front: Front): Promise<Reply> {
   return withCompactor(front, async ({ calls }) => {
     await calls.deleteTenant({ tenant })
+    await front.backend.cutSeries({ ...ALL_SERIES, tenant, isDry: false })
+    await calls.forgetTenant({ tenant })
     return DONE
   })
 }

@@ -5,6 +5,7 @@
  */
 import { type ApiAnswer, type ApiParams, callApi } from '../../../../test/support/prom-api.js'
 import { mix } from '../workload.js'
+import type { Deletion } from './deletions.js'
 import {
   aliveAt,
   FIRST_STEP,
@@ -105,13 +106,14 @@ export class Asker {
   }
 
   /** Steps before are complete: no sample of theirs is still to come. */
-  private settled(): number {
+  settled(): number {
     return firstStepOf(Math.max(0, this.writer.acked - LATE_PUSHES_MAX))
   }
 
   private async askRaw(from: number, to: number): Promise<void> {
     const { writer } = this
     const acked = writer.acked
+    const done = writer.deletions.done()
     const query = `{__name__=~"soak_block.*"}[${(to - from) * STEP_MS}ms]`
     const answer = await this.ask('query', { query, time: this.timeText(to - 1) })
     if (answer === undefined) return
@@ -130,7 +132,7 @@ export class Asker {
       for (let step = from; step < to; step++) {
         const alive = aliveAt(step)
         if (series < alive.from || series >= alive.to) continue
-        this.checkSample(query, { series, step, acked, begun }, points)
+        this.checkSample(query, { series, step, acked, begun, done }, points)
       }
       for (const [time, value] of points) {
         this.note(query, `series ${series}: ${value} at ${time}, which was never sent`)
@@ -141,7 +143,7 @@ export class Asker {
 
   private checkSample(
     query: string,
-    { series, step, acked, begun }: { series: number; step: number; acked: number; begun: number },
+    { series, step, acked, begun, done }: SampleFacts,
     points: Map<number, string>,
   ): void {
     const { stream } = this.writer
@@ -150,7 +152,11 @@ export class Asker {
     points.delete(time)
     const push = sentWith(stream, series, step)
     const name = `series ${series} at ${time} (push ${push}, ${acked} answered, ${begun} begun)`
-    if (got === undefined) {
+    const deletion = this.writer.deletions.find(series, step)
+    if (deletion !== undefined && done.has(deletion)) {
+      if (got !== undefined) this.note(query, `${name} is there and was deleted`)
+    } else if (got === undefined) {
+      if (deletion !== undefined) return
       if (push !== undefined && push < acked) this.note(query, `${name} is missing`)
     } else if (push === undefined || push >= begun) {
       this.note(query, `${name} is there and was never sent`)
@@ -178,16 +184,18 @@ export class Asker {
   }
 
   private async askRange(from: number, to: number): Promise<void> {
+    const { deletions } = this.writer
+    const done = deletions.done()
     const isSum = this.number % 2 === 0
     const name = isSum ? 'sum' : 'count'
     const query = `sum(${name}_over_time(soak_block[1m]))`
     const [start, end] = [this.timeText(from), this.timeText(to - 1)]
     const answer = await this.ask('query_range', { query, start, end, step: STEP_MS / 1000 })
-    if (answer === undefined) return
+    if (answer === undefined || deletions.isUnclear(from, to, done)) return
     const { result } = answer.data as { result: { values: [number, string][] }[] }
     const values = new Map(result[0]?.values.map(([t, v]) => [Math.round(t * 1000), v]) ?? [])
     for (let step = from; step < to; step++) {
-      const { count, sum } = this.totals.over(step, step + 1)
+      const { count, sum } = this.left(step, step + 1)
       const wanted = count === 0 ? undefined : String(isSum ? sum : count)
       const got = values.get(timeOf(this.writer.stream, step))
       if (got !== wanted) this.note(query, `${got} at step ${step}, not ${wanted}`)
@@ -195,7 +203,9 @@ export class Asker {
   }
 
   private async askWhole(from: number, to: number): Promise<void> {
-    const { count, sum, histograms } = this.totals.over(from, to)
+    const { deletions } = this.writer
+    const done = deletions.done()
+    const { count, sum, histograms } = this.left(from, to)
     const range = `[${(to - from) * STEP_MS}ms]`
     const questions = [
       [`sum(count_over_time(soak_block${range}))`, count],
@@ -204,11 +214,22 @@ export class Asker {
     ] as const
     const [query, wanted] = questions[this.number % questions.length]!
     const answer = await this.ask('query', { query, time: this.timeText(to - 1) })
-    if (answer === undefined) return
+    if (answer === undefined || deletions.isUnclear(from, to, done)) return
     const { result } = answer.data as { result: { value: [number, string] }[] }
     const got = Number(result[0]?.value[1] ?? 0)
     if (got !== wanted) this.note(query, `${got}, not ${wanted}; steps ${from} to ${to}`)
     else this.counts.samples += count
+  }
+
+  /** What there is of the steps, without what is deleted. */
+  private left(from: number, to: number): { count: number; sum: number; histograms: number } {
+    const all = this.totals.over(from, to)
+    const gone = this.writer.deletions.over(from, to)
+    return {
+      count: all.count - gone.count,
+      sum: all.sum - gone.sum,
+      histograms: all.histograms - gone.histograms,
+    }
   }
 
   /** Asks again while the answer is 503 or none; undefined when it is to stop. */
@@ -249,6 +270,15 @@ export class Asker {
   private timeText(step: number): string {
     return (timeOf(this.writer.stream, step) / 1000).toFixed(3)
   }
+}
+
+/** A sample, and what was known when it was asked for and answered. */
+interface SampleFacts {
+  readonly series: number
+  readonly step: number
+  readonly acked: number
+  readonly begun: number
+  readonly done: ReadonlySet<Deletion>
 }
 
 interface RawSeries {

@@ -61,7 +61,7 @@ export async function blocksCommand(): Promise<number> {
     say(
       `soak: blocks bucket=${kind} seed=${seed} kills=${kills} took_s=${took} pushes=${pushes} ` +
         `days=${result.days} answers=${answers} unanswered=${unanswered} samples=${samplesChecked} ` +
-        `longest_wait_ms=${silenceMsMax} compactions=${blocksCompacted}${bucket.trouble()} ` +
+        `longest_wait_ms=${silenceMsMax} compactions=${blocksCompacted} deletions=${result.deletions}${bucket.trouble()} ` +
         `wrong=${result.wrong.length}`,
     )
     if (result.wrong.length > 0) {

@@ -1,7 +1,8 @@
 /**
  * The soak over blocks: senders write months of data within minutes while others ask for all of it, and
  * the blocks of it are cut, shipped, compacted and deleted as fast as can be; the process or one of its
- * threads is killed, stopped, flushed, or loses its whole local directory, again and again. Every answer is
+ * threads is killed, stopped, flushed, or loses its whole local directory, again and again, and series
+ * are deleted meanwhile. Every answer is
  * compared with what must be there.
  */
 import { mkdirSync, rmSync } from 'node:fs'
@@ -11,7 +12,8 @@ import { KILL_SIGNAL } from '../kill-signal.js'
 import { ServerSlot } from '../server-slot.js'
 import { mix } from '../workload.js'
 import { Asker } from './asker.js'
-import { firstStepOf, STEP_MS } from './workload.js'
+import type { Deletion, Deletions } from './deletions.js'
+import { type BlocksStream, firstStepOf, STEP_MS, tenantOf } from './workload.js'
 import { BlocksWriter } from './writer.js'
 
 /** What a soak over blocks does. */
@@ -44,11 +46,12 @@ export interface BlocksSoakResult {
   readonly samplesChecked: number
   readonly silenceMsMax: number
   readonly blocksCompacted: number
+  readonly deletions: number
   readonly days: number
   readonly wrong: readonly string[]
 }
 
-type Strike = 'thread' | 'kill' | 'stop' | 'flush' | 'wipe'
+type Strike = 'thread' | 'kill' | 'stop' | 'flush' | 'wipe' | 'delete'
 
 const THREAD_KILLER = new URL('../thread-killer.js', import.meta.url).href
 const DAY_MS = 86_400_000
@@ -70,7 +73,9 @@ class BlocksSoak {
   private server!: Nilo
   private starts = 0
   private compacted = 0
+  private isOver = false
   private writing: Promise<unknown> = Promise.resolve()
+  private readonly deleting: Promise<void>[] = []
 
   constructor(options: BlocksSoakOptions) {
     this.options = options
@@ -109,12 +114,14 @@ class BlocksSoak {
         if (this.wrong().length > 0) break
         if (round !== 'all') await this.strike('wipe')
         await this.stopWriting()
+        await Promise.all(this.deleting)
         for (const asker of askers) await asker.askAll()
         this.say(round)
       }
       await this.noteDamage()
       return this.result()
     } finally {
+      this.isOver = true
       for (const party of [...askers, ...this.writers]) party.stop()
       this.slot.set(this.server)
       await this.server.stop('SIGKILL')
@@ -126,6 +133,7 @@ class BlocksSoak {
     const { options } = this
     if (kind === 'thread') return void process.kill(this.server.pid, KILL_SIGNAL)
     if (kind === 'flush') return await this.flush()
+    if (kind === 'delete') return this.delete()
     if (kind === 'wipe') {
       await this.stopWriting()
       await this.shipAll()
@@ -147,6 +155,38 @@ class BlocksSoak {
   private async stopWriting(): Promise<void> {
     for (const writer of this.writers) writer.stop()
     await this.writing
+  }
+
+  /** Begins deletions; the next strikes find them on their way. */
+  private delete(): void {
+    for (const [at, asker] of this.askers.entries()) {
+      const { deletions, stream } = this.writers[at]!
+      const random = mix(stream.seed, stream.writer, deletions.list.length, 8)
+      const deletion = deletions.begin(asker.settled(), random)
+      if (deletion === undefined) continue
+      this.deleting.push(this.insist(stream, deletions, deletion))
+    }
+  }
+
+  private async insist(
+    stream: BlocksStream,
+    deletions: Deletions,
+    deletion: Deletion,
+  ): Promise<void> {
+    const body = deletions.form(deletion).toString()
+    const type = 'application/x-www-form-urlencoded'
+    const headers = { 'X-Scope-OrgID': tenantOf(stream), 'Content-Type': type }
+    while (!deletion.isDone && !this.isOver) {
+      const url = `${await this.slot.queryUrl()}/api/v1/admin/tsdb/delete_series`
+      const answer = await fetch(url, { method: 'POST', headers, body }).catch(() => undefined)
+      const text = await answer?.text().catch(() => '')
+      if (answer?.status === 204) deletion.isDone = true
+      else if (answer !== undefined && answer.status !== 503) {
+        this.problems.push(`delete_series: ${answer.status} ${text}`)
+        return
+      }
+      await sleep(100)
+    }
   }
 
   private async flush(): Promise<void> {
@@ -257,6 +297,7 @@ class BlocksSoak {
       samplesChecked: sum(({ counts }) => counts.samples),
       silenceMsMax: Math.round(Math.max(...this.askers.map(({ silenceMs }) => silenceMs))),
       blocksCompacted: this.compacted,
+      deletions: this.writers.reduce((all, one) => all + one.deletions.done().size, 0),
       days: Math.round((steps * STEP_MS) / DAY_MS),
       wrong: this.wrong(),
     }
@@ -265,10 +306,11 @@ class BlocksSoak {
 
 function kindOf(seed: number, strike: number): Strike {
   const share = mix(seed, strike, 6) % 100
-  if (share < 45) return 'thread'
-  if (share < 70) return 'kill'
-  if (share < 80) return 'stop'
-  return share < 90 ? 'flush' : 'wipe'
+  if (share < 40) return 'thread'
+  if (share < 60) return 'kill'
+  if (share < 68) return 'stop'
+  if (share < 86) return 'delete'
+  return share < 92 ? 'flush' : 'wipe'
 }
 
 async function metricsOf(server: Nilo): Promise<string> {

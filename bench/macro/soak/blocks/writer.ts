@@ -1,6 +1,7 @@
 /** One sender of the soak over blocks: each push is sent until it gets its 2xx, then comes the next. */
 import { remoteWriteBody, sendBody } from '../../../../test/support/remote-write.js'
 import type { Target } from '../writer.js'
+import { Deletions } from './deletions.js'
 import { type BlocksStream, firstStepOf, seriesOfPush, tenantOf, timeOf } from './workload.js'
 
 const RETRY_MS = 50
@@ -16,6 +17,7 @@ export class BlocksWriter {
   begun = 0
   /** Answers that a correct server does not give. */
   readonly complaints: string[] = []
+  readonly deletions: Deletions
   private readonly target: Target
   private readonly pauseMs: number
   private isStopping = false
@@ -23,6 +25,7 @@ export class BlocksWriter {
   /** @param pauseMs between two pushes */
   constructor(stream: BlocksStream, target: Target, pauseMs: number) {
     this.stream = stream
+    this.deletions = new Deletions(stream)
     this.target = target
     this.pauseMs = pauseMs
   }
