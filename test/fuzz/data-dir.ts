@@ -55,7 +55,7 @@ function bodyOf(body: number): Sample[] {
 }
 
 const OPTIONS = {
-  config: { snapshotLogBytes: 4000, walSegmentBytesMax: 1500 },
+  config: { snapshotLogBytes: 4000, walSegmentBytesMax: 1500, spillBytes: 1, spillAfterMs: 0 },
   limits: { out_of_order_time_window: 3_600_000 },
 }
 

@@ -164,7 +164,7 @@ export class World {
     })
     this.options.onIngester?.(ingester)
     this.ingesters[index] = ingester
-    const reader = new HeadReader(memory, headModule(), 0)
+    const reader = new HeadReader(memory, headModule(), 0, this.env.disk)
     this.querier.link(index, { calls: ingester.calls, reader })
     for (let at = 0; at < this.distributors.length; at++) this.linkShard(at, index)
   }

@@ -33,7 +33,8 @@ export interface BuildParts {
 
 /** Builds the blocks that a request asks for; ranges without samples have none. */
 export async function buildBlocks(parts: BuildParts, request: BuildRequest): Promise<BuiltBlock[]> {
-  const chunks = new HeadChunks(request.memory, parts.kernel, parts.readerSlot)
+  const { kernel, readerSlot, env } = parts
+  const chunks = new HeadChunks(request.memory, kernel, readerSlot, env.disk)
   const built: BuiltBlock[] = []
   chunks.takeLease()
   try {
@@ -54,6 +55,7 @@ export async function buildBlocks(parts: BuildParts, request: BuildRequest): Pro
     return built
   } finally {
     chunks.endLease()
+    chunks.close()
   }
 }
 

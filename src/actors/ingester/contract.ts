@@ -28,6 +28,10 @@ export interface IngesterConfig {
   readonly walSegmentBytesMax: number
   /** `wal.snapshot_bytes`: how much log makes a snapshot due. */
   readonly snapshotLogBytes: number
+  /** `head.spill_bytes`: closed chunks may take so much memory; 0: all of it. */
+  readonly spillBytes: number
+  /** `head.spill_after`: chunks that end this much before the newest sample go to the chunk file. */
+  readonly spillAfterMs: number
   /** `ingester.metadata_retain_period`, ms: how long metadata stays after its last push. */
   readonly metadataRetainMs: number
   /** `ingester.instance_limits.max_series` of the process and `max_tenants`; 0 = no limit. */
@@ -50,6 +54,8 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   walFsyncIntervalMs: 1000,
   walSegmentBytesMax: 128 << 20,
   snapshotLogBytes: 256 << 20,
+  spillBytes: 64 << 20,
+  spillAfterMs: 3_600_000,
   metadataRetainMs: 600_000,
   seriesMax: 0,
   activeSeriesUpdateMs: 60_000,

@@ -18,6 +18,7 @@ import { Recovery, shardFolder } from './recovery.js'
 import { createCalls } from './select.js'
 import { SeriesLimits } from './series-limits.js'
 import { Snapshotter } from './snapshotter.js'
+import { Spilling } from './spilling.js'
 import { Tenants } from './tenants.js'
 
 /** How often metadata is looked through for what to drop, ms. */
@@ -53,6 +54,7 @@ export class Ingester {
   private readonly pressure: MemoryPressure
   private readonly active: ActiveSeries
   private readonly cutter: Cutter | undefined
+  private readonly spilling: Spilling
   private readonly report: BlockReport | undefined
   private isServing = false
   private seriesShown = -1
@@ -118,7 +120,9 @@ export class Ingester {
       this.report = new BlockReport(env, peers, recovery.localBlocks())
       this.cutter = this.createCutter(peers, () => wal.rotate())
     }
+    this.spilling = createSpilling(env, boot, head, tenants)
     this.pressure = new MemoryPressure(env, boot, head, {
+      scarcity: () => this.spilling.hurry(),
       pressure: () => this.cutter?.cutEarly(),
       relief: () => {
         for (const link of this.links.values()) link.forgetFull()
@@ -213,6 +217,7 @@ export class Ingester {
     if (this.loop.turn([...this.links.values()])) isBusy = true
     this.log.tick()
     if (this.recovery.isDone()) isBusy = this.tickSnapshots() || isBusy
+    if (this.recovery.isDone()) isBusy = this.spilling.tick() || isBusy
     if (this.isServing && !this.snapshots.isActive()) isBusy = this.cutter?.tick() || isBusy
     this.showGauges()
     if (this.recovery.isDone()) this.active.tick(() => this.tenants.all())
@@ -276,6 +281,7 @@ export class Ingester {
   async drain(): Promise<void> {
     while (this.loop.turn([...this.links.values()])) await this.env.timers.yieldNow()
     this.cutter?.finish()
+    this.spilling.finish()
     if (this.recovery.isDone()) await this.snapshots.finish()
     this.log.close()
   }
@@ -297,6 +303,12 @@ function createSeriesLimits(boot: IngesterBoot, head: Head, limits: Limits): Ser
 function createActiveSeries(env: Env, boot: IngesterBoot, head: Head): ActiveSeries {
   const { activeSeriesUpdateMs: updateMs, activeSeriesIdleMs: idleMs } = boot.config
   return new ActiveSeries(env, head, { updateMs, idleMs })
+}
+
+function createSpilling(env: Env, boot: IngesterBoot, head: Head, tenants: Tenants): Spilling {
+  const { spillBytes: bytesMax, spillAfterMs: afterMs } = boot.config
+  const folder = shardFolder(boot)
+  return new Spilling({ env, shard: boot.index, head, tenants, folder, bytesMax, afterMs })
 }
 
 function createGauges({ metrics }: Env, shard: number) {

@@ -14,6 +14,8 @@ const REFUSE_AT = 0.9
 const ALLOW_BELOW = 0.87
 /** Heads are cut early from here on. */
 const CUT_AT = 0.85
+/** Closed chunks are spilled from here on, whatever their age. */
+const SPILL_AT = 0.7
 /** How often that may be, ms: what a cut gives back is seen when it is over. */
 const CUT_EVERY_MS = 60_000
 
@@ -22,6 +24,8 @@ const LOOK_MS = 10
 
 /** What follows from how full it is. */
 export interface PressureEvents {
+  /** There is not much left: what need not be in memory should go. */
+  scarcity(): void
   /** There is little left: something should be given back. */
   pressure(): void
   /** New series are taken again. */
@@ -40,6 +44,7 @@ export class MemoryPressure {
   private claimed = -1
   private nextAt = 0
   private nextCutAt = 0
+  private nextSpillAt = 0
 
   constructor(env: Env, boot: IngesterBoot, head: Head, on: PressureEvents) {
     this.env = env
@@ -63,6 +68,10 @@ export class MemoryPressure {
     }
     const { free } = this.head.memoryUse()
     const fullness = Math.max(this.budget?.fullness() ?? 0, bytes / (bytes + free))
+    if (fullness >= SPILL_AT && now >= this.nextSpillAt) {
+      this.nextSpillAt = now + CUT_EVERY_MS
+      this.on.scarcity()
+    }
     if (fullness >= CUT_AT && now >= this.nextCutAt) {
       this.nextCutAt = now + CUT_EVERY_MS
       this.on.pressure()

@@ -71,6 +71,8 @@ export class Recovery {
     const former = formerFolders(env, boot)
     this.former = notAbsorbed(env.disk, own, former)
     for (const folder of [own, ...former]) this.openBlocks(folder)
+    // Memory of an earlier life (tsdb/spill): all of it is in snapshots and logs.
+    for (const folder of former) env.disk.remove(`${folder}/chunks`)
     const logs: ReplayLog[] = [own, ...this.former].map((folder) => ({
       folder: `${folder}/wal`,
       snapshotFolder: folder,

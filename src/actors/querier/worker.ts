@@ -18,6 +18,7 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
     const blocks = boot.blocks === undefined ? undefined : blockAccess(boot.blocks, env, host)
     const querier = new Querier(env, boot, seat, blocks, host.heap)
     const clients = new Map<number, IngesterClient>()
+    const readers = new Map<number, HeadReader>()
     return {
       run: (task) => querier.run(task),
       receive: (message) => {
@@ -30,7 +31,10 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
         if (last !== undefined) disconnect(last)
         const calls = connectIngester(port, shard)
         clients.set(shard, calls)
-        querier.link(shard, { calls, reader: new HeadReader(memory, boot.kernel, seat) })
+        const reader = new HeadReader(memory, boot.kernel, seat, env.disk)
+        readers.get(shard)?.close()
+        readers.set(shard, reader)
+        querier.link(shard, { calls, reader })
       },
       // Pieces own their buffers; what were shared could not be moved anyway.
       transfers: ({ pieces }) =>

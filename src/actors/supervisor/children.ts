@@ -273,6 +273,8 @@ function ingesterConfigOf(config: Config, { zone }: Place): IngesterConfig {
     walFsync: config['wal.fsync'],
     walFsyncIntervalMs: config['wal.fsync_interval'],
     snapshotLogBytes: config['wal.snapshot_bytes'],
+    spillBytes: config['head.spill_bytes'],
+    spillAfterMs: config['head.spill_after'],
     metadataRetainMs: config['ingester.metadata_retain_period'],
     activeSeriesUpdateMs: config['ingester.active_series_metrics_enabled']
       ? config['ingester.active_series_metrics_update_period']

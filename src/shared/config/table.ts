@@ -81,6 +81,16 @@ const OWN = {
     'A shard takes a snapshot of its head when its log since the last one exceeds this.',
     USED,
   ),
+  'head.spill_bytes': size(
+    64 * 1024 * 1024,
+    'Memory of closed chunks, per shard, above which older ones go to a chunk file; 0 = none do.',
+    USED,
+  ),
+  'head.spill_after': duration(
+    60 * MINUTE,
+    'How much older than the newest sample a chunk is that goes to a chunk file while memory is not short.',
+    USED,
+  ),
 } as const
 
 const SERVER = {

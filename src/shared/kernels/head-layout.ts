@@ -22,6 +22,9 @@
  *   | 48 bytes written u16 | 50 bits in the last byte u8 | 51 slot class u8 | 52 samples u16
  *   | 54 leading u8 | 55 trailing u8 | 56 newest closed chunk u32 | 60 label row u32
  * Closed chunk: 0 previous chunk u32 | 4 length u16 | 6 samples u16 | 8 mint i64 | 16 maxt i64 | 24 data
+ * Spilled chunk: its header, C_SPILLED in the samples | 24 chunk file u32 | 28 offset in it u32. The
+ *   file has the data (docs/formats/chunk-file.md).
+ * Chunk file row, 8 B: 0 number in its name u32 | 4 chunks of it in lists u32
  * Out-of-order row (changes only while the tile's sequence is odd; 0 for a series without):
  *   0 newest closed chunk u32 | 4 buffer u32 | 8 samples in it u16 | 10 slot class of the buffer u8
  *   | 12 newest chunk that goes into a block u32 | 16 least time i64 | 24 greatest time i64, of buffer and chunks
@@ -41,7 +44,7 @@
  * Postings block: next block u32, refs; of POSTINGS_FIRST words at first, doubling to POSTINGS_MAX.
  *   The count's top bit (POSTINGS_UNSORTED) says that a reused ref stands after a greater one.
  *
- * Closed chunks lie in extents of 1 MiB, filled one after the other: what was closed together is
+ * Closed chunks lie in extents of 1 MiB, spilled ones in extents of their own, filled one after the other: what was closed together is
  * dropped together. Extent row, 16 B: 0 chunks that are in use u32 | 4 next extent of its list u32
  *   | 8 epoch in which the last chunk was dropped u32. All else that comes and goes is kept in free
  *   lists by size. A dropped chunk, slot or row is used again when no reader has a lease (H_LEASES)
@@ -129,6 +132,15 @@ export const H_EXTENT_ROWS = 1452
 /** u64: bytes in the free lists, whose heads stand at H_SMALL_LISTS. */
 export const H_SMALL_FREE = 1456
 export const H_SMALL_LISTS = 1464
+/** Rows of the chunk files. The extent being filled with spilled chunks: next free byte, end. */
+export const H_CHUNK_FILES = 1480
+export const H_SPILLED_AT = 1484
+export const H_SPILLED_END = 1488
+/** Path of the folder of the chunk files: length u32, text. */
+export const H_CHUNK_FOLDER = 1492
+export const CHUNK_FOLDER_BYTES = 4096
+/** Extents that have chunks, or are kept until nobody reads what they had. */
+export const H_EXTENTS_USED = 1496
 /** Free refs and pair ids, as list heads + 1, linked through their rows; how many refs are free. */
 export const H_FREE_REFS = 1468
 export const H_FREE_REF_COUNT = 1472
@@ -227,6 +239,17 @@ export const C_COUNT = 6
 export const C_MINT = 8
 export const C_MAXT = 16
 export const CHUNK_HEADER_BYTES = 24
+/** In C_COUNT: the data are in a chunk file. */
+export const C_SPILLED = 0x8000
+export const C_FILE = 24
+export const C_OFFSET = 28
+export const SPILLED_CHUNK_BYTES = 32
+export const CHUNK_FILES_MAX = 256
+export const CHUNK_FILE_ROW_BYTES = 8
+/** A chunk in a chunk file: crc u32 of what follows, length u16, samples u16, data. */
+export const FILED_HEADER_BYTES = 8
+/** Chunks of one series that are spilled at once. */
+export const SPILL_CHUNKS_MAX = 256
 
 export const O_CLOSED = 0
 export const O_BUFFER = 4
@@ -267,6 +290,8 @@ export const READER_OOO_TOTAL = 48
 /** u32: chunks that the last read looks at, and their bytes. */
 export const READER_CHUNKS = 52
 export const READER_CHUNK_BYTES = 56
+/** The spilled chunk whose data are to stand at READER_OPEN before the next block; 0: none. */
+export const READER_SPILLED = 60
 export const READER_TAIL_TIMES = 64
 export const READER_TAIL_VALUES = 192
 export const READER_OPEN = 320

@@ -65,6 +65,11 @@ export interface HeadKernel {
   savePairs(from: number, to: number, most: number): number
   saveStates(from: number, to: number, most: number): number
   savedSampleCount(): number
+  savedHoles(): number
+  spillStage(from: number, to: number, before: number, most: number): number
+  spillStagedBytes(): number
+  spillStagedCount(): number
+  spillLink(from: number, to: number, before: number, file: number, offset: number): number
   isSavedState(at: number, room: number): number
   adoptState(ref: number, at: number, hasLate: number): number
   truncateSeries(ref: number, before: number): number

@@ -269,6 +269,21 @@ export const METRICS = {
     help: 'Size of the newest snapshot.',
     labels: ['ingester'],
   },
+  nilo_ingester_chunks_spilled_total: {
+    type: 'counter',
+    help: 'Closed chunks that a shard has moved from memory to its chunk files.',
+    labels: ['ingester'],
+  },
+  nilo_ingester_chunk_spills_failed_total: {
+    type: 'counter',
+    help: 'Times that chunks could not be moved to a chunk file.',
+    labels: ['ingester'],
+  },
+  nilo_ingester_chunk_file_bytes: {
+    type: 'gauge',
+    help: 'Size of the chunk files of a shard.',
+    labels: ['ingester'],
+  },
   nilo_ingester_replay_ratio: {
     type: 'gauge',
     help: 'How much of its log a shard has replayed.',

@@ -99,6 +99,7 @@ export { selectRefs } from './index/select.js'
 export type { SeriesColumns } from './index/series.js'
 export { oldestNeeded, removeOldSnapshots, snapshotNumbers } from './snapshot/list.js'
 export { SnapshotWriter } from './snapshot/writer.js'
+export { ChunkSpiller } from './spill/chunk-spiller.js'
 export { RECORD_EXEMPLARS, RECORD_HISTOGRAMS } from './wal/format.js'
 export {
   type DamageReason,

@@ -156,7 +156,7 @@ export class Shard {
     const ends = this.link()
     this.writer = ends.writer
     this.reader = ends.reader
-    this.headReader = new HeadReader(this.memory, headModule(), 0)
+    this.headReader = new HeadReader(this.memory, headModule(), 0, env.disk)
     if (options.isReplayLeft !== true && options.cuts === undefined) {
       while (this.ingester.status().readyPercent < 100) this.ingester.turn()
     }

@@ -17,6 +17,7 @@ import {
   H_EXTENTS_DROPPED,
   H_EXTENTS_FREE,
   H_EXTENTS_FREE_COUNT,
+  H_EXTENTS_USED,
   H_FREE_SLOTS,
   H_KEY,
   H_LEASES,
@@ -25,8 +26,11 @@ import {
   H_SMALL_LISTS,
   H_SPARE_AT,
   H_SPARE_END,
+  H_SPILLED_AT,
+  H_SPILLED_END,
   LEASES_MAX,
   SLOT_BYTES_MAX,
+  SPILLED_CHUNK_BYTES,
 } from '../head-layout'
 
 /** Kept back by `free`, so that a new extent fits whatever its alignment leaves unused. */
@@ -115,19 +119,28 @@ function takeFreeExtent(): u32 {
 
 /** Room for a closed chunk, half an extent and a bit at most; 0 when memory is full. */
 export function allocateChunk(bytes: u32): u32 {
-  const size = (bytes + 7) & ~7
-  let at = load<u32>(H_EXTENT_AT)
-  if (size > load<u32>(H_EXTENT_END) - at) {
-    at = newExtent()
+  return allocateIn(H_EXTENT_AT, (bytes + 7) & ~7)
+}
+
+/** Room for what stays of a chunk in a file: not among chunks, or it would keep their extents. */
+export function allocateSpilled(): u32 {
+  return allocateIn(H_SPILLED_AT, SPILLED_CHUNK_BYTES)
+}
+
+/** Room in the extent whose next free byte and end stand at `cursor`, or in another one. */
+function allocateIn(cursor: u32, size: u32): u32 {
+  let at = load<u32>(cursor)
+  if (size > load<u32>(cursor, 4) - at) {
+    at = newExtent(cursor)
     if (at == 0) return 0
   }
-  store<u32>(H_EXTENT_AT, at + size)
+  store<u32>(cursor, at + size)
   const row = extentRow(at >> EXTENT_SHIFT)
   store<u32>(row, load<u32>(row) + 1)
   return at
 }
 
-function newExtent(): u32 {
+function newExtent(cursor: u32): u32 {
   let at = takeFreeExtent()
   if (at == 0) {
     const bump = load<u64>(H_BUMP)
@@ -137,9 +150,10 @@ function newExtent(): u32 {
     recycle(u32((bump + 7) & ~7), u32(start - ((bump + 7) & ~7)))
     at = u32(start)
   }
-  const old = load<u32>(H_EXTENT_END)
-  store<u32>(H_EXTENT_AT, at)
-  store<u32>(H_EXTENT_END, at + EXTENT_BYTES)
+  store<u32>(H_EXTENTS_USED, load<u32>(H_EXTENTS_USED) + 1)
+  const old = load<u32>(cursor, 4)
+  store<u32>(cursor, at)
+  store<u32>(cursor, at + EXTENT_BYTES, 4)
   // Everything in it was dropped while it was being filled.
   if (old != 0) dropWhenEmpty((old >> EXTENT_SHIFT) - 1)
   return at
@@ -150,7 +164,8 @@ export function dropChunk(at: u32): void {
   const index = at >> EXTENT_SHIFT
   const row = extentRow(index)
   store<u32>(row, load<u32>(row) - 1)
-  if ((index + 1) << EXTENT_SHIFT != load<u32>(H_EXTENT_END)) dropWhenEmpty(index)
+  const end = (index + 1) << EXTENT_SHIFT
+  if (end != load<u32>(H_EXTENT_END) && end != load<u32>(H_SPILLED_END)) dropWhenEmpty(index)
 }
 
 function dropWhenEmpty(index: u32): void {
@@ -187,7 +202,10 @@ export function reclaimExtents(): void {
     next = load<u32>(row, 4)
     const isFree = load<u32>(row, 8) < oldest
     const list = isFree ? H_EXTENTS_FREE : H_EXTENTS_DROPPED
-    if (isFree) store<u32>(H_EXTENTS_FREE_COUNT, load<u32>(H_EXTENTS_FREE_COUNT) + 1)
+    if (isFree) {
+      store<u32>(H_EXTENTS_FREE_COUNT, load<u32>(H_EXTENTS_FREE_COUNT) + 1)
+      store<u32>(H_EXTENTS_USED, load<u32>(H_EXTENTS_USED) - 1)
+    }
     store<u32>(row, load<u32>(list), 4)
     store<u32>(list, index + 1)
   }

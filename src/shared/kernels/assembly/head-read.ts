@@ -13,6 +13,7 @@ import {
   C_MAXT,
   C_MINT,
   C_PREVIOUS,
+  C_SPILLED,
   CHUNK_HEADER_BYTES,
   FILLS,
   FIRST_TIMES,
@@ -38,6 +39,7 @@ import {
   READER_OPEN_BYTES,
   READER_OPEN_COUNT,
   READER_SAMPLES,
+  READER_SPILLED,
   READER_STAGE,
   READER_TAIL,
   READER_TAIL_TIMES,
@@ -82,6 +84,7 @@ export function readBegin(slot: u32, ref: u32, mint: f64, maxt: f64): i32 {
   store<f64>(state, maxt, READER_MAXT)
   store<u32>(state, STAGE_TAIL, READER_STAGE)
   store<u32>(state, 1, READER_MORE)
+  store<u32>(state, 0, READER_SPILLED)
   const open = load<u32>(state, READER_OPEN_COUNT)
   store<u32>(state, u32(open > 0), READER_CHUNKS)
   store<u32>(state, open > 0 ? load<u32>(state, READER_OPEN_BYTES) : 0, READER_CHUNK_BYTES)
@@ -92,7 +95,7 @@ export function readBegin(slot: u32, ref: u32, mint: f64, maxt: f64): i32 {
   let chunk = load<u32>(state, READER_CLOSED)
   while (chunk != 0 && f64(load<i64>(chunk, C_MAXT)) >= mint) {
     if (f64(load<i64>(chunk, C_MINT)) <= maxt) {
-      total += u32(load<u16>(chunk, C_COUNT))
+      total += u32(load<u16>(chunk, C_COUNT)) & ~C_SPILLED
       chunks++
       bytes += u32(load<u16>(chunk, C_LENGTH))
     } else if (total == 0) store<u32>(state, load<u32>(chunk, C_PREVIOUS), READER_CLOSED)
@@ -134,7 +137,8 @@ function copyHead(state: u32, slab: u32, s: u32): bool {
 
 /**
  * Fills the slot's columns from their end with the newest samples not yet given. READER_MORE of
- * the slot says whether there may be more.
+ * the slot says whether there may be more; READER_SPILLED names the chunk that the host is to bring
+ * first, if one is.
  * @returns samples: they stand at [READER_SAMPLES - n, READER_SAMPLES); -1 when a chunk is corrupt
  */
 export function readBlock(slot: u32): i32 {
@@ -169,14 +173,22 @@ export function readBlock(slot: u32): i32 {
     const to = f64(load<i64>(chunk, C_MAXT))
     if (to < mint) break
     if (from <= maxt) {
-      const count = u32(load<u16>(chunk, C_COUNT))
+      const word = u32(load<u16>(chunk, C_COUNT))
+      const count = word & ~C_SPILLED
       if (count > room) {
+        store<u32>(state, chunk, READER_CLOSED)
+        return READER_SAMPLES - room
+      }
+      const isSpilled = word != count
+      if (isSpilled && load<u32>(state, READER_SPILLED) != chunk) {
+        store<u32>(state, chunk, READER_SPILLED)
         store<u32>(state, chunk, READER_CLOSED)
         return READER_SAMPLES - room
       }
       const at = room - count
       const length = u32(load<u16>(chunk, C_LENGTH))
-      const start = chunk + CHUNK_HEADER_BYTES
+      const start = isSpilled ? state + READER_OPEN : chunk + CHUNK_HEADER_BYTES
+      store<u32>(state, 0, READER_SPILLED)
       if (decodeXor(start, length, times + (at << 3), values + (at << 3)) != count) return -1
       room = from < mint || to > maxt ? trim(state, at, room) : at
     }

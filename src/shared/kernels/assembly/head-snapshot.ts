@@ -5,16 +5,21 @@
  */
 import {
   C_COUNT,
+  C_FILE,
   C_LENGTH,
+  C_OFFSET,
   C_PREVIOUS,
+  C_SPILLED,
   CHUNK_HEADER_BYTES,
   FILLS,
   FIRST_TIMES,
+  H_COLUMN_CAP,
   H_LOG,
   H_LOG_AT,
   H_LOG_BYTES,
   H_MAXT,
   H_MINT,
+  H_OOO_VALUES,
   LANE_BASES,
   LANE_SAMPLES,
   LAST_TIMES,
@@ -114,6 +119,16 @@ export function savePairs(from: u32, to: u32, most: u32): u32 {
 
 /** Samples in the record that `saveStates` made last. */
 let savedSamples: u32 = 0
+/** Spilled chunks in it: their data are to be put there by the host. */
+let holes: u32 = 0
+
+/** Bytes of a hole: where the data belong in memory, chunk file, offset in it, length. */
+const HOLE_BYTES: u32 = 16
+
+/** How many holes there are; they stand where a turn has values out of order. */
+export function savedHoles(): u32 {
+  return holes
+}
 
 export function savedSampleCount(): u32 {
   return savedSamples
@@ -128,6 +143,8 @@ export function saveStates(from: u32, to: u32, most: u32): u32 {
   const start = load<u32>(H_LOG) + load<u32>(H_LOG_AT)
   const end = sliceEnd(most)
   savedSamples = 0
+  holes = 0
+  const holesMax = load<u32>(H_COLUMN_CAP) >> 1
   let p = start + RECORD_HEADER_BYTES
   let ref = from
   for (; ref < to; ref++) {
@@ -138,7 +155,7 @@ export function saveStates(from: u32, to: u32, most: u32): u32 {
     const bytes = savedBytes(slab, s, ref)
     const isAlone = p == start + RECORD_HEADER_BYTES
     const limit = isAlone ? u64(sliceEnd(u32.MAX_VALUE)) : u64(end)
-    if (u64(p) + bytes > limit) break
+    if (u64(p) + bytes > limit || holes + spilledCount > holesMax) break
     saveState(p, slab, s, ref, u32(bytes))
     p += u32(bytes)
   }
@@ -155,6 +172,7 @@ function savedBytes(slab: u32, s: u32, ref: u32): u64 {
   const record = slab + RECORDS + (s << 6)
   let bytes: u64 = SAVED_HEADER_BYTES + (u64(load<u32>(labelRow(ref))) << 2)
   bytes += u64(load<u8>(slab + FILLS + s)) * 12 + openBytes(record)
+  spilledCount = 0
   bytes += closedBytes(load<u32>(record, R_CLOSED))
   const row = oooRow(slab, s)
   if (row == 0) return bytes
@@ -162,9 +180,13 @@ function savedBytes(slab: u32, s: u32, ref: u32): u64 {
   return bytes + closedBytes(load<u32>(row, O_CLOSED))
 }
 
+/** Spilled chunks of the series at hand. */
+let spilledCount: u32 = 0
+
 function closedBytes(chunk: u32): u64 {
   let bytes: u64 = 0
   while (chunk != 0) {
+    if ((u32(load<u16>(chunk, C_COUNT)) & C_SPILLED) != 0) spilledCount++
     bytes += CHUNK_HEADER_BYTES + u64(load<u16>(chunk, C_LENGTH))
     chunk = load<u32>(chunk, C_PREVIOUS)
   }
@@ -233,14 +255,31 @@ function saveClosed(to: u32, chunk: u32): u32 {
   closedCount = 0
   closedSamples = 0
   while (chunk != 0) {
-    const size = CHUNK_HEADER_BYTES + u32(load<u16>(chunk, C_LENGTH))
-    memory.copy(to, chunk, size)
-    to += size
-    closedSamples += u32(load<u16>(chunk, C_COUNT))
+    const length = u32(load<u16>(chunk, C_LENGTH))
+    const samples = u32(load<u16>(chunk, C_COUNT)) & ~C_SPILLED
+    if (samples == u32(load<u16>(chunk, C_COUNT))) {
+      memory.copy(to, chunk, CHUNK_HEADER_BYTES + length)
+    } else {
+      memory.copy(to, chunk, CHUNK_HEADER_BYTES)
+      store<u16>(to, samples, C_COUNT)
+      addHole(to + CHUNK_HEADER_BYTES, chunk, length)
+    }
+    store<u32>(to, 0, C_PREVIOUS)
+    to += CHUNK_HEADER_BYTES + length
+    closedSamples += samples
     closedCount++
     chunk = load<u32>(chunk, C_PREVIOUS)
   }
   return to
+}
+
+function addHole(to: u32, chunk: u32, length: u32): void {
+  const at = load<u32>(H_OOO_VALUES) + holes * HOLE_BYTES
+  store<u32>(at, to)
+  store<u32>(at, load<u32>(chunk, C_FILE), 4)
+  store<u32>(at, load<u32>(chunk, C_OFFSET), 8)
+  store<u32>(at, length, 12)
+  holes++
 }
 
 function saveTail(p: u32, slab: u32, s: u32, fill: u32): u32 {

@@ -50,6 +50,7 @@ import { giveSlot } from './head-histogram'
 import { dropChunk, free, freeSlot } from './head-memory'
 import { closeBuffer } from './head-ooo'
 import { oooRow } from './head-ooo-read'
+import { dropFloats } from './head-spill'
 
 function begin(lane: u32): void {
   atomic.store<u32>(lane, load<u32>(lane) + 1)
@@ -129,7 +130,7 @@ function truncateList(link: u32, before: f64): i64 {
   store<u32>(link, 0)
   while (chunk != 0) {
     const next = load<u32>(chunk, C_PREVIOUS)
-    dropChunk(chunk)
+    dropFloats(chunk)
     chunk = next
   }
   return first

@@ -8,10 +8,15 @@
  * trap. Time crosses the boundary as f64 ms, exact to 2^53.
  */
 import {
+  CHUNK_FILE_ROW_BYTES,
+  CHUNK_FILES_MAX,
+  CHUNK_FOLDER_BYTES,
   EXTENT_ROW_BYTES,
   EXTENT_SHIFT,
   FIRST_REGION,
   H_BUMP,
+  H_CHUNK_FILES,
+  H_CHUNK_FOLDER,
   H_COLUMN_CAP,
   H_DEFINE_BYTES,
   H_DEFINES,
@@ -94,7 +99,15 @@ export { giveBack, nextEpoch, oldestLease, reclaimExtents } from './head-memory'
 export { appendOutOfOrder, oooAppended, truncateOutOfOrder } from './head-ooo'
 export { readOutOfOrder } from './head-ooo-read'
 export { overlaps, overlapsNow, readBegin, readBlock } from './head-read'
-export { adoptState, isSavedState, savedSampleCount, savePairs, saveStates } from './head-snapshot'
+export {
+  adoptState,
+  isSavedState,
+  savedHoles,
+  savedSampleCount,
+  savePairs,
+  saveStates,
+} from './head-snapshot'
+export { spillLink, spillStage, spillStagedBytes, spillStagedCount } from './head-spill'
 export { firstTime, freezeLate, truncateLate, truncateSeries } from './head-truncate'
 export { decodeXor } from './xor'
 
@@ -130,6 +143,8 @@ export function init(
   store<u32>(H_READERS, allocateRegion(u64(readerSlots) * READER_BYTES))
   store<u32>(H_EXTENT_ROWS, allocateRegion(EXTENT_ROW_BYTES << (32 - EXTENT_SHIFT)))
   store<u32>(H_SMALL_LISTS, allocateRegion(SMALL_CLASSES << 2))
+  store<u32>(H_CHUNK_FOLDER, allocateRegion(CHUNK_FOLDER_BYTES))
+  store<u32>(H_CHUNK_FILES, allocateRegion(CHUNK_FILES_MAX * CHUNK_FILE_ROW_BYTES))
   store<u32>(H_EPOCH, 1)
   store<u32>(H_PAIR_COUNT, 1)
   store<u32>(H_NAME_COUNT, 1)

@@ -6,6 +6,7 @@
  * Chunk data are views of the head's memory, or of a buffer that the next series overwrites: they are
  * to be used before. Whoever reads holds a lease (leases.ts).
  */
+import type { Disk } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
 import { type HeadKernel, instantiateHead } from '../../kernels/head.js'
 import {
@@ -13,6 +14,7 @@ import {
   C_MAXT,
   C_MINT,
   C_PREVIOUS,
+  C_SPILLED,
   CHUNK_HEADER_BYTES,
   CHUNK_SAMPLES_MAX,
   H_READERS,
@@ -40,6 +42,7 @@ import {
 import type { BlockChunk } from '../block/series.js'
 import { FloatEncoder } from '../chunk/float-chunk.js'
 import { ENCODING_XOR } from '../chunk/histogram-columns.js'
+import { SpilledChunks } from '../spill/spilled-chunks.js'
 import { HeadView } from './head-view.js'
 import {
   encodeHistograms,
@@ -54,6 +57,9 @@ export interface ChunkRange {
   readonly mint: number
   readonly maxt: number
 }
+
+/** Where a spilled chunk is put to be decoded: in the columns, above all that one chunk fills. */
+const SPILLED_AT = READER_SAMPLES * 4
 
 /** Milliseconds between attempts, and how many, when the owner stands still inside a burst. */
 const PAUSE_MS = 1
@@ -72,11 +78,16 @@ export class HeadChunks {
   private readonly slot: number
   private readonly state: number
   private readonly words: BigUint64Array
+  private readonly spilled: SpilledChunks
   private readonly pause = new Int32Array(new SharedArrayBuffer(4))
 
-  /** @param slot of the head's reader slots, this one's alone */
-  constructor(memory: WebAssembly.Memory, module: WebAssembly.Module, slot: number) {
+  /**
+   * @param slot of the head's reader slots, this one's alone
+   * @param disk where the head spills chunks
+   */
+  constructor(memory: WebAssembly.Memory, module: WebAssembly.Module, slot: number, disk: Disk) {
     this.view = new HeadView(memory)
+    this.spilled = new SpilledChunks(this.view, disk)
     this.kernel = instantiateHead(module, memory)
     this.slot = slot
     this.state = this.view.word(H_READERS) + slot * READER_BYTES
@@ -191,12 +202,28 @@ export class HeadChunks {
     throw fail('overloaded', { text: 'a series could not be read: its ingester does not move' })
   }
 
+  /** Closes the files that it has open. */
+  close(): void {
+    this.spilled.close()
+  }
+
+  private isSpilled(node: number): boolean {
+    return ((this.view.word(node + C_LENGTH) >>> 16) & C_SPILLED) !== 0
+  }
+
   private dataOf(node: number): Uint8Array {
+    if (this.isSpilled(node)) return Uint8Array.from(this.spilled.dataOf(node))
     const start = node + CHUNK_HEADER_BYTES
     return this.view.bytes.subarray(start, start + (this.view.word(node + C_LENGTH) & 0xffff))
   }
 
   private decode(node: number): Samples {
+    if (this.isSpilled(node)) {
+      const data = this.spilled.dataOf(node)
+      const at = this.state + READER_COLUMNS + SPILLED_AT
+      this.view.bytes.set(data, at)
+      return this.decodeAt(at, data.length)
+    }
     return this.decodeAt(node + CHUNK_HEADER_BYTES, this.view.word(node + C_LENGTH) & 0xffff)
   }
 

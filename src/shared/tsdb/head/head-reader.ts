@@ -3,6 +3,7 @@
  * protocol"; the kernel's head-read.ts). Refs come from the owner's `select` or the reader's own
  * `index`; a reader owns one scratch slot of the head's memory and writes nowhere else.
  */
+import type { Disk } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
 import { type HeadKernel, instantiateHead } from '../../kernels/head.js'
 import {
@@ -24,13 +25,16 @@ import {
   READER_COLUMNS,
   READER_MORE,
   READER_OOO_TOTAL,
+  READER_OPEN,
   READER_SAMPLES,
+  READER_SPILLED,
   SERIES_DIRECTORY,
   SERIES_SLAB_MASK,
   SERIES_SLAB_SHIFT,
   TILE_BYTES,
   TILE_COUNTS,
 } from '../../kernels/head-layout.js'
+import { SpilledChunks } from '../spill/spilled-chunks.js'
 import { HeadIndex } from './head-index.js'
 import type { HeadStats, SeriesExtent } from './head-stats.js'
 import { HeadView } from './head-view.js'
@@ -60,19 +64,27 @@ export class HeadReader {
   private readonly ts: Float64Array
   private readonly values: Float64Array
   private readonly late = new LateSamples()
+  private readonly spilled: SpilledChunks | undefined
   private readonly pause = new Int32Array(new SharedArrayBuffer(4))
 
   /**
    * @param memory of a head that was initialised
    * @param scratchSlot this reader's alone while it lives
+   * @param disk where the head spills chunks, if it does
    */
-  constructor(memory: WebAssembly.Memory, module: WebAssembly.Module, scratchSlot: number) {
+  constructor(
+    memory: WebAssembly.Memory,
+    module: WebAssembly.Module,
+    scratchSlot: number,
+    disk?: Disk,
+  ) {
     this.view = new HeadView(memory)
     this.kernel = instantiateHead(module, memory)
     if (!(scratchSlot < this.view.word(H_READER_SLOTS))) {
       throw fail('internal', { text: `a head has no reader slot ${scratchSlot}` })
     }
     this.slot = scratchSlot
+    this.spilled = disk === undefined ? undefined : new SpilledChunks(this.view, disk)
     const start = this.view.word(H_READERS) + scratchSlot * READER_BYTES
     const columns = start + READER_COLUMNS
     const buffer = memory.buffer as ArrayBuffer
@@ -105,6 +117,7 @@ export class HeadReader {
       out.ts.set(this.ts.subarray(READER_SAMPLES - count), from)
       out.values.set(this.values.subarray(READER_SAMPLES - count), from)
       out.count = isAll ? count : most - from
+      this.bringSpilled()
     } while (this.view.word(this.state + READER_MORE) !== 0)
     if (from > 0) {
       out.ts.copyWithin(0, from, most)
@@ -119,6 +132,19 @@ export class HeadReader {
       this.fetched.chunks += chunks.count
       this.fetched.bytes += chunks.bytes
     }
+  }
+
+  /** Puts the chunk that the next block begins with where the kernel looks for it. */
+  private bringSpilled(): void {
+    const node = this.view.word(this.state + READER_SPILLED)
+    if (node === 0) return
+    if (this.spilled === undefined) throw fail('internal', { text: 'a head has spilled chunks' })
+    this.view.bytes.set(this.spilled.dataOf(node), this.state + READER_OPEN)
+  }
+
+  /** Closes the files that it has open. */
+  close(): void {
+    this.spilled?.close()
   }
 
   private mergeLate(

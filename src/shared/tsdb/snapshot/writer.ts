@@ -6,10 +6,13 @@
 import type { Disk, DiskFile } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
 import {
+  C_COUNT,
+  CHUNK_HEADER_BYTES,
   H_LOG,
   H_LOG_AT,
   H_LOG_BYTES,
   H_NEXT_LOG_REF,
+  H_OOO_VALUES,
   H_PAIR_COUNT,
   H_SERIES_COUNT,
   RECORD_EXEMPLARS,
@@ -20,6 +23,7 @@ import {
 } from '../../kernels/head-layout.js'
 import { encodeExemplarRecord, setRecordSeries } from '../../wire/frames/index.js'
 import type { Head } from '../head/head.js'
+import { SpilledChunks } from '../spill/spilled-chunks.js'
 import { sealBatch } from '../wal/format.js'
 import { CHUNK_HEAD_BYTES } from '../wal/replay-records.js'
 import { encodeSnapshotHeader, snapshotName } from './format.js'
@@ -46,6 +50,7 @@ export class SnapshotWriter {
   private readonly path: string
   private readonly file: DiskFile
   private readonly sliceBytes: number
+  private readonly spilled: SpilledChunks
   private readonly pairEnd: number
   private readonly seriesEnd: number
   private size = 0
@@ -58,6 +63,7 @@ export class SnapshotWriter {
   constructor(options: SnapshotOptions) {
     const { disk, folder, head, segment, createdMs } = options
     this.options = options
+    this.spilled = new SpilledChunks(head.view, disk)
     this.sliceBytes = options.sliceBytes ?? SLICE_BYTES
     this.path = `${folder}/${snapshotName(segment)}`
     this.pairEnd = head.view.word(H_PAIR_COUNT)
@@ -131,7 +137,21 @@ export class SnapshotWriter {
     else if (this.next === from) {
       throw fail('internal', { text: `series ${from} is too large for a snapshot` })
     }
+    this.fillHoles()
     return kernel.savedSampleCount() >>> 0
+  }
+
+  /** Brings the data of spilled chunks to their places in the slice. */
+  private fillHoles(): void {
+    const { kernel, view } = this.options.head
+    const count = kernel.savedHoles() >>> 0
+    const from = view.word(H_OOO_VALUES) >>> 2
+    for (let i = 0; i < count; i++) {
+      const [to, file, offset, length] = view.u32.subarray(from + i * 4, from + i * 4 + 4)
+      const samples = view.bytes.readUInt16LE(to! - CHUNK_HEADER_BYTES + C_COUNT)
+      const at = { file: file!, offset: offset!, length: length!, samples }
+      view.bytes.set(this.spilled.read(at), to!)
+    }
   }
 
   /** Payload: count u32, zero u32, then per chunk number, encoding, length, whether out of order, bytes. */
@@ -236,6 +256,7 @@ export class SnapshotWriter {
   /** Gives the synced file its name: from here on it counts. @throws AppError `disk-failed` */
   commit(): void {
     const { disk, folder } = this.options
+    this.spilled.close()
     this.file.close()
     disk.rename(`${this.path}.tmp`, this.path)
     disk.syncFolder(folder)
@@ -244,6 +265,7 @@ export class SnapshotWriter {
   /** Gives up: nothing of it is left. */
   abort(): void {
     try {
+      this.spilled.close()
       this.file.close()
     } catch {
       // It may be closed already.

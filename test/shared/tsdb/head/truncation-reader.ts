@@ -3,6 +3,7 @@
  * reads them while their owner drops chunks, removes series and uses their slots again.
  */
 import { parentPort, workerData } from 'node:worker_threads'
+import { nodeDisk } from '../../../../src/shared/env/index.js'
 import { HeadReader, type ReadBuffer } from '../../../../src/shared/tsdb/index.js'
 import { aliveAt, birthOf, LIFE, sampleValue } from './truncation-series.js'
 
@@ -11,6 +12,8 @@ export interface TruncationReaderData {
   readonly memory: WebAssembly.Memory
   readonly module: WebAssembly.Module
   readonly slot: number
+  /** Chunks are moved to files meanwhile. */
+  readonly isSpilled: boolean
   /** Int32: 1 stops | rounds published | rounds that blocks have | reads of all threads | refs reused. */
   readonly cells: SharedArrayBuffer
 }
@@ -47,7 +50,12 @@ function faultOf(reader: HeadReader, cells: Int32Array, out: ReadBuffer): string
 }
 
 function readUntilStopped(data: TruncationReaderData): string | undefined {
-  const reader = new HeadReader(data.memory, data.module, data.slot)
+  const reader = new HeadReader(
+    data.memory,
+    data.module,
+    data.slot,
+    data.isSpilled ? nodeDisk() : undefined,
+  )
   const cells = new Int32Array(data.cells)
   const out: ReadBuffer = { ts: new Float64Array(0), values: new Float64Array(0), count: 0 }
   while (Atomics.load(cells, 0) === 0) {

@@ -1,11 +1,16 @@
 /** Readers in threads of their own while chunks are dropped, series removed, and slots used again. */
 import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
+import { nodeDisk } from '../../../../src/shared/env/index.js'
 import { createHeadMemory } from '../../../../src/shared/kernels/head.js'
 import { labelsOf } from '../../../../src/shared/model/labels.js'
-import { collectSteps, type Head } from '../../../../src/shared/tsdb/index.js'
+import { ChunkSpiller, collectSteps, type Head } from '../../../../src/shared/tsdb/index.js'
 import { createTestHead, headModule } from '../../../support/head-source.js'
 import type { TruncationReaderData } from './truncation-reader.js'
 import { aliveAt, sampleValue } from './truncation-series.js'
@@ -13,6 +18,7 @@ import { aliveAt, sampleValue } from './truncation-series.js'
 const READERS = 2
 const ROUNDS = 6_000
 const ROUNDS_PER_CUT = 100
+const ROUNDS_PER_SPILL = 30
 /** Rounds that a cut leaves in the head. */
 const KEPT = 150
 const DURATION_MS = 8_000
@@ -56,17 +62,39 @@ async function cut(head: Head, cells: Int32Array, refOf: Map<number, number>, be
   }
 }
 
-test('under a lease readers have all that blocks lack, and never another series', async () => {
+/** All closed chunks go to a file. */
+function spill(spiller: ChunkSpiller): void {
+  spiller.begin(Number.POSITIVE_INFINITY)
+  while (spiller.step()) {}
+  spiller.collect()
+}
+
+test('under a lease readers have all that blocks lack, and never another series', async (t) => {
   const memory = createHeadMemory()
   const head = createTestHead(memory)
   head.serve()
+  const folder = mkdtempSync(join(tmpdir(), 'nilo-truncation-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const spiller = new ChunkSpiller({
+    disk: nodeDisk(),
+    head,
+    folder,
+    newNumber: () => randomInt(2 ** 32),
+    now: () => Date.now(),
+  })
   const cells = new SharedArrayBuffer(20)
   const counters = new Int32Array(cells)
   const refOf = new Map<number, number>()
   append(head, refOf, 0)
   Atomics.store(counters, 1, 1)
   const workers = Array.from({ length: READERS }, (_, slot) => {
-    const data: TruncationReaderData = { memory, module: headModule(), slot, cells }
+    const data: TruncationReaderData = {
+      memory,
+      module: headModule(),
+      slot,
+      cells,
+      isSpilled: true,
+    }
     return new Worker(new URL('./truncation-reader.js', import.meta.url), { workerData: data })
   })
   const verdicts = workers.map((worker) => once(worker, 'message'))
@@ -77,6 +105,7 @@ test('under a lease readers have all that blocks lack, and never another series'
   for (let round = 1; round < ROUNDS && performance.now() < end; round++) {
     append(head, refOf, round)
     Atomics.store(counters, 1, round + 1)
+    if (round % ROUNDS_PER_SPILL === 0) spill(spiller)
     if (round % ROUNDS_PER_CUT !== 0) continue
     removed += await cut(head, counters, refOf, round - KEPT)
     used.push(head.memoryUse().used + head.reusableBytes())
@@ -87,6 +116,8 @@ test('under a lease readers have all that blocks lack, and never another series'
   if (used.length < 20) return
   // Series come and go; what they need is what others have left.
   assert.ok(removed > 0)
+  assert.ok(spiller.chunksSpilled() > 0)
+  assert.ok(readdirSync(folder).length < 20, 'files go')
   assert.ok(head.refEnd() < removed + 1, `${head.refEnd()} refs, ${removed} series removed`)
   assert.ok(used.at(-1)! <= used[12]! + (1 << 20), used.join(' '))
 })
