@@ -26,7 +26,7 @@ import {
 import type { DistributorConfig } from './contract.js'
 import type { BodyCounts, Counters } from './counters.js'
 import { Extras } from './extras.js'
-import type { HaTracker } from './ha-tracker.js'
+import type { HaTracker, Sender } from './ha-tracker.js'
 import { MetadataSender, metadataEpoch } from './metadata.js'
 import { labelsOfRow, readOffender } from './offender.js'
 import { Otlp } from './otlp.js'
@@ -41,6 +41,9 @@ import { ApartWindows, PieceWindows, type Windows } from './windows.js'
 
 /** What unpacks to more than this runs in a kernel of its own: memory once touched stays. */
 export const BODY_BYTES_USUAL = 8 << 20
+
+/** First series of bodies whose senders are kept, by tenant. */
+const SENDERS_MAX = 8_192
 
 const PARSE_ERROR = DISCARD_REASONS.indexOf('otlp_parse_error')
 const TOO_MANY_CLUSTERS = DISCARD_REASONS.indexOf('too_many_ha_clusters')
@@ -309,11 +312,10 @@ export class BodyInHand {
     const { bench, tenant, limits } = this
     const { kernel } = bench
     if (kernel.get(layout.ROW_COUNT) === 0) return true
-    this.protocol.describe(0)
     const times = new Float64Array(kernel.bytes.buffer, kernel.get(layout.COLUMN_TIMES), 2)
     // A start comes with its sample.
     const timeMs = times[isStart(times[0]!) ? 1 : 0]!
-    const first = { labels: labelsOfRow(kernel, 0), timeMs }
+    const first = { sender: this.firstSender(), timeMs }
     const decision = bench.ha.decide(tenant.name, limits, first, bench.now())
     if (decision.kind === 'other') {
       bench.counters.deduped(tenant.name, decision.cluster, this.countSamples())
@@ -335,6 +337,21 @@ export class BodyInHand {
     this.counts.bytes = bytes
     if (!this.isRefused) this.runChunk()
     return false
+  }
+
+  /** Who sent the first series; of a known one its labels need not be read again. */
+  private firstSender(): Sender {
+    const { kernel, ha } = this.bench
+    const { senders } = this.series
+    const id = kernel.words[kernel.get(layout.COLUMN_IDS) >>> 2]!
+    const known = senders.get(id)
+    if (known !== undefined) return known
+    this.protocol.describe(0)
+    const sender = ha.senderOf(labelsOfRow(kernel, 0), this.limits)
+    if (senders.size >= SENDERS_MAX) senders.clear()
+    // Label sets that are too long for an id share 0.
+    if (id !== 0) senders.set(id, sender)
+    return sender
   }
 
   /** Has labels made of what is to be defined; false when the body had to be refused. */

@@ -14,6 +14,12 @@ export type HaDecision =
   | { readonly kind: 'other'; readonly cluster: string; readonly text: string }
   | { readonly kind: 'too-many'; readonly text: string }
 
+/** A replica of a cluster; texts are empty where the series does not say. */
+export interface Sender {
+  readonly cluster: string
+  readonly replica: string
+}
+
 /** Decides for one distributor. */
 export class HaTracker {
   private readonly isEnabled: boolean
@@ -32,18 +38,23 @@ export class HaTracker {
     return this.isEnabled && limits.accept_ha_samples
   }
 
+  /** Who sends a series of such labels. */
+  senderOf(labels: Labels, limits: TenantLimits): Sender {
+    const cluster = labelValue(labels, limits.ha_cluster_label)
+    return { cluster, replica: labelValue(labels, limits.ha_replica_label) }
+  }
+
   /**
-   * @param first labels of the request's first series, and its first time in ms
+   * @param first who sent the request's first series, and its first time in ms
    * @param now wall clock, ms
    */
   decide(
     tenant: string,
     limits: TenantLimits,
-    first: { readonly labels: Labels; readonly timeMs: number },
+    first: { readonly sender: Sender; readonly timeMs: number },
     now: number,
   ): HaDecision {
-    const cluster = labelValue(first.labels, limits.ha_cluster_label)
-    const replica = labelValue(first.labels, limits.ha_replica_label)
+    const { cluster, replica } = first.sender
     if (cluster === '' || replica === '') return { kind: 'untouched' }
     const row = this.cells.rowOf(tenant, cluster, limits.ha_max_clusters)
     if (row < 0) return { kind: 'too-many', text: describeTooMany(limits.ha_max_clusters) }

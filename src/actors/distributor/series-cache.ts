@@ -11,6 +11,7 @@ import type { Members } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import type { LimitName, TenantLimits } from '../../shared/limits/index.js'
+import type { Sender } from './ha-tracker.js'
 import { LabelRewriter } from './rewrite.js'
 
 /** What decides whether, and as what, a label set is stored. */
@@ -27,6 +28,7 @@ const LABEL_LIMITS = [
   'metric_relabel_configs',
   'metric_relabeling_enabled',
   'label_value_length_over_limit_strategy',
+  'ha_cluster_label',
   'ha_replica_label',
   // Where it is stored.
   'ingestion_tenant_shard_size',
@@ -53,6 +55,8 @@ export interface TenantSeries {
   members: Members | undefined
   /** What is done to labels; undefined: nothing. */
   rewriter: LabelRewriter | undefined
+  /** Who sent series, by their ids; of those that were the first of a body. */
+  readonly senders: Map<number, Sender>
   /** Its row in the cells that threads share; -1 before it was looked up. */
   cells: number
   /** `retries` of those cells when its series were last defined. */
@@ -170,6 +174,7 @@ export class SeriesCache {
       nameBytes,
       hash: fnv1(nameBytes),
       limits,
+      senders: new Map(),
       cells: -1,
       retries: 0,
       record,
@@ -201,6 +206,7 @@ export class SeriesCache {
     for (const chunk of tenant.keyChunks) this.giveSlab(chunk, KEY_CHUNK_BYTES)
     this.keyBytes -= tenant.keyChunks.length * KEY_CHUNK_BYTES
     this.freeBlocks.push(...tenant.idBlocks)
+    tenant.senders.clear()
     tenant.idBlocks.length = 0
     tenant.keyChunks.length = 0
     tenant.tableBytes = 0

@@ -55,12 +55,16 @@ export function createHaCells(rows = ROWS): SharedArrayBuffer {
   return cells
 }
 
+/** Texts whose hashes are remembered. */
+const HASHES_MAX = 4_096
+
 /** A thread's view. */
 export class HaCells {
   private readonly longs: BigInt64Array
   private readonly bytes: Uint8Array
   private readonly view: DataView
   private readonly rows: number
+  private readonly hashes = new Map<string, bigint>()
 
   /** @param cells of createHaCells; without them a thread is alone */
   constructor(cells: SharedArrayBuffer = createHaCells()) {
@@ -77,7 +81,7 @@ export class HaCells {
    * @returns −1 when the tenant has as many clusters as it may, or there is no row left
    */
   rowOf(tenant: string, cluster: string, clustersMax: number): number {
-    const key = hashOf(`${tenant}\0${cluster}`)
+    const key = this.hashOf(`${tenant}\0${cluster}`)
     const start = Number(BigInt.asUintN(32, key)) % this.rows
     let free = -1
     for (let i = 0; i < this.rows; i++) {
@@ -87,7 +91,7 @@ export class HaCells {
       if (free < 0 && (found === 0n || found === USED_BEFORE)) free = row
       if (found === 0n) break
     }
-    const owner = hashOf(tenant)
+    const owner = this.hashOf(tenant)
     if (free < 0 || (clustersMax > 0 && this.clustersOf(owner) >= clustersMax)) return -1
     const before = Atomics.load(this.longs, longAt(free))
     if (before !== 0n && before !== USED_BEFORE) return this.rowOf(tenant, cluster, clustersMax)
@@ -106,7 +110,7 @@ export class HaCells {
   /** A replica of the row's cluster has sent something. */
   claim(row: number, claim: HaClaim): HaVerdict {
     const at = longAt(row)
-    const mine = hashOf(claim.replica)
+    const mine = this.hashOf(claim.replica)
     const elected = Atomics.load(this.longs, at + REPLICA)
     if (elected === mine) {
       this.heard(at, claim)
@@ -158,7 +162,7 @@ export class HaCells {
       const row = this.rowOf(tenant, cluster, 0)
       if (row < 0) return
       const at = longAt(row)
-      Atomics.store(this.longs, at + REPLICA, hashOf(replica))
+      Atomics.store(this.longs, at + REPLICA, this.hashOf(replica))
       Atomics.store(this.longs, at + HEARD, BigInt(Math.floor(heardAt)))
       Atomics.store(this.longs, at + ELECTED, BigInt(Math.floor(electedAt)))
       this.view.setInt32(byteAt(row) + 48, elections, true)
@@ -182,6 +186,16 @@ export class HaCells {
     if (Number.isFinite(sampleMs)) {
       Atomics.store(this.longs, at + SAMPLE, BigInt(Math.floor(sampleMs)))
     }
+  }
+
+  /** The hash of a text, remembered: the same few come with every request. */
+  private hashOf(text: string): bigint {
+    let hash = this.hashes.get(text)
+    if (hash !== undefined) return hash
+    hash = hashOf(text)
+    if (this.hashes.size >= HASHES_MAX) this.hashes.clear()
+    this.hashes.set(text, hash)
+    return hash
   }
 
   private clustersOf(owner: bigint): number {
