@@ -8,7 +8,7 @@ import { findComponent, startPrometheus } from '../support/components.js'
 import { startNilo } from '../support/nilo.js'
 import { type PushedSeries, push } from '../support/remote-write.js'
 
-/** Two metrics of two jobs; every exemplar is newer than the one before it in its series. */
+/** Two metrics of two jobs; the last exemplars are of one time, and not all of them are kept. */
 function seriesAt(now: number): PushedSeries[] {
   return ['requests_total', 'errors_total'].flatMap((name) =>
     ['a', 'b<>&"'].map((job, index) => ({
@@ -18,6 +18,11 @@ function seriesAt(now: number): PushedSeries[] {
         { labels: { trace_id: `${name}-1` }, value: 0.25, t: now - 60_000 },
         { labels: { span: '3' }, value: 1e-9 * (index + 1), t: now - 30_500 },
         { labels: { trace_id: 'é"\\', span: '7' }, value: 1e21, t: now - 1 },
+        { labels: { trace_id: 'bucket-2' }, value: 3e21, t: now - 1 },
+        { labels: { trace_id: 'too small' }, value: 2e21, t: now - 1 },
+        { labels: { trace_id: 'bucket-2' }, value: 3e21, t: now - 1 },
+        { labels: { trace_id: 'bucket-3' }, value: 4e21, t: now - 1 },
+        { labels: { trace_id: 'late' }, value: 5e21, t: now - 2 },
       ],
     })),
   )
@@ -64,7 +69,7 @@ test('query_exemplars answers as Prometheus does', async (t) => {
     assert.equal(ours, theirs, request['query'] as string)
     told += theirs.split('"timestamp"').length - 1
   }
-  assert.ok(told > 25, `${told} exemplars in all`)
+  assert.ok(told > 40, `${told} exemplars in all`)
   const other = await fetch(`${nilo.queryUrl}/api/v1/query_exemplars?query=requests_total`, {
     headers: { 'X-Scope-OrgID': 'other' },
   })

@@ -38,13 +38,13 @@ export class HeadExemplars {
   }
 
   /**
-   * Whether an exemplar is to be kept: newer than the series' newest one. What is equal to that one
-   * or late is dropped in silence, as Prometheus does.
+   * Whether an exemplar is to be kept: one that follows the series' newest one. What is equal to that
+   * one or late is dropped in silence, as Prometheus does (tsdb/exemplar.go, validateExemplar).
    */
   isNew(tenant: number, exemplar: StoredExemplar): boolean {
     if (this.limitOf(tenant) === 0) return false
     const newest = this.tenants.get(tenant)?.newest.get(exemplar.ref)
-    return newest === undefined || exemplar.t > newest.t
+    return newest === undefined || follows(exemplar, newest)
   }
 
   /** Keeps an exemplar. */
@@ -94,4 +94,12 @@ export class HeadExemplars {
     if (found === undefined) return []
     return [...found.list.slice(found.next), ...found.list.slice(0, found.next)]
   }
+}
+
+/** A native histogram has several exemplars of one time: by their values, then by their labels. */
+function follows(exemplar: StoredExemplar, newest: StoredExemplar): boolean {
+  if (exemplar.t !== newest.t) return exemplar.t > newest.t
+  if (exemplar.value < newest.value) return false
+  if (exemplar.value > newest.value) return true
+  return Buffer.compare(exemplar.labels, newest.labels) > 0
 }
