@@ -22,6 +22,8 @@ export interface QuerierThread {
   kill(seat: number): Promise<void>
   /** Seats that have a thread now. */
   seats(): number
+  /** Their numbers. */
+  seatNumbers(): number[]
   close(): Promise<void>
 }
 
@@ -29,6 +31,8 @@ export interface QuerierThread {
 export interface QuerierThreadOptions {
   readonly size?: number
   readonly heapMbMax?: number
+  /** Claims of memory. */
+  readonly budget?: SharedArrayBuffer
   /** A thread is gone, and nobody has its seat yet. */
   onGone?(seat: number): void
 }
@@ -41,7 +45,7 @@ export function startQuerierThread(
 ): QuerierThread {
   const metrics = openMetrics(createMetricBlock(), () => {})
   const whole = defaultConfig(changes)
-  const { size = 1, heapMbMax = 512, onGone } = options
+  const { size = 1, heapMbMax = 512, budget, onGone } = options
   const pool = definePool<QuerierTask, QuerierAnswer, QuerierMessage>({
     actor: 'querier',
     entry: new URL('../../src/actors/querier/worker.js', import.meta.url),
@@ -51,6 +55,7 @@ export function startQuerierThread(
       limits: limitsDataOf(whole, EMPTY_RUNTIME),
       shardCount: 1,
       kernel: headModule(),
+      ...(budget === undefined ? {} : { budget }),
     },
     logLevel: 'error',
     env: createNodeEnv({ actor: 'main', logLevel: 'error', metrics }),
@@ -69,6 +74,7 @@ export function startQuerierThread(
     run: (task, signal = new AbortController().signal) => pool.run(task, signal),
     kill: (seat) => pool.kill(seat),
     seats: () => pool.seats().length,
+    seatNumbers: () => pool.seats().map(({ index }) => index),
     close: () => pool.close(),
   }
 }

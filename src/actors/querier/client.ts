@@ -4,7 +4,13 @@
  */
 import type { StopSignal } from '../../shared/base/stop-signal.js'
 import type { Config } from '../../shared/config/index.js'
-import type { QuerierAnswer, QuerierConfig, QuerierTask } from './contract.js'
+import { MemoryBudget } from '../../shared/slab/index.js'
+import {
+  CACHE_CLAIMANTS,
+  type QuerierAnswer,
+  type QuerierConfig,
+  type QuerierTask,
+} from './contract.js'
 
 /** A pool of querier threads without a queue of its own. */
 export interface QuerierPool {
@@ -16,6 +22,13 @@ export interface QuerierPool {
    * @throws AppError, those of contract.ts; `actor-down` when the thread died under the task
    */
   run(task: QuerierTask, signal: StopSignal): Promise<QuerierAnswer>
+}
+
+/** Clears what a thread that is gone has claimed of the process' memory. */
+export function dropQuerierClaims(budget: SharedArrayBuffer, seat: number): void {
+  const claims = new MemoryBudget(budget)
+  claims.set('queries', seat, 0)
+  claims.set('caches', CACHE_CLAIMANTS + seat, 0)
 }
 
 /** The part of the configuration of one of so many querier threads. */

@@ -9,6 +9,9 @@
 import type { connect } from '../../shared/actor/index.js'
 import type { LimitsData } from '../../shared/limits/index.js'
 
+/** Queriers claim memory for queries by their seat, for caches from here on. */
+export const CACHE_CLAIMANTS = 32
+
 /** The part of the configuration that queriers run by. */
 export interface QuerierConfig {
   /** `querier.lookback_delta`, ms. */

@@ -12,7 +12,13 @@ import { MemoryBudget } from '../../shared/slab/index.js'
 import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
 import { type BlockParts, BlockReads } from './block-reads.js'
 import { ColumnCache } from './column-cache.js'
-import type { QuerierAnswer, QuerierBoot, QuerierTask, QueryOf } from './contract.js'
+import {
+  CACHE_CLAIMANTS,
+  type QuerierAnswer,
+  type QuerierBoot,
+  type QuerierTask,
+  type QueryOf,
+} from './contract.js'
 import { answerExplain, answerQuery, type EvaluateContext, parseChecked } from './evaluate.js'
 import { answerExemplars } from './exemplars.js'
 import { Fanout, type ShardLink } from './fanout.js'
@@ -36,9 +42,6 @@ import { answerTsdbStatus } from './tsdb-status.js'
 /** Sizes of the label table from which on it is made anew before the next query. */
 const SETS_MAX = 300_000
 const PAIRS_MAX = 500_000
-
-/** The first of the queriers' cells for their caches. */
-const CACHE_CLAIMANTS = 32
 
 /** The part of the cache that tables of blocks' series may take. */
 const TABLE_PART = 4

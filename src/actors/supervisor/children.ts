@@ -17,7 +17,7 @@ import {
   type DistributorConfig,
 } from '../distributor/contract.js'
 import { INGESTER_DEFAULTS, type IngesterBoot, type IngesterConfig } from '../ingester/contract.js'
-import { querierConfigOf } from '../querier/client.js'
+import { dropQuerierClaims, querierConfigOf } from '../querier/client.js'
 import type { QuerierBoot, QuerierMessage } from '../querier/contract.js'
 import { storeGatewayConfigOf } from '../store-gateway/client.js'
 import type { StoreGatewayBoot } from '../store-gateway/contract.js'
@@ -222,6 +222,7 @@ function querierRow(
     // Never before: it may have been reading to the last.
     onGone: (seat) => {
       for (const memory of head.memories) endLeaseOf(memory, seat)
+      dropQuerierClaims(cells.budget, seat)
     },
     notices: {
       kind: 'ingester',
