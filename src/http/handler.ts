@@ -19,6 +19,7 @@ import type { TlsConfig } from './access/tls.js'
 import type { Admission } from './bodies.js'
 import type { Lifecycle } from './lifecycle.js'
 import type { PushDesk } from './push-desk.js'
+import type { QueryLog } from './query-log.js'
 
 /** The part of the configuration that the front runs by. */
 export interface HttpConfig {
@@ -177,6 +178,7 @@ export interface Front {
   readonly gate: Gate
   readonly admission: Admission
   readonly desk: PushDesk
+  readonly queryLog: QueryLog
   /** The whole table, for the index page; paths with their prefixes. */
   readonly endpoints: readonly MountedEndpoint[]
 }

@@ -1,16 +1,21 @@
 /**
  * What is told of a query once it is answered: the `query stats` line of Mimir's query-frontend, a
- * second line for slow ones, and the Server-Timing header.
+ * second line for slow ones, and the Server-Timing header. Lines are made and written some
+ * milliseconds later, many at a time: a client does not wait for them, and a write for each costs as
+ * much as a small query.
  */
-
 import type { QuerierQuery } from '../actors/querier/contract.js'
 import type { Answered } from '../actors/query-frontend/query-frontend.js'
+import type { Env, Timer } from '../shared/env/index.js'
 import { AppError } from '../shared/errors/index.js'
 import type { LogFields } from '../shared/telemetry/index.js'
-import type { Front, HttpRequest } from './handler.js'
+import type { HttpConfig, HttpRequest } from './handler.js'
 
 /** Longer parameters are cut in the log. */
 const PARAM_CHARS = 2_000
+/** How long a line may wait for others, ms, and how many may. */
+const WAIT_MS = 20
+const WAITING_MAX = 100
 
 /** A query and what came of it. */
 export interface QueryOutcome {
@@ -20,14 +25,58 @@ export interface QueryOutcome {
   readonly tookMs: number
 }
 
-/** Writes the lines of a query. */
-export function logQuery(request: HttpRequest, front: Front, outcome: QueryOutcome): void {
-  const { queryStatsEnabled, logSlowerThanMs } = front.config
-  if (!queryStatsEnabled && logSlowerThanMs === 0) return
-  const fields = fieldsOf(request, outcome, front.env.clock.now())
-  if (queryStatsEnabled) front.env.log.record('query stats', fields)
-  if (logSlowerThanMs !== 0 && outcome.tookMs > logSlowerThanMs) {
-    front.env.log.record('slow query detected', fields)
+/** A line to be written. The answer's bytes are not held for it. */
+interface Waiting extends QueryOutcome {
+  readonly request: HttpRequest
+  readonly nowMs: number
+  readonly sizeBytes: number
+}
+
+/** Writes the lines of queries. */
+export class QueryLog {
+  private readonly env: Env
+  private readonly config: HttpConfig
+  private waiting: Waiting[] = []
+  private timer: Timer | undefined
+
+  constructor(env: Env, config: HttpConfig) {
+    this.env = env
+    this.config = config
+  }
+
+  /** Takes a query that is over. */
+  note(request: HttpRequest, { query, result, tookMs }: QueryOutcome): void {
+    const { queryStatsEnabled, logSlowerThanMs } = this.config
+    if (!queryStatsEnabled && (logSlowerThanMs === 0 || tookMs <= logSlowerThanMs)) return
+    const isGood = isAnswer(result)
+    this.waiting.push({
+      request,
+      query,
+      tookMs,
+      nowMs: this.env.clock.now(),
+      result: isGood ? { ...result, pieces: [] } : result,
+      sizeBytes: isGood ? result.pieces.reduce((sum, piece) => sum + piece.length, 0) : 0,
+    })
+    if (this.waiting.length >= WAITING_MAX) this.flush()
+    else this.timer ??= this.env.timers.after(WAIT_MS, () => this.flush())
+  }
+
+  /** Writes what waits. */
+  flush(): void {
+    this.timer?.cancel()
+    this.timer = undefined
+    const { waiting } = this
+    this.waiting = []
+    if (waiting.length === 0) return
+    const { queryStatsEnabled, logSlowerThanMs } = this.config
+    const lines: [string, LogFields][] = []
+    for (const entry of waiting) {
+      const fields = fieldsOf(entry)
+      if (queryStatsEnabled) lines.push(['query stats', fields])
+      const isSlow = logSlowerThanMs !== 0 && entry.tookMs > logSlowerThanMs
+      if (isSlow) lines.push(['slow query detected', fields])
+    }
+    this.env.log.records(lines)
   }
 }
 
@@ -52,11 +101,9 @@ export function serverTiming(request: HttpRequest, answer: Answered, tookMs: num
   return parts.join(', ')
 }
 
-function fieldsOf(
-  { incoming, tenant, route }: HttpRequest,
-  { query, result, tookMs }: QueryOutcome,
-  nowMs: number,
-): LogFields {
+function fieldsOf(waiting: Waiting): LogFields {
+  const { request, query, result, tookMs, nowMs, sizeBytes } = waiting
+  const { incoming, tenant, route } = request
   const isGood = isAnswer(result)
   return {
     component: 'query-frontend',
@@ -67,7 +114,7 @@ function fieldsOf(
     user_agent: incoming.headers['user-agent'],
     status_code: isGood ? 200 : result instanceof AppError ? result.row().status : 500,
     response_time: seconds(tookMs),
-    ...(isGood ? answerFields(result) : {}),
+    ...(isGood ? answerFields(result, sizeBytes) : {}),
     ...rangeFields(query, nowMs),
     status: statusOf(result),
     err: isGood ? undefined : result instanceof Error ? result.message : String(result),
@@ -75,10 +122,10 @@ function fieldsOf(
   }
 }
 
-function answerFields(answer: Answered): LogFields {
+function answerFields(answer: Answered, sizeBytes: number): LogFields {
   const { stats } = answer
   return {
-    response_size_bytes: answer.pieces.reduce((sum, piece) => sum + piece.length, 0),
+    response_size_bytes: sizeBytes,
     query_wall_time_seconds: answer.tookMs / 1000,
     fetched_series_count: answer.seriesRead,
     fetched_chunk_bytes: stats?.chunkBytes ?? 0,

@@ -2,8 +2,9 @@
  * The HTTP server: Hono's router over the endpoint table on a Node server. A request passes here
  * once: drain check → tenant → handler → reply, and is counted and logged when its answer is out.
  * Handlers get the Node request and the reply goes straight to the Node response: the web-standard
- * objects in between cost 85 µs for a body of 92 KB. What is posted to a row's very path goes past
- * the router too, and a connection that brings remote write goes past Node's server (push-lane.ts).
+ * objects in between cost 85 µs for a body of 92 KB. A request for a row's very path goes past the
+ * router too (route-table.ts), and a connection that brings remote write past Node's server
+ * (push-lane.ts).
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
@@ -29,7 +30,9 @@ import type {
 import { createListener } from './listener.js'
 import { PushDesk } from './push-desk.js'
 import { PushLane } from './push-lane.js'
+import { QueryLog } from './query-log.js'
 import { RequestMeter } from './request-meter.js'
+import { RouteTable } from './route-table.js'
 
 /** Of remote write, in the table. */
 const PUSH_PATH = '/api/v1/push'
@@ -68,31 +71,14 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     env,
     gate: createGate(config, env),
     desk,
+    queryLog: new QueryLog(env, config),
     admission: createAdmission(backend, config, env, desk),
     endpoints: mountEndpoints(config),
   }
   const state = { isDraining: false }
-  const app = buildApp(front, meter, state)
-  const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
-    // HTTP/1.0 clients may leave out Host.
-    hostname: 'localhost',
-    overrideGlobalObjects: false,
-    autoCleanupIncoming: false,
-    errorHandler: () => new Response('bad request\n', { status: 400 }),
-  })
-  const posts = postsByPath(front.endpoints)
-  const onRequest = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
-    const endpoint = incoming.method === 'POST' ? posts.get(incoming.url ?? '') : undefined
-    if (endpoint === undefined) {
-      void listener(incoming, outgoing)
-      return
-    }
-    const exchange = { incoming, outgoing, param: () => '' }
-    void serve(exchange, endpoint.route, front, meter, () =>
-      answer(exchange, endpoint, front, state),
-    )
-  }
-  const endpoint = posts.get(`${config.pathPrefix}${PUSH_PATH}`)!
+  const routes = new RouteTable(front.endpoints)
+  const onRequest = createRouter(front, routes, meter, state)
+  const { endpoint } = routes.find('POST', `${config.pathPrefix}${PUSH_PATH}`)!
   const lane = new PushLane({ front, meter, endpoint, state })
   const main = createListener(config, env, onRequest, lane)
   const admin =
@@ -113,6 +99,7 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     drain: async () => {
       state.isDraining = true
       await Promise.all([main.close(), admin?.close()])
+      front.queryLog.flush()
     },
   }
 }
@@ -139,6 +126,35 @@ function createAdmission(
   })
 }
 
+/** What takes requests: those for a row's very path past Hono, the others through it. */
+function createRouter(
+  front: Front,
+  routes: RouteTable,
+  meter: RequestMeter,
+  state: { isDraining: boolean },
+): (incoming: IncomingMessage, outgoing: ServerResponse) => void {
+  const app = buildApp(front, meter, state)
+  const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
+    // HTTP/1.0 clients may leave out Host.
+    hostname: 'localhost',
+    overrideGlobalObjects: false,
+    autoCleanupIncoming: false,
+    errorHandler: () => new Response('bad request\n', { status: 400 }),
+  })
+  return (incoming, outgoing) => {
+    const found = routes.find(incoming.method ?? '', incoming.url ?? '')
+    if (found === undefined) {
+      void listener(incoming, outgoing)
+      return
+    }
+    const { endpoint, param } = found
+    const exchange = { incoming, outgoing, param }
+    void serve(exchange, endpoint.route, front, meter, () =>
+      answer(exchange, endpoint, front, state),
+    )
+  }
+}
+
 function createGate(config: HttpConfig, env: Env): Gate {
   if (config.accessFile === '') return new Gate(config, undefined)
   const access = new AccessControl(env, {
@@ -160,12 +176,6 @@ function mountEndpoints(config: HttpConfig): MountedEndpoint[] {
       route: route.replace(/^\//, '').replaceAll(/[/-]/g, '_').replaceAll(':', '') || 'root',
     }
   })
-}
-
-/** The rows that are posted to under a path without parameters. */
-function postsByPath(endpoints: readonly MountedEndpoint[]): Map<string, MountedEndpoint> {
-  const rows = endpoints.filter((row) => row.method === 'POST' && !row.fullPath.includes(':'))
-  return new Map(rows.map((row) => [row.fullPath, row]))
 }
 
 function buildApp(

@@ -136,8 +136,8 @@ export class FakeLog implements Log {
     this.note('error', msg, fields)
   }
 
-  record(msg: string, fields?: LogFields): void {
-    this.note('info', msg, fields)
+  records(lines: readonly (readonly [string, LogFields])[]): void {
+    for (const [msg, fields] of lines) this.note('info', msg, fields)
   }
 
   with(fields: LogFields): FakeLog {

@@ -48,6 +48,18 @@ export interface BlockRequest {
   readonly meter: FetchMeter
 }
 
+/** The series of blocks that one selection got. */
+export interface SelectedBlocks {
+  /** Block by block, in order of their times. */
+  readonly selections: readonly BlockSelection[]
+  /** Of the tenant's blocks all that end after the range's start end before its end. */
+  readonly isToEnd: boolean
+  /** Equal as long as the tenant's blocks are the same, deletions in them included. */
+  readonly state: string
+}
+
+const NO_BLOCKS: SelectedBlocks = { selections: [], isToEnd: false, state: '' }
+
 /** Bytes of remote chunks that one selection may hold. */
 const PAGES_BYTES_MAX = 512 << 20
 /** Tenants whose versions are remembered. */
@@ -73,6 +85,10 @@ export class BlockReads {
   /** Per tenant the version of the list that tables were last compared with. */
   private readonly seenVersion = new Map<string, number>()
   private labels: LabelTable | undefined
+  /** How many tables have been dropped. */
+  private drops = 0
+  /** The blocks of a list as one text. */
+  private readonly ulids = new WeakMap<readonly BlockEntry[], string>()
   /** Of the query that reads now. */
   private stop: QueryStop | undefined
 
@@ -89,12 +105,12 @@ export class BlockReads {
    * The series of a tenant's blocks that match, block by block in order of their times. To be asked
    * for after the heads, so that no block can be cut in between unseen.
    */
-  async select(request: BlockRequest, labels: LabelTable): Promise<BlockSelection[]> {
+  async select(request: BlockRequest, labels: LabelTable): Promise<SelectedBlocks> {
     const { tenant, matchers, range, meter } = request
     const { decoder } = this
     if (this.labels !== labels) this.dropLabels()
     this.labels = labels
-    return await this.overBlocks(tenant, range, async (entries) => {
+    const [selected = NO_BLOCKS] = await this.overBlocks(tenant, range, async (entries, all) => {
       const tables = await this.tablesOf(tenant, entries, matchers, labels)
       const selections: BlockSelection[] = []
       try {
@@ -109,8 +125,10 @@ export class BlockReads {
         for (const selection of selections) selection.release()
         throw error
       }
-      return selections
+      const isToEnd = all.every(({ maxTime }) => maxTime <= range.mint || maxTime <= range.maxt)
+      return [{ selections, isToEnd, state: this.stateOf(all) }]
     })
+    return selected
   }
 
   /** Label names of all blocks that overlap a range, in no order. */
@@ -138,11 +156,21 @@ export class BlockReads {
     return sum
   }
 
+  /** Names all blocks of a tenant, and how often tables have been given up. */
+  private stateOf(all: readonly BlockEntry[]): string {
+    let ulids = this.ulids.get(all)
+    if (ulids === undefined) {
+      ulids = all.map(({ ulid, touched = 0 }) => `${ulid} ${touched}`).join()
+      this.ulids.set(all, ulids)
+    }
+    return `${this.drops} ${ulids}`
+  }
+
   /** Runs a question over the blocks that overlap, again with a new list when one was gone. */
   private async overBlocks<T>(
     tenant: string,
     range: BlockRange,
-    question: (entries: readonly BlockEntry[]) => Promise<T[]>,
+    question: (entries: readonly BlockEntry[], all: readonly BlockEntry[]) => Promise<T[]>,
   ): Promise<T[]> {
     let stillTries = 0
     for (let tries = 1; ; tries++) {
@@ -153,7 +181,7 @@ export class BlockReads {
       )
       if (wanted.length === 0) return []
       try {
-        return await question(wanted)
+        return await question(wanted, entries)
       } catch (error) {
         if (!(error instanceof AppError) || error.id !== 'block-gone' || tries >= TRIES) throw error
         this.drop(String(error.details['block']))
@@ -323,6 +351,7 @@ export class BlockReads {
     const table = this.tables.get(ulid)
     if (table === undefined) return
     this.tables.delete(ulid)
+    this.drops++
     table.retire()
   }
 

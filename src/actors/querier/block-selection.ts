@@ -132,6 +132,24 @@ export class BlockSelection {
     return this.table.decoded.find(row, mint, maxt, this.given)
   }
 
+  /** The same past the cache; what is read is counted at the table. */
+  appendDirect(index: number, range: BlockRange, out: SampleColumns): void {
+    const before = out.count
+    this.decode(this.rows[index]!, range, out)
+    if (before > 0 && out.histograms !== undefined) unhint(out.histograms, before)
+  }
+
+  /** Moves what has been read since the last time to another count. */
+  takeFetched(into: { chunks: number; bytes: number }): void {
+    const { fetched } = this.table
+    this.use.chunks += fetched.chunks
+    this.use.chunkBytes += fetched.bytes
+    into.chunks += fetched.chunks
+    into.bytes += fetched.bytes
+    fetched.chunks = 0
+    fetched.bytes = 0
+  }
+
   private report(meter: FetchMeter): void {
     const { decoded, fetched } = this.table
     this.use.chunks += fetched.chunks

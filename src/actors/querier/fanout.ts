@@ -17,13 +17,14 @@ import {
 } from '../../shared/promql/index.js'
 import type { HeadStats } from '../../shared/tsdb/index.js'
 import type { ExemplarsRequest, IngesterCalls, MetricMetadata } from '../ingester/contract.js'
-import type { BlockReads } from './block-reads.js'
+import type { BlockReads, SelectedBlocks } from './block-reads.js'
 import type { CachedColumns, ColumnCache, StampedReader } from './column-cache.js'
 import { type HeadSeries, mergeSeries } from './merged-series.js'
 import type { QueryStop } from './query-stop.js'
 import type { ReadFilter } from './read-filter.js'
 import { type PairReader, ShardLabels } from './shard-labels.js'
 import { type Placement, type ShardSet, TenantSets } from './tenant-sets.js'
+import { UnionCache, type UnionColumns } from './union-columns.js'
 
 /** The calls that a querier makes on an ingester shard; series it reads for itself. */
 export type ShardCalls = Omit<IngesterCalls, 'series' | 'flush' | 'cutSeries'>
@@ -89,6 +90,9 @@ export class Fanout {
   private readonly quorum: number
   private readonly waiting: (() => void)[] = []
   private readonly cache: ColumnCache
+  private readonly unions: UnionCache
+  /** Several shards have the same series. */
+  private readonly isReplicated: boolean
   /** Of the query that reads now. */
   private stop: QueryStop | undefined
   private filter: ReadFilter | undefined
@@ -114,6 +118,8 @@ export class Fanout {
     this.tenantSets = new TenantSets(shards, more.placement)
     this.quorum = readQuorum(zones)
     this.cache = cache
+    this.unions = new UnionCache(cache)
+    this.isReplicated = zones > 1
     this.shards = new Array<Shard | undefined>(shardCount).fill(undefined)
   }
 
@@ -231,13 +237,14 @@ export class Fanout {
     const meter = request.meter ?? new FetchMeter()
     const range = { mint, maxt }
     // After the heads: a block that is cut in between is found in the list or still in its head.
-    const blocks =
-      (await this.blocks?.select({ tenant, matchers, range, isForLabels, meter }, labels)) ?? []
+    const found = await this.blocks?.select({ tenant, matchers, range, isForLabels, meter }, labels)
+    const blocks = found?.selections ?? []
     const heads = parts.map((part) => headSeries(part, labels, meter))
+    const union = found && this.unionOf(tenant, found, labels)
     const selected =
       heads.length === 1 && blocks.length === 0
         ? ofOneShard(heads[0]!)
-        : mergeSeries({ blocks, heads, meter }, labels)
+        : mergeSeries({ blocks, heads, meter, union }, labels)
     try {
       meter.addSeries(selected.count)
     } catch (error) {
@@ -262,6 +269,19 @@ export class Fanout {
     if (zones === undefined) return { sets, quorum }
     const inZones = sets.map((set) => set.filter((_, zone) => zones.has(zone)))
     return { sets: inZones, quorum: Math.min(quorum, zones.size) }
+  }
+
+  /** Merged columns that a selection over some blocks and all heads may use, if it may. */
+  private unionOf(
+    tenant: string,
+    blocks: SelectedBlocks,
+    labels: LabelTable,
+  ): UnionColumns | undefined {
+    if (!blocks.isToEnd || this.isReplicated || this.filter !== undefined) return undefined
+    if (blocks.selections.length === 0) return undefined
+    if (blocks.selections.some(({ table }) => table.hasDeleted())) return undefined
+    const heads = this.shards.flatMap((shard) => [shard, shard?.reuses])
+    return this.unions.columnsOf(tenant, [labels, blocks.state, ...heads])
   }
 
   /**
@@ -385,6 +405,8 @@ function headSeries(
   const { columns } = shard
   return {
     sets,
+    refs,
+    reader: shard.reader,
     read: (index, mint, maxt, out) => {
       columns.read(refs[index]!, mint, maxt, out)
       columns.report(meter)

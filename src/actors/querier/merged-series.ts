@@ -14,12 +14,18 @@ import type {
 import { appendColumns, emptyColumns, type SampleColumns } from '../../shared/tsdb/index.js'
 import type { BlockRange } from './block-reads.js'
 import { type BlockSelection, clearBuffer } from './block-selection.js'
+import type { StampedReader } from './column-cache.js'
 import { mergeSamples } from './merge.js'
+import type { HeadRow, UnionColumns, UnionRows } from './union-columns.js'
 
 /** The series of one head. */
 export interface HeadSeries {
   /** [n] label sets. */
   readonly sets: Uint32Array
+  /** [n] where they are in the reader. */
+  readonly refs: Uint32Array
+  /** Reads past the cache. */
+  readonly reader: StampedReader
   /** Reads to arrays that may be a cache's: they are not to be written to. */
   read(index: number, mint: number, maxt: number, out: SampleBuffer): void
 }
@@ -32,10 +38,15 @@ export interface SeriesParts {
   readonly heads: readonly HeadSeries[]
   /** Counts the chunks of blocks. */
   readonly meter: FetchMeter
+  /** Keeps what merging gives, where that may be kept. */
+  readonly union?: UnionColumns | undefined
 }
 
 /** No source yet. */
 const NONE = 0xffffffff
+/** No head, and more than one. */
+const NO_HEAD = -1
+const HEADS = -2
 
 /** Makes the selection; it owns the blocks from now on. */
 export function mergeSeries(parts: SeriesParts, labels: LabelTable): SelectedSeries {
@@ -43,12 +54,15 @@ export function mergeSeries(parts: SeriesParts, labels: LabelTable): SelectedSer
 }
 
 /** Sources of union series: [source] its part, its index in there, and the next one of the series. */
-class MergedSeries implements SelectedSeries {
+class MergedSeries implements SelectedSeries, UnionRows {
   readonly count: number
   readonly sets: Uint32Array
   private readonly blocks: readonly BlockSelection[]
   private readonly heads: readonly HeadSeries[]
   private readonly meter: FetchMeter
+  private readonly union: UnionColumns | undefined
+  /** [series] its source that is a head. */
+  private readonly headSource: Int32Array
   private readonly partOf: Uint16Array
   private readonly indexIn: Uint32Array
   private readonly next: Int32Array
@@ -61,8 +75,10 @@ class MergedSeries implements SelectedSeries {
   private hasNoStale = true
   private side = emptyColumns()
   private merged = emptyColumns()
+  private readonly direct: SampleBuffer = emptyColumns()
 
-  constructor({ blocks, heads, meter }: SeriesParts, labels: LabelTable) {
+  constructor({ blocks, heads, meter, union }: SeriesParts, labels: LabelTable) {
+    this.union = union
     this.blocks = blocks
     this.heads = heads
     this.meter = meter
@@ -73,6 +89,7 @@ class MergedSeries implements SelectedSeries {
     this.indexIn = new Uint32Array(total)
     this.next = new Int32Array(total).fill(-1)
     this.first = new Uint32Array(total)
+    this.headSource = new Int32Array(total).fill(NO_HEAD)
     this.sets = new Uint32Array(total)
     const seriesOf = new Uint32Array(labels.size().sets)
     const order = orderOf(blocks, labels, seriesOf)
@@ -91,6 +108,9 @@ class MergedSeries implements SelectedSeries {
       const series = seriesOf[set]! - 1
       if (this.first[series] === NONE) this.first[series] = source
       else this.next[last[series]!] = source
+      if (part >= blocks.length) {
+        this.headSource[series] = this.headSource[series] === NO_HEAD ? source : HEADS
+      }
       last[series] = source++
     }
     for (const [part, block] of blocks.entries()) {
@@ -112,6 +132,11 @@ class MergedSeries implements SelectedSeries {
       this.heads[this.partOf[source]! - blocks.length]!.read(this.indexIn[source]!, mint, maxt, out)
       return
     }
+    if (this.union !== undefined) {
+      const row = { index, set: this.sets[index]! }
+      this.union.readRow(this, row, mint, maxt, out).report(this.meter)
+      return
+    }
     const columns = this.ownOf(out)
     clear(columns)
     this.hasNoStale = true
@@ -129,6 +154,49 @@ class MergedSeries implements SelectedSeries {
     out.hasNoStale = this.hasNoStale
   }
 
+  headOf(index: number): HeadRow | 'several' | undefined {
+    const source = this.headSource[index]!
+    if (source === NO_HEAD) return undefined
+    if (source === HEADS) return 'several'
+    const { reader, refs } = this.heads[this.partOf[source]! - this.blocks.length]!
+    return { reader, ref: refs[this.indexIn[source]!]! }
+  }
+
+  readParts(index: number, mint: number, maxt: number, out: SampleBuffer): void {
+    const { blocks, heads, direct } = this
+    const columns: SampleColumns = { ...emptyColumns(), ts: out.ts, values: out.values }
+    const range = { mint, maxt }
+    for (let source = this.first[index]!; source >= 0; source = this.next[source]!) {
+      const part = this.partOf[source]!
+      const at = this.indexIn[source]!
+      if (part < blocks.length) {
+        const block = blocks[part]!
+        this.takeBlock(block.startOf(at, range), columns, (to) => block.appendDirect(at, range, to))
+        continue
+      }
+      const { reader, refs } = heads[part - blocks.length]!
+      clearBuffer(direct)
+      reader.read(refs[at]!, mint, maxt, direct)
+      this.takeHead(direct, columns)
+    }
+    out.ts = columns.ts
+    out.values = columns.values
+    out.count = columns.count
+    out.histograms = columns.histograms
+    out.starts = columns.starts
+  }
+
+  takeFetched(into: { chunks: number; bytes: number }): void {
+    for (const block of this.blocks) block.takeFetched(into)
+    for (const { reader } of this.heads) {
+      const { fetched } = reader
+      into.chunks += fetched.chunks
+      into.bytes += fetched.bytes
+      fetched.chunks = 0
+      fetched.bytes = 0
+    }
+  }
+
   release(): void {
     for (const block of this.blocks) block.release()
     this.side = emptyColumns()
@@ -141,15 +209,25 @@ class MergedSeries implements SelectedSeries {
     range: BlockRange,
     columns: SampleColumns,
   ): void {
+    this.takeBlock(block.startOf(index, range), columns, (to) =>
+      this.note(block.append(index, range, to, this.meter)),
+    )
+  }
+
+  /** Takes samples of a block, from a time on, behind those that there are or among them. */
+  private takeBlock(
+    start: number,
+    columns: SampleColumns,
+    append: (to: SampleColumns) => void,
+  ): void {
     const { count } = columns
-    const start = block.startOf(index, range)
     if (start === Number.POSITIVE_INFINITY) return
     if (count === 0 || start > columns.ts[count - 1]!) {
-      this.note(block.append(index, range, columns, this.meter))
+      append(columns)
       return
     }
     clear(this.side)
-    this.note(block.append(index, range, this.side, this.meter))
+    append(this.side)
     if (this.side.count === 0) return
     mergeSamples(columns, this.side, this.merged)
     swap(columns, this.merged)
@@ -165,11 +243,16 @@ class MergedSeries implements SelectedSeries {
     head.read(index, mint, maxt, this.given)
     if (this.given.count === 0) return
     this.note(this.given.hasNoStale === true)
+    this.takeHead(this.given, columns)
+  }
+
+  private takeHead(given: SampleBuffer, columns: SampleColumns): void {
+    if (given.count === 0) return
     const { count } = columns
-    const isLater = count === 0 || this.given.ts[0]! > columns.ts[count - 1]!
-    if (isLater) appendColumns(columns, this.given)
+    const isLater = count === 0 || given.ts[0]! > columns.ts[count - 1]!
+    if (isLater) appendColumns(columns, given)
     else {
-      mergeSamples(this.given, columns, this.merged)
+      mergeSamples(given, columns, this.merged)
       swap(columns, this.merged)
     }
   }

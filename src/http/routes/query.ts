@@ -21,7 +21,7 @@ import {
   timeParam,
   unescapeLabelName,
 } from '../params.js'
-import { logQuery, serverTiming } from '../query-log.js'
+import { serverTiming } from '../query-log.js'
 
 /** Points of one series that a range query may have, as in Prometheus. */
 const POINTS_MAX = 11_000
@@ -249,11 +249,11 @@ async function run(
   try {
     answer = await front.backend.frontend.run(request.tenant, query, options)
   } catch (error) {
-    logQuery(request, front, { query, result: error, tookMs: clock.monotonic() - start })
+    front.queryLog.note(request, { query, result: error, tookMs: clock.monotonic() - start })
     throw error
   }
   const tookMs = clock.monotonic() - start
-  logQuery(request, front, { query, result: answer, tookMs })
+  front.queryLog.note(request, { query, result: answer, tookMs })
   // As Prometheus: where there can be no data, an answer has no body.
   if (answer.pieces.length === 0) return { status: 204 }
   const { contentType = 'application/json', contentEncoding } = answer

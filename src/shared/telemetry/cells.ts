@@ -42,7 +42,12 @@ export function openMetrics(
   let block = new BlockWriter(first)
   let blockCount = 1
   const open = (name: MetricName, labelValues: readonly string[]): Cell & HistogramCell => {
-    const key = labelValues.length === 0 ? name : JSON.stringify([name, ...labelValues])
+    const key =
+      labelValues.length > 1
+        ? JSON.stringify([name, ...labelValues])
+        : labelValues.length === 0
+          ? name
+          : `${name} ${labelValues[0]}`
     const found = cells.get(key)
     if (found !== undefined) return found
     const row: MetricRow = METRICS[name]

@@ -18,15 +18,15 @@ export interface Log {
   info(msg: string, fields?: LogFields): void
   warn(msg: string, fields?: LogFields): void
   error(msg: string, fields?: LogFields): void
-  /** An info line of which every one counts: repeats are not held back. */
-  record(msg: string, fields?: LogFields): void
+  /** Info lines of which every one counts, messages and fields, in few writes: no repeat is held back. */
+  records(lines: readonly (readonly [string, LogFields])[]): void
   /** A log whose lines all carry these fields too. */
   with(fields: LogFields): Log
 }
 
 /** Where lines go and which ones. */
 export interface LogOptions {
-  /** Takes a line with its newline. */
+  /** Takes a line with its newline, or several. */
   write(line: string): void
   /** Milliseconds since the epoch. */
   now(): number
@@ -38,6 +38,8 @@ const REPEATS_MAX = 10
 const REPEAT_WINDOW_MS = 10_000
 /** Messages that are watched for repeats at once; beyond, the oldest is forgotten. */
 const WATCHED_MAX = 256
+/** Lines of one write, about: a pipe takes 64 KiB. */
+const WRITE_CHARS = 16_000
 /** Longer values are cut: a log line is no place for a body. */
 const VALUE_LENGTH_MAX = 2_000
 
@@ -48,24 +50,33 @@ export function createLog(options: LogOptions): Log {
 
 function logWith(options: LogOptions, repeats: Repeats, bound: string): Log {
   const lowest = LOG_LEVELS.indexOf(options.levelMin)
-  const at =
-    (level: LogLevel, isEach = false) =>
-    (msg: string, fields?: LogFields) => {
-      if (LOG_LEVELS.indexOf(level) < lowest) return
-      const now = options.now()
-      const held = isEach ? 0 : repeats(level + msg, now)
-      if (held < 0) return
-      const ts = new Date(now).toISOString()
-      const more = held > 0 ? ` repeats_held_back=${held}` : ''
-      const text = printFields(fields)
-      options.write(`ts=${ts} level=${level}${bound} msg=${printValue(msg)}${text}${more}\n`)
-    }
+  const at = (level: LogLevel) => (msg: string, fields?: LogFields) => {
+    if (LOG_LEVELS.indexOf(level) < lowest) return
+    const now = options.now()
+    const held = repeats(level + msg, now)
+    if (held < 0) return
+    const ts = new Date(now).toISOString()
+    const more = held > 0 ? ` repeats_held_back=${held}` : ''
+    const text = printFields(fields)
+    options.write(`ts=${ts} level=${level}${bound} msg=${printValue(msg)}${text}${more}\n`)
+  }
   return {
     debug: at('debug'),
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    record: at('info', true),
+    records: (lines) => {
+      if (LOG_LEVELS.indexOf('info') < lowest || lines.length === 0) return
+      const start = `ts=${new Date(options.now()).toISOString()} level=info${bound} msg=`
+      let text = ''
+      for (const [msg, fields] of lines) {
+        text += `${start}${printValue(msg)}${printFields(fields)}\n`
+        if (text.length < WRITE_CHARS) continue
+        options.write(text)
+        text = ''
+      }
+      if (text !== '') options.write(text)
+    },
     with: (fields) => logWith(options, repeats, bound + printFields(fields)),
   }
 }
@@ -102,8 +113,10 @@ function printFields(fields: LogFields | undefined): string {
 }
 
 function printValue(value: string | number | boolean): string {
-  let text = String(value)
+  if (typeof value !== 'string') return String(value)
+  let text = value
   if (text.length > VALUE_LENGTH_MAX) text = `${text.slice(0, VALUE_LENGTH_MAX)}…`
+  if (/^[\w.:/+-]+$/.test(text)) return text
   // JSON's escapes are logfmt's; what needs none stands bare.
   return /^[^\s"=\\\p{Cc}]+$/u.test(text) ? text : JSON.stringify(text)
 }

@@ -51,3 +51,21 @@ test('cuts values that are far too long', () => {
   log.info('x', { body: 'y'.repeat(5_000) })
   assert.ok(lines[0]!.length < 2_200)
 })
+
+test('writes lines that all count in few writes, none of them held back', () => {
+  const { lines, log } = recording()
+  log.with({ actor: 'main' }).records(Array.from({ length: 20 }, (_, n) => ['query stats', { n }]))
+  assert.equal(lines.length, 1)
+  const parts = lines[0]!.split('\n')
+  assert.equal(parts.length, 21)
+  assert.equal(
+    parts[19],
+    'ts=2023-11-14T22:13:20.000Z level=info actor=main msg="query stats" n=19',
+  )
+  log.records(Array.from({ length: 20 }, () => ['query stats', { text: 'y'.repeat(1_900) }]))
+  assert.ok(lines.length > 2)
+  assert.ok(lines.every((line) => line.endsWith('\n') && line.length < 20_000))
+  const quiet = recording('warn')
+  quiet.log.records([['query stats', {}]])
+  assert.deepEqual(quiet.lines, [])
+})
