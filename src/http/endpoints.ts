@@ -6,7 +6,7 @@ import type { Endpoint } from './handler.js'
 import * as admin from './routes/admin.js'
 import * as blocks from './routes/blocks.js'
 import * as compactor from './routes/compactor.js'
-import { deleteSeries } from './routes/deletion.js'
+import { cleanTombstones, deleteSeries } from './routes/deletion.js'
 import { haTracker } from './routes/ha-tracker.js'
 import * as ingester from './routes/ingester.js'
 import * as limits from './routes/limits.js'
@@ -66,6 +66,12 @@ const DELETE_SERIES = {
   access: 'admin',
   handler: deleteSeries,
   doc: 'Deletes samples of series; `dry_run=true` only tells what would go.',
+} as const
+const CLEAN_TOMBSTONES = {
+  ...DELETE_SERIES,
+  path: '/api/v1/admin/tsdb/clean_tombstones',
+  handler: cleanTombstones,
+  doc: 'Writes blocks of the bucket anew without what is deleted of them.',
 } as const
 const EXEMPLARS = {
   path: '/api/v1/query_exemplars',
@@ -352,6 +358,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   // Blocks
   { ...DELETE_SERIES, method: 'POST' },
   { ...DELETE_SERIES, method: 'PUT' },
+  { ...CLEAN_TOMBSTONES, method: 'POST' },
+  { ...CLEAN_TOMBSTONES, method: 'PUT' },
   {
     ...TENANT_TEXT,
     path: '/compactor/delete_tenant',

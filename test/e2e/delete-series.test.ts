@@ -149,6 +149,10 @@ test('deleted series are gone at once and for good; what comes later stays', asy
   })
   await check(late)
   assert.deepEqual(await timesOf(world, 4), [])
+  const url = `${world.server.queryUrl}/api/v1/admin/tsdb/clean_tombstones`
+  const cleaned = await fetch(url, { method: 'POST', headers: { 'X-Scope-OrgID': TENANT } })
+  assert.equal(cleaned.status, 204)
+  await check(late)
 })
 
 test('errors of delete_series are those of Prometheus', async (t) => {

@@ -5,6 +5,7 @@ import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import { type Config, zoneRoots } from '../../shared/config/index.js'
 import { fail } from '../../shared/errors/index.js'
 import type {
+  CleaningCalls,
   CompactionConfig,
   CompactorCalls,
   CompactorConfig,
@@ -31,13 +32,14 @@ const BUCKET_DEADLINES_MS = {
   checkUpload: 120_000,
   plannedJobs: 120_000,
   deleteSeries: 3600_000,
+  cleanTombstones: 3600_000,
   previewDeletion: 3600_000,
 }
 
 /** The calls of a compactor. */
 export type CompactorClient = Client<AllCalls>
 
-type AllCalls = CompactorCalls & TenantCalls & UploadCalls & SeriesDeletionCalls
+type AllCalls = CompactorCalls & TenantCalls & UploadCalls & SeriesDeletionCalls & CleaningCalls
 
 /** A connection of a request's own. */
 export interface CompactorDesk {

@@ -5,7 +5,9 @@
  */
 import {
   type BucketIndex,
+  blockKey,
   findBucketIndex,
+  findObject,
   findTenantDeletion,
   listTenants,
   markNoCompact,
@@ -13,11 +15,12 @@ import {
 } from '../../shared/blocks/index.js'
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Env } from '../../shared/env/index.js'
-import { AppError } from '../../shared/errors/index.js'
+import { AppError, fail } from '../../shared/errors/index.js'
 import type { Limits } from '../../shared/limits/index.js'
-import { verifyBlock } from '../../shared/tsdb/index.js'
+import { TOMBSTONES_FILE, TOMBSTONES_NONE_BYTES, verifyBlock } from '../../shared/tsdb/index.js'
 import type { BlockListCalls } from '../supervisor/contract.js'
 import type {
+  CleaningCalls,
   CompactionConfig,
   CompactorCalls,
   DamagedBlock,
@@ -26,7 +29,13 @@ import type {
 } from './contract.js'
 import { findDuplicates } from './duplicates.js'
 import { MetaCache } from './meta-cache.js'
-import { type CompactionJob, type PlanBlock, type PlanOptions, planJobs } from './plan.js'
+import {
+  type CompactionJob,
+  type PlanBlock,
+  type PlanOptions,
+  planJobs,
+  rewriteJob,
+} from './plan.js'
 import { markSources, openSource, runJob } from './run.js'
 import type { Task, TaskContext } from './task-loop.js'
 
@@ -53,6 +62,8 @@ export class Compactions {
   private readonly reports: JobReport[] = []
   private readonly damaged = new Map<string, DamagedBlock>()
   private number = 0
+  /** Tenants whose tombstones are to be cleaned, and who waits for it. */
+  private readonly toClean = new Map<string, ((error?: unknown) => void)[]>()
 
   constructor(parts: CompactionParts) {
     this.parts = parts
@@ -82,6 +93,7 @@ export class Compactions {
     const { metrics } = env
     metrics.cell('cortex_compactor_runs_started_total').add(1)
     const errors: unknown[] = []
+    const cleaned = [...this.toClean.keys()]
     try {
       const all = await listTenants(bucket)
       const tenants = all.filter((tenant) => this.isOwn(tenant))
@@ -100,6 +112,8 @@ export class Compactions {
     } catch (error) {
       errors.push(error)
     }
+    // Who has nothing in the bucket has nothing to clean.
+    for (const tenant of cleaned) this.noteCleaned(tenant, errors[0])
     if (errors.length > 0) {
       metrics.cell('cortex_compactor_runs_failed_total', 'error').add(1)
       throw errors[0]
@@ -116,6 +130,47 @@ export class Compactions {
       compactions: async () => ({ jobs: this.reports, damaged: this.damagedBlocks() }),
       plannedJobs: async ({ tenant }) => (await this.plan(tenant)).map(plannedJob),
     }
+  }
+
+  /**
+   * What else they may ask.
+   * @param wake has a run begin at once
+   */
+  cleaningCalls(wake: () => void): CleaningCalls {
+    return {
+      cleanTombstones: ({ tenant }) =>
+        new Promise((resolve, reject) => {
+          const done = (error?: unknown): void => (error === undefined ? resolve() : reject(error))
+          this.toClean.set(tenant, [...(this.toClean.get(tenant) ?? []), done])
+          wake()
+        }),
+    }
+  }
+
+  private noteCleaned(tenant: string, error?: unknown): void {
+    for (const done of this.toClean.get(tenant) ?? []) done(error)
+    this.toClean.delete(tenant)
+  }
+
+  /** Writes the blocks that have tombstones anew, without what is deleted. */
+  private async clean(tenant: string, context: TaskContext): Promise<void> {
+    if (!this.toClean.has(tenant)) return
+    const waiting = this.toClean.get(tenant)!
+    this.toClean.delete(tenant)
+    let error: unknown
+    try {
+      for (const block of await this.read(tenant)) {
+        await context.giveWay()
+        const key = blockKey(tenant, block.meta.ulid, TOMBSTONES_FILE)
+        const bytes = await findObject(this.parts.bucket, key)
+        if (bytes === undefined || bytes.length <= TOMBSTONES_NONE_BYTES) continue
+        if (await this.runJob(tenant, rewriteJob(block), context)) continue
+        throw fail('overloaded', { text: `block ${block.meta.ulid} could not be written anew` })
+      }
+    } catch (reason) {
+      error = reason
+    }
+    for (const done of waiting) done(error)
   }
 
   /** For `/debug/actors`. */
@@ -142,6 +197,7 @@ export class Compactions {
     const { env, bucket } = this.parts
     try {
       const mark = await findTenantDeletion(bucket, tenant)
+      if (mark === undefined) await this.clean(tenant, context)
       if (mark === undefined && !(await this.compactTenant(tenant, context))) {
         throw new Error(`compactions of tenant ${tenant} failed`)
       }

@@ -220,3 +220,9 @@ export interface SeriesDeletionCalls {
   /** What `deleteSeries` would do. */
   previewDeletion(deletion: SeriesDeletion): Promise<DeletedBlock[]>
 }
+
+/** Making room after deletions. */
+export interface CleaningCalls {
+  /** Resolves when no block of the bucket has tombstones from before. */
+  cleanTombstones(request: { readonly tenant: string }): Promise<void>
+}

@@ -151,6 +151,13 @@ function jobOf(
   return { key, stage, shard, rangeStart, rangeEnd, blocks }
 }
 
+/** One block, written anew without what is deleted of it. */
+export function rewriteJob(block: PlanBlock): CompactionJob {
+  const { minTime, maxTime, ulid } = block.meta
+  const group = { rangeStart: minTime, rangeEnd: maxTime, blocks: [block] }
+  return { ...jobOf('merge', '', shardOf(block), group), key: `clean-${ulid}` }
+}
+
 function shardOf(block: PlanBlock): string {
   return block.meta.thanos?.labels[COMPACTOR_SHARD_LABEL] ?? ''
 }

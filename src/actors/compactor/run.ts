@@ -208,7 +208,9 @@ async function publish(
     }
     const place = { inBucket: true, uploadedAt: env.clock.now() }
     const add = uploaded.map((meta) => entryOfMeta(tenant, meta, place))
-    const change = { tenant, add, remove: sources, deletionsSeen: next }
+    // A reader of the bucket may have brought a result into the list before it had its tombstones.
+    const touch = deletions.length > 0 ? add.map(({ ulid }) => ulid) : []
+    const change = { tenant, add, remove: sources, touch, deletionsSeen: next }
     if ((await list.changeBlocks(change)) !== 0) break
   }
   await markSources(parts, tenant, sources)

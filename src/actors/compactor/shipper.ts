@@ -10,7 +10,7 @@ import type { BlockEntry } from '../../shared/blocks/index.js'
 import { blockKey, findObject, findTenantDeletion, uploadBlock } from '../../shared/blocks/index.js'
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Env } from '../../shared/env/index.js'
-import { isUlid, TOMBSTONES_FILE } from '../../shared/tsdb/index.js'
+import { hasTombstones, isUlid, TOMBSTONES_FILE } from '../../shared/tsdb/index.js'
 import type { BlockListCalls } from '../supervisor/contract.js'
 import type { Task, TaskContext } from './task-loop.js'
 
@@ -180,7 +180,7 @@ export class Shipper {
       // Compacted or deleted meanwhile: the local copy goes the same way.
       if (meta === undefined || isMarked !== undefined) return await forgetBlock(this.parts, entry)
       // The process may have ended between a deletion here and the same in the bucket.
-      if (this.tombstonesOf(entry.localDir!) !== '') await this.sendTombstones(entry)
+      if (hasTombstones(env.disk, entry.localDir!)) await this.sendTombstones(entry)
       await list.changeBlocks({
         tenant,
         add: [{ ...entry, inBucket: true, uploadedAt: shippedAt }],

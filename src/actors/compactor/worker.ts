@@ -38,6 +38,7 @@ runActor<CompactorBoot>(async (env, boot, host) => {
       ...tenantCalls({ bucket, env, list }, wake),
       ...uploads.calls(),
       ...compactions.calls(),
+      ...compactions.cleaningCalls(() => void compactor.calls.wake('compact')),
       ...deletions.calls(),
     },
     status: () => ({

@@ -16,6 +16,7 @@ import {
   type ReadOptions,
   readTombstones,
   TOMBSTONES_FILE,
+  TOMBSTONES_NONE_BYTES,
   type Tombstones,
   writeIndexHeader,
 } from '../../shared/tsdb/index.js'
@@ -193,9 +194,9 @@ export class OpenBlocks {
     env.disk.makeFolder(folder)
     try {
       const stones = blockKey(tenant, ulid, TOMBSTONES_FILE)
-      const tombstones: Tombstones = sizes.has(stones)
-        ? decodeTombstones(await bucket.get(stones), ulid)
-        : new Map()
+      const isNone = (sizes.get(stones) ?? Infinity) <= TOMBSTONES_NONE_BYTES
+      const tombstones: Tombstones =
+        sizes.has(stones) && !isNone ? decodeTombstones(await bucket.get(stones), ulid) : new Map()
       const open = async (): Promise<OpenBlock> => ({
         ...(await this.openWithHeader(entry, file, path)),
         tombstones,

@@ -44,6 +44,14 @@ export async function deleteSeries(request: HttpRequest, front: Front): Promise<
   })
 }
 
+/** POST, PUT /api/v1/admin/tsdb/clean_tombstones */
+export function cleanTombstones({ tenant }: HttpRequest, front: Front): Promise<Reply> {
+  return withCompactor(front, async ({ calls }) => {
+    await calls.cleanTombstones({ tenant })
+    return { status: 204 }
+  })
+}
+
 function isTrue(text: string): boolean {
   if (text === '' || text === 'false') return false
   if (text === 'true') return true

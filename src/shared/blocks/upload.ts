@@ -12,6 +12,7 @@ import {
   type BlockMeta,
   decodeBlockMeta,
   encodeBlockMeta,
+  hasTombstones,
   TOMBSTONES_FILE,
 } from '../tsdb/index.js'
 import { isBlockMark, removeBlockMarks } from './markers.js'
@@ -43,8 +44,9 @@ export async function uploadBlock(
     there.set(key.slice(prefix.length), size ?? -1)
   }
   // Alone of a block's files they change: they are sent each time.
-  const tombstones = join(dir, TOMBSTONES_FILE)
-  if (disk.exists(tombstones)) await bucket.put(prefix + TOMBSTONES_FILE, { path: tombstones })
+  if (hasTombstones(disk, dir)) {
+    await bucket.put(prefix + TOMBSTONES_FILE, { path: join(dir, TOMBSTONES_FILE) })
+  }
   if (there.has('meta.json')) return meta
   const bytes = encodeBlockMeta(meta)
   await bucket.put(debugMetaKey(tenant, ulid), bytes)

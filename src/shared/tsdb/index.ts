@@ -24,8 +24,10 @@ export {
   type BlockDeletion,
   type DeletedSelection,
   deletionIn,
+  hasTombstones,
   readTombstones,
   TOMBSTONES_FILE,
+  TOMBSTONES_NONE_BYTES,
   writeTombstones,
 } from './block/delete.js'
 export { BlockImporter, type ImportOptions } from './block/import.js'

@@ -66,6 +66,32 @@ function worldOf(t: TestContext, store: BlockStore): DeletionWorld {
   }
 }
 
+/** @param blockRangesMs none unless told: nothing is compacted */
+function compactionsOf(
+  { store }: DeletionWorld,
+  list: BlockListCalls,
+  blockRangesMs: readonly number[] = [],
+): Compactions {
+  const { env, bucket, folder } = store
+  const limits = { of: () => new Limits().defaults() }
+  const config = {
+    scratchDir: join(folder, 'scratch'),
+    blockRangesMs,
+    compactionIntervalMs: 1000,
+    compactionConcurrency: 1,
+    compactionRetries: 3,
+    firstLevelWaitMs: 0,
+    maxCompactionTimeMs: 60_000,
+    jobsOrder: 'smallest-range-oldest-blocks-first',
+    metaSyncConcurrency: 4,
+    enabledTenants: [],
+    disabledTenants: [],
+  } as const
+  return new Compactions({ env, bucket, list, limits, config })
+}
+
+/** A block after those of `halves`. */
+const OTHER = { series: SERIES, from: SAMPLES, to: SAMPLES + 10 }
 const WHOLE = { deleted: 2 * SAMPLES, others: (SERIES - 2) * SAMPLES }
 const LEFT = { ...WHOLE, deleted: 2 * (SAMPLES - 100) }
 
@@ -101,7 +127,7 @@ test('a compaction that has read its sources before leaves out what was deleted 
   const store = new BlockStore(t)
   const world = worldOf(t, store)
   // The last one only says that no more comes into the range of the others.
-  const later = await store.make(TENANT, { series: SERIES, from: SAMPLES, to: SAMPLES + 10 })
+  const later = await store.make(TENANT, OTHER)
   for (const block of [...(await halves(store)), later]) {
     world.list.change({ tenant: TENANT, add: [await store.put(block)] })
   }
@@ -113,26 +139,14 @@ test('a compaction that has read its sources before leaves out what was deleted 
       if (!isDeleted && change.remove !== undefined) {
         isDeleted = true
         assert.equal(await world.remove(), 2)
+        // Whoever reads the bucket has seen the result meanwhile, and a query has opened it.
+        world.list.change({ tenant: TENANT, add: change.add ?? [] })
+        await world.counts()
       }
       return world.list.change(change)
     },
   }
-  const { env, bucket, folder } = store
-  const limits = { of: () => new Limits().defaults() }
-  const config = {
-    scratchDir: join(folder, 'scratch'),
-    blockRangesMs: [7_200_000, 43_200_000],
-    compactionIntervalMs: 1000,
-    compactionConcurrency: 1,
-    compactionRetries: 3,
-    firstLevelWaitMs: 0,
-    maxCompactionTimeMs: 60_000,
-    jobsOrder: 'smallest-range-oldest-blocks-first',
-    metaSyncConcurrency: 4,
-    enabledTenants: [],
-    disabledTenants: [],
-  } as const
-  await new Compactions({ env, bucket, list, limits, config }).run(CONTEXT)
+  await compactionsOf(world, list, [7_200_000]).run(CONTEXT)
   assert.ok(isDeleted)
   const { entries } = world.list.blocks(TENANT)
   assert.deepEqual(
@@ -140,6 +154,32 @@ test('a compaction that has read its sources before leaves out what was deleted 
     [2, 1],
   )
   assert.deepEqual(await world.counts(), LEFT)
+})
+
+test('blocks with tombstones are written anew on request, of others nothing is touched', async (t) => {
+  const store = new BlockStore(t)
+  const world = worldOf(t, store)
+  const blocks = [...(await halves(store)), await store.make(TENANT, OTHER)]
+  for (const block of blocks) world.list.change({ tenant: TENANT, add: [await store.put(block)] })
+  await world.remove()
+  const compactions = compactionsOf(world, world.list.calls)
+  let wakes = 0
+  const calls = compactions.cleaningCalls(() => wakes++)
+  const all = [calls.cleanTombstones({ tenant: TENANT }), calls.cleanTombstones({ tenant: 'none' })]
+  assert.equal(wakes, 2)
+  await compactions.run(CONTEXT)
+  await Promise.all(all)
+  const { entries } = world.list.blocks(TENANT)
+  assert.deepEqual(entries.map(({ level }) => level).sort(), [1, 2, 2])
+  assert.ok(entries.some(({ ulid }) => ulid === blocks[2]!.ulid))
+  for (const { ulid } of entries) {
+    assert.ok(!store.backend.objects.has(`${TENANT}/${ulid}/tombstones`))
+  }
+  assert.deepEqual(await world.counts(), LEFT)
+  const again = calls.cleanTombstones({ tenant: TENANT })
+  await compactions.run(CONTEXT)
+  await again
+  assert.deepEqual(world.list.blocks(TENANT).entries, entries)
 })
 
 test('a block that is shipped meanwhile has its tombstones in the bucket', async (t) => {

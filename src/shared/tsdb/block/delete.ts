@@ -83,6 +83,15 @@ export async function deletionIn(
 /** The name of the file in a block's folder. */
 export const TOMBSTONES_FILE = 'tombstones'
 
+/** A file of this size says that nothing is deleted: header and checksum. */
+export const TOMBSTONES_NONE_BYTES = 9
+
+/** Whether a block on this machine has any. */
+export function hasTombstones(disk: Disk, folder: string): boolean {
+  const facts = disk.findFacts(`${folder}/${TOMBSTONES_FILE}`)
+  return facts !== undefined && facts.size > TOMBSTONES_NONE_BYTES
+}
+
 /** Writes the tombstones of a block on this machine, durably. @throws AppError `disk-failed` */
 export function writeTombstones(disk: Disk, folder: string, tombstones: Tombstones): void {
   disk.replaceFile(`${folder}/${TOMBSTONES_FILE}`, encodeTombstones(tombstones))
