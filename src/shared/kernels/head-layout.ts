@@ -65,11 +65,14 @@ export const H_SERIES_COUNT = 1056
 export const H_PAIR_COUNT = 1060
 export const H_NAME_COUNT = 1064
 export const H_TENANT_COUNT = 1068
-/** Tables: base, mask, count. */
+/** Tables: rows of their segments, which the uppermost bits of a tag tell apart. */
 export const H_SERIES_TABLE = 1072
 export const H_PAIR_TABLE = 1084
 export const H_NAME_TABLE = 1096
 export const H_TENANTS = 1108
+export const TABLE_SEGMENT_BITS = 8
+/** A segment's row: entries u32, their number less one u32, how many are there u32. */
+export const TABLE_SEGMENT_BYTES = 12
 /** Columns of a turn: refs u32, times f64, values u64, each [H_COLUMN_CAP]. */
 export const H_REFS = 1112
 export const H_TIMES = 1116

@@ -69,6 +69,7 @@ import {
   hashPairs,
   insertEntry,
   reserveEntry,
+  segmentOf,
 } from './head-memory'
 
 /** Second result of readVarint: where it ended; 0 when it was malformed. */
@@ -175,8 +176,9 @@ export function addTenant(p: u32, length: u32): i32 {
 
 function internName(tenant: u32, p: u32, length: u32): u32 {
   const tag = hashBytes(p, length, tenant)
-  const base = load<u32>(H_NAME_TABLE)
-  const mask = load<u32>(H_NAME_TABLE, 4)
+  const segment = segmentOf(H_NAME_TABLE, tag)
+  const base = load<u32>(segment)
+  const mask = load<u32>(segment, 4)
   let at = tag & mask
   for (;;) {
     const entry = load<u64>(base + (at << 3))
@@ -197,7 +199,7 @@ function internName(tenant: u32, p: u32, length: u32): u32 {
 }
 
 function newName(tenant: u32, p: u32, length: u32, tag: u32): u32 {
-  if (!reserveEntry(H_NAME_TABLE)) return 0
+  if (!reserveEntry(H_NAME_TABLE, tag)) return 0
   const name = load<u32>(H_NAME_COUNT)
   const row = newRow(NAME_DIRECTORY, NAME_SLABS_MAX, NAME_SLAB_SHIFT, NAME_ROW_BYTES, name)
   if (row == 0) return 0
@@ -228,7 +230,7 @@ function internPair(
   if (known != 0 || !hasRoom) return known
   beginChange()
   const name = internName(tenant, nameAt, nameLength)
-  if (name == 0 || !reserveEntry(H_PAIR_TABLE)) return 0
+  if (name == 0 || !reserveEntry(H_PAIR_TABLE, tag)) return 0
   const pair = newPair(p, length, nameLength, name)
   if (pair == 0) return 0
   const row = nameRow(name)
@@ -240,8 +242,9 @@ function internPair(
 }
 
 function findPair(tenant: u32, p: u32, length: u32, tag: u32): u32 {
-  const base = load<u32>(H_PAIR_TABLE)
-  const mask = load<u32>(H_PAIR_TABLE, 4)
+  const segment = segmentOf(H_PAIR_TABLE, tag)
+  const base = load<u32>(segment)
+  const mask = load<u32>(segment, 4)
   const count = load<u32>(H_PAIR_COUNT)
   let at = tag & mask
   // Bounded, and entries checked, for readers that meet a table in change.
@@ -345,8 +348,9 @@ export function define(tenant: u32, p: u32, length: u32, count: u32): i32 {
 
 function internSeries(tenant: u32, list: u32, count: u32, hasRoom: bool): i32 {
   const tag = hashPairs(list, count)
-  const base = load<u32>(H_SERIES_TABLE)
-  const mask = load<u32>(H_SERIES_TABLE, 4)
+  const segment = segmentOf(H_SERIES_TABLE, tag)
+  const base = load<u32>(segment)
+  const mask = load<u32>(segment, 4)
   let at = tag & mask
   for (;;) {
     const entry = load<u64>(base + (at << 3))
@@ -363,7 +367,7 @@ function internSeries(tenant: u32, list: u32, count: u32, hasRoom: bool): i32 {
 
 function newSeries(tenant: u32, list: u32, count: u32, tag: u32): i32 {
   beginChange()
-  if (!reserveEntry(H_SERIES_TABLE)) return DEFINE_FULL
+  if (!reserveEntry(H_SERIES_TABLE, tag)) return DEFINE_FULL
   const free = load<u32>(H_FREE_REFS)
   const ref = free != 0 ? free - 1 : load<u32>(H_SERIES_COUNT)
   const index = ref >> SERIES_SLAB_SHIFT

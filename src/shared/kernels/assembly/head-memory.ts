@@ -31,6 +31,8 @@ import {
   LEASES_MAX,
   SLOT_BYTES_MAX,
   SPILLED_CHUNK_BYTES,
+  TABLE_SEGMENT_BITS,
+  TABLE_SEGMENT_BYTES,
 } from '../head-layout'
 
 /** Kept back by `free`, so that a new extent fits whatever its alignment leaves unused. */
@@ -211,7 +213,7 @@ export function reclaimExtents(): void {
   }
 }
 
-/** Gives an outgrown table's region to `allocate`; the larger of it and what is there is kept. */
+/** Gives a region to `allocate`; the larger of it and what is there is kept. */
 function recycle(at: u32, bytes: u32): void {
   if (bytes <= load<u32>(H_SPARE_END) - load<u32>(H_SPARE_AT)) return
   store<u32>(H_SPARE_AT, at)
@@ -285,28 +287,44 @@ function finish(sum: u64): u32 {
   return u32(mixed >> 32)
 }
 
-/** Allocates a table of 2^bits entries: slot + 1 u32, tag u32. */
+/** Row of the segment that a tag belongs to; within it entries are found by the tag's low bits. */
+export function segmentOf(table: u32, tag: u32): u32 {
+  return load<u32>(table) + (tag >> (32 - TABLE_SEGMENT_BITS)) * TABLE_SEGMENT_BYTES
+}
+
+/**
+ * Allocates a table: open addressing in segments that grow one by one, so that nobody waits for more
+ * than one to be filled anew. An entry is slot + 1 u32, tag u32.
+ * @param bits a segment has 2^bits entries at first
+ */
 export function createTable(table: u32, bits: u32): bool {
-  const base = allocateRegion(u64(8) << u64(bits))
-  if (base == 0) return false
-  store<u32>(table, base)
-  store<u32>(table, (u32(1) << bits) - 1, 4)
-  store<u32>(table, 0, 8)
+  const segments: u32 = 1 << TABLE_SEGMENT_BITS
+  const rows = allocateRegion(u64(segments * TABLE_SEGMENT_BYTES))
+  const entries = allocateRegion((u64(segments) << 3) << u64(bits))
+  if (rows == 0 || entries == 0) return false
+  store<u32>(table, rows)
+  for (let i: u32 = 0; i < segments; i++) {
+    const segment = rows + i * TABLE_SEGMENT_BYTES
+    store<u32>(segment, entries + ((i << 3) << bits))
+    store<u32>(segment, (1 << bits) - 1, 4)
+  }
   return true
 }
 
 /**
- * Makes room for one more entry. Tables double at half load; when memory does not allow that they
+ * Makes room for one more entry. Segments double at half load; when memory does not allow that they
  * fill up to fifteen sixteenths and then refuse.
  */
-export function reserveEntry(table: u32): bool {
-  const mask = load<u32>(table, 4)
-  const count = load<u32>(table, 8)
+export function reserveEntry(table: u32, tag: u32): bool {
+  const segment = segmentOf(table, tag)
+  const mask = load<u32>(segment, 4)
+  const count = load<u32>(segment, 8)
   if (count < mask >> 1) return true
-  const size = (u64(mask) + 1) << 4
-  const base = free() > size + (1 << 24) ? allocateRegion(size) : 0
+  const size = (mask + 1) << 4
+  const base = size <= u32(EXTENT_BYTES) && free() > u64(size) + (1 << 20) ? allocate(size) : 0
   if (base == 0) return count < mask - (mask >> 4)
-  const old = load<u32>(table)
+  memory.fill(base, 0, size)
+  const old = load<u32>(segment)
   const wide = (mask << 1) | 1
   for (let i: u32 = 0; i <= mask; i++) {
     const entry = load<u64>(old + (i << 3))
@@ -315,26 +333,28 @@ export function reserveEntry(table: u32): bool {
     while (load<u64>(base + (at << 3)) != 0) at = (at + 1) & wide
     store<u64>(base + (at << 3), entry)
   }
-  store<u32>(table, base)
-  store<u32>(table, wide, 4)
-  recycle(old, (mask + 1) << 3)
+  store<u32>(segment, base)
+  store<u32>(segment, wide, 4)
+  giveBack(old, (mask + 1) << 3)
   return true
 }
 
 /** Adds an entry for which there is room. */
 export function insertEntry(table: u32, tag: u32, slot: u32): void {
-  const base = load<u32>(table)
-  const mask = load<u32>(table, 4)
+  const segment = segmentOf(table, tag)
+  const base = load<u32>(segment)
+  const mask = load<u32>(segment, 4)
   let at = tag & mask
   while (load<u64>(base + (at << 3)) != 0) at = (at + 1) & mask
   store<u64>(base + (at << 3), (u64(tag) << 32) | u64(slot + 1))
-  store<u32>(table, load<u32>(table, 8) + 1, 8)
+  store<u32>(segment, load<u32>(segment, 8) + 1, 8)
 }
 
 /** Takes out the entry of a slot; false when there is none. */
 export function removeEntry(table: u32, tag: u32, slot: u32): bool {
-  const base = load<u32>(table)
-  const mask = load<u32>(table, 4)
+  const segment = segmentOf(table, tag)
+  const base = load<u32>(segment)
+  const mask = load<u32>(segment, 4)
   const entry = (u64(tag) << 32) | u64(slot + 1)
   let at = tag & mask
   while (load<u64>(base + (at << 3)) != entry) {
@@ -352,7 +372,7 @@ export function removeEntry(table: u32, tag: u32, slot: u32): bool {
     at = next
   }
   store<u64>(base + (at << 3), 0)
-  store<u32>(table, load<u32>(table, 8) - 1, 8)
+  store<u32>(segment, load<u32>(segment, 8) - 1, 8)
   return true
 }
 

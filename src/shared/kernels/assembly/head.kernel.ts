@@ -150,7 +150,7 @@ export function init(
   store<u32>(H_NAME_COUNT, 1)
   store<u32>(H_NEXT_LOG_REF, 1)
   const done =
-    createTable(H_SERIES_TABLE, 12) && createTable(H_PAIR_TABLE, 12) && createTable(H_NAME_TABLE, 8)
+    createTable(H_SERIES_TABLE, 4) && createTable(H_PAIR_TABLE, 4) && createTable(H_NAME_TABLE, 3)
   if (done && load<u32>(H_READERS) != 0 && readerSlots <= u32(LEASES_MAX))
     store<u32>(H_VERSION, HEAD_VERSION)
   return load<u32>(H_VERSION) == HEAD_VERSION
