@@ -15,6 +15,7 @@ import {
   type TenantCells,
   type TenantLimits,
 } from '../../shared/limits/index.js'
+import type { Gunzip } from '../../shared/wire/compression/index.js'
 import {
   BODY_FORMAT,
   BODY_OTLP,
@@ -64,6 +65,7 @@ export interface Workbench {
   readonly cells: TenantCells
   readonly counters: Counters
   readonly ha: HaTracker
+  readonly gunzip: Gunzip
   /** The last request that the tracker looked at was one of a pair: most likely the next is, too. */
   lastPaired: boolean
   /** Wall clock, ms. */
@@ -144,8 +146,10 @@ export class BodyInHand {
 
   /** Unpacks what is not remote write, and rewrites it as one of the kernel's protocols. */
   private openOther(source: Uint8Array): void {
-    const { kernel, config } = this.bench
-    const unpacked = unpackBody(source, this.flags, { config, now: this.bench.now() })
+    const { kernel, config, gunzip } = this.bench
+    const room = kernel.bytes.subarray(kernel.body, kernel.body + kernel.sizes.bodyBytesMax)
+    const tools = { config, gunzip, room, now: this.bench.now() }
+    const unpacked = unpackBody(source, this.flags, tools)
     if ('text' in unpacked) {
       this.refuse(unpacked.text, unpacked.status)
       return

@@ -13,6 +13,7 @@ import {
 import { SLACK_BYTES } from '../../shared/kernels/assembly/write-request-layout.js'
 import { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
+import { Gunzip } from '../../shared/wire/compression/index.js'
 import { WRITE_HEADER_BYTES } from '../../shared/wire/frames/index.js'
 import { BODY_BYTES_USUAL, type Workbench } from './body.js'
 import type {
@@ -78,6 +79,7 @@ export class Distributor {
       limits: new Limits(boot.limits),
       cells: new TenantCells(boot.tenantCells),
       ha: new HaTracker(config.isHaTrackerOn, boot.haCells, env.metrics),
+      gunzip: new Gunzip(),
       lastPaired: false,
       counters: new Counters(env.metrics),
       now: () => env.clock.now(),

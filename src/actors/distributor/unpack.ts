@@ -1,6 +1,6 @@
 /** Bodies that are not remote write: unpacked, and what no kernel reads rewritten as what one does. */
 import { AppError, fail } from '../../shared/errors/index.js'
-import { type Compression, decompress } from '../../shared/wire/compression/index.js'
+import { type Compression, decompress, type Gunzip } from '../../shared/wire/compression/index.js'
 import { parseExposition } from '../../shared/wire/exposition/index.js'
 import {
   BODY_FORMAT,
@@ -29,17 +29,28 @@ export type Unpacked =
 /** Times the limit of a body of lines that it may come to when each sample has its labels written out. */
 const WRITTEN_OUT = 4
 
-/** Unpacks a body by its flags. @param now ms */
-export function unpackBody(
-  source: Uint8Array,
-  flags: number,
-  { config, now }: { readonly config: DistributorConfig; readonly now: number },
-): Unpacked {
+/** What bodies are unpacked with. */
+export interface UnpackTools {
+  readonly config: DistributorConfig
+  readonly gunzip: Gunzip
+  /** Where a body ends up to be walked; larger than any. */
+  readonly room: Uint8Array
+  /** ms. */
+  readonly now: number
+}
+
+/** Unpacks a body by its flags; what needs no more than that lies in `room` then. */
+export function unpackBody(source: Uint8Array, flags: number, tools: UnpackTools): Unpacked {
+  const { config, now } = tools
   const format = flags & BODY_FORMAT
   const isOtlp = format === BODY_OTLP || format === BODY_OTLP_JSON
   const most = isOtlp ? config.maxOtlpRequestSize : config.maxInfluxRequestSize
   const tooLarge = { text: describeTooLargeFor(isOtlp ? 'otlp' : 'influx', most), status: 413 }
   try {
+    if (format === BODY_OTLP && (flags & BODY_GZIP) !== 0) {
+      const length = tools.gunzip.unpack(source, tools.room.subarray(0, most + 1))
+      return length === undefined ? tooLarge : { pieces: [tools.room.subarray(0, length)] }
+    }
     const { parameters, body } = isOtlp ? { parameters: {}, body: source } : splitLines(source)
     const plain = decompressed(body, flags, most)
     if (plain === undefined || plain.length > most) return tooLarge

@@ -72,7 +72,9 @@ export class PieceWindows implements Windows {
   next(): number {
     const piece = this.pieces[this.taken++]
     if (piece === undefined) return 0
-    this.kernel.bytes.set(piece, this.kernel.body)
+    const { bytes, body } = this.kernel
+    // One that was unpacked to where the kernel walks lies there already.
+    if (piece.buffer !== bytes.buffer || piece.byteOffset !== body) bytes.set(piece, body)
     return piece.length
   }
 

@@ -1,2 +1,3 @@
 /** Compressed bodies: gzip and zstd, never unpacked beyond a bound. */
 export { type Compression, decompress } from './decompress.js'
+export { Gunzip } from './gunzip.js'
