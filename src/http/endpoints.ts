@@ -414,6 +414,20 @@ export const ENDPOINTS: readonly Endpoint[] = [
     handler: compactor.compactions,
     doc: 'Compactions with their progress, and damaged blocks that are kept out of them.',
   },
+  ...['store-gateway', 'compactor'].map(
+    (kind): Endpoint => ({
+      ...PAGE,
+      path: `/${kind}/tenants`,
+      handler: compactor.blockTenants,
+      doc: 'Tenants with blocks; JSON where asked for.',
+    }),
+  ),
+  {
+    ...PAGE,
+    path: '/store-gateway/tenant/:tenant/blocks',
+    handler: compactor.tenantBlocks,
+    doc: 'Blocks of a tenant in the bucket; `show_deleted=on`, `show_sources=on`, `show_parents=on`, `split_count=N`; JSON where asked for.',
+  },
   {
     ...PAGE,
     path: '/compactor/tenant/:tenant/planned_jobs',

@@ -137,7 +137,10 @@ export interface RuntimeView {
 /** What stands behind the front. */
 export interface HttpBackend {
   /** Starts the compactor when it does not run; undefined while it cannot be reached. */
-  findCompactor(): CompactorDesk | undefined
+  findCompactor(index?: number): CompactorDesk | undefined
+  readonly compactorCount: number
+  /** Tenants that have blocks, sorted. */
+  blockTenants(): Promise<readonly string[]>
   readonly distributors: PushSink
   readonly frontend: QueryFrontend
   /** Asks every actor; `/debug/actors` shows all of it, also what the type here leaves out. */

@@ -101,6 +101,8 @@ export async function startFront(
       print: (mode: string) => `overrides: ${mode}\n`,
     },
     findCompactor: () => undefined,
+    compactorCount: 1,
+    blockTenants: async () => ['acme'],
     discarded: () => ({ label_invalid: 2 }),
     haEntries: () => [],
     lifecycle: new Lifecycle(env, 'data', () => {}),

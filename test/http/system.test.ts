@@ -51,6 +51,8 @@ async function start(folder: string): Promise<Running> {
     totalOf: system.totalOf,
     lifecycle: new Lifecycle(env, folder, () => {}),
     findCompactor: system.findCompactor,
+    compactorCount: system.compactorCount,
+    blockTenants: system.blockTenants,
     discarded: system.discarded,
     haEntries: system.haEntries,
     tenants: system.tenants,

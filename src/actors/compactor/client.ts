@@ -34,6 +34,7 @@ const BUCKET_DEADLINES_MS = {
   deleteSeries: 3600_000,
   cleanTombstones: 3600_000,
   previewDeletion: 3600_000,
+  tenantBlocks: 120_000,
 }
 
 /** The calls of a compactor. */
@@ -48,8 +49,11 @@ export interface CompactorDesk {
 }
 
 /** Connects for one request. */
-export function openCompactorDesk(port: Parameters<typeof connect>[0]): CompactorDesk {
-  const calls = connectCompactor(port, 0)
+export function openCompactorDesk(
+  port: Parameters<typeof connect>[0],
+  index: number,
+): CompactorDesk {
+  const calls = connectCompactor(port, index)
   return { calls, close: () => disconnect(calls) }
 }
 

@@ -1,7 +1,8 @@
 /**
  * Compacts the blocks of all tenants, as Mimir's compactor does: read what the bucket has, plan, run
  * jobs until none is left or the tenant's time is over. A damaged source is set aside with a mark
- * (no-compact-mark.json) and listed at /debug/damage; all else goes on.
+ * (no-compact-mark.json) and listed at /debug/damage; all else goes on. Where several compactors run
+ * a hash ring says whose a job is: all of them make the same plan, each runs its own part of it.
  */
 import {
   type BucketIndex,
@@ -16,9 +17,11 @@ import {
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
+import { createHashring, type Hashring, ownerOf } from '../../shared/hashring/index.js'
 import type { Limits } from '../../shared/limits/index.js'
 import { TOMBSTONES_FILE, TOMBSTONES_NONE_BYTES, verifyBlock } from '../../shared/tsdb/index.js'
 import type { BlockListCalls } from '../supervisor/contract.js'
+import { reportBlocks } from './block-report.js'
 import type {
   CleaningCalls,
   CompactionConfig,
@@ -46,6 +49,10 @@ export interface CompactionParts {
   readonly list: Pick<BlockListCalls, 'blocks' | 'changeBlocks' | 'deletions'>
   readonly limits: Pick<Limits, 'of'>
   readonly config: CompactionConfig
+  /** Which compactor of how many this is; without it the only one. */
+  readonly place?: { readonly index: number; readonly count: number }
+  /** Jobs were done: what comes after them may be another compactor's. */
+  readonly onDone?: () => void
 }
 
 const REPORTS_MAX = 100
@@ -64,11 +71,18 @@ export class Compactions {
   private number = 0
   /** Tenants whose tombstones are to be cleaned, and who waits for it. */
   private readonly toClean = new Map<string, ((error?: unknown) => void)[]>()
+  private readonly ring: Hashring
+  private readonly index: number
+  private readonly scratch: string
 
   constructor(parts: CompactionParts) {
+    const { index, count } = parts.place ?? { index: 0, count: 1 }
     this.parts = parts
+    this.index = index
+    this.ring = createHashring(count)
+    this.scratch = `${parts.config.scratchDir}/compactor-${index}`
     this.metas = new MetaCache(parts.bucket, parts.config.metaSyncConcurrency)
-    parts.env.disk.remove(parts.config.scratchDir)
+    parts.env.disk.remove(this.scratch)
   }
 
   /** The row of tasks.ts. */
@@ -101,8 +115,11 @@ export class Compactions {
       for (const tenant of this.indexes.keys()) {
         if (!tenants.includes(tenant)) this.indexes.delete(tenant)
       }
-      metrics.cell('cortex_compactor_tenants_discovered').set(all.length)
-      metrics.cell('cortex_compactor_tenants_skipped').set(all.length - tenants.length)
+      // Once for all compactors: /metrics shows sums over threads.
+      if (this.index === 0) {
+        metrics.cell('cortex_compactor_tenants_discovered').set(all.length)
+        metrics.cell('cortex_compactor_tenants_skipped').set(all.length - tenants.length)
+      }
       metrics.cell('cortex_compactor_tenants_processing_succeeded').set(0)
       metrics.cell('cortex_compactor_tenants_processing_failed').set(0)
       for (const tenant of tenants) {
@@ -125,10 +142,14 @@ export class Compactions {
   }
 
   /** What others may ask. */
-  calls(): Pick<CompactorCalls, 'compactions' | 'plannedJobs'> {
+  calls(): Pick<CompactorCalls, 'compactions' | 'plannedJobs' | 'tenantBlocks'> {
+    const { env, bucket, config } = this.parts
+    const metasAtOnce = config.metaSyncConcurrency
     return {
       compactions: async () => ({ jobs: this.reports, damaged: this.damagedBlocks() }),
-      plannedJobs: async ({ tenant }) => (await this.plan(tenant)).map(plannedJob),
+      plannedJobs: async ({ tenant }) =>
+        (await this.plan(tenant)).map((job) => plannedJob(job, this.ownerOf(tenant, job.key))),
+      tenantBlocks: ({ tenant }) => reportBlocks({ env, bucket, metasAtOnce }, tenant),
     }
   }
 
@@ -187,6 +208,12 @@ export class Compactions {
     return planJobs(await this.read(tenant), this.planOptions(tenant))
   }
 
+  /** Whose a job is, or the tenant itself (''). */
+  private ownerOf(tenant: string, key: string): number {
+    const size = this.parts.limits.of(tenant).compactor_tenant_shard_size
+    return ownerOf(this.ring, { tenant, key, size })
+  }
+
   private isOwn(tenant: string): boolean {
     const { enabledTenants, disabledTenants } = this.parts.config
     if (disabledTenants.includes(tenant)) return false
@@ -214,21 +241,27 @@ export class Compactions {
     const { env, config } = this.parts
     const until = env.clock.monotonic() + config.maxCompactionTimeMs
     const failed = new Set<string>()
+    let done = 0
     for (;;) {
       await context.giveWay()
-      const planned = await this.plan(tenant)
+      const all = await this.plan(tenant)
+      const planned = all.filter((job) => this.ownerOf(tenant, job.key) === this.index)
       const jobs = planned.filter((job) => !failed.has(workOf(job)))
       env.metrics.cell('nilo_compactor_planned_jobs', tenant).set(planned.length)
       if (jobs.length === 0 || context.isStopping()) break
       if (env.clock.monotonic() > until) break
       const now = jobs.slice(0, Math.max(1, config.compactionConcurrency))
       const results = await Promise.all(now.map((job) => this.runJob(tenant, job, context)))
-      for (const [i, isDone] of results.entries()) if (!isDone) failed.add(workOf(now[i]!))
+      for (const [i, isDone] of results.entries()) {
+        if (isDone) done++
+        else failed.add(workOf(now[i]!))
+      }
       // A block may be gone that was there when it was read first.
       if (results.includes(false)) this.metas.drop(tenant)
       if (context.isStopping()) break
     }
     this.metas.settle(tenant)
+    if (done > 0) this.parts.onDone?.()
     return failed.size === 0 || context.isStopping()
   }
 
@@ -251,14 +284,14 @@ export class Compactions {
       there.map((block) => block.block_id),
     )
     const duplicates = [...findDuplicates([...metas.values()])]
-    if (duplicates.length > 0) {
+    for (const ulid of duplicates) metas.delete(ulid)
+    if (duplicates.length > 0 && this.ownerOf(tenant, '') === this.index) {
       env.log.info('blocks whose samples others have are removed', {
         tenant,
         blocks: duplicates.join(','),
       })
       await list.changeBlocks({ tenant, remove: duplicates })
       await markSources(this.parts, tenant, duplicates)
-      for (const ulid of duplicates) metas.delete(ulid)
     }
     return there.flatMap((block) => {
       const meta = metas.get(block.block_id)
@@ -315,7 +348,7 @@ export class Compactions {
     context: TaskContext,
     readsLocal: boolean,
   ): Promise<unknown> {
-    const { env, bucket, list, limits, config } = this.parts
+    const { env, bucket, list, limits } = this.parts
     const { metrics, log } = env
     const at = this.begin(tenant, job)
     const started = env.clock.monotonic()
@@ -328,7 +361,7 @@ export class Compactions {
           bucket,
           list,
           readsLocal,
-          scratch: `${config.scratchDir}/${this.number++}`,
+          scratch: `${this.scratch}/${this.number++}`,
           shards: limits.of(tenant).compactor_split_and_merge_shards,
           pause: () => this.pause(context),
           progress: (share) => {
@@ -378,7 +411,7 @@ export class Compactions {
       return ulid === undefined ? undefined : { ulid, error }
     }
     if (error.id !== 'chunk-corrupt') return undefined
-    const scratch = `${this.parts.config.scratchDir}/search`
+    const scratch = `${this.scratch}/search`
     try {
       for (const ulid of sources) {
         const block = await openSource({ ...this.parts, scratch }, tenant, { ulid })
@@ -438,12 +471,12 @@ function workOf({ key, blocks }: CompactionJob): string {
   return `${key}: ${blocks.map(({ meta }) => meta.ulid).join()}`
 }
 
-function plannedJob(job: CompactionJob): PlannedJob {
+function plannedJob(job: CompactionJob, owner: number): PlannedJob {
   const { key, stage, shard, rangeStart, rangeEnd, blocks } = job
   const ulids = blocks.map(({ meta }) => meta.ulid)
   const times = {
     min_time: new Date(rangeStart).toISOString(),
     max_time: new Date(rangeEnd).toISOString(),
   }
-  return { key, stage, shard, ...times, blocks: ulids }
+  return { key, stage, shard, ...times, blocks: ulids, owner }
 }

@@ -9,7 +9,7 @@ import { type Task, type TaskContext, TaskLoop } from './task-loop.js'
 
 /** One compactor. */
 export class Compactor {
-  readonly calls: Omit<CompactorCalls, 'compactions' | 'plannedJobs'>
+  readonly calls: Omit<CompactorCalls, 'compactions' | 'plannedJobs' | 'tenantBlocks'>
   private readonly loops = new Map<string, TaskLoop>()
   private isStopping = false
   /** The last of the builds that were asked for; they come one after the other. */

@@ -7,6 +7,7 @@ import type { NoCompactReason } from '../../shared/blocks/index.js'
 import type { BucketConfig } from '../../shared/bucket/index.js'
 import type { LimitsData } from '../../shared/limits/index.js'
 import type { Matcher } from '../../shared/model/matcher.js'
+import type { BlockStats } from '../../shared/tsdb/index.js'
 import type { SeriesDeletion } from '../supervisor/contract.js'
 
 /** The part of the configuration that compactors run by. */
@@ -35,7 +36,7 @@ export interface CompactorConfig {
 
 /** Mimir's keys `compactor.*` of compacting. */
 export interface CompactionConfig {
-  /** Folder for what is being made; removed at the start. */
+  /** Folder for what is being made; each compactor has one below it, removed at the start. */
   readonly scratchDir: string
   readonly blockRangesMs: readonly number[]
   readonly compactionIntervalMs: number
@@ -88,6 +89,43 @@ export interface PlannedJob {
   readonly min_time: string
   readonly max_time: string
   readonly blocks: readonly string[]
+  /** The compactor that owns it. */
+  readonly owner: number
+}
+
+/** A block of the bucket, for people. Times are ISO 8601. */
+export interface ListedBlock {
+  readonly block_id: string
+  readonly min_time: string
+  /** Exclusive. */
+  readonly max_time: string
+  readonly duration_ms: number
+  readonly uploaded_at: string
+  readonly level: number
+  /** `1_of_4` of a split block. */
+  readonly shard: string
+  readonly source: string
+  readonly out_of_order: boolean
+  /** Kept out of compactions. */
+  readonly no_compact: boolean
+  /** Missing where meta.json could not be read. */
+  readonly stats?: BlockStats
+  readonly sources: readonly string[]
+  readonly parents: readonly string[]
+  /** When it was marked. */
+  readonly deletion_time?: string
+}
+
+/** The blocks of a tenant in the bucket. */
+export interface BlocksReport {
+  readonly tenant: string
+  /** Newest first, 1,000 at most. */
+  readonly blocks: readonly ListedBlock[]
+  /** How many there are. */
+  readonly count: number
+  /** Without a meta.json that can be read. */
+  readonly partial_blocks: readonly string[]
+  readonly is_tenant_deleted: boolean
 }
 
 /** What was compacted, and what could not be. */
@@ -100,6 +138,8 @@ export interface CompactionsStatus {
 /** What a compactor is built from; plain data that can be posted. */
 export interface CompactorBoot {
   readonly index: number
+  /** How many there are. */
+  readonly count: number
   readonly config: CompactorConfig
   readonly limits: LimitsData
   /** The compiled head kernel, by which shards' memories are read. */
@@ -161,6 +201,8 @@ export interface CompactorCalls {
   compactions(): Promise<CompactionsStatus>
   /** Reads the bucket, and says what there is to compact. */
   plannedJobs(request: { readonly tenant: string }): Promise<PlannedJob[]>
+  /** Reads the bucket, and says what blocks a tenant has. */
+  tenantBlocks(request: { readonly tenant: string }): Promise<BlocksReport>
 }
 
 /** A block that a tenant uploads. */

@@ -1,6 +1,7 @@
 /**
  * THE LIST of what a compactor does in between building blocks: uploads, cleaning, compaction. A row
- * is a task with its pause; each runs in a loop of its own (task-loop.ts).
+ * is a task with its pause; each runs in a loop of its own (task-loop.ts). Of several compactors all
+ * compact, each the jobs that it owns; the first one does the rest.
  */
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Env } from '../../shared/env/index.js'
@@ -26,6 +27,7 @@ export interface TaskParts {
 export function compactorTasks(parts: TaskParts): Task[] {
   const { env, boot, bucket, list, limits } = parts
   const { config } = boot
+  if (boot.index > 0) return [parts.compactions.task()]
   return [
     new Shipper({ env, bucket, list, config }).task(),
     new Cleaner({ env, bucket, list, limits, config }).task(),

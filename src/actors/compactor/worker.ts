@@ -1,10 +1,11 @@
 /** The thread of a compactor. */
-import { runActor } from '../../shared/actor/index.js'
+import { type ActorHost, disconnect, runActor } from '../../shared/actor/index.js'
 import { openBucket } from '../../shared/bucket/index.js'
-import { lowerThreadPriority } from '../../shared/env/index.js'
+import { type Env, lowerThreadPriority } from '../../shared/env/index.js'
 import { Limits, type LimitsData } from '../../shared/limits/index.js'
 import { connectMain } from '../supervisor/client.js'
 import { BlockUploads } from './block-uploads.js'
+import { connectCompactor } from './client.js'
 import { Compactions } from './compaction.js'
 import { Compactor } from './compactor.js'
 import type { CompactorBoot } from './contract.js'
@@ -18,7 +19,19 @@ runActor<CompactorBoot>(async (env, boot, host) => {
   const list = connectMain(host.open('main', 0))
   const limits = new Limits(boot.limits)
   const config = boot.config.compaction
-  const compactions = new Compactions({ env, bucket, list, limits, config })
+  const { index, count } = boot
+  const onDone = () => {
+    for (let other = 0; other < count; other++) if (other !== index) wakeOther(env, host, other)
+  }
+  const compactions = new Compactions({
+    env,
+    bucket,
+    list,
+    limits,
+    config,
+    place: { index, count },
+    onDone,
+  })
   const parts = { env, boot, bucket, list, limits, compactions }
   const compactor = new Compactor(env, boot, compactorTasks(parts))
   const folder = `${dataDir}/compactor-${boot.index}/uploads`
@@ -55,3 +68,14 @@ runActor<CompactorBoot>(async (env, boot, host) => {
     },
   }
 })
+
+/** Has another compactor look for jobs: what comes after ours may be its own. */
+function wakeOther(env: Env, host: ActorHost, other: number): void {
+  const compactor = connectCompactor(host.open('compactor', other), other)
+  compactor
+    .wake('compact')
+    .catch((error: unknown) => {
+      env.log.debug('a compactor was not woken', { other, err: String(error) })
+    })
+    .finally(() => disconnect(compactor))
+}

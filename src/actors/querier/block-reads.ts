@@ -26,6 +26,8 @@ export interface BlockParts {
   /** The block list: BlockListReader. */
   readonly list: { blocks(tenant: string): Promise<BlocksAnswer> }
   readonly gateways: StoreGatewayClients
+  /** `store_gateway_tenant_shard_size` of a tenant. */
+  readonly shardSize: (tenant: string) => number
   /** Bytes of tables that are kept from query to query. */
   readonly tableBytes: number
   /** For decoded columns. */
@@ -107,7 +109,6 @@ export class BlockReads {
    */
   async select(request: BlockRequest, labels: LabelTable): Promise<SelectedBlocks> {
     const { tenant, matchers, range, meter } = request
-    const { decoder } = this
     if (this.labels !== labels) this.dropLabels()
     this.labels = labels
     const [selected = NO_BLOCKS] = await this.overBlocks(tenant, range, async (entries, all) => {
@@ -115,7 +116,7 @@ export class BlockReads {
       const selections: BlockSelection[] = []
       try {
         for (const { table, rows } of tables) {
-          const selection = new BlockSelection(table, rows, range, { decoder, meter })
+          const selection = new BlockSelection(table, rows, range, { decoder: this.decoder, meter })
           if (selection.rows.length === 0) continue
           selections.push(selection)
           table.holders++
@@ -296,9 +297,7 @@ export class BlockReads {
   }
 
   private pagesOf(tenant: string, ulid: string, plan: ChunkPlan) {
-    return this.ask(this.parts.gateways.ownerOf(ulid), (calls) =>
-      calls.pages({ tenant, ulid, ...plan }),
-    )
+    return this.ask(this.ownerOf(tenant, ulid), (calls) => calls.pages({ tenant, ulid, ...plan }))
   }
 
   private ask<T>(shard: number, question: (calls: StoreGatewayClient) => Promise<T>): Promise<T> {
@@ -310,14 +309,19 @@ export class BlockReads {
     return this.stop?.during(answer) ?? answer
   }
 
+  private ownerOf(tenant: string, ulid: string): number {
+    const { gateways, shardSize } = this.parts
+    return gateways.ownerOf({ tenant, key: ulid, size: shardSize(tenant) })
+  }
+
   /** Asks each shard for its blocks. */
   private async askOwners<T>(
     entries: readonly BlockEntry[],
     question: (shard: number, ulids: string[]) => Promise<T>,
   ): Promise<T[]> {
     const byOwner = new Map<number, string[]>()
-    for (const { ulid } of entries) {
-      const owner = this.parts.gateways.ownerOf(ulid)
+    for (const { tenant, ulid } of entries) {
+      const owner = this.ownerOf(tenant, ulid)
       const ulids = byOwner.get(owner)
       if (ulids === undefined) byOwner.set(owner, [ulid])
       else ulids.push(ulid)

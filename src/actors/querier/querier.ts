@@ -80,14 +80,18 @@ export class Querier {
     this.budget?.set('caches', CACHE_CLAIMANTS + seat, boot.config.cacheBytes)
     const tableBytes = blocks === undefined ? 0 : Math.floor(boot.config.cacheBytes / TABLE_PART)
     const cache = new ColumnCache(boot.config.cacheBytes - tableBytes)
-    const reads =
-      blocks === undefined ? undefined : new BlockReads({ env, ...blocks, tableBytes, cache })
+    const reads = blocks === undefined ? undefined : this.blockReads(blocks, tableBytes, cache)
     const placement = placementOf(boot, this.limits)
     this.fanout = new Fanout(env, boot, cache, {
       ...(reads === undefined ? {} : { blocks: reads }),
       ...(placement === undefined ? {} : { placement }),
     })
     this.reads = new Federation(this.fanout, boot.config.federationConcurrency)
+  }
+
+  private blockReads(access: BlockAccess, tableBytes: number, cache: ColumnCache): BlockReads {
+    const shardSize = (tenant: string) => this.limits.of(tenant).store_gateway_tenant_shard_size
+    return new BlockReads({ env: this.env, ...access, shardSize, tableBytes, cache })
   }
 
   /** Takes (another life of) a shard. */

@@ -3,11 +3,15 @@
  * first needed, and again after a shard has died; and which shard owns a block.
  */
 import { type Client, connect, disconnect } from '../../shared/actor/index.js'
-import { fnv1 } from '../../shared/base/fnv.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import type { Config } from '../../shared/config/index.js'
 import { AppError } from '../../shared/errors/index.js'
-import { createHashring, type Hashring, memberOf } from '../../shared/hashring/index.js'
+import {
+  createHashring,
+  type Hashring,
+  ownerOf,
+  type TenantKey,
+} from '../../shared/hashring/index.js'
 import type { StoreGatewayCalls, StoreGatewayConfig } from './contract.js'
 
 /** The calls of a shard. */
@@ -45,9 +49,9 @@ export class StoreGatewayClients {
     this.pause = pause
   }
 
-  /** The shard that owns a block. */
-  ownerOf(ulid: string): number {
-    return memberOf(this.ring, fnv1(Buffer.from(ulid)))
+  /** The shard that owns a block; its key is the ULID. */
+  ownerOf(block: TenantKey): number {
+    return ownerOf(this.ring, block)
   }
 
   /** Asks a shard; again when it died under the question or before it, for about a second. */

@@ -35,6 +35,7 @@ export interface ActorCounts {
   readonly zones: number
   readonly queriers: number
   readonly storeGateways: number
+  readonly compactors: number
 }
 
 /** Cells that the main thread makes for all threads. */
@@ -93,6 +94,7 @@ export function actorCounts(config: Config, cores: number): ActorCounts {
     zones,
     queriers: config['actors.queriers'] || Math.max(2, Math.round(cores * 0.375)),
     storeGateways: config['actors.store_gateways'] || Math.max(1, Math.round(cores / 8)),
+    compactors: config['actors.compactors'],
   }
 }
 
@@ -116,7 +118,7 @@ export function actorTable(
     // Started in this order, stopped in reverse.
     children: [
       { ...common, ...storeGatewayRow(config, counts, cells) },
-      { ...common, ...compactorRow(config, headKernel, { limits, memories }) },
+      { ...common, ...compactorRow(config, counts.compactors, headKernel, { limits, memories }) },
       {
         ...common,
         kind: 'ingester',
@@ -178,7 +180,7 @@ export function ringSettingsOf(
       forgetPeriods: config['ingester.ring.auto_forget_unhealthy_periods'],
     },
     compactor: {
-      memberCount: 1,
+      memberCount: counts.compactors,
       zones: 1,
       heartbeatTimeoutMs: config['compactor.sharding_ring.heartbeat_timeout'],
       forgetPeriods: config['compactor.sharding_ring.auto_forget_unhealthy_periods'],
@@ -249,17 +251,18 @@ function storeGatewayRow(
 
 function compactorRow(
   config: Config,
+  count: number,
   kernel: WebAssembly.Module,
   shared: { readonly limits: Limits; readonly memories: readonly WebAssembly.Memory[] },
 ): Pick<ChildSpec, 'kind' | 'count' | 'isOnDemand' | 'entry' | 'boot' | 'onGone'> {
   return {
     kind: 'compactor',
-    count: 1,
+    count,
     isOnDemand: true,
     entry: new URL('../compactor/worker.js', import.meta.url),
     boot: (index): CompactorBoot => {
       const limits = shared.limits.snapshot()
-      return { index, config: compactorConfigOf(config), limits, kernel }
+      return { index, count, config: compactorConfigOf(config), limits, kernel }
     },
     onGone: (index) => {
       for (const memory of shared.memories) endLeaseOf(memory, readerSlotOf(index))

@@ -49,8 +49,11 @@ export interface System {
   readonly rings: RingView
   /** Calls of a shard, over a port of its own; undefined while the shard does not run. */
   findIngester(shard: number): IngesterClient | undefined
-  /** For one request; starts the compactor when it does not run. */
-  findCompactor(): CompactorDesk | undefined
+  /** For one request; starts the compactor when it does not run. Without an index, the first one. */
+  findCompactor(index?: number): CompactorDesk | undefined
+  readonly compactorCount: number
+  /** Tenants that have blocks, sorted. */
+  blockTenants(): Promise<string[]>
   /** Tenants that have, or had, series in memory. */
   tenants(): string[]
   /** How many series a tenant has in memory, copies in other zones not counted. */
@@ -120,7 +123,10 @@ export async function startSupervisor(
   const memory = startMemoryWatch(config, env, counts.distributors)
   // Those who read blocks, and those who ship and clean them, start when there are any.
   const startBlockActors = (): void => {
-    for (const kind of ['store-gateway', 'compactor']) supervisor.openPort(kind, 0)?.close()
+    supervisor.openPort('store-gateway', 0)?.close()
+    for (let index = 0; index < counts.compactors; index++) {
+      supervisor.openPort('compactor', index)?.close()
+    }
   }
   const blockList = new BlockList(startBlockActors, areHeadsNew(config, env))
   const mayHaveBlocks = isBucketInUse(config, env)
@@ -161,13 +167,13 @@ export async function startSupervisor(
   return systemOf(supervisor, distributors, counts, {
     env,
     memory,
+    blockList,
     runtime,
     registry,
     ha,
     rings,
     tenantCells: new TenantCells(tenantCells),
     shardsPerZone: counts.ingesters / counts.zones,
-    blockList,
     drainMs: config['server.graceful_shutdown_timeout'],
   })
 }
@@ -193,13 +199,13 @@ function systemOf(
     readonly env: Env
     readonly drainMs: number
     readonly memory: MemoryWatch
+    readonly blockList: BlockList
     readonly runtime: RuntimeConfigWatch
     readonly registry: MetricsRegistry
     readonly ha: HaKeeper
     readonly rings: Rings
     readonly tenantCells: TenantCells
     readonly shardsPerZone: number
-    readonly blockList: BlockList
   },
 ): System {
   const findIngester = (shard: number): IngesterClient | undefined => {
@@ -215,10 +221,12 @@ function systemOf(
     ...headCalls(counts, options, findIngester),
     beginDeletion: (deletion) => options.blockList.beginDeletion(deletion),
     ...tenantViews(options),
-    findCompactor() {
-      const port = supervisor.openPort('compactor', 0)
-      return port === undefined ? undefined : openCompactorDesk(port)
+    findCompactor(index = 0) {
+      const port = supervisor.openPort('compactor', index)
+      return port === undefined ? undefined : openCompactorDesk(port, index)
     },
+    compactorCount: counts.compactors,
+    blockTenants: () => options.blockList.calls.blockTenants(),
     claimBodies: (bytes) => options.memory.claimBodies(bytes),
     metricsText: () => {
       options.memory.show()

@@ -138,13 +138,14 @@ function blockOf(request: HttpRequest): { tenant: string; ulid: string } {
   return { tenant: request.tenant, ulid }
 }
 
-/** Runs a question to the compactor over a connection of its own. @throws AppError `actor-down` */
-export async function withCompactor(
+/** Runs a question to a compactor over a connection of its own. @throws AppError `actor-down` */
+export async function withCompactor<T>(
   front: Front,
-  run: (desk: CompactorDesk) => Promise<Reply>,
-): Promise<Reply> {
-  const desk = front.backend.findCompactor()
-  if (desk === undefined) throw fail('actor-down', { actor: 'compactor/0' })
+  run: (desk: CompactorDesk) => Promise<T>,
+  index = 0,
+): Promise<T> {
+  const desk = front.backend.findCompactor(index)
+  if (desk === undefined) throw fail('actor-down', { actor: `compactor/${index}` })
   try {
     return await run(desk)
   } finally {

@@ -529,7 +529,7 @@ const BLOCKS = {
   compactor_tenant_shard_size: int(
     0,
     'Compactors of a tenant; 0 = all.',
-    named('compactor.compactor-tenant-shard-size'),
+    used('compactor.compactor-tenant-shard-size'),
   ),
   compactor_partial_block_deletion_delay: duration(
     DAY,
@@ -569,7 +569,7 @@ const BLOCKS = {
   store_gateway_tenant_shard_size: int(
     0,
     'Store-gateways of a tenant; 0 = all.',
-    named('store-gateway.tenant-shard-size'),
+    used('store-gateway.tenant-shard-size'),
   ),
   store_gateway_tenant_shard_size_per_zone: int(
     0,

@@ -61,6 +61,11 @@ const OWN = {
     ...USED,
     most: 8,
   }),
+  'actors.compactors': int(1, 'Compactor threads; each owns some of the jobs of each tenant.', {
+    ...USED,
+    least: 1,
+    most: 8,
+  }),
   memory_limit: size(
     0,
     "Memory that head, caches and queries may take; 0 = 75 % of the smaller of RAM and the control group's limit.",

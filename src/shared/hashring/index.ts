@@ -8,7 +8,13 @@ export {
   replicaShards,
   writeQuorum,
 } from './replicas.js'
-export { memberCountOf, shuffleMembers, type TenantShards } from './shuffle.js'
+export {
+  memberCountOf,
+  ownerOf,
+  shuffleMembers,
+  type TenantKey,
+  type TenantShards,
+} from './shuffle.js'
 export {
   createHashring,
   type Hashring,

@@ -3,9 +3,11 @@
  * tenants have the same ones. Each is the owner of the token after a random point (as Mimir walks
  * its ring): a further member, or a larger number of them, changes at most one of the others.
  */
+
+import { fnv1 } from '../base/fnv.js'
 import { SeededPrng } from '../base/prng.js'
 import { xxhash64 } from '../base/xxhash64.js'
-import { type Hashring, hasMember, type Members, tokenAfter } from './tokens.js'
+import { type Hashring, hasMember, type Members, memberOf, tokenAfter } from './tokens.js'
 
 /** How many shards a tenant is to have. */
 export interface TenantShards {
@@ -36,4 +38,20 @@ export function shuffleMembers(
     members[member >>> 5]! |= 1 << (member & 31)
   }
   return members
+}
+
+/** Something of a tenant that one member is to own. */
+export interface TenantKey {
+  readonly tenant: string
+  /** A block's ULID, the key of a job. */
+  readonly key: string
+  /** Members of the tenant; 0: all. */
+  readonly size: number
+}
+
+/** The member that owns it, one of those that the tenant is given. */
+export function ownerOf(ring: Hashring, { tenant, key, size }: TenantKey): number {
+  if (ring.memberCount === 1) return 0
+  const members = shuffleMembers(ring, tenant, { size, zones: 1 })
+  return memberOf(ring, fnv1(Buffer.from(key)), members)
 }

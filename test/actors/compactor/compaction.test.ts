@@ -42,7 +42,11 @@ interface World {
   readonly backend: ReturnType<typeof createMemoryBucket>['backend']
   readonly list: BlockList
   readonly changes: BlockChange[]
-  compactions(config?: Partial<CompactionConfig>, limits?: Record<string, unknown>): Compactions
+  compactions(
+    config?: Partial<CompactionConfig>,
+    limits?: Record<string, unknown>,
+    place?: { readonly index: number; readonly count: number },
+  ): Compactions
   run(compactions: Compactions): Promise<void>
 }
 
@@ -78,10 +82,10 @@ async function worldOf(hours: readonly number[]): Promise<World> {
     backend,
     list,
     changes,
-    compactions: (config = {}, limits = {}) => {
+    compactions: (config = {}, limits = {}, place = { index: 0, count: 1 }) => {
       const row = { ...new Limits().defaults(), ...limits }
       const parts = { env, bucket, list: calls, limits: { of: () => row } }
-      return new Compactions({ ...parts, config: { ...CONFIG, ...config } })
+      return new Compactions({ ...parts, config: { ...CONFIG, ...config }, place })
     },
     run: async (compactions) => {
       const context = { isStopping: () => false, giveWay: () => env.timers.yieldNow() }
@@ -144,6 +148,44 @@ function listed(world: World): string[] {
   return world.list.blocks(TENANT).entries.map((entry) => entry.ulid)
 }
 
+test('several compactors share the jobs of a tenant, and come to the same blocks', async () => {
+  // Four days, so that there are jobs for all.
+  const hours = Array.from({ length: 36 }, (_, i) => i * 2)
+  for (const size of [0, 2, 1]) {
+    const world = await worldOf(hours)
+    const before = listed(world)
+    const limits = { compactor_tenant_shard_size: size }
+    const all = [0, 1, 2].map((index) => world.compactions({}, limits, { index, count: 3 }))
+    const planned = (await all[0]!.calls().plannedJobs({ tenant: TENANT })).map(
+      ({ owner }) => owner,
+    )
+    assert.equal(planned.length, 6)
+    // At one time, as their threads do; a job of a day waits for those of its halves.
+    for (let round = 0; round < 3; round++) await Promise.all(all.map((one) => world.run(one)))
+    const blocks = await blocksOf(world)
+    assert.deepEqual(
+      blocks.map(({ hours, level }) => `${hours} ${level}`),
+      ['0-24 3', '24-48 3', '48-72 3'],
+    )
+    assert.deepEqual(listed(world).sort(), blocks.map(({ ulid }) => ulid).sort())
+    assert.equal(await samplesIn(world, listed(world)), 36 * SERIES * SAMPLES)
+    const sources = new Map<string, number>()
+    for (const [index, compactions] of all.entries()) {
+      for (const job of compactions.jobs()) {
+        assert.equal(job.state, 'done', job.result)
+        for (const ulid of job.sources) {
+          assert.ok(!sources.has(ulid), `${ulid} was compacted twice`)
+          sources.set(ulid, index)
+        }
+      }
+    }
+    assert.ok(before.every((ulid) => sources.has(ulid)))
+    const owners = new Set(sources.values())
+    assert.deepEqual(size === 0 ? owners.size > 1 : owners.size <= size, true, `${[...owners]}`)
+    assert.ok(planned.every((owner) => owners.has(owner)))
+  }
+})
+
 test('makes one block of a day, and marks what it was made of', async () => {
   const hours = Array.from({ length: 12 }, (_, i) => i * 2)
   const world = await worldOf([...hours, 2, 48])
@@ -169,7 +211,7 @@ test('makes one block of a day, and marks what it was made of', async () => {
     ['done', 1, 6],
     ['done', 1, 2],
   ])
-  assert.deepEqual(world.env.disk.list(CONFIG.scratchDir), [])
+  assert.deepEqual(world.env.disk.list(`${CONFIG.scratchDir}/compactor-0`), [])
   assert.equal(world.env.metrics.value('cortex_compactor_group_compactions_total'), 4)
   const changes = world.changes.length
   await world.run(compactions)
@@ -273,7 +315,7 @@ test('stops between slices of work when the actor is to stop, and leaves nothing
   const context = { isStopping: () => asked > 1, giveWay: async () => void asked++ }
   await world.compactions().run(context)
   assert.equal(listed(world).length, 3)
-  assert.deepEqual(world.env.disk.list(CONFIG.scratchDir), [])
+  assert.deepEqual(world.env.disk.list(`${CONFIG.scratchDir}/compactor-0`), [])
   assert.equal(world.env.metrics.value('cortex_compactor_group_compactions_failures_total'), 0)
 })
 

@@ -12,6 +12,7 @@ import { testLimits } from '../../support/limits.js'
 
 const boot: CompactorBoot = {
   index: 0,
+  count: 1,
   config: compactorConfigOf(defaultConfig()),
   limits: testLimits(),
   kernel: compileHeadKernel(),

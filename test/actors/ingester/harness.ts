@@ -77,7 +77,7 @@ export class CutBed {
 
   constructor(env: Env) {
     const config = compactorConfigOf(defaultConfig())
-    const boot = { index: 0, config, limits: testLimits(), kernel: headModule() }
+    const boot = { index: 0, count: 1, config, limits: testLimits(), kernel: headModule() }
     this.compactor = new Compactor(env, boot, [])
   }
 
