@@ -82,7 +82,7 @@ function configBlock(name: string, rows: readonly Known[]): string[] {
     code(known.flag === '' ? '' : `-${known.flag}`),
     known.row.type === 'open' ? '' : code(printValue(known, known.row.default)),
     expectation(known.row),
-    known.row.doc,
+    known.row.why === undefined ? known.row.doc : `${known.row.doc} None: ${known.row.why}.`,
   ]
   const used = rows.filter(({ row }) => row.effect === 'yes').map(cells)
   const rest = rows.filter(({ row }) => row.effect === 'none').map(cells)

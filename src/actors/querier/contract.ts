@@ -41,6 +41,8 @@ export interface QuerierBoot {
   readonly tenantCells?: SharedArrayBuffer
   /** Claims of all threads (createBudget); without it there is no limit but the query's own. */
   readonly budget?: SharedArrayBuffer
+  /** When limited queries ran last (createFrequencyCells); without it this thread is alone. */
+  readonly queryRuns?: SharedArrayBuffer
   /** Without it there are no blocks. */
   readonly blocks?: {
     /** The version cell of the block list. */

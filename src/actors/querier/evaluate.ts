@@ -4,6 +4,7 @@
  */
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
+import type { FrequencyCells } from '../../shared/limits/index.js'
 import {
   type BlockFetch,
   countPoints,
@@ -22,6 +23,7 @@ import { encodeData, type JsonEncoder } from '../../shared/wire/json/index.js'
 import type { AnswerStats, QuerierConfig, QueryOf } from './contract.js'
 import type { Reads } from './federation.js'
 import type { Outcome } from './label-queries.js'
+import { checkRules } from './query-gate.js'
 import { checkLengths, checkText, type QueryLimits, withinLookback } from './query-limits.js'
 import type { QueryStop } from './query-stop.js'
 import { statsJson } from './stats-json.js'
@@ -38,6 +40,7 @@ export interface EvaluateContext {
   readonly limits: QueryLimits
   readonly reads: Reads
   readonly labels: LabelTable
+  readonly runs: FrequencyCells
   readonly json: JsonEncoder
   /** Of the process' memory: raises what this query holds; 0 gives it back. */
   reserve(bytes: number): boolean
@@ -59,7 +62,12 @@ export async function answerQuery(
   const endedMs = clock.monotonic()
   const { waitedMs } = context
   const isPerStep = query.stats === 'steps'
-  const timed = { waitedMs, execMs: endedMs - began, isPerStep, ...stepTimes(query) }
+  const timed = {
+    waitedMs,
+    execMs: endedMs - began,
+    isPerStep,
+    ...stepTimes(query, context.limits),
+  }
   const stats = query.stats === undefined ? '' : `,"stats":${statsJson(result.stats, timed)}`
   const pieces = context.json.encode(withFewNotes(limited(result, query.limit)), stats, () =>
     context.stop.check(),
@@ -109,6 +117,7 @@ async function evaluate(
 ): Promise<QueryResult> {
   const { limits, reads, env, labels, stop } = context
   const expr = parseChecked(query.text, limits, stop)
+  checkRules(context, query, expr)
   const request = { ...requestOf(context, query), ...wanted }
   const source = withinLookback(reads.source(context.tenant), limits, env.clock.now())
   try {
@@ -123,12 +132,12 @@ async function evaluate(
 
 function requestOf(context: EvaluateContext, query: EvaluatedQuery): Query {
   const { config, limits, env } = context
-  const isInstant = query.kind === 'query'
+  const { startMs, endMs, stepMs } = stepTimes(query, limits)
   return {
     text: query.text,
-    start: isInstant ? query.atMs : query.startMs,
-    end: isInstant ? query.atMs : query.endMs,
-    step: isInstant ? 0 : query.stepMs,
+    start: startMs,
+    end: endMs,
+    step: stepMs,
     lookbackMs: query.lookbackMs > 0 ? query.lookbackMs : config.lookbackMs,
     subqueryStepMs: config.evaluationIntervalMs,
     delayedNameRemoval: limits.delayedNameRemoval,
@@ -145,10 +154,18 @@ function requestOf(context: EvaluateContext, query: EvaluatedQuery): Query {
   }
 }
 
-function stepTimes(query: EvaluatedQuery): { startMs: number; stepMs: number } {
-  return query.kind === 'query'
-    ? { startMs: query.atMs, stepMs: 0 }
-    : { startMs: query.startMs, stepMs: query.stepMs }
+function stepTimes(
+  query: EvaluatedQuery,
+  { alignsWithStep }: QueryLimits,
+): { startMs: number; endMs: number; stepMs: number } {
+  if (query.kind === 'query') return { startMs: query.atMs, endMs: query.atMs, stepMs: 0 }
+  const { startMs, endMs, stepMs } = query
+  if (!alignsWithStep) return { startMs, endMs, stepMs }
+  return { startMs: floorTo(stepMs, startMs), endMs: floorTo(stepMs, endMs), stepMs }
+}
+
+function floorTo(stepMs: number, ms: number): number {
+  return Math.floor(ms / stepMs) * stepMs
 }
 
 function statsOf(result: QueryResult, encodeMs: number): AnswerStats {

@@ -6,7 +6,7 @@
 import type { HeapGuard } from '../../shared/actor/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
-import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
+import { FrequencyCells, Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
 import { type Expr, formatExpr, LabelTable, treeOf } from '../../shared/promql/index.js'
 import { MemoryBudget } from '../../shared/slab/index.js'
 import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
@@ -59,6 +59,7 @@ export class Querier {
   private readonly json = new JsonEncoder()
   private labels = new LabelTable()
   private readonly limits: Limits
+  private readonly runs: FrequencyCells
   private readonly seat: number
   private readonly heap: HeapGuard | undefined
   private readonly budget: MemoryBudget | undefined
@@ -73,6 +74,7 @@ export class Querier {
     this.heap = heap
     this.boot = boot
     this.limits = new Limits(boot.limits)
+    this.runs = new FrequencyCells(boot.queryRuns)
     this.seat = seat
     this.budget = boot.budget === undefined ? undefined : new MemoryBudget(boot.budget)
     this.budget?.set('queries', seat, 0)
@@ -180,6 +182,7 @@ export class Querier {
       limits: this.limitsOf(tenant),
       reads: this.reads,
       labels: this.labels,
+      runs: this.runs,
       json: this.json,
       reserve: (bytes) => {
         if (bytes === 0) this.budget?.set('queries', this.seat, 0)

@@ -1,7 +1,13 @@
 /** What a tenant's limits come to for the engine; made once per row, which stays the same until it changes. */
 import { printDuration } from '../../shared/base/duration.js'
 import { fail } from '../../shared/errors/index.js'
-import type { TenantLimits } from '../../shared/limits/index.js'
+import {
+  type BlockedQuery,
+  compileBlockedQueries,
+  compileLimitedQueries,
+  type LimitedQuery,
+  type TenantLimits,
+} from '../../shared/limits/index.js'
 import type {
   FetchLimits,
   ParseOptions,
@@ -31,6 +37,11 @@ export interface QueryLimits {
   readonly lookbackMs: number
   /** How long the range of a label query may be, ms; it is cut at its start. */
   readonly labelsMs: number
+  /** `align_queries_with_step` */
+  readonly alignsWithStep: boolean
+  /** `blocked_queries` and `limited_queries`. */
+  readonly blocked: readonly BlockedQuery[]
+  readonly limited: readonly LimitedQuery[]
   /** Rows of label queries, by kind. */
   readonly rowsMax: Readonly<Record<'series' | 'label-names' | 'label-values', number>>
 }
@@ -63,6 +74,9 @@ export function queryLimitsOf(limits: TenantLimits): QueryLimits {
     partialMs: limits.max_partial_query_length,
     lookbackMs: limits.max_query_lookback,
     labelsMs: limits.max_labels_query_length,
+    alignsWithStep: limits.align_queries_with_step,
+    blocked: compileBlockedQueries(limits.blocked_queries),
+    limited: compileLimitedQueries(limits.limited_queries),
     rowsMax: {
       series: limits.max_series_query_limit,
       'label-names': limits.max_label_names_limit,

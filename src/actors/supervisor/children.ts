@@ -7,7 +7,7 @@ import { type Config, zoneRoots } from '../../shared/config/index.js'
 import { hasQuorum, type Place, placeOf } from '../../shared/hashring/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
 import { compileKernel } from '../../shared/kernels/load.js'
-import type { Limits, LimitsData } from '../../shared/limits/index.js'
+import { createFrequencyCells, type Limits, type LimitsData } from '../../shared/limits/index.js'
 import { endLeaseOf } from '../../shared/tsdb/index.js'
 import { compactorConfigOf } from '../compactor/client.js'
 import { type CompactorBoot, readerSlotOf } from '../compactor/contract.js'
@@ -216,6 +216,7 @@ function querierRow(
       zones: counts.zones,
       tenantCells: cells.tenantCells,
       budget: cells.budget,
+      queryRuns: createFrequencyCells(),
       blocks: { list: cells.blockList, shardCount: counts.storeGateways },
       kernel: head.headKernel,
     } satisfies QuerierBoot,

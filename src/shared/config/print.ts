@@ -25,12 +25,17 @@ export function printConfig(config: Config, mode: PrintMode = 'all'): string {
     const isDefault = JSON.stringify(value) === JSON.stringify(known.row.default)
     if (mode === 'diff' && isDefault) continue
     if (known.row.type === 'open' && value === undefined) continue
-    const note = !isDefault && known.row.effect === 'none' ? ' # no effect' : noteOf(known, config)
+    const isIdle = !isDefault && known.row.effect === 'none'
+    const note = isIdle ? idleNote(known.row.why) : noteOf(known, config)
     put(root, known.key.split('.'), printValue(known, value) + note)
   }
   const lines: string[] = []
   printBlock(root, '', lines)
   return lines.length === 0 ? '{}\n' : `${lines.join('\n')}\n`
+}
+
+function idleNote(why: string | undefined): string {
+  return why === undefined ? ' # no effect' : ` # no effect: ${why}`
 }
 
 /** What is in force instead of what is written. */

@@ -25,6 +25,8 @@ export interface KeyRow<V> {
   readonly doc: string
   /** `yes`: changes what the server does. `none`: accepted and checked, without effect so far. */
   readonly effect: 'yes' | 'none'
+  /** Why a key has no effect, where it never will: what it tunes is not there, or done otherwise. */
+  readonly why?: string
   /** Flag as Mimir spells it, where it is not the key with dashes; '' when there is no flag. */
   readonly flag?: string
   /** The words that a `choice` knows. */
@@ -40,7 +42,7 @@ export interface KeyRow<V> {
 
 /** What a builder takes beside default and doc line. */
 export type RowOptions = Partial<
-  Pick<KeyRow<unknown>, 'effect' | 'flag' | 'least' | 'most' | 'isSecret' | 'mimirDefault'>
+  Pick<KeyRow<unknown>, 'effect' | 'why' | 'flag' | 'least' | 'most' | 'isSecret' | 'mimirDefault'>
 >
 
 /** Rows by the part of the key after a common prefix. */

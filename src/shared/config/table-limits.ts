@@ -19,6 +19,15 @@ function named(flag: string) {
   return { flag } as const
 }
 
+/** A row without effect, and why. */
+function idle(flag: string, why: string) {
+  return { flag, why } as const
+}
+
+const SPLIT = 'a query is not split; its columns are evaluated in one go'
+const CACHE = 'results are not cached, decoded columns are'
+const SAME = 'answers do not depend on it'
+
 const WRITE = {
   request_rate: float(0, 'Pushes a second; 0 = any.', used('distributor.request-rate-limit')),
   request_burst_size: int(0, 'Pushes at once.', used('distributor.request-burst-size')),
@@ -317,7 +326,10 @@ const READ = {
   max_estimated_fetched_chunks_per_query_multiplier: float(
     0,
     'Estimate that is allowed above it.',
-    named('querier.max-estimated-fetched-chunks-per-query-multiplier'),
+    idle(
+      'querier.max-estimated-fetched-chunks-per-query-multiplier',
+      'chunks are counted as they are read, not estimated',
+    ),
   ),
   max_fetched_series_per_query: int(
     0,
@@ -357,7 +369,7 @@ const READ = {
   max_query_parallelism: int(
     14,
     'Partial queries at once.',
-    named('querier.max-query-parallelism'),
+    idle('querier.max-query-parallelism', SPLIT),
   ),
   max_queriers_per_tenant: float(
     0,
@@ -387,62 +399,62 @@ const READ = {
   query_ingesters_within: duration(
     13 * HOUR,
     'Ingesters are always asked.',
-    named('querier.query-ingesters-within'),
+    idle('querier.query-ingesters-within', 'heads are read in place and know their time range'),
   ),
   query_sharding_total_shards: int(
     16,
     'Shards of a query.',
-    named('query-frontend.query-sharding-total-shards'),
+    idle('query-frontend.query-sharding-total-shards', SPLIT),
   ),
   query_sharding_max_sharded_queries: int(
     128,
     'Most sharded parts.',
-    named('query-frontend.query-sharding-max-sharded-queries'),
+    idle('query-frontend.query-sharding-max-sharded-queries', SPLIT),
   ),
   query_sharding_max_regexp_size_bytes: size(
     4096,
     'Longest pattern of a sharded query.',
-    named('query-frontend.query-sharding-max-regexp-size-bytes'),
+    idle('query-frontend.query-sharding-max-regexp-size-bytes', SPLIT),
   ),
   max_cache_freshness: duration(
     10 * MINUTE,
     'Age from which results are cached.',
-    named('query-frontend.max-cache-freshness'),
+    idle('query-frontend.max-cache-freshness', CACHE),
   ),
   results_cache_ttl: duration(
     7 * DAY,
     'How long results are cached.',
-    named('query-frontend.results-cache-ttl'),
+    idle('query-frontend.results-cache-ttl', CACHE),
   ),
   results_cache_ttl_for_out_of_order_time_window: duration(
     10 * MINUTE,
     'The same within the out-of-order window.',
-    named('query-frontend.results-cache-ttl-for-out-of-order-time-window'),
+    idle('query-frontend.results-cache-ttl-for-out-of-order-time-window', CACHE),
   ),
   results_cache_ttl_for_cardinality_query: duration(
     0,
     'The same for cardinality.',
-    named('query-frontend.results-cache-ttl-for-cardinality-query'),
+    idle('query-frontend.results-cache-ttl-for-cardinality-query', CACHE),
   ),
   results_cache_ttl_for_labels_query: duration(
     0,
     'The same for labels.',
-    named('query-frontend.results-cache-ttl-for-labels-query'),
+    idle('query-frontend.results-cache-ttl-for-labels-query', CACHE),
   ),
   results_cache_ttl_for_errors: duration(
     5 * MINUTE,
     'The same for errors.',
-    named('query-frontend.results-cache-ttl-for-errors'),
+    idle('query-frontend.results-cache-ttl-for-errors', CACHE),
   ),
   cache_unaligned_requests: bool(
     false,
     'Cache ranges off the step too.',
-    named('query-frontend.cache-unaligned-requests'),
+    idle('query-frontend.cache-unaligned-requests', CACHE),
   ),
   align_queries_with_step: bool(
     false,
     'Move ranges onto the step.',
-    named('query-frontend.align-queries-with-step'),
+    used('query-frontend.align-queries-with-step'),
   ),
   enabled_promql_experimental_functions: list(
     [],
@@ -472,20 +484,26 @@ const READ = {
   subquery_spin_off_enabled: bool(
     false,
     'Run subqueries as range queries.',
-    named('query-frontend.subquery-spin-off-enabled'),
+    idle('query-frontend.subquery-spin-off-enabled', SPLIT),
   ),
   labels_query_optimizer_enabled: bool(
     true,
     'Simplify matchers of label queries.',
-    named('query-frontend.labels-query-optimizer-enabled'),
+    idle('query-frontend.labels-query-optimizer-enabled', SAME),
   ),
   enable_delayed_name_removal: bool(
     false,
     'Drop __name__ at the end of a query only, as Prometheus does by a feature flag.',
     used('querier.enable-delayed-name-removal'),
   ),
-  blocked_queries: open('Queries that are refused.', named('')),
-  limited_queries: open('Queries that are allowed now and then.', named('')),
+  blocked_queries: open(
+    'Queries that are refused: a list of `pattern` with `regex`, `unaligned_range_queries`, `time_range_longer_than`, `step_size_shorter_than`, `reason`.',
+    used(''),
+  ),
+  limited_queries: open(
+    'Queries that may run once in a while: a list of `query` and `allowed_frequency`.',
+    used(''),
+  ),
   blocked_requests: open('Requests that are refused.', named('')),
   cardinality_analysis_enabled: bool(
     false,

@@ -226,6 +226,20 @@ export const ERRORS = {
     message:
       'a selector of the query spans {length}, the limit is {limit} (err-mimir-max-query-length). To adjust the related per-tenant limit, configure -querier.max-partial-query-length',
   },
+  'err-mimir-query-blocked': {
+    status: 400,
+    type: 'bad_data',
+    retryable: false,
+    message:
+      'the query has been blocked by the cluster administrator{why} (err-mimir-query-blocked)',
+  },
+  'err-mimir-query-limited': {
+    status: 429,
+    type: 'too_many_requests',
+    retryable: false,
+    message:
+      'the query may run once in {every}, as the cluster administrator has decided (err-mimir-query-limited)',
+  },
   'query-queue-full': {
     status: 429,
     type: 'too_many_requests',

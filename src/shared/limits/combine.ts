@@ -14,6 +14,9 @@ const BOUNDS: ReadonlySet<LimitName> = new Set([
   'compactor_blocks_retention_period',
 ])
 
+/** Lists of rules; all of them hold. */
+const RULES: ReadonlySet<LimitName> = new Set(['blocked_queries', 'limited_queries'])
+
 /** The row that holds for all of some tenants at once. @param rows at least one */
 export function combineLimits(rows: readonly TenantLimits[]): TenantLimits {
   const combined: Record<string, unknown> = { ...rows[0] }
@@ -41,7 +44,7 @@ function combineValues(name: LimitName, values: readonly unknown[]): unknown {
     case 'list':
       return commonWords(values as readonly (readonly string[])[])
     default:
-      return values[0]
+      return RULES.has(name) ? values.flatMap((value) => value ?? []) : values[0]
   }
 }
 

@@ -3,7 +3,14 @@
  * object until one of its values changes; what all threads count together lies in shared cells.
  */
 export type { LimitName } from '../config/index.js'
+export { createFrequencyCells, FrequencyCells } from './frequency-cells.js'
 export { createHaCells, HaCells, type HaClaim, type HaEntry, type HaVerdict } from './ha-cells.js'
 export { Limits, type LimitsData, limitsDataOf, type TenantLimits } from './limits.js'
+export {
+  type BlockedQuery,
+  compileBlockedQueries,
+  compileLimitedQueries,
+  type LimitedQuery,
+} from './query-rules.js'
 export { type BucketSize, createTenantCells, TenantCells } from './tenant-cells.js'
 export { ingestionBucket, requestBucket, TokenBucket } from './token-bucket.js'

@@ -397,6 +397,11 @@ export const METRICS = {
     help: 'Queries received, per kind and tenant.',
     labels: ['op', 'user'],
   },
+  cortex_query_frontend_rejected_queries_total: {
+    type: 'counter',
+    help: 'Queries refused by the rules of their tenant: blocked, limited.',
+    labels: ['user', 'reason'],
+  },
   cortex_query_scheduler_discarded_requests_total: {
     type: 'counter',
     help: 'Queries refused because too many of the tenant were waiting.',

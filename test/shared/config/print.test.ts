@@ -50,3 +50,8 @@ memberlist: {"password":"********","join":"x"} # no effect
 test('the difference from the defaults is empty when there is none', () => {
   assert.equal(printConfig(defaultConfig(), 'diff'), '{}\n')
 })
+
+test('says why a key has no effect, where there is a reason', () => {
+  const text = printConfig(defaultConfig({ 'limits.max_query_parallelism': 3 }), 'diff')
+  assert.match(text, /max_query_parallelism: 3 # no effect: a query is not split/)
+})
