@@ -15,7 +15,7 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { startNilo } from '../../test/support/nilo.js'
+import { AS_SHIPPED, startNilo } from '../../test/support/nilo.js'
 import { blocksOf, reportSizes, startPrometheus, TENANT } from './blocks/make.js'
 import { type BlockBucket, fillS3, reportAsked } from './blocks/s3.js'
 import { prepareTool, print, type QueryRow, reportQueries, runTool } from './load-tool.js'
@@ -82,6 +82,7 @@ async function compare(
 ): Promise<boolean> {
   const bucket = kind === 's3' ? await fillS3(blocks, TENANT, stops) : undefined
   const nilo = await startNilo(join(folder, `nilo-${kind}`), [
+    ...AS_SHIPPED,
     ...(bucket?.flags ?? fillFolder(blocks)),
     // The blocks stay as they are.
     `-compactor.disabled-tenants=${TENANT}`,

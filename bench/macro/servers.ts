@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { startNilo } from '../../test/support/nilo.js'
+import { AS_SHIPPED, startNilo } from '../../test/support/nilo.js'
 import { freePort } from '../../test/support/ports.js'
 import { pinned, startProcess, waitForUrl } from '../../test/support/processes.js'
 import { findShared } from '../../test/support/shared-material.js'
@@ -35,7 +35,7 @@ export async function startServer(
   const folder = mkdtempSync(join(tmpdir(), `versus-${name}-`))
   const drop = () => rmSync(folder, { recursive: true, force: true })
   if (name === 'nilometer') {
-    const nilo = await startNilo(folder, flags, [], cpus)
+    const nilo = await startNilo(folder, [...AS_SHIPPED, ...flags], [], cpus)
     const stop = async () => {
       await nilo.stop()
       drop()

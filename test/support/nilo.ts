@@ -9,6 +9,11 @@ import { pinned, type RunningProcess, startProcess, waitFor, waitForUrl } from '
 /** The entry that `npm start` runs. */
 export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
 
+/** Without work that only pays in a long life. */
+const COLD = ['-querier.warm-up-enabled=false']
+/** Undoes that, for benchmarks. */
+export const AS_SHIPPED: readonly string[] = ['-querier.warm-up-enabled=true']
+
 /** A running server. */
 export interface Nilo extends RunningProcess {
   /** `http://127.0.0.1:PORT`. */
@@ -107,7 +112,10 @@ export function askTls(
   })
 }
 
-/** Starts the server on a free port with its data in `folder`, and waits until it is ready. */
+/**
+ * Starts the server on a free port with its data in `folder`, and waits until it is ready. Its queriers
+ * do not warm up unless `args` say so: hundreds of servers that live for seconds would do it for nothing.
+ */
 export async function startNilo(
   folder: string,
   args: readonly string[] = [],
@@ -115,7 +123,7 @@ export async function startNilo(
   cpus?: string,
 ): Promise<Nilo> {
   const program = runNilo(
-    ['serve', `-data.dir=${folder}`, '-server.http-listen-port=0', ...args],
+    ['serve', `-data.dir=${folder}`, '-server.http-listen-port=0', ...COLD, ...args],
     nodeFlags,
     cpus,
   )

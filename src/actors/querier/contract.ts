@@ -26,6 +26,8 @@ export interface QuerierConfig {
   readonly isShuffleSharding: boolean
   /** Bytes of decoded columns that a thread keeps from query to query; 0: none. */
   readonly cacheBytes: number
+  /** A thread runs made-up queries when it has started. */
+  readonly isWarmedUp: boolean
 }
 
 /** What a querier thread boots with; all of the pool alike. */

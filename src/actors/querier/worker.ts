@@ -11,6 +11,11 @@ import {
 import { BlockListReader, connectMain } from '../supervisor/client.js'
 import type { QuerierAnswer, QuerierBoot, QuerierMessage, QuerierTask } from './contract.js'
 import { type BlockAccess, Querier } from './querier.js'
+import { warmUp } from './warm-up.js'
+
+/** When a thread begins to warm up, and how long it must have been idle, ms. */
+const WARM_UP_AFTER_MS = 1_000
+const IDLE_MS = 50
 
 /** The pool's task. */
 export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>(
@@ -19,8 +24,27 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
     const querier = new Querier(env, boot, seat, blocks, host.heap)
     const clients = new Map<number, IngesterClient>()
     const readers = new Map<number, HeadReader>()
+    let running = 0
+    let endedMs = 0
+    const isBusy = (): boolean => running > 0 || env.clock.monotonic() - endedMs < IDLE_MS
+    if (boot.config.isWarmedUp) {
+      // Once the server has started: until then the processor has better things to do.
+      env.timers.after(WARM_UP_AFTER_MS, () => {
+        warmUp(env, boot, isBusy).catch((error: unknown) =>
+          env.log.warn('a querier could not warm up', { err: String(error) }),
+        )
+      })
+    }
     return {
-      run: (task) => querier.run(task),
+      run: async (task) => {
+        running++
+        try {
+          return await querier.run(task)
+        } finally {
+          running--
+          endedMs = env.clock.monotonic()
+        }
+      },
       receive: (message) => {
         if ('limits' in message) {
           querier.takeLimits(message.limits)

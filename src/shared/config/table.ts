@@ -358,6 +358,11 @@ const INGESTER = {
 
 const QUERIER = {
   timeout: duration(2 * MINUTE, 'Longest query.', USED),
+  warm_up_enabled: bool(
+    true,
+    'Runs made-up queries at the start: the first real ones are faster.',
+    USED,
+  ),
   column_cache_bytes: size(
     256 * MIB,
     'Decoded samples kept for later queries, of all threads together.',

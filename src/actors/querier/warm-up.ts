@@ -1,0 +1,139 @@
+/**
+ * Runs a thread's code before the first query needs it: queries of all common kinds, over a few series
+ * of made-up numbers in a head of its own, which is let go of afterwards. What a function does not have
+ * to do then is to be parsed, compiled and optimised while a client waits: the first calls of a fresh
+ * process took thirty times as long as later ones. Works while the thread has nothing else to do.
+ */
+import type { Env } from '../../shared/env/index.js'
+import { createHeadMemory } from '../../shared/kernels/head.js'
+import { labelsOf } from '../../shared/model/labels.js'
+import { Head, HeadReader } from '../../shared/tsdb/index.js'
+import type { QuerierBoot, QuerierQuery } from './contract.js'
+import type { ShardCalls } from './fanout.js'
+import { Querier } from './querier.js'
+
+/** Rounds over all queries, and the CPU time of the thread's that they may take, ms. */
+const ROUNDS_MAX = 12
+const SPENT_MAX_MS = 600
+/** How long the thread must have been idle, ms. */
+const IDLE_MS = 50
+
+const TENANT = 'warm-up'
+const SERIES = 48
+const SAMPLES = 160
+const SCRAPE_MS = 15_000
+const START_MS = 1_700_000_000_000
+const END_MS = START_MS + (SAMPLES - 1) * SCRAPE_MS
+const CACHE_BYTES = 4 << 20
+/** Memory that such a head may need, pages; what is not touched costs nothing. */
+const HEAD_PAGES = 4_096
+
+const EXPRESSIONS = [
+  'warm_total',
+  'warm_total{code=~"4..|5..",path=~"/a.*",job!~"x-.*",instance!=""}',
+  'sum by (job) (rate(warm_total{code!="400"}[5m]))',
+  'topk(3, sum by (job, path) (irate(warm_total[5m])))',
+  'histogram_quantile(0.9, sum by (le, job) (rate(warm_bucket[5m])))',
+  'count by (__name__) ({__name__=~".+"})',
+  'max_over_time(sum by (job) (increase(warm_total[5m]))[10m:1m])',
+  'sum by (path) (warm_gauge * on (instance) group_left (path) warm_total{code="200"})',
+  'absent(warm_total{job="none"})',
+  'quantile by (job) (0.9, warm_gauge) + avg without (instance) (warm_gauge offset 1m)',
+  '(warm_gauge > 3) unless on (job) (warm_total == 1.5) or min by (job) (warm_gauge)',
+  'sum by (job) (count_over_time(warm_total[10m])) / ignoring (job) group_left sum(warm_total)',
+  'avg_over_time(warm_gauge[10m]) - quantile_over_time(0.9, warm_gauge[10m])',
+  'min_over_time(warm_gauge[5m]) and max_over_time(warm_gauge[5m]) < sum_over_time(warm_gauge[5m])',
+  '(1 - warm_gauge / on (instance) group_right warm_total) * 100 != 50',
+  'predict_linear(warm_gauge[10m], 3600) + deriv(warm_gauge[10m])',
+  'sum(resets(warm_total[10m])) + sum(changes(warm_gauge[10m])) + stddev(warm_gauge)',
+  'label_replace(delta(warm_gauge[5m]), "host", "$1", "instance", "([^-]+)-.*")',
+  'clamp_max(abs(round(warm_gauge)), 5) ^ 2 + scalar(max(warm_gauge)) * time()',
+  'sort_desc(last_over_time(warm_gauge[5m]))',
+]
+
+/** Practises until the rounds or the time are over. @param isBusy whether the thread is wanted */
+export async function warmUp(env: Env, boot: QuerierBoot, isBusy: () => boolean): Promise<void> {
+  const querier = practiceQuerier(env, boot)
+  const queries = practiceQueries()
+  let spentMs = 0
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    for (const query of queries) {
+      while (isBusy()) await env.timers.sleep(IDLE_MS)
+      const start = env.clock.monotonic()
+      const cancel = { cells: new SharedArrayBuffer(4), index: 0 }
+      await querier.run({ tenant: TENANT, query, cancel })
+      spentMs += env.clock.monotonic() - start
+      if (spentMs > SPENT_MAX_MS) return
+      await env.timers.yieldNow()
+    }
+  }
+}
+
+/** Everything that is asked; a range of steps after an instant each. */
+export function practiceQueries(): QuerierQuery[] {
+  const span = { mint: START_MS, maxt: END_MS, limit: 0 }
+  const matchers = ['{job="a"}']
+  const evaluated = EXPRESSIONS.flatMap((text): QuerierQuery[] => {
+    const more = { text, lookbackMs: 0, limit: 0 }
+    return [
+      { kind: 'query', atMs: END_MS, ...more },
+      { kind: 'query-range', startMs: END_MS - 1_800_000, endMs: END_MS, stepMs: 30_000, ...more },
+    ]
+  })
+  return [
+    ...evaluated,
+    { kind: 'label-names', matchers: [], ...span },
+    { kind: 'label-values', name: 'instance', matchers: [], ...span },
+    { kind: 'label-values', name: '__name__', matchers, ...span },
+    { kind: 'series', matchers, ...span },
+  ]
+}
+
+/** A querier over a head with counters, buckets and gauges of two jobs. */
+export function practiceQuerier(env: Env, boot: QuerierBoot): Querier {
+  const { kernel, config } = boot
+  const memory = createHeadMemory(HEAD_PAGES)
+  const sizes = { columns: 1 << 10, defineBytes: 1 << 16, logBytes: 1 << 16, readerSlots: 1 }
+  const head = new Head(env, { memory, module: kernel, ...sizes })
+  for (let series = 0; series < SERIES; series++) {
+    const kind = series % 3
+    const job = series % 2 === 0 ? 'a' : 'b'
+    const place = Math.floor(series / 3)
+    const ref = head.getOrCreate(
+      TENANT,
+      labelsOf({
+        __name__: ['warm_total', 'warm_bucket', 'warm_gauge'][kind]!,
+        ...(kind === 0 ? { code: place % 4 < 3 ? '200' : '500', path: `/a${place}` } : {}),
+        ...(kind === 1 ? { le: ['0.1', '1', '5', '+Inf'][(place >> 1) % 4]! } : {}),
+        job,
+        instance: `host-${place}`,
+      }),
+    )
+    let value = series
+    for (let i = 0; i < SAMPLES; i++) {
+      // Counters that begin anew now and then, gauges with fractions that stand still at times.
+      if (kind < 2) value = i % 60 === 59 ? 0 : value + ((i * 7 + series) % 11)
+      else if (i % 3 > 0) value = ((i * 37 + series * 11) % 1_000) / 7
+      head.appendSample(ref, START_MS + i * SCRAPE_MS, value)
+    }
+  }
+  head.serve()
+  const querier = new Querier(env, {
+    kernel,
+    config: { ...config, cacheBytes: CACHE_BYTES },
+    shardCount: 1,
+  })
+  querier.link(0, { calls: NO_CALLS, reader: new HeadReader(memory, kernel, 0, env.disk) })
+  return querier
+}
+
+const refuse = (): Promise<never> => Promise.reject(new Error('there is no ingester'))
+
+/** The head always tells itself. */
+const NO_CALLS: ShardCalls = {
+  select: refuse,
+  labelNames: refuse,
+  labelValues: refuse,
+  metadata: refuse,
+  exemplars: refuse,
+}

@@ -1,0 +1,29 @@
+/** What a thread practises on: every query is answered, and has something to answer. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { querierConfigOf } from '../../../src/actors/querier/client.js'
+import { practiceQuerier, practiceQueries, warmUp } from '../../../src/actors/querier/warm-up.js'
+import { defaultConfig } from '../../../src/shared/config/index.js'
+import { createFakeEnv } from '../../support/fake-env.js'
+import { headModule } from '../../support/head-source.js'
+import { taskOf, textOf } from '../../support/querier.js'
+
+const boot = { config: querierConfigOf(defaultConfig({})), shardCount: 1, kernel: headModule() }
+
+test('each query of the practice has an answer that is not empty', async () => {
+  const querier = practiceQuerier(createFakeEnv(), boot)
+  for (const query of practiceQueries()) {
+    const text = textOf(await querier.run(taskOf('warm-up', query)))
+    assert.match(text, /^{"status":"success"/)
+    assert.doesNotMatch(text, /"result":\[\]|"data":\[\]/, JSON.stringify(query))
+  }
+})
+
+test('practice waits while the thread is busy', async () => {
+  const env = createFakeEnv()
+  let looks = 0
+  const done = warmUp(env, boot, () => looks++ < 3)
+  for (let i = 0; i < 3; i++) await env.timers.advance(50)
+  await done
+  assert.ok(looks > 3)
+})
