@@ -33,7 +33,7 @@ const RANGE_STEPS_MAX = 2_000
 /** And of one over everything at once. */
 const WHOLE_STEPS_MAX = 30 * 1_440
 /** How long questions may fail, ms. */
-const SILENCE_MS_MAX = 120_000
+const SILENCE_MS_MAX = 400_000
 const RETRY_MS = 50
 const PAUSE_MS = 5
 const WRONG_MAX = 20
@@ -263,7 +263,9 @@ export class Asker {
 
   private note(query: string, text: string): void {
     if (this.wrong.length < WRONG_MAX)
-      this.wrong.push(`${new Date().toISOString()} ${query}: ${text}`)
+      this.wrong.push(
+        `${new Date().toISOString()} ${tenantOf(this.writer.stream)}: ${query}: ${text}`,
+      )
     else this.wrong[WRONG_MAX] = 'and more'
   }
 
