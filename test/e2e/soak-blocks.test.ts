@@ -31,8 +31,8 @@ async function soak(kind: SoakBucketKind, say: (line: string) => void): Promise<
       say,
     })
     assert.deepEqual(result.wrong, [])
-    assert.ok(result.answers > 10, `${result.answers} answers`)
-    assert.ok(result.samplesChecked > 10_000, `${result.samplesChecked} samples`)
+    assert.ok(result.answers > 5, `${result.answers} answers`)
+    assert.ok(result.samplesChecked > 1_000, `${result.samplesChecked} samples`)
   } finally {
     await bucket.stop()
     rmSync(folder, { recursive: true, force: true })
