@@ -551,7 +551,9 @@ export const CASES: Readonly<Record<string, Case>> = {
   'max-metadata-per-user': {
     limits: 'max_global_metadata_per_user: 1',
     request: { series: [good], metadata: [{ name: 'a' }, { name: 'b' }] },
-    status: 200,
+    status: 400,
+    id: 'max-metadata-per-user',
+    text: /metadata limit of 1 exceeded.*-ingester\.max-global-metadata-per-user/,
     metric: METADATA,
     reason: 'per_user_metadata_limit',
   },
@@ -564,9 +566,21 @@ export const CASES: Readonly<Record<string, Case>> = {
         { name: 'a', help: '2' },
       ],
     },
-    status: 200,
+    status: 400,
+    id: 'max-metadata-per-metric',
+    text: /metadata limit of 1 exceeded.*-ingester\.max-global-metadata-per-metric/,
     metric: METADATA,
     reason: 'per_metric_metadata_limit',
+  },
+  // Prometheus sends it in requests of its own.
+  'metadata-alone': {
+    limits: 'max_global_metadata_per_user: 1',
+    request: { metadata: [{ name: 'a' }, { name: 'b' }, { name: 'c' }] },
+    status: 400,
+    id: 'max-metadata-per-user',
+    metric: METADATA,
+    reason: 'per_user_metadata_limit',
+    count: 2,
   },
   'drop-labels': {
     limits: 'drop_labels: [secret]',

@@ -442,7 +442,7 @@ export class BodyInHand {
 
   /** Sends the open frames; false when a ring is full. */
   private flush(): boolean {
-    if (!this.metadata.flush()) return false
+    if (!this.metadata.flush(this.partial)) return false
     for (const set of this.bench.sets) {
       set.isDelta = this.isDelta
       const isPartial = this.partial[set.index] === 1

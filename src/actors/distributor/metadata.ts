@@ -8,6 +8,7 @@ import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import {
   encodeMetadata,
+  METADATA_ACKED,
   METADATA_RECORD_HEADER_BYTES,
   type MetadataRecord,
 } from '../../shared/wire/frames/index.js'
@@ -35,7 +36,8 @@ export class MetadataSender {
   private readonly request: PushRequest
   private readonly tenant: TenantSeries
   private waiting: WaitingFrame[] = []
-
+  /** Ingesters may refuse some, and tell it in the ack of the body. */
+  private readonly isLimited: boolean
   private readonly protocol: Protocol
 
   constructor(bench: Workbench, request: PushRequest, tenant: TenantSeries, protocol: Protocol) {
@@ -43,6 +45,9 @@ export class MetadataSender {
     this.bench = bench
     this.request = request
     this.tenant = tenant
+    const { max_global_metadata_per_user: user, max_global_metadata_per_metric: metric } =
+      tenant.limits
+    this.isLimited = user > 0 || metric > 0
   }
 
   /** Takes the records that the walk noted in this chunk; false when one is malformed. */
@@ -64,13 +69,17 @@ export class MetadataSender {
     return true
   }
 
-  /** Sends what waits; false when a ring is full. */
-  flush(): boolean {
+  /**
+   * Sends what waits; false when a ring is full.
+   * @param partial [sets], set to 1 where the body owes a last frame now, for the ack
+   */
+  flush(partial: Uint8Array): boolean {
     while (this.waiting.length > 0) {
       const { set, payload } = this.waiting[0]!
       const result = set.commitMetadata(payload)
       if (result === 'full') return false
       if (result === 'down') this.request.retryText ||= set.downText()
+      else if (this.isLimited) partial[set.index] = 1
       this.waiting.shift()
     }
     return true
@@ -97,7 +106,8 @@ export class MetadataSender {
     let batch: MetadataRecord[] = []
     let bytes = 0
     const send = (): void => {
-      const frame = { requestId: this.request.id, tenant: this.tenant.name, records: batch }
+      const flags = this.isLimited ? METADATA_ACKED : 0
+      const frame = { requestId: this.request.id, flags, tenant: this.tenant.name, records: batch }
       if (batch.length > 0) this.waiting.push({ set, payload: encodeMetadata(frame) })
       batch = []
       bytes = 0

@@ -10,6 +10,7 @@ import { DEFINE_FULL } from '../../shared/kernels/head-layout.js'
 import type { Cell } from '../../shared/telemetry/index.js'
 import type { Head } from '../../shared/tsdb/index.js'
 import {
+  ACK_REJECTED,
   ACK_RETRY,
   ACK_UNBOUND,
   DISCARD_REASONS,
@@ -42,7 +43,7 @@ import {
 import type { LogKeeper } from './log-keeper.js'
 import { findMetadata } from './metadata.js'
 import { RecordIntake } from './record-intake.js'
-import { notMade, printRejection } from './rejection-text.js'
+import { notMade, printMetadataRefusal, printRejection } from './rejection-text.js'
 import type { SeriesLimits } from './series-limits.js'
 import { oldestStart, type TenantState, type Tenants } from './tenants.js'
 
@@ -200,6 +201,10 @@ export class CommitLoop {
       if (reason === undefined) continue
       const { metrics } = this.parts.env
       metrics.cell('cortex_discarded_metadata_total', reason, tenant.name).add(1)
+      if (!found.isAcked) continue
+      const ack = link.open.get(found.requestId) ?? newAck()
+      worsen(ack, ACK_REJECTED, printMetadataRefusal(this.parts.shard, tenant, reason))
+      link.open.set(found.requestId, ack)
     }
   }
 

@@ -3,6 +3,7 @@
  * and dropped when not heard of for a while; senders repeat it every minute.
  */
 import {
+  METADATA_ACKED,
   METADATA_HEADER_BYTES,
   METADATA_RECORD_HEADER_BYTES,
   METADATA_TYPES,
@@ -78,13 +79,20 @@ export class TenantMetadata {
   }
 }
 
+/** A METADATA frame. */
+export interface MetadataFrame {
+  readonly requestId: number
+  /** An ack of its body follows, and tells what was refused. */
+  readonly isAcked: boolean
+  readonly tenant: string
+  readonly entries: readonly MetricMetadata[]
+}
+
 /**
  * Reads the payload of a METADATA frame (wire/frames/write.ts).
  * @returns tenant and entries; undefined when lengths do not add up
  */
-export function findMetadata(
-  payload: Buffer,
-): { tenant: string; entries: MetricMetadata[] } | undefined {
+export function findMetadata(payload: Buffer): MetadataFrame | undefined {
   if (payload.length < METADATA_HEADER_BYTES) return undefined
   const tenantLength = payload.readUInt32LE(8)
   const count = payload.readUInt32LE(12)
@@ -112,5 +120,6 @@ export function findMetadata(
     })
     at += padTo8(METADATA_RECORD_HEADER_BYTES + unitEnd - start)
   }
-  return { tenant, entries }
+  const isAcked = (payload.readUInt32LE(4) & METADATA_ACKED) !== 0
+  return { requestId: payload.readUInt32LE(0), isAcked, tenant, entries }
 }

@@ -5,6 +5,7 @@ import type { TenantLimits } from '../../shared/limits/index.js'
 import type { Labels } from '../../shared/model/labels.js'
 import { DISCARD_REASONS } from '../../shared/wire/frames/index.js'
 import { REF_FULL, REF_INSTANCE_LIMIT, REF_METRIC_LIMIT, REF_USER_LIMIT } from './links.js'
+import type { MetadataRefusal } from './metadata.js'
 
 /** Characters of a series in a message. */
 const SERIES_TEXT_MAX = 200
@@ -89,6 +90,27 @@ export function notMade(code: number, limits: TenantLimits, instanceMax: number)
     default:
       return refusal('label_invalid', '')
   }
+}
+
+/** One line of metadata over a limit. */
+export function printMetadataRefusal(
+  shard: number,
+  { name, limits }: { readonly name: string; readonly limits: TenantLimits },
+  reason: MetadataRefusal,
+): string {
+  const text =
+    reason === 'per_user_metadata_limit'
+      ? limitText(
+          `per-user metric metadata limit of ${limits.max_global_metadata_per_user} exceeded`,
+          'max-metadata-per-user',
+          'ingester.max-global-metadata-per-user',
+        )
+      : limitText(
+          `per-metric metadata limit of ${limits.max_global_metadata_per_metric} exceeded`,
+          'max-metadata-per-metric',
+          'ingester.max-global-metadata-per-metric',
+        )
+  return `ingester-${shard}: user=${name}: ${text}`
 }
 
 function refusal(reason: (typeof DISCARD_REASONS)[number], text: string): NotMade {

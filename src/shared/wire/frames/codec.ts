@@ -69,6 +69,8 @@ export interface MetadataRecord {
 export interface MetadataFrame {
   readonly requestId: number
   readonly tenant: string
+  /** METADATA_ACKED, or 0. */
+  readonly flags?: number
   readonly records: MetadataRecord[]
 }
 
@@ -206,7 +208,14 @@ export function encodeMetadata(frame: MetadataFrame): Uint8Array {
   const recordBytes = records.reduce((sum, record) => sum + record.bytes, 0)
   const start = METADATA_HEADER_BYTES + padTo8(tenant.length)
   const bytes = new Uint8Array(start + recordBytes)
-  setWords(bytes, 0, [frame.requestId, 0, tenant.length, records.length, recordBytes, 0])
+  setWords(bytes, 0, [
+    frame.requestId,
+    frame.flags ?? 0,
+    tenant.length,
+    records.length,
+    recordBytes,
+    0,
+  ])
   bytes.set(tenant, METADATA_HEADER_BYTES)
   let at = start
   for (const record of records) {

@@ -74,6 +74,8 @@ export const BODY_ZSTD = 0x20
 
 /** Flag of WRITE and RECORDS: the last frame of this body for this shard; it is the one that is acked. */
 export const WRITE_LAST = 1
+/** Flag of a METADATA frame: frames of its body follow, and what is refused is to be told in their ack. */
+export const METADATA_ACKED = 1
 /** Flag of WRITE: values are increments, to be added to the newest value of their series. */
 export const WRITE_DELTA = 2
 
