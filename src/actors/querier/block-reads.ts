@@ -17,6 +17,7 @@ import type { BlocksAnswer } from '../supervisor/contract.js'
 import { BlockSelection, type ChunkPlan } from './block-selection.js'
 import { type BlockPlace, BlockTable, selectionKey } from './block-table.js'
 import type { ColumnCache } from './column-cache.js'
+import type { QueryClaims } from './query-claims.js'
 import type { QueryStop } from './query-stop.js'
 import { SegmentOfPages, segmentPlace } from './segment-bytes.js'
 
@@ -26,6 +27,8 @@ export interface BlockParts {
   /** The block list: BlockListReader. */
   readonly list: { blocks(tenant: string): Promise<BlocksAnswer> }
   readonly gateways: StoreGatewayClients
+  /** What pages of remote chunks are claimed from. */
+  readonly claims: Pick<QueryClaims, 'addPages'>
   /** `store_gateway_tenant_shard_size` of a tenant. */
   readonly shardSize: (tenant: string) => number
   /** Bytes of tables that are kept from query to query. */
@@ -62,8 +65,6 @@ export interface SelectedBlocks {
 
 const NO_BLOCKS: SelectedBlocks = { selections: [], isToEnd: false, state: '' }
 
-/** Bytes of remote chunks that one selection may hold. */
-const PAGES_BYTES_MAX = 512 << 20
 /** Tenants whose versions are remembered. */
 const TENANTS_MAX = 10_000
 /** How often a selection begins anew because a block was gone, each time with a newer list. */
@@ -275,8 +276,6 @@ export class BlockReads {
 
   /** Opens files, and gets pages of what is not on this machine. */
   private async openSegments(tenant: string, selections: readonly BlockSelection[]): Promise<void> {
-    let bytes = 0
-    const limit = PAGES_BYTES_MAX
     await Promise.all(
       selections.map(async (selection) => {
         const { table } = selection
@@ -287,8 +286,7 @@ export class BlockReads {
         }
         for (const plan of selection.plans()) {
           const pages = await this.pagesOf(tenant, table.ulid, plan)
-          bytes += pages.pageBytes * pages.pages.length
-          if (bytes > limit) throw fail('query-memory', { limit })
+          this.parts.claims.addPages(pages.pageBytes * pages.pages.length)
           const place = segmentPlace(table.ulid, plan.segment)
           selection.take(plan.segment, new SegmentOfPages(place, pages))
         }

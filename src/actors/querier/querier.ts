@@ -32,6 +32,7 @@ import {
   listOutcome,
   type Outcome,
 } from './label-queries.js'
+import { QueryClaims } from './query-claims.js'
 import { clampLabels, type QueryLimits, queryLimitsOf } from './query-limits.js'
 import { QueryStop } from './query-stop.js'
 import { parseReadFilter } from './read-filter.js'
@@ -60,9 +61,8 @@ export class Querier {
   private labels = new LabelTable()
   private readonly limits: Limits
   private readonly runs: FrequencyCells
-  private readonly seat: number
   private readonly heap: HeapGuard | undefined
-  private readonly budget: MemoryBudget | undefined
+  private readonly claims: QueryClaims
 
   /**
    * @param seat this one's alone in the pool, while it lives
@@ -75,11 +75,10 @@ export class Querier {
     this.boot = boot
     this.limits = new Limits(boot.limits)
     this.runs = new FrequencyCells(boot.queryRuns)
-    this.seat = seat
-    this.budget = boot.budget === undefined ? undefined : new MemoryBudget(boot.budget)
-    this.budget?.set('queries', seat, 0)
+    const budget = boot.budget === undefined ? undefined : new MemoryBudget(boot.budget)
+    this.claims = new QueryClaims(budget, seat)
     // Claimed at once, as large as it may become. Distributors are the claimants before these.
-    this.budget?.set('caches', CACHE_CLAIMANTS + seat, boot.config.cacheBytes)
+    budget?.set('caches', CACHE_CLAIMANTS + seat, boot.config.cacheBytes)
     const tableBytes = blocks === undefined ? 0 : Math.floor(boot.config.cacheBytes / TABLE_PART)
     const cache = new ColumnCache(boot.config.cacheBytes - tableBytes)
     const reads = blocks === undefined ? undefined : this.blockReads(blocks, tableBytes, cache)
@@ -93,7 +92,8 @@ export class Querier {
 
   private blockReads(access: BlockAccess, tableBytes: number, cache: ColumnCache): BlockReads {
     const shardSize = (tenant: string) => this.limits.of(tenant).store_gateway_tenant_shard_size
-    return new BlockReads({ env: this.env, ...access, shardSize, tableBytes, cache })
+    const { env, claims } = this
+    return new BlockReads({ env, ...access, claims, shardSize, tableBytes, cache })
   }
 
   /** Takes (another life of) a shard. */
@@ -132,6 +132,7 @@ export class Querier {
       throw error
     } finally {
       this.fanout.end()
+      this.claims.end()
     }
   }
 
@@ -184,10 +185,7 @@ export class Querier {
       labels: this.labels,
       runs: this.runs,
       json: this.json,
-      reserve: (bytes) => {
-        if (bytes === 0) this.budget?.set('queries', this.seat, 0)
-        return bytes === 0 || (this.budget?.tryRaise('queries', this.seat, bytes) ?? true)
-      },
+      reserve: (bytes) => this.claims.setColumns(bytes),
       stop,
       waitedMs: task.waitedMs ?? 0,
     }
