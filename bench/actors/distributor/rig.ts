@@ -18,7 +18,8 @@ import { createFakeEnv } from '../../../test/support/fake-env.js'
 import { testLimits } from '../../../test/support/limits.js'
 import { scrapeOf } from '../../remote-write-data.js'
 
-const NOW = 1_700_000_000_000
+/** The clock of the rig, ms. */
+export const NOW = 1_700_000_000_000
 const TENANT = Buffer.from('bench')
 const kernel = compileKernel('write-request')
 
@@ -31,16 +32,20 @@ export interface RigOptions {
   readonly shards: number
   readonly limits?: Partial<TenantLimits>
   readonly isHaTrackerOn?: boolean
+  /** Bodies of two scrapes with so many samples each, and the flags of their format; remote write without them. */
+  readonly bodies?: readonly (readonly Uint8Array[])[]
+  readonly flags?: number
 }
 
 /** Makes the rig; the first call of what it returns creates all series. */
-export function createRig({ series, shards, limits, isHaTrackerOn }: RigOptions): SendScrape {
+export function createRig(options: RigOptions): SendScrape {
+  const { series, shards, limits, isHaTrackerOn, flags = 0 } = options
   const env = createFakeEnv({ now: NOW })
   const prng = {
     nextU32: () => 0,
     fill: (bytes: Uint8Array<ArrayBuffer>) => void randomFillSync(bytes),
   }
-  const scrapes = [scrapeOf(series, 0, NOW), scrapeOf(series, 1, NOW)]
+  const scrapes = options.bodies ?? [0, 1].map((scrape) => scrapeOf(series, scrape, NOW).bodies)
   const distributor = new Distributor(
     { ...env, prng: prng as never },
     {
@@ -61,8 +66,8 @@ export function createRig({ series, shards, limits, isHaTrackerOn }: RigOptions)
   distributor.linkMain({ writer: new RingWriter(up, () => {}), reader: new RingReader(down) })
   return (scrape) => {
     let samples = 0
-    for (const [index, body] of scrapes[scrape % 2]!.bodies.entries()) {
-      send(bodies, index + 1, body)
+    for (const [index, body] of scrapes[scrape % 2]!.entries()) {
+      send(bodies, { requestId: index + 1, flags }, body)
       distributor.turn()
       for (const take of takers) samples += take()
       distributor.turn()
@@ -73,10 +78,14 @@ export function createRig({ series, shards, limits, isHaTrackerOn }: RigOptions)
   }
 }
 
-function send(bodies: RingWriter, requestId: number, body: Uint8Array): void {
+function send(
+  bodies: RingWriter,
+  { requestId, flags }: { readonly requestId: number; readonly flags: number },
+  body: Uint8Array,
+): void {
   const offset = bodies.reserve(FRAME_BODY, bodyFrameBytes(TENANT.length, body.length))
   if (offset < 0) throw new Error('the body ring is full')
-  const head = { requestId, flags: 0, tenant: TENANT, bodyBytes: body.length }
+  const head = { requestId, flags, tenant: TENANT, bodyBytes: body.length }
   encodeBody(bodies.data, offset, head, [body])
   bodies.commit()
 }
