@@ -49,6 +49,8 @@ export class ActiveSeries {
   private maskVersions = new Uint32Array(0)
   private readonly trackers = new Map<string, TenantTrackers>()
   private versions = 0
+  /** By tenant, of the last sweep. */
+  private readonly active = new Map<string, number>()
   private sweep: Generator<void> | undefined
   private nextAt = 0
 
@@ -56,6 +58,11 @@ export class ActiveSeries {
     this.env = env
     this.head = head
     this.options = options
+  }
+
+  /** Active series of a tenant at the last sweep; undefined before. */
+  activeOf(tenant: string): number | undefined {
+    return this.active.get(tenant)
   }
 
   /** One slice of a sweep, when one is due. */
@@ -84,6 +91,7 @@ export class ActiveSeries {
         const mask = this.maskOf(ref, trackers, version)
         for (let i = 0; i < trackers.length; i++) if ((mask & (1 << i)) !== 0) counts[i]!++
       }
+      this.active.set(tenant.name, active)
       this.show(tenant.name, active, trackers, counts)
       yield
     }

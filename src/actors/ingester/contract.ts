@@ -46,6 +46,10 @@ export interface IngesterConfig {
   readonly headCompactionIntervalMs: number
   /** `blocks_storage.tsdb.head_compaction_idle_timeout`, ms: when the head of a quiet tenant is cut whole. */
   readonly headCompactionIdleMs: number
+  /** `early_head_compaction_min_in_memory_series`, of all shards of a zone; 0: never. */
+  readonly earlyCutSeriesMin: number
+  /** Per cent of a tenant's series that an early cut is to free. */
+  readonly earlyCutReductionMin: number
 }
 
 /** Mimir's defaults, and ours where Mimir has no such key; `dataDir` is the caller's. */
@@ -64,6 +68,8 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   ignoreSeriesLimitFor: [],
   headCompactionIntervalMs: 60_000,
   headCompactionIdleMs: 3_600_000,
+  earlyCutSeriesMin: 0,
+  earlyCutReductionMin: 15,
 }
 
 /** What an ingester is built from; plain data that can be posted. */

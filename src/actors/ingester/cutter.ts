@@ -17,6 +17,7 @@ import type { Cell, HistogramCell } from '../../shared/telemetry/index.js'
 import { collectSteps, type Head } from '../../shared/tsdb/index.js'
 import type { BuildRequest, BuiltBlock } from '../compactor/contract.js'
 import { type CutKind, type CutPlan, planCut, RANGES_MAX } from './cut-plan.js'
+import { type EarlyCutOptions, earlyCuts } from './early-cut.js'
 import type { DistributorLink } from './links.js'
 import type { LocalBlocks, TenantCut } from './local-blocks.js'
 import type { TenantState, Tenants } from './tenants.js'
@@ -49,6 +50,12 @@ export interface CutterParts {
   readonly peers: CutPeers
   readonly intervalMs: number
   readonly idleMs: number
+  /** When heads are cut early for series that are not active; of this shard's part. */
+  readonly early: EarlyCutOptions
+  /** Active series of a tenant; undefined while they are not counted. */
+  activeOf(tenant: string): number | undefined
+  /** Shards of a zone. */
+  readonly shardCount: number
   /** Begins a new log segment; its number. @throws AppError `disk-failed` */
   rotateLog(): number
   links(): Iterable<DistributorLink>
@@ -130,6 +137,21 @@ export class Cutter {
     }
   }
 
+  /** Many series are in memory that have no samples any more: cuts the heads that have them. */
+  private cutInactive(): void {
+    const { tenants, head, early, shardCount, activeOf } = this.parts
+    const heads = [...tenants.all()].map((tenant) => ({
+      tenant,
+      series: head.view.seriesCount(tenant.index),
+      active: activeOf(tenant.name),
+      seriesMin: tenant.limits.early_head_compaction_owned_series_threshold / shardCount,
+      reductionMin: tenant.limits.early_head_compaction_min_estimated_series_reduction_percentage,
+    }))
+    for (const tenant of earlyCuts(heads, early)) {
+      if (!this.wishes.has(tenant)) this.flush(tenant, 'early').catch(() => {})
+    }
+  }
+
   /** A ref was bound to an id: it is wanted again. */
   noteBound(ref: number): void {
     if (ref < this.dying.length) this.dying[ref] = 0
@@ -167,6 +189,7 @@ export class Cutter {
       this.nextLookAt = now + this.parts.intervalMs
       this.round = [...this.parts.tenants.all()]
       this.showTimes()
+      this.cutInactive()
     }
     const tenant = this.round.pop()
     return tenant === undefined ? undefined : this.cutDue(tenant)

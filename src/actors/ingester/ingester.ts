@@ -133,6 +133,8 @@ export class Ingester {
 
   private createCutter(peers: CutPeers, rotateLog: () => number): Cutter {
     const { env, boot, head, tenants } = this
+    const { earlyCutSeriesMin, earlyCutReductionMin: reductionMin } = boot.config
+    const shardCount = boot.place?.memberCount ?? boot.shardCount
     return new Cutter({
       env,
       shard: boot.index,
@@ -143,6 +145,9 @@ export class Ingester {
       peers,
       intervalMs: boot.config.headCompactionIntervalMs,
       idleMs: boot.config.headCompactionIdleMs,
+      early: { seriesMin: earlyCutSeriesMin / shardCount, reductionMin },
+      activeOf: (tenant) => this.active.activeOf(tenant),
+      shardCount,
       rotateLog,
       links: () => this.links.values(),
     })

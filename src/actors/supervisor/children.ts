@@ -290,6 +290,9 @@ function ingesterConfigOf(config: Config, { zone }: Place): IngesterConfig {
     ignoreSeriesLimitFor: config['ingester.ignore_series_limit_for_metric_names'],
     headCompactionIntervalMs: config['blocks_storage.tsdb.head_compaction_interval'],
     headCompactionIdleMs: config['blocks_storage.tsdb.head_compaction_idle_timeout'],
+    earlyCutSeriesMin: config['blocks_storage.tsdb.early_head_compaction_min_in_memory_series'],
+    earlyCutReductionMin:
+      config['blocks_storage.tsdb.early_head_compaction_min_estimated_series_reduction_percentage'],
   }
 }
 

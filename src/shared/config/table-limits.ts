@@ -292,12 +292,12 @@ const INGEST = {
   early_head_compaction_owned_series_threshold: int(
     0,
     'Series that start an early compaction; 0 = none.',
-    named('ingester.early-head-compaction-owned-series-threshold'),
+    used('ingester.early-head-compaction-owned-series-threshold'),
   ),
   early_head_compaction_min_estimated_series_reduction_percentage: int(
     15,
     'Gain that it needs, per cent.',
-    named('ingester.early-head-compaction-min-estimated-series-reduction-percentage'),
+    used('ingester.early-head-compaction-min-estimated-series-reduction-percentage'),
   ),
   cost_attribution_labels_structured: open('Labels of cost attribution.', named('')),
   cost_attribution_labels: list(

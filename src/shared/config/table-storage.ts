@@ -151,8 +151,16 @@ const TSDB = {
   max_tsdb_opening_concurrency_on_startup: int(10, 'Heads opened at once.'),
   out_of_order_capacity_min: int(4, 'Samples of an out-of-order chunk, least.'),
   out_of_order_capacity_max: int(32, 'Samples of an out-of-order chunk, most.'),
-  early_head_compaction_min_in_memory_series: int(0, 'Series that start an early compaction.'),
-  early_head_compaction_min_estimated_series_reduction_percentage: int(15, 'Gain it needs.'),
+  early_head_compaction_min_in_memory_series: int(
+    0,
+    'Series in memory from which heads are cut early; 0 = never. Active series must be counted.',
+    USED,
+  ),
+  early_head_compaction_min_estimated_series_reduction_percentage: int(
+    15,
+    'Per cent of series that are not active any more from which it is worth it.',
+    USED,
+  ),
   timely_head_compaction_enabled: bool(false, 'Compact as soon as a range is over.'),
   bigger_out_of_order_blocks_for_old_samples: bool(false, 'Longer blocks for old samples.'),
   head_postings_for_matchers_cache_ttl: duration(10 * SECOND, 'Cache of Mimir.'),

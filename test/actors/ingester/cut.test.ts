@@ -259,6 +259,30 @@ test('when memory is short all but the newest is cut, in the middle of a range',
   )
 })
 
+test('series that are not active any more leave memory early where there are many', async () => {
+  for (const seriesMin of [0, 30]) {
+    const disk = new FakeDisk()
+    const config = { earlyCutSeriesMin: seriesMin }
+    const { env, cuts, shard } = await createShard(disk, { config })
+    const gone = Array.from({ length: 30 }, (_, i): Sample => [`gone-${i}`, START + MINUTE, i])
+    pushAll(shard, 't', gone)
+    for (let minute = 1; minute <= 30; minute++) {
+      pushAll(shard, 't', [['kept', START + minute * MINUTE, minute]])
+      await env.timers.advance(MINUTE)
+      await shard.rest()
+    }
+    const isCut = seriesMin > 0
+    assert.equal(shard.ingester.head.seriesCount(), isCut ? 1 : 31)
+    const inBlocks = await cuts.samples(disk, 't')
+    assert.deepEqual(inBlocks.get('gone-7'), isCut ? [[START + MINUTE, 7]] : undefined)
+    const { entries } = await cuts.blockList.calls.blocks({ tenant: 't' })
+    assert.ok(entries.length <= 2, `${entries.length} blocks`)
+    const kept = [...(inBlocks.get('kept') ?? []), ...(await shard.read('t', 'kept'))]
+    // Those of the chunk that was being written are in both until it closes.
+    assert.equal(new Set(kept.map(([t]) => t)).size, 30)
+  }
+})
+
 test('memory is given back: a head with churn does not grow from cut to cut', async () => {
   const disk = new FakeDisk()
   const { env, shard } = await createShard(disk)
