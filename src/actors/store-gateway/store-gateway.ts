@@ -74,7 +74,10 @@ export class StoreGateway {
       env,
       cache: this.cache,
       open: (tenant, ulid) => this.open(tenant, ulid),
-      forget: (tenant, ulid) => this.blocks.drop(`${tenant}/${ulid}`),
+      forget: (tenant, ulid) => {
+        this.blocks.drop(`${tenant}/${ulid}`)
+        this.sync.distrust(ulid)
+      },
       sync: () => this.syncNow(),
     })
   }

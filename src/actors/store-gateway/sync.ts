@@ -24,11 +24,16 @@ export interface SyncParts {
   readonly list: Pick<BlockListCalls, 'changeBlocks'>
 }
 
+/** Blocks that are remembered to be read anew. */
+const DISTRUSTED_MAX = 10_000
+
 /** Brings the list up to date with the bucket. */
 export class BucketSync {
   private readonly parts: SyncParts
   /** Per tenant: what the bucket had when it was last read. */
   private readonly former = new Map<string, BucketIndex>()
+  /** ULIDs of blocks that were not there when they were asked for: their meta.json is read anew. */
+  private readonly distrusted = new Set<string>()
 
   constructor(parts: SyncParts) {
     this.parts = parts
@@ -39,15 +44,26 @@ export class BucketSync {
     const tenants = new Set(await listTenants(this.parts.bucket))
     let blocks = 0
     for (const tenant of tenants) blocks += await this.syncTenant(tenant)
+    this.distrusted.clear()
     for (const tenant of [...this.former.keys()]) {
       if (!tenants.has(tenant)) await this.take(tenant, undefined)
     }
     return { tenants: tenants.size, blocks }
   }
 
+  /**
+   * A block of the list is not there. Most often it has just been replaced; but a deletion that was cut
+   * off may have left a file in a folder that an index still names.
+   */
+  distrust(ulid: string): void {
+    if (this.distrusted.size < DISTRUSTED_MAX) this.distrusted.add(ulid)
+  }
+
   private async syncTenant(tenant: string): Promise<number> {
     const { env, bucket } = this.parts
-    const former = this.former.get(tenant) ?? (await this.findIndex(tenant))
+    const known = this.former.get(tenant) ?? (await this.findIndex(tenant))
+    const blocks = known?.blocks.filter(({ block_id }) => !this.distrusted.has(block_id)) ?? []
+    const former = known === undefined ? undefined : { ...known, blocks }
     const scan = await scanTenant(bucket, tenant, { former, env })
     for (const [block, why] of scan.partials) {
       if (why === 'damaged-meta') env.log.warn('a block is left out', { tenant, block, why })

@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test'
 import type { QuerierQuery } from '../../../src/actors/querier/contract.js'
 import { ulidOf } from '../../../src/shared/base/ulid.js'
 import type { BlockEntry } from '../../../src/shared/blocks/index.js'
-import { writeBucketIndex } from '../../../src/shared/blocks/index.js'
+import { scanTenant, writeBucketIndex } from '../../../src/shared/blocks/index.js'
 import { AppError } from '../../../src/shared/errors/index.js'
 import { labelsOf } from '../../../src/shared/model/labels.js'
 import { BlockStore, GRID_FROM, gridCount, STEP_MS } from '../../support/block-store.js'
@@ -233,6 +233,29 @@ test('reads few ranges of a bucket, what it has read not again, and nothing twic
   assert.deepEqual(before[1], before[0])
   const keys = store.reads().map(({ operation, key }) => `${operation} ${key}`)
   assert.ok(keys.length <= 3 * 6, `${keys.length} reads for three questions at once`)
+})
+
+test('what a deletion that was cut off has left is no block for long, though the index names it', async (t) => {
+  const store = new BlockStore(t)
+  const world = worldOf(t, store)
+  const [one, gone] = [
+    await store.put(await store.make('a', { series: 4, from: 0, to: 120 })),
+    await store.put(await store.make('a', { series: 4, from: 120, to: 240 })),
+  ]
+  const scan = await scanTenant(store.bucket, 'a', { env: store.env })
+  await writeBucketIndex(store.bucket, 'a', scan.index)
+  await store.remove(gone)
+  await store.bucket.put(`a/${gone.ulid}/tombstones`, Buffer.from('x'))
+  const { sync } = world.gateways[0]!.calls
+  await sync()
+  const { text, at } = countAll(240)
+  await assert.rejects(numberOf(world, 'a', text, at), { id: 'block-gone' })
+  await sync()
+  assert.deepEqual(
+    world.list.blocks('a').entries.map(({ ulid }) => ulid),
+    [one.ulid],
+  )
+  assert.equal(await numberOf(world, 'a', text, at), 4 * 120)
 })
 
 test('a start with a thousand blocks reads their index only, and a query its block only', async (t) => {
