@@ -148,6 +148,8 @@ export const H_EXTENTS_USED = 1496
 export const H_FREE_REFS = 1468
 export const H_FREE_REF_COUNT = 1472
 export const H_FREE_PAIRS = 1476
+/** Free name ids, as the others. */
+export const H_FREE_NAMES = 1500
 /** u32: not 0 while no new series are to be made. */
 export const H_NO_NEW_SERIES = 1424
 export const H_KEY = 2048

@@ -83,6 +83,8 @@ export interface HeadKernel {
   unlinkPair(pair: number): void
   releaseSeries(ref: number): void
   releasePair(pair: number): void
+  unlinkName(name: number): void
+  releaseName(name: number): void
   nextEpoch(): number
   oldestLease(): number
   reclaimExtents(): void

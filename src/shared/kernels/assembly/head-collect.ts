@@ -1,12 +1,14 @@
 /**
- * Series and pairs that are no longer needed: taken out of the tables, and their rows given back for
+ * Series, pairs and names that are no longer needed: taken out of the tables, and their rows given back for
  * use by others. Postings and chains are the host's part (tsdb/head/collector.ts), which also knows
  * when nobody follows a ref or a pair id any more.
  */
 import {
+  H_FREE_NAMES,
   H_FREE_PAIRS,
   H_FREE_REF_COUNT,
   H_FREE_REFS,
+  H_NAME_TABLE,
   H_PAIR_TABLE,
   H_SERIES_TABLE,
   H_TENANTS,
@@ -24,7 +26,7 @@ import {
   SERIES_SLAB_SHIFT,
   TENANT_ROW_BYTES,
 } from '../head-layout'
-import { labelRow, pairRow, pairTenant } from './head-intern'
+import { labelRow, nameRow, pairRow, pairTenant } from './head-intern'
 import { freeSlot, giveBack, hashBytes, hashPairs, removeEntry } from './head-memory'
 import { oooRow } from './head-ooo-read'
 import { isEmpty } from './head-truncate'
@@ -50,6 +52,21 @@ export function unlinkPair(pair: u32): void {
   const row = pairRow(pair)
   const length = u32(load<u16>(row, 4))
   removeEntry(H_PAIR_TABLE, hashBytes(load<u32>(row), length, pairTenant(pair)), pair)
+}
+
+/** Takes a name that no pair has out of the table. */
+export function unlinkName(name: u32): void {
+  const row = nameRow(name)
+  const tag = hashBytes(load<u32>(row), load<u32>(row, 4), load<u32>(row, 8))
+  removeEntry(H_NAME_TABLE, tag, name)
+}
+
+/** Gives back an unlinked name's bytes, and its id. */
+export function releaseName(name: u32): void {
+  const row = nameRow(name)
+  giveBack(load<u32>(row), load<u32>(row, 4) + 8)
+  store<u32>(row, load<u32>(H_FREE_NAMES))
+  store<u32>(H_FREE_NAMES, name)
 }
 
 /** Gives back what an unlinked series has, and its ref. */

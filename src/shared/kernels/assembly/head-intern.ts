@@ -16,6 +16,7 @@ import {
   DEFINE_MALFORMED,
   FILLS,
   FIRST_TIMES,
+  H_FREE_NAMES,
   H_FREE_PAIRS,
   H_FREE_REF_COUNT,
   H_FREE_REFS,
@@ -112,7 +113,8 @@ export function pairRow(pair: u32): u32 {
   return slab + (pair & ((1 << PAIR_SLAB_SHIFT) - 1)) * PAIR_ROW_BYTES
 }
 
-function nameRow(name: u32): u32 {
+/** Address of a name's row. */
+export function nameRow(name: u32): u32 {
   const slab = load<u32>(NAME_DIRECTORY + ((name >> NAME_SLAB_SHIFT) << 2))
   return slab + (name & ((1 << NAME_SLAB_SHIFT) - 1)) * NAME_ROW_BYTES
 }
@@ -200,18 +202,21 @@ function internName(tenant: u32, p: u32, length: u32): u32 {
 
 function newName(tenant: u32, p: u32, length: u32, tag: u32): u32 {
   if (!reserveEntry(H_NAME_TABLE, tag)) return 0
-  const name = load<u32>(H_NAME_COUNT)
+  const free = load<u32>(H_FREE_NAMES)
+  const name = free != 0 ? free : load<u32>(H_NAME_COUNT)
   const row = newRow(NAME_DIRECTORY, NAME_SLABS_MAX, NAME_SLAB_SHIFT, NAME_ROW_BYTES, name)
   if (row == 0) return 0
   const kept = keepBytes(p, length)
   if (kept == 0) return 0
+  if (free != 0) store<u32>(H_FREE_NAMES, load<u32>(row))
+  memory.fill(row, 0, NAME_ROW_BYTES)
   const tenantRow = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
   store<u32>(row, kept)
   store<u32>(row, length, 4)
   store<u32>(row, tenant, 8)
   store<u32>(row, load<u32>(tenantRow, 12), 12)
   store<u32>(tenantRow, name, 12)
-  store<u32>(H_NAME_COUNT, name + 1)
+  if (free == 0) store<u32>(H_NAME_COUNT, name + 1)
   insertEntry(H_NAME_TABLE, tag, name)
   return name
 }

@@ -65,7 +65,14 @@ export {
   rollback,
   settle,
 } from './head-append'
-export { releasePair, releaseSeries, unlinkPair, unlinkSeries } from './head-collect'
+export {
+  releaseName,
+  releasePair,
+  releaseSeries,
+  unlinkName,
+  unlinkPair,
+  unlinkSeries,
+} from './head-collect'
 export {
   histogramClose,
   histogramLate,

@@ -1,5 +1,5 @@
 /**
- * Takes series without samples out of a head, and label pairs that none has any more: out of the
+ * Takes series without samples out of a head, label pairs and names that none has any more: out of the
  * tables, the postings, the names' chains; then, when no reader has a lease from before, their rows
  * and numbers go back for use by others (architecture §8.11–12). The caller has seen to it that no
  * link stands for such a series any more.
@@ -9,11 +9,13 @@
  */
 import {
   H_REUSES,
+  H_TENANTS,
   NAME_DIRECTORY,
   NAME_ROW_BYTES,
   NAME_SLAB_SHIFT,
   POSTINGS_FIRST,
   POSTINGS_MAX,
+  TENANT_ROW_BYTES,
 } from '../../kernels/head-layout.js'
 import type { Head } from './head.js'
 
@@ -29,8 +31,12 @@ const PAIR_FIRST = 5
 const PAIR_LAST = 6
 const PAIR_AT = 7
 /** Of a name's row. */
+const NAME_NEXT = 3
 const NAME_FIRST = 4
 const NAME_COUNT = 5
+
+/** Of a tenant's row, in bytes: the newest name. */
+const TENANT_NAMES = 12
 
 /** What a collection came to. */
 export interface Collected {
@@ -55,9 +61,10 @@ export function* collectSteps(
   if (gone.length === 0) return { series: 0, pairs: 0 }
   const pairs = yield* postingsSteps(head, tenant, gone)
   const unused = yield* chainSteps(head, pairs)
+  const names = yield* nameSteps(head, tenant, unused)
   const epoch = head.kernel.nextEpoch() >>> 0
   while (head.kernel.oldestLease() >>> 0 < epoch) yield false
-  yield* releaseSteps(head, gone, unused)
+  yield* releaseSteps(head, gone, unused, names)
   return { series: gone.length, pairs: unused.length }
 }
 
@@ -185,6 +192,48 @@ function unchain(
   else view.u32[(view.pairRow(before) >>> 2) + PAIR_NEXT] = at.next
 }
 
+/** Takes names without pairs out of the tenant's chain and the table; those that were. */
+function* nameSteps(
+  head: Head,
+  tenant: number,
+  pairs: Uint32Array,
+): Generator<boolean, Uint32Array> {
+  const { view, kernel } = head
+  const isUnused = (name: number): boolean => view.u32[nameRow(view.u32, name) + NAME_COUNT] === 0
+  const unused = new Set<number>()
+  for (const pair of pairs) unused.add(view.pairNameId(pair))
+  for (const name of unused) if (!isUnused(name)) unused.delete(name)
+  const gone: number[] = []
+  const first = (view.word(H_TENANTS) + tenant * TENANT_ROW_BYTES + TENANT_NAMES) >>> 2
+  // As with pairs, new names come in front.
+  let before = 0
+  for (let name = unused.size > 0 ? view.firstName(tenant) : 0; name !== 0; ) {
+    change(head, () => {
+      for (let left = STEP_PAIRS; left > 0 && name !== 0; left--) {
+        const next = view.nextName(name)
+        if (!unused.has(name) || !isUnused(name)) before = name
+        else {
+          if (before === 0) before = nameBefore(head, tenant, name)
+          const link = before === 0 ? first : nameRow(view.u32, before) + NAME_NEXT
+          view.u32[link] = next
+          kernel.unlinkName(name)
+          gone.push(name)
+        }
+        name = next
+      }
+    })
+    yield true
+  }
+  return Uint32Array.from(gone)
+}
+
+/** The name ahead of one in a tenant's chain; 0 when that is the newest. */
+function nameBefore({ view }: Head, tenant: number, name: number): number {
+  let before = 0
+  for (let at = view.firstName(tenant); at !== name; at = view.nextName(at)) before = at
+  return before
+}
+
 function nameRow(u32: Uint32Array, name: number): number {
   const slab = u32[(NAME_DIRECTORY >>> 2) + (name >>> NAME_SLAB_SHIFT)]!
   return (slab + (name & ((1 << NAME_SLAB_SHIFT) - 1)) * NAME_ROW_BYTES) >>> 2
@@ -194,6 +243,7 @@ function* releaseSteps(
   head: Head,
   refs: Uint32Array,
   pairs: Uint32Array,
+  names: Uint32Array,
 ): Generator<boolean, void> {
   Atomics.add(head.view.u32, H_REUSES / 4, 1)
   head.forget(refs)
@@ -201,6 +251,12 @@ function* releaseSteps(
     change(head, () => {
       for (const ref of refs.subarray(from, from + STEP_SERIES)) head.kernel.releaseSeries(ref)
       for (const pair of pairs.subarray(from, from + STEP_SERIES)) head.kernel.releasePair(pair)
+    })
+    yield true
+  }
+  for (let from = 0; from < names.length; from += STEP_SERIES) {
+    change(head, () => {
+      for (const name of names.subarray(from, from + STEP_SERIES)) head.kernel.releaseName(name)
     })
     yield true
   }
