@@ -1,7 +1,7 @@
 /**
  * Moves closed chunks of a head to chunk files, and removes those that no list has any more. The
  * files are memory of another kind, not a store: snapshot and log have everything that is in them,
- * and a start removes them (decision 0018).
+ * and a start removes them (decision 0020).
  *
  * A pass goes over all series in slices between the owner's turns: copy → one write() → the lists are
  * given what stays of the chunks. When the write fails nothing has happened.
