@@ -129,11 +129,13 @@ export class DistributorClient {
 
   /** Takes turns until `close`. */
   run(): Promise<void> {
+    const turn = () => this.turn()
+    // Pushes that wait have a timer.
+    const hasMore = () => false
     return runLoop(
-      () => this.turn(),
+      { turn, hasMore, isStopped: () => this.isClosed },
       this.doorbell,
       this.env.timers,
-      () => this.isClosed,
     )
   }
 

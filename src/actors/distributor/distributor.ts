@@ -96,6 +96,11 @@ export class Distributor {
     return hasWorked
   }
 
+  /** After a turn that worked: whether the next one has something to do though no frames wait. */
+  hasMore(): boolean {
+    return this.drained.length > 0 || this.loop.hasMore()
+  }
+
   /** Takes main's link, in place of an earlier one. */
   linkMain(ends: LinkEnds): void {
     this.loop.linkMain(ends)

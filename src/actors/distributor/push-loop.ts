@@ -110,6 +110,11 @@ export class PushLoop {
     )
   }
 
+  /** Whether a body can be taken that came on no ring. What waits for room has a timer. */
+  hasMore(): boolean {
+    return this.hand === undefined && this.oversize.length > 0
+  }
+
   /** Requests that wait for acks. */
   inFlight(): number {
     return this.requests.size

@@ -12,6 +12,7 @@ runActor<DistributorBootData>((env, boot, host) => {
   })
   return {
     turn: () => distributor.turn(),
+    hasMore: () => distributor.hasMore(),
     link: (link) => {
       if (link.peer === 'main') distributor.linkMain(link)
       else distributor.linkShard(link.index, link)

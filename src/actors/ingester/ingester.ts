@@ -21,6 +21,8 @@ import { Snapshotter } from './snapshotter.js'
 import { Spilling } from './spilling.js'
 import { Tenants } from './tenants.js'
 
+/** How often pushes let housekeeping in that has nothing to go on with, ms. */
+const HOUSEKEEPING_MS = 5
 /** How often metadata is looked through for what to drop, ms. */
 const METADATA_SWEEP_MS = 60_000
 
@@ -56,6 +58,12 @@ export class Ingester {
   private readonly cutter: Cutter | undefined
   private readonly spilling: Spilling
   private readonly report: BlockReport | undefined
+  /** The links, as the loop takes them. */
+  private linkList: DistributorLink[] = []
+  /** There is more to do besides frames; of it, what keeps the house. */
+  private isBusy = false
+  private isKeeping = false
+  private keepAt = 0
   private isServing = false
   private seriesShown = -1
   private sweptAt = 0
@@ -200,6 +208,7 @@ export class Ingester {
   /** Takes a link from a distributor, in place of its earlier generation, whose ids are void. */
   linkDistributor(index: number, ends: LinkEnds): void {
     this.links.set(index, new DistributorLink(ends))
+    this.linkList = [...this.links.values()]
   }
 
   /** Takes newer limits. */
@@ -210,22 +219,42 @@ export class Ingester {
 
   /** One turn: replay while there is some, frames, housekeeping. False when there was nothing to do. */
   turn(): boolean {
-    let isBusy = false
-    if (!this.recovery.isDone()) {
-      isBusy = !this.recovery.isWaiting()
-      if (this.recovery.step()) this.takeReplayed()
-      this.gauges.replayed.set(this.recovery.percent() / 100)
+    const isReplaying = !this.recovery.isDone() && this.replay()
+    const hasTaken = this.loop.turn(this.linkList)
+    this.log.tick()
+    const now = this.env.clock.monotonic()
+    if (!hasTaken || this.isKeeping || now >= this.keepAt) {
+      this.keepAt = now + HOUSEKEEPING_MS
+      this.isKeeping = this.keepHouse()
     }
+    this.isBusy = isReplaying || this.isKeeping
+    return this.isBusy || hasTaken
+  }
+
+  /** After a turn that worked: whether the next one has something to do though no frames wait. */
+  hasMore(): boolean {
+    return this.isBusy
+  }
+
+  /** False while replay waits for something. */
+  private replay(): boolean {
+    const isBusy = !this.recovery.isWaiting()
+    if (this.recovery.step()) this.takeReplayed()
+    this.gauges.replayed.set(this.recovery.percent() / 100)
+    return isBusy
+  }
+
+  /** What goes on besides pushes, a slice of it; true while there is more. */
+  private keepHouse(): boolean {
     this.report?.tick()
     this.serveOnce()
-    if (this.recovery.isDone()) this.pressure.look()
-    if (this.loop.turn([...this.links.values()])) isBusy = true
-    this.log.tick()
-    if (this.recovery.isDone()) isBusy = this.tickSnapshots() || isBusy
-    if (this.recovery.isDone()) isBusy = this.spilling.tick() || isBusy
+    const isReplayed = this.recovery.isDone()
+    if (isReplayed) this.pressure.look()
+    let isBusy = isReplayed && this.tickSnapshots()
+    if (isReplayed) isBusy = this.spilling.tick() || isBusy
     if (this.isServing && !this.snapshots.isActive()) isBusy = this.cutter?.tick() || isBusy
     this.showGauges()
-    if (this.recovery.isDone()) this.active.tick(() => this.tenants.all())
+    if (isReplayed) this.active.tick(() => this.tenants.all())
     this.sweepMetadata()
     return isBusy
   }
@@ -284,7 +313,7 @@ export class Ingester {
 
   /** Takes what has come, a last snapshot, and closes the log. The distributors are drained before. */
   async drain(): Promise<void> {
-    while (this.loop.turn([...this.links.values()])) await this.env.timers.yieldNow()
+    while (this.loop.turn(this.linkList)) await this.env.timers.yieldNow()
     this.cutter?.finish()
     this.spilling.finish()
     if (this.recovery.isDone()) await this.snapshots.finish()

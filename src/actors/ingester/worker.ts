@@ -30,6 +30,7 @@ runActor<IngesterBoot>((env, boot, host) => {
   })
   return {
     turn: () => ingester.turn(),
+    hasMore: () => ingester.hasMore(),
     link: (link) => ingester.linkDistributor(link.index, link),
     calls: ingester.calls,
     status: () => {

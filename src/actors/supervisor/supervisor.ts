@@ -8,10 +8,10 @@ import {
   type ActorStatus,
   type ActorThread,
   definePool,
-  enlargeYoungGenerations,
   expose,
   type Pool,
   type PoolSeat,
+  setYoungGenerations,
   startThread,
   type ThreadExit,
 } from '../../shared/actor/index.js'
@@ -142,7 +142,6 @@ export class Supervisor<Task, Answer, Message> {
    * @throws AppError what the first actor that could not be built threw; nothing runs then
    */
   async start(): Promise<void> {
-    enlargeYoungGenerations()
     this.hangs.start()
     this.readyWatch.start()
     try {
@@ -151,6 +150,7 @@ export class Supervisor<Task, Answer, Message> {
         const kind = this.children.filter((child) => child.spec === spec)
         await Promise.all(kind.map((child) => this.launch(child)))
       }
+      setYoungGenerations('usual')
       if (this.options.pool !== undefined) this.pool = this.startPool(this.options.pool)
     } catch (error) {
       this.isDraining = true
@@ -273,6 +273,8 @@ export class Supervisor<Task, Answer, Message> {
     const { registry, logLevel } = this.options
     const metricBlock = createMetricBlock()
     registry.attach(actor, metricBlock)
+    // Permanent ones are those that pushes go through.
+    setYoungGenerations(spec.isOnDemand === true ? 'usual' : 'large')
     const thread = startThread({
       actor,
       entry: spec.entry,

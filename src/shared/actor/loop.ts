@@ -5,27 +5,32 @@ import type { Doorbell } from '../ringbuf/index.js'
 /** An idle actor takes a turn this often all the same: what waits for time (expiry) is seen then. */
 const IDLE_TURN_MS = 250
 
+/** What a loop does and asks. */
+export interface LoopParts {
+  /** Does a bounded piece of work; false when there was none. */
+  turn(): boolean
+  /**
+   * After a turn that worked: whether the next one has something to do though no frames wait. Without
+   * it every such turn is followed by another, which costs a push a tenth of its CPU.
+   */
+  hasMore?(): boolean
+  /** Looked at between turns; poke the doorbell after changing it. */
+  isStopped(): boolean
+}
+
 /**
  * Runs turns until told to stop. Between two busy turns messages, sockets and timers are let in;
- * when a turn found nothing to do and no frames wait, sleeps until the doorbell.
- *
- * @param turn does a bounded piece of work; false when there was none
- * @param isStopped looked at between turns; poke the doorbell after changing it
+ * when there is nothing more to do and no frames wait, sleeps until the doorbell.
  */
-export async function runLoop(
-  turn: () => boolean,
-  doorbell: Doorbell,
-  timers: Timers,
-  isStopped: () => boolean,
-): Promise<void> {
+export async function runLoop(parts: LoopParts, doorbell: Doorbell, timers: Timers): Promise<void> {
   const alarm = ringEvery(IDLE_TURN_MS, doorbell, timers)
   try {
-    while (!isStopped()) {
-      if (turn()) {
+    while (!parts.isStopped()) {
+      if (parts.turn() && (parts.hasMore?.() ?? true)) {
         await timers.yieldNow()
         continue
       }
-      // Frames that no turn takes (a reader that should be paused): do not go deaf over them.
+      // Frames that came meanwhile, or that no turn takes: do not go deaf over them.
       if (doorbell.isReady()) await timers.yieldNow()
       await doorbell.wait()
     }

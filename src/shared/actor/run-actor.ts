@@ -28,6 +28,8 @@ export interface ActorStatus {
 export interface ActorParts {
   /** One bounded turn of the loop; false when there was nothing to do. Called 4 times a second when idle. */
   turn(): boolean
+  /** After a turn that worked: whether there is more to do than the frames that wait. Without it: yes. */
+  hasMore?(): boolean
   /** Answers the calls of other actors. */
   readonly calls?: object
   /** Takes a link, in place of an earlier one with the same peer and index. */
@@ -144,12 +146,9 @@ function controlOf(
   return {
     async start() {
       const actor = await built
-      looping = runLoop(
-        () => actor.turn(),
-        doorbell,
-        env.timers,
-        () => isStopped,
-      )
+      const turn = () => actor.turn()
+      const hasMore = () => actor.hasMore?.() ?? true
+      looping = runLoop({ turn, hasMore, isStopped: () => isStopped }, doorbell, env.timers)
       looping.catch(crash)
     },
     async link(end) {

@@ -50,15 +50,17 @@ export function createLog(options: LogOptions): Log {
 
 function logWith(options: LogOptions, repeats: Repeats, bound: string): Log {
   const lowest = LOG_LEVELS.indexOf(options.levelMin)
-  const at = (level: LogLevel) => (msg: string, fields?: LogFields) => {
-    if (LOG_LEVELS.indexOf(level) < lowest) return
-    const now = options.now()
-    const held = repeats(level + msg, now)
-    if (held < 0) return
-    const ts = new Date(now).toISOString()
-    const more = held > 0 ? ` repeats_held_back=${held}` : ''
-    const text = printFields(fields)
-    options.write(`ts=${ts} level=${level}${bound} msg=${printValue(msg)}${text}${more}\n`)
+  const at = (level: LogLevel) => {
+    if (LOG_LEVELS.indexOf(level) < lowest) return ignore
+    return (msg: string, fields?: LogFields) => {
+      const now = options.now()
+      const held = repeats(level + msg, now)
+      if (held < 0) return
+      const ts = new Date(now).toISOString()
+      const more = held > 0 ? ` repeats_held_back=${held}` : ''
+      const text = printFields(fields)
+      options.write(`ts=${ts} level=${level}${bound} msg=${printValue(msg)}${text}${more}\n`)
+    }
   }
   return {
     debug: at('debug'),
@@ -80,6 +82,9 @@ function logWith(options: LogOptions, repeats: Repeats, bound: string): Log {
     with: (fields) => logWith(options, repeats, bound + printFields(fields)),
   }
 }
+
+/** Takes lines that are not wanted: there is one at debug level for every request. */
+function ignore(): void {}
 
 /** Tells of a message how many repeats were held back before it; −1: hold this one back too. */
 type Repeats = (key: string, now: number) => number
