@@ -1,7 +1,7 @@
 /**
  * `npm run parity -- [--minutes 5] [--seed N] [--seconds-between 20] [--dir DIR]`: a real Prometheus scrapes a target that has all
- * kinds of metrics, and itself, every second and remote-writes 1.0 and 2.0 to a nilometer that is killed
- * with -9, flushed to blocks and compacted all the while. In the end both must hold the same samples,
+ * kinds of metrics, and itself, every second and remote-writes 1.0 and 2.0 to a nilometer that, or threads of
+ * which, are killed with -9, flushed to blocks and compacted all the while. In the end both must hold the same samples,
  * native histograms and exemplars, and answer the same queries alike; so again after a clean stop.
  * Peers are in $PEERS (default .cache/components). Exits 1 when something differs; data are kept then.
  */
@@ -13,9 +13,10 @@ import { SeededPrng } from '../../src/shared/base/prng.js'
 import { type Component, startPrometheus } from '../../test/support/components.js'
 import { type Nilo, startNilo } from '../../test/support/nilo.js'
 import { freePort } from '../../test/support/ports.js'
-import { waitFor } from '../../test/support/processes.js'
+import { waitFor, waitForUrl } from '../../test/support/processes.js'
 import { compareAll, type Span } from './parity/compare.js'
 import { startTarget } from './parity/target.js'
+import { KILL_SIGNAL } from './soak/kill-signal.js'
 
 const { values } = parseArgs({
   options: {
@@ -32,6 +33,8 @@ if (!(minutes > 0 && seed >= 0 && betweenMs > 0)) {
   process.stderr.write('usage: npm run parity -- [--minutes N] [--seed N] [--seconds-between N]\n')
   process.exit(2)
 }
+/** Loaded into the server: ends one of its threads on a signal. */
+const THREAD_KILLER = new URL('./soak/thread-killer.js', import.meta.url).href
 const folder = values.dir ?? mkdtempSync(join(tmpdir(), 'nilo-parity-'))
 /** Remote write's versions by the tenant that gets them. */
 const TENANTS = { one: 'prometheus.WriteRequest', two: 'io.prometheus.write.v2.Request' }
@@ -93,9 +96,20 @@ async function run(): Promise<string[]> {
   }
 }
 
-/** Kills the server, or has it cut its heads, or both at once. */
+/** Kills the server or some of its threads, or has it cut its heads, or both at once. */
 async function disturb(nilo: Nilo): Promise<Nilo> {
-  const dice = prng.below(3)
+  const dice = prng.below(4)
+  if (dice === 3) {
+    const flushing = prng.below(2) === 0 ? flush(nilo) : Promise.resolve()
+    for (let threads = 1 + prng.below(4); threads > 0; threads--) {
+      process.kill(nilo.pid, KILL_SIGNAL)
+      await sleep(prng.below(1_500))
+    }
+    await flushing
+    await waitForUrl(`${nilo.url}/ready`, nilo)
+    print('threads ended, ready again')
+    return nilo
+  }
   const flushing = dice > 0 ? flush(nilo) : Promise.resolve()
   if (dice === 1) {
     await flushing
@@ -140,7 +154,7 @@ async function compareBoth(
 }
 
 function startOurs(): Promise<Nilo> {
-  return startNilo(join(folder, 'nilo'), flags)
+  return startNilo(join(folder, 'nilo'), flags, ['--import', THREAD_KILLER])
 }
 
 function findPrometheus(): string {

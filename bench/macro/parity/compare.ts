@@ -78,7 +78,7 @@ export async function compareAll(wanted: Asked, got: Asked, span: Span): Promise
       if (difference !== '') differences.push(`${query}: ${difference}`)
     }
   }
-  for (const path of ['labels', 'label/__name__/values', 'label/pod/values', 'label/le/values']) {
+  for (const path of ['labels', 'label/__name__/values', 'label/node/values', 'label/le/values']) {
     const [left, right] = await bothOf(wanted, got, path, { start: span.from, end: span.to })
     const [known, own] = [left, right] as [string[], string[]]
     const lacking = known.filter((value) => !own.includes(value))
