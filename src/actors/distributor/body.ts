@@ -255,7 +255,7 @@ export class BodyInHand {
     kernel.beginBody(length)
     kernel.setLimits(limits)
     kernel.set(layout.TENANT, this.series.record)
-    kernel.setRewriting(this.series.rewriter !== undefined)
+    kernel.setGrowing(this.labelsMayGrow())
     kernel.set(layout.TENANT_HASH, this.tenant.hash)
     kernel.setMembers(this.tenant.members)
     const { min, max } = timeRangeOf(limits, this.bench.now())
@@ -266,6 +266,13 @@ export class BodyInHand {
     kernel.set(layout.METADATA_EPOCH, metadataEpoch(this.bench.now()))
     const why = this.protocol.begin()
     if (why !== '') this.refuse(why)
+  }
+
+  /** Whether label sets may take more bytes than the walk counts: others count less than as fields. */
+  private labelsMayGrow(): boolean {
+    const { rewriter } = this.series
+    if (rewriter === undefined) return false
+    return rewriter.mayGrow() || !(this.protocol instanceof RemoteWriteV1)
   }
 
   private runChunk(): void {

@@ -14,6 +14,8 @@ import { cutText } from '../../shared/wire/frames/index.js'
 import { labelsOfRow } from './offender.js'
 
 const TENANT_LABEL = '__meta_tenant_id'
+/** Actions of rules that put nothing down; one without an action replaces. */
+const SHRINKING = new Set(['keep', 'drop', 'keepequal', 'dropequal', 'labelkeep', 'labeldrop'])
 /** Tags of a label among a series' fields, and of its name and value. */
 const LABEL_TAG = 0x0a
 const NAME_TAG = 0x0a
@@ -28,6 +30,7 @@ export class LabelRewriter {
   private readonly knowsTenant: boolean
   private readonly strategy: TenantLimits['label_value_length_over_limit_strategy']
   private readonly valueMax: number
+  private readonly isGrowing: boolean
 
   /** @param isPaired the body is one of a pair's: its replica label goes */
   constructor(tenant: string, limits: TenantLimits, isPaired: boolean) {
@@ -38,6 +41,7 @@ export class LabelRewriter {
       limits.metric_relabeling_enabled && Array.isArray(configs) && configs.length > 0
     this.knowsTenant = hasRules && /__meta|labelmap/i.test(JSON.stringify(configs))
     this.relabel = hasRules ? compileRelabel(configs) : undefined
+    this.isGrowing = hasRules && configs.some(grows)
     this.strategy = limits.label_value_length_over_limit_strategy
     this.valueMax = limits.max_label_value_length
   }
@@ -47,13 +51,18 @@ export class LabelRewriter {
     return this.dropped.size > 0 || this.relabel !== undefined || this.strategy !== 'error'
   }
 
+  /** Whether a series' labels may take more bytes than were sent: the walk must leave room then. */
+  mayGrow(): boolean {
+    return this.isGrowing
+  }
+
   /** Rewrites the rows of the chunk that are about to be defined. */
   apply(kernel: WriteRequestKernel): void {
     const count = kernel.get(layout.ATTENTION_COUNT)
     const ids = kernel.get(layout.COLUMN_IDS) >>> 2
     const memory = Buffer.from(kernel.bytes.buffer)
     let at = kernel.rewrites
-    // The walk left half of it for what grows.
+    // The walk left half of it where labels may grow.
     let room = kernel.labelRoom
     for (let i = 0; i < count; i++) {
       const row = kernel.rowAt(kernel.words[(kernel.attention >>> 2) + i]!) >>> 2
@@ -101,6 +110,11 @@ export class LabelRewriter {
     const head = Buffer.from(cutText(value, kept)).toString('utf8')
     return { name, value: (head + hash).slice(0, this.valueMax) }
   }
+}
+
+function grows(rule: unknown): boolean {
+  const action = (rule as { action?: unknown } | null)?.action
+  return typeof action !== 'string' || !SHRINKING.has(action.toLowerCase())
 }
 
 /** Text that was no UTF-8 reads like this; it may have been sent so, too. */
@@ -160,7 +174,7 @@ function lengthAt(memory: Buffer, at: number): number {
   return high < 128 ? (low & 127) | (high << 7) : Number.MAX_SAFE_INTEGER
 }
 
-/** Bytes of label fields of a series of remote write 1.0. */
+/** Bytes of label fields of a series of remote write 1.0; never more than any sender's own. */
 function fieldBytes(labels: Labels): number {
   let bytes = 0
   for (const { name, value } of labels) {
@@ -181,12 +195,15 @@ function writeFields(to: Buffer, from: number, labels: Labels): number {
   return at
 }
 
+/** An empty text is a field that is not there. */
 function textBytes(text: string): number {
+  if (text === '') return 0
   const length = Buffer.byteLength(text)
   return 1 + varintBytes(length) + length
 }
 
 function writeText(to: Buffer, at: number, tag: number, text: string): number {
+  if (text === '') return at
   const from = writeHead(to, at, tag, Buffer.byteLength(text))
   return from + to.write(text, from, 'utf8')
 }

@@ -254,9 +254,12 @@ export class WriteRequestKernel {
     this.set(layout.LABEL_LENGTH_MAX, Math.min(LABEL_LENGTH_MAX, room - layout.DEFINE_OVERHEAD))
   }
 
-  /** Room for labels in a chunk; half of it where they are rewritten, and may grow. */
-  setRewriting(isRewritten: boolean): void {
-    this.set(layout.LABEL_ROOM, isRewritten ? this.labelRoom >>> 1 : this.labelRoom)
+  /**
+   * Room for labels in a chunk; half of it where they may grow as they are rewritten. A body that does
+   * not fit one chunk is read twice.
+   */
+  setGrowing(mayGrow: boolean): void {
+    this.set(layout.LABEL_ROOM, mayGrow ? this.labelRoom >>> 1 : this.labelRoom)
   }
 
   /** Begins a body of `length` bytes that stands at `body`. */

@@ -1,6 +1,7 @@
 /** A rewriting that changes nothing leaves everything as it is, whatever labels look like. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { TenantLimits } from '../../../src/shared/limits/index.js'
 import { type RawLabels, rawBody } from '../../support/write-request.js'
 import { Fixture } from './fixture.js'
 
@@ -33,3 +34,27 @@ for (const [name, labels] of Object.entries(SETS)) {
     else assert.deepEqual(seen[1], seen[0])
   })
 }
+
+test('a body is cut for labels that may grow, and for those alone', () => {
+  const framesOf = (limits: Partial<TenantLimits>): number => {
+    const fixture = new Fixture({ limits })
+    const now = fixture.env.clock.now()
+    // Label sets take more than half of what a frame of this ring may define, and less than all.
+    const series = Array.from({ length: 150 }, (_, n) => ({
+      labels: [NAME, ['n', `${n}`.padStart(1_000, 'x')]] as RawLabels,
+      samples: [[now, n]] as [number, number][],
+    }))
+    const { status, text } = fixture.push(rawBody({ series }))
+    assert.deepEqual([status, text], [200, ''])
+    assert.equal(fixture.shards[0]!.samples.size, series.length)
+    return fixture.shards[0]!.frames.length
+  }
+  const rule = (more: object) => ({ metric_relabel_configs: [more] as never })
+  assert.equal(framesOf({}), 1)
+  assert.equal(framesOf({ drop_labels: ['nothing'] }), 1)
+  assert.equal(framesOf({ label_value_length_over_limit_strategy: 'drop' }), 1)
+  assert.equal(framesOf(rule({ regex: 'nothing', action: 'LabelDrop' })), 1)
+  assert.equal(framesOf(rule({ source_labels: ['n'], regex: 'no', action: 'drop' })), 1)
+  assert.ok(framesOf(rule({ source_labels: ['n'], target_label: 'm' })) > 1)
+  assert.ok(framesOf(rule({ regex: 'n', action: 'labelmap', replacement: 'm' })) > 1)
+})
