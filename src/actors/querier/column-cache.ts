@@ -22,11 +22,19 @@ export interface StampedReader {
   readonly fetched: { chunks: number; bytes: number }
 }
 
+/** Times of one or more series: those of one target are scraped together. */
+interface Times {
+  ts: Float64Array
+  /** So many are set, of which each series has the first ones. */
+  filled: number
+  holders: number
+}
+
 /** Columns of one series. */
 interface Entry {
   readonly owner: CachedColumns
   readonly ref: number
-  ts: Float64Array
+  times: Times
   values: Float64Array
   count: number
   /** All samples at and after this time are in the columns. */
@@ -47,7 +55,7 @@ const UNLISTED = -1
 const SPARE_SAMPLES = 32
 /** Bytes of an entry beside its samples. */
 const ENTRY_BYTES = 400
-const SAMPLE_BYTES = 16
+const COLUMN_BYTES = 8
 /** Ranges that end longer before a series' newest sample are not worth an entry, ms. */
 const BEHIND_MAX_MS = 7_200_000
 
@@ -55,6 +63,8 @@ const BEHIND_MAX_MS = 7_200_000
 export class ColumnCache {
   private readonly bytesMax: number
   private readonly entries: Entry[] = []
+  /** By the first of them, those last made. */
+  private readonly timesByFirst = new Map<number, Times>()
   private bytes = 0
   private hand = 0
   private query = 0
@@ -111,6 +121,59 @@ export class ColumnCache {
     return true
   }
 
+  /** Times for a series with these samples, shared if they can be; undefined without room. */
+  takeTimes(from: SampleBuffer): Times | undefined {
+    const first = from.ts[0]!
+    const known = this.timesByFirst.get(first)
+    if (known !== undefined && agree(known, from, 0)) {
+      known.holders++
+      if (this.growTimes(known, from.count)) return known
+      this.releaseTimes(known)
+      return undefined
+    }
+    const room = from.count + SPARE_SAMPLES
+    if (!this.claim(room * COLUMN_BYTES)) return undefined
+    const times = ownTimes(room)
+    this.timesByFirst.set(first, times)
+    return times
+  }
+
+  /** Makes room for so many times; false when there is none. */
+  growTimes(times: Times, count: number): boolean {
+    if (count <= times.ts.length) return true
+    const room = count + (count >>> 3) + SPARE_SAMPLES
+    if (!this.claim((room - times.ts.length) * COLUMN_BYTES)) return false
+    // Those that were given out stay as they are.
+    const ts = new Float64Array(room)
+    ts.set(times.ts.subarray(0, times.filled))
+    times.ts = ts
+    return true
+  }
+
+  /** Times of its own for an entry whose next samples are at others than those of its sharers. */
+  unshare(entry: Entry): boolean {
+    const { times, count } = entry
+    if (times.holders === 1) {
+      times.filled = count
+      return true
+    }
+    const room = entry.values.length
+    if (!this.claim(room * COLUMN_BYTES)) return false
+    entry.times = ownTimes(room)
+    entry.times.ts.set(times.ts.subarray(0, count))
+    entry.times.filled = count
+    this.releaseTimes(times)
+    return true
+  }
+
+  private releaseTimes(times: Times): void {
+    times.holders--
+    if (times.holders > 0) return
+    this.bytes -= times.ts.length * COLUMN_BYTES
+    const first = times.ts[0]!
+    if (this.timesByFirst.get(first) === times) this.timesByFirst.delete(first)
+  }
+
   /** Gives bytes back. */
   unclaim(bytes: number): void {
     this.bytes -= bytes
@@ -129,7 +192,8 @@ export class ColumnCache {
       this.entries[entry.place] = last
       last.place = entry.place
     }
-    this.bytes -= bytesOf(entry.ts.length)
+    this.bytes -= bytesOf(entry.values.length)
+    this.releaseTimes(entry.times)
   }
 }
 
@@ -211,7 +275,8 @@ export class CachedColumns {
   }
 
   private give(entry: Entry, mint: number, maxt: number, out: SampleBuffer): void {
-    const { ts, values, count } = entry
+    const { values, count } = entry
+    const { ts } = entry.times
     const first = mint <= ts[0]! ? 0 : lowerBound(ts, count, mint)
     const end = ts[count - 1]! <= maxt ? count : lowerBound(ts, count, maxt + 1)
     out.histograms = undefined
@@ -245,11 +310,15 @@ export class CachedColumns {
     if (reader.stamp(ref) === STAMP_UNORDERED) return undefined
     if (known !== undefined) this.drop(ref)
     const room = scratch.count + SPARE_SAMPLES
-    const isKept = this.cache.claim(bytesOf(room))
+    const hasRoom = this.cache.claim(bytesOf(room))
+    const times = hasRoom ? this.cache.takeTimes(scratch) : undefined
+    const isKept = times !== undefined
+    if (hasRoom && !isKept) this.cache.unclaim(bytesOf(room))
     const entry: Entry = {
       owner: this,
       ref,
-      ...columns(room),
+      times: times ?? ownTimes(room),
+      values: new Float64Array(room),
       count: 0,
       from: mint,
       stamp,
@@ -266,33 +335,43 @@ export class CachedColumns {
 
   /** Appends what has come since; false when the columns are not to be used now. */
   private catchUp(entry: Entry, stamp: number): boolean {
-    const { reader, cache } = this
+    const { reader } = this
     const scratch = this.scratch
     if (stamp === STAMP_BUSY) return false
     scratch.histograms = undefined
     if (stamp !== STAMP_UNORDERED) {
-      reader.read(entry.ref, entry.ts[entry.count - 1]! + 1, Number.POSITIVE_INFINITY, scratch)
+      reader.read(
+        entry.ref,
+        entry.times.ts[entry.count - 1]! + 1,
+        Number.POSITIVE_INFINITY,
+        scratch,
+      )
     }
     if (stamp === STAMP_UNORDERED || scratch.histograms !== undefined) {
       this.drop(entry.ref)
       return false
     }
     const needed = entry.count + scratch.count
-    if (needed > entry.ts.length) {
-      const room = needed + (needed >>> 3) + SPARE_SAMPLES
-      const more = bytesOf(room) - bytesOf(entry.ts.length)
-      if (!cache.claim(more)) {
-        this.drop(entry.ref)
-        return false
-      }
-      const { ts, values } = columns(room)
-      ts.set(entry.ts.subarray(0, entry.count))
-      values.set(entry.values.subarray(0, entry.count))
-      entry.ts = ts
-      entry.values = values
+    if (!this.makeRoom(entry, needed)) {
+      this.drop(entry.ref)
+      return false
     }
     append(entry, scratch)
     entry.stamp = stamp
+    return true
+  }
+
+  /** Room in an entry for what is in the scratch; false when there is none. */
+  private makeRoom(entry: Entry, needed: number): boolean {
+    const { cache, scratch } = this
+    if (!agree(entry.times, scratch, entry.count) && !cache.unshare(entry)) return false
+    if (!cache.growTimes(entry.times, needed)) return false
+    if (needed <= entry.values.length) return true
+    const room = needed + (needed >>> 3) + SPARE_SAMPLES
+    if (!cache.claim(bytesOf(room) - bytesOf(entry.values.length))) return false
+    const values = new Float64Array(room)
+    values.set(entry.values.subarray(0, entry.count))
+    entry.values = values
     return true
   }
 
@@ -332,24 +411,32 @@ export const STAMP_BUSY = -1
 export const STAMP_UNORDERED = -2
 
 function append(entry: Entry, from: SampleBuffer): void {
-  const { ts, values } = entry
+  const { times, values } = entry
+  const { ts } = times
   let at = entry.count
   for (let i = 0; i < from.count; i++, at++) {
     const value = from.values[i]!
-    ts[at] = from.ts[i]!
+    if (at >= times.filled) ts[at] = from.ts[i]!
     if (value !== value && isStale(value)) entry.hasStale = true
   }
   values.set(from.values.subarray(0, from.count), entry.count)
+  if (at > times.filled) times.filled = at
   entry.count = at
 }
 
-function columns(room: number): { ts: Float64Array; values: Float64Array } {
-  const buffer = new ArrayBuffer(room * SAMPLE_BYTES)
-  return { ts: new Float64Array(buffer, 0, room), values: new Float64Array(buffer, room * 8, room) }
+/** Whether times that are set from an index on are those of samples to come there. */
+function agree({ ts, filled }: Times, from: SampleBuffer, at: number): boolean {
+  const end = Math.min(from.count, filled - at)
+  for (let i = 0; i < end; i++) if (ts[at + i] !== from.ts[i]) return false
+  return true
+}
+
+function ownTimes(room: number): Times {
+  return { ts: new Float64Array(room), filled: 0, holders: 1 }
 }
 
 function bytesOf(room: number): number {
-  return room * SAMPLE_BYTES + ENTRY_BYTES
+  return room * COLUMN_BYTES + ENTRY_BYTES
 }
 
 /** Index of the first time that is not below `time`. */

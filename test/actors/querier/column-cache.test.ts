@@ -122,3 +122,44 @@ test('series with samples out of order are read each time', () => {
   assert.equal(out.count, 51)
   assert.equal(bed.cache.bytesHeld(), 0)
 })
+
+test('series that are scraped together share their times until one goes its own way', () => {
+  for (const bytesMax of [30_000, 60_000, 1 << 20]) {
+    const bed = bedOf(bytesMax)
+    const prng = new SeededPrng(3)
+    const out = bufferOf()
+    const last = new Array<number>(SERIES).fill(0)
+    let now = 0
+    for (let round = 0; round < 600; round++) {
+      bed.cache.beginQuery()
+      now += 15_000 + prng.below(3)
+      for (let ref = 0; ref < SERIES; ref++) {
+        // Two targets; now and then a series misses a scrape, or is a millisecond late for good.
+        if (prng.below(60) === 0) continue
+        const late = ref % 10 === 9 && round > 300 ? 1 : 0
+        last[ref] = now + (ref % 2) * 7 + late
+        assert.equal(bed.head.appendSample(ref, last[ref]!, prng.below(1000)), 'appended')
+      }
+      for (let k = 0; k < 8; k++) {
+        const mint = prng.below(4) === 0 ? prng.below(now) : 0
+        assertEqual(bed, prng.below(SERIES), mint, prng.below(3) === 0 ? now : 1e12, out)
+      }
+      assert.ok(bed.cache.bytesHeld() <= bytesMax, `${bed.cache.bytesHeld()} bytes of ${bytesMax}`)
+    }
+    bed.columns.dropAll()
+    assert.equal(bed.cache.bytesHeld(), 0)
+  }
+})
+
+test('shared times are held once', () => {
+  const bed = bedOf(1 << 20)
+  for (let i = 0; i < 500; i++) {
+    for (let ref = 0; ref < SERIES; ref++) bed.head.appendSample(ref, i * 1000, ref)
+  }
+  const outs = Array.from({ length: SERIES }, () => bufferOf())
+  for (let k = 0; k < 2; k++) {
+    for (let ref = 0; ref < SERIES; ref++) bed.columns.read(ref, 0, 1e9, outs[ref]!)
+  }
+  assert.ok(outs.every(({ ts }) => ts === outs[0]!.ts))
+  assert.ok(bed.cache.bytesHeld() < (SERIES + 1) * 532 * 8 + SERIES * 500)
+})
