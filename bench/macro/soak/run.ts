@@ -52,8 +52,8 @@ export interface SoakResult {
 /** Data starts so far back that no timestamp reaches the future. */
 const BACK_MS = 4 * 3_600_000
 /** With zones, time goes fast: a head range is done within some hundred pushes. */
-const ZONES_BACK_MS = 15 * 24 * 3_600_000
-const ZONES_STEP_MS = 30_000
+const ZONES_BACK_MS = 60 * 24 * 3_600_000
+const ZONES_STEP_MS = 60_000
 /** A head is cut when it spans one and a half ranges of two hours; with it all from before is in blocks. */
 const ZONES_HEAD_PUSHES = Math.ceil((5.2 * 3_600_000) / ZONES_STEP_MS)
 const CUT_MS_MAX = 120_000
@@ -199,12 +199,16 @@ function refusals(writers: readonly Writer[]): string[] {
     : [`${refused} pushes were not taken while two zones were there: ${last}`]
 }
 
-/** Waits until the writers have come so many pushes further. */
+/** Waits until the writers have come so many pushes further; not one in a minute is a failure. */
 async function somePushes(writers: readonly Writer[], count: number): Promise<void> {
   const sent = (): number => writers.reduce((sum, { fates }) => sum + fates.length, 0)
-  const until = performance.now() + PARK_MS_MAX
-  for (const first = sent(); sent() < first + count; await sleep(5)) {
-    if (performance.now() > until) throw new Error('pushes are not answered')
+  const wanted = sent() + count
+  let last = sent()
+  let until = performance.now() + PARK_MS_MAX
+  for (; sent() < wanted; await sleep(5)) {
+    if (sent() > last) until = performance.now() + PARK_MS_MAX
+    else if (performance.now() > until) throw new Error('pushes are not answered')
+    last = sent()
   }
 }
 

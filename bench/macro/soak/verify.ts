@@ -72,7 +72,7 @@ export async function verifyTotals(
 ): Promise<string[]> {
   let total = 0
   for (const tenant of new Set(writers.map(({ stream }) => tenantOf(stream.writer)))) {
-    const query = 'sum(count_over_time({__name__!=""}[20d]))'
+    const query = 'sum(count_over_time({__name__!=""}[90d]))'
     const params = { query, time: (Date.now() / 1000 + 600).toFixed(3) }
     const answer = await callApi(queryUrl, 'query', params, { tenant })
     if (answer.status !== 'success') throw new Error(`${query}: ${answer.error}`)
