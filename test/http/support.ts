@@ -57,6 +57,7 @@ export async function startFront(
   changes: Partial<HttpConfig> = {},
   queriers?: QuerierPool,
   files: Readonly<Record<string, string>> = {},
+  overrides: Parameters<typeof testLimits>[1] = {},
 ): Promise<TestFront> {
   const env = createFakeEnv()
   for (const [path, text] of Object.entries(files)) {
@@ -96,7 +97,7 @@ export async function startFront(
     metricsText: () => '# metrics\n',
     configYaml: (mode: string) => `target: ${mode}\n`,
     runtime: {
-      limits: new Limits(testLimits({}, { acme: { ingestion_rate: 7 } })),
+      limits: new Limits(testLimits({}, { acme: { ingestion_rate: 7 }, ...overrides })),
       hasFiles: () => true,
       print: (mode: string) => `overrides: ${mode}\n`,
     },

@@ -7,7 +7,8 @@ import type { QuerierQuery, QueryOf } from '../../actors/querier/contract.js'
 import type { Answered } from '../../actors/query-frontend/query-frontend.js'
 import { quoteGo } from '../../shared/base/go-string.js'
 import { fail } from '../../shared/errors/index.js'
-import { readForm, readSmallBody } from '../form.js'
+import { checkBlocked, readParams } from '../blocked.js'
+import { readSmallBody } from '../form.js'
 import type { Front, HttpRequest, Reply } from '../handler.js'
 import {
   durationParam,
@@ -15,7 +16,7 @@ import {
   limitParam,
   MAX_TIME_MS,
   MIN_TIME_MS,
-  Params,
+  type Params,
   parseInteger,
   parseStep,
   timeParam,
@@ -35,13 +36,13 @@ const TOO_MANY_POINTS =
 
 /** GET, POST /api/v1/query */
 export async function instantQuery(request: HttpRequest, front: Front): Promise<Reply> {
-  const { query, timeoutMs } = readInstant(await readForm(request, front), front)
+  const { query, timeoutMs } = readInstant(await readParams(request, front), front)
   return run(request, front, query, timeoutMs)
 }
 
 /** GET, POST /api/v1/query_range */
 export async function rangeQuery(request: HttpRequest, front: Front): Promise<Reply> {
-  const { query, timeoutMs } = readRange(await readForm(request, front))
+  const { query, timeoutMs } = readRange(await readParams(request, front))
   return run(request, front, query, timeoutMs)
 }
 
@@ -56,7 +57,7 @@ export function analyze(request: HttpRequest, front: Front): Promise<Reply> {
 }
 
 async function explained(request: HttpRequest, front: Front, isRun: boolean): Promise<Reply> {
-  const params = await readForm(request, front)
+  const params = await readParams(request, front)
   const read = params.get('step') === '' ? readInstant(params, front) : readRange(params)
   const format = params.get('format')
   if (format !== '' && format !== 'json' && format !== 'text') {
@@ -115,7 +116,7 @@ function statsParam(params: Params): { stats?: 'sum' | 'steps' } {
 
 /** GET, POST /api/v1/series */
 export async function series(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await readForm(request, front)
+  const params = await readParams(request, front)
   const matchers = params.all('match[]')
   if (matchers.length === 0) throw fail('bad-data', { text: 'no match[] parameter provided' })
   return run(request, front, { kind: 'series', matchers, ...rangeOf(params) })
@@ -123,14 +124,14 @@ export async function series(request: HttpRequest, front: Front): Promise<Reply>
 
 /** GET, POST /api/v1/labels */
 export async function labelNames(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await readForm(request, front)
+  const params = await readParams(request, front)
   const matchers = params.all('match[]')
   return run(request, front, { kind: 'label-names', matchers, ...rangeOf(params) })
 }
 
 /** GET /api/v1/label/:name/values */
 export async function labelValues(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = new Params(request.search())
+  const params = await readParams(request, front)
   const name = unescapeLabelName(request.param('name'))
   // Any UTF-8 text is a name, as in Prometheus 3.
   if (name === '') throw fail('bad-data', { text: `invalid label name: ${quoteGo(name)}` })
@@ -140,7 +141,7 @@ export async function labelValues(request: HttpRequest, front: Front): Promise<R
 
 /** GET /api/v1/metadata */
 export async function metadata(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = new Params(request.search())
+  const params = await readParams(request, front)
   const limit = integerParam(params, 'limit')
   const limitPerMetric = integerParam(params, 'limit_per_metric')
   const metric = params.get('metric')
@@ -149,19 +150,19 @@ export async function metadata(request: HttpRequest, front: Front): Promise<Repl
 
 /** GET, POST /api/v1/format_query */
 export async function formatQuery(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await readForm(request, front)
+  const params = await readParams(request, front)
   return run(request, front, { kind: 'format-query', text: params.get('query') })
 }
 
 /** GET, POST /api/v1/parse_query */
 export async function parseQuery(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await readForm(request, front)
+  const params = await readParams(request, front)
   return run(request, front, { kind: 'parse-query', text: params.get('query') })
 }
 
 /** GET, POST /api/v1/query_exemplars */
 export async function queryExemplars(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await readForm(request, front)
+  const params = await readParams(request, front)
   const startMs = timeParam(params, 'start', MIN_TIME_MS)
   const endMs = timeParam(params, 'end', MAX_TIME_MS)
   if (endMs < startMs) {
@@ -172,20 +173,21 @@ export async function queryExemplars(request: HttpRequest, front: Front): Promis
 }
 
 /** GET /federate */
-export function federate(request: HttpRequest, front: Front): Promise<Reply> {
-  const matchers = new Params(request.search()).all('match[]')
+export async function federate(request: HttpRequest, front: Front): Promise<Reply> {
+  const matchers = (await readParams(request, front)).all('match[]')
   return run(request, front, { kind: 'federate', matchers, atMs: front.env.clock.now() })
 }
 
 /** POST /api/v1/read: remote read. */
 export async function remoteRead(request: HttpRequest, front: Front): Promise<Reply> {
+  checkBlocked(request, front)
   const { pieces } = await readSmallBody(request, front)
   return run(request, front, { kind: 'remote-read', body: Buffer.concat(pieces) })
 }
 
 /** GET /api/v1/status/tsdb */
 export async function tsdbStatus(request: HttpRequest, front: Front): Promise<Reply> {
-  const text = new Params(request.search()).get('limit')
+  const text = (await readParams(request, front)).get('limit')
   const limit = text === '' ? TSDB_ROWS : parseInteger(text)
   if (limit === undefined || limit < 1) {
     throw fail('bad-data', { text: 'limit must be a positive number' })

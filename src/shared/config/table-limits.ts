@@ -504,7 +504,10 @@ const READ = {
     'Queries that may run once in a while: a list of `query` and `allowed_frequency`.',
     used(''),
   ),
-  blocked_requests: open('Requests that are refused.', named('')),
+  blocked_requests: open(
+    'Requests of the read path that are refused: a list of `path`, `method`, `query_params` (name → `value`, `is_regexp`).',
+    used(''),
+  ),
   cardinality_analysis_enabled: bool(
     false,
     'Serve the cardinality API.',

@@ -233,6 +233,13 @@ export const ERRORS = {
     message:
       'the query has been blocked by the cluster administrator{why} (err-mimir-query-blocked)',
   },
+  'err-mimir-request-blocked': {
+    status: 400,
+    type: 'bad_data',
+    retryable: false,
+    message:
+      'the request has been blocked by the cluster administrator (err-mimir-request-blocked)',
+  },
   'err-mimir-query-limited': {
     status: 429,
     type: 'too_many_requests',

@@ -2,7 +2,11 @@
 import type { LimitValues } from '../config/index.js'
 import { AppError, fail } from '../errors/index.js'
 import { compileRelabel } from '../relabel/index.js'
-import { compileBlockedQueries, compileLimitedQueries } from './query-rules.js'
+import {
+  compileBlockedQueries,
+  compileBlockedRequests,
+  compileLimitedQueries,
+} from './query-rules.js'
 
 /** Least time between the update of the elected replica's time and a failover, ms. */
 const FAILOVER_MARGIN_MS = 1_000
@@ -26,6 +30,7 @@ export function checkLimits(limits: LimitValues, where: string): void {
     compileRelabel(limits.metric_relabel_configs),
   )
   checkShape(`${where}: blocked_queries`, () => compileBlockedQueries(limits.blocked_queries))
+  checkShape(`${where}: blocked_requests`, () => compileBlockedRequests(limits.blocked_requests))
   checkShape(`${where}: limited_queries`, () => compileLimitedQueries(limits.limited_queries))
   if (limits.ingestion_burst_factor > 0 && limits.ingestion_burst_factor < 1) {
     const text = `${where}: ingestion_burst_factor: expected 0 or at least 1`

@@ -15,7 +15,11 @@ const BOUNDS: ReadonlySet<LimitName> = new Set([
 ])
 
 /** Lists of rules; all of them hold. */
-const RULES: ReadonlySet<LimitName> = new Set(['blocked_queries', 'limited_queries'])
+const RULES: ReadonlySet<LimitName> = new Set([
+  'blocked_queries',
+  'limited_queries',
+  'blocked_requests',
+])
 
 /** The row that holds for all of some tenants at once. @param rows at least one */
 export function combineLimits(rows: readonly TenantLimits[]): TenantLimits {

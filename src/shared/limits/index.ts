@@ -8,7 +8,9 @@ export { createHaCells, HaCells, type HaClaim, type HaEntry, type HaVerdict } fr
 export { Limits, type LimitsData, limitsDataOf, type TenantLimits } from './limits.js'
 export {
   type BlockedQuery,
+  type BlockedRequest,
   compileBlockedQueries,
+  compileBlockedRequests,
   compileLimitedQueries,
   type LimitedQuery,
 } from './query-rules.js'

@@ -1,6 +1,6 @@
 /**
- * The rules of `blocked_queries` and `limited_queries`: which of a tenant's queries are refused, and
- * which may run only so often. A pattern is compared with the query as it was sent and as it is
+ * The rules of `blocked_queries`, `limited_queries` and `blocked_requests`: which of a tenant's
+ * queries are refused, and which may run only so often. A pattern is compared with the query as it was sent and as it is
  * printed, so that blanks make no difference.
  */
 import { parseGoDuration } from '../base/go-duration.js'
@@ -53,6 +53,44 @@ export function compileBlockedQueries(value: unknown): readonly BlockedQuery[] {
         return shorterMs === 0 || stepMs < shorterMs
       },
     }
+  })
+}
+
+/** A request of the read path as rules see it. */
+export interface RuledRequest {
+  readonly method: string
+  /** With its prefixes. */
+  readonly path: string
+  /** All values of a parameter, of the URL and of a form. */
+  values(name: string): readonly string[]
+}
+
+/** A row of `blocked_requests`: all that it says must be so. */
+export type BlockedRequest = (request: RuledRequest) => boolean
+
+/** @throws AppError `bad-data` for what is no list of rules */
+export function compileBlockedRequests(value: unknown): readonly BlockedRequest[] {
+  return rowsOf(value, ['path', 'method', 'query_params']).map((row) => {
+    const path = textOf(row, 'path')
+    const method = textOf(row, 'method').toUpperCase()
+    const params = paramTests(row['query_params'])
+    if (path === '' && method === '' && params.length === 0) {
+      throw invalid('a row without path, method or query_params would block everything')
+    }
+    return (request) =>
+      (path === '' || request.path === path) &&
+      (method === '' || request.method === method) &&
+      params.every(({ name, test }) => request.values(name).some(test))
+  })
+}
+
+function paramTests(value: unknown): { name: string; test: (text: string) => boolean }[] {
+  if (value === undefined || value === null) return []
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw invalid('query_params: expected a map')
+  return Object.entries(value).map(([name, wanted]) => {
+    const [row] = rowsOf([wanted], ['value', 'is_regexp'])
+    return { name, test: patternTest(textOf(row!, 'value'), switchOf(row!, 'is_regexp')) }
   })
 }
 

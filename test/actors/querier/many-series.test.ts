@@ -1,7 +1,8 @@
 /**
  * A selector that matches every series of a large tenant, on a real thread with the heap that the
  * server gives it: an answer or an error with a type, in bounded time of the processor, and the
- * thread is as it was. A fifth of a million series here; times and memory grow with their number.
+ * thread is as it was. A fifth of a million series here; times and memory grow with their number. Seen
+ * with a million: counted 5.1 s, answered 6.8 s of the processor, joined `query-memory` after 9.9 s.
  */
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
