@@ -1,0 +1,68 @@
+/** Chunk files in the whole server: queries over what is in them, and a start after kill -9. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type Nilo, startNilo } from '../support/nilo.js'
+import { waitFor } from '../support/processes.js'
+import { callApi } from '../support/prom-api.js'
+import { type PushedSeries, push } from '../support/remote-write.js'
+
+const FLAGS = ['-head.spill-bytes=1', '-head.spill-after=1m']
+const SERIES = 20
+const SAMPLES = 600
+const STEP_MS = 5_000
+
+function seriesOf(end: number): PushedSeries[] {
+  return Array.from({ length: SERIES }, (_, n) => ({
+    labels: { __name__: 'spilled', n: `${n}` },
+    samples: Array.from(
+      { length: SAMPLES },
+      (_, i) => [end - (SAMPLES - 1 - i) * STEP_MS, n + Math.sin(i)] as const,
+    ),
+  }))
+}
+
+async function answers(nilo: Nilo, end: number): Promise<string> {
+  const queries = ['spilled[1h]', 'sum by (n) (sum_over_time(spilled[50m]))', 'spilled offset 40m']
+  const all = queries.map((query) => callApi(nilo.queryUrl, 'query', { query, time: end / 1000 }))
+  return JSON.stringify(await Promise.all(all))
+}
+
+async function spilledChunks(nilo: Nilo): Promise<number | undefined> {
+  const text = await (await fetch(`${nilo.url}/metrics`)).text()
+  const found = /^nilo_ingester_chunks_spilled_total\{[^}]*\} (\d+)/m.exec(text)
+  return found === null || found[1] === '0' ? undefined : Number(found[1])
+}
+
+test('queries read chunk files as they read memory, and a start needs none of them', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'nilo-spill-'))
+  let nilo = await startNilo(folder, FLAGS)
+  t.after(async () => {
+    await nilo.stop('SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const end = Math.floor(Date.now() / STEP_MS) * STEP_MS
+  assert.equal((await push(nilo.pushUrl, seriesOf(end))).status, 200)
+  const wanted = await answers(nilo, end)
+  const values = (JSON.parse(wanted) as { data: { result: { values: unknown[] }[] } }[])[0]!
+  assert.deepEqual(
+    values.data.result.map((row) => row.values.length),
+    Array<number>(SERIES).fill(SAMPLES),
+  )
+  const chunks = await waitFor('spilled chunks', nilo, () => spilledChunks(nilo))
+  assert.ok(chunks >= 3 * SERIES, `${chunks} chunks`)
+  // Another range, so that what is read was not read before.
+  assert.equal(await answers(nilo, end), wanted)
+  const { data } = await callApi(nilo.queryUrl, 'query', {
+    query: 'sum(count_over_time(spilled[45m] offset 3m))',
+    time: end / 1000,
+  })
+  const { result } = data as { result: { value: [number, string] }[] }
+  assert.equal(result[0]!.value[1], String(SERIES * 540))
+  await nilo.stop('SIGKILL')
+  nilo = await startNilo(folder, FLAGS)
+  assert.equal(await answers(nilo, end), wanted)
+  assert.ok(readdirSync(join(folder, 'ingester-0')).includes('wal'))
+})
