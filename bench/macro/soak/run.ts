@@ -157,11 +157,24 @@ async function loseZone(options: SoakOptions, server: Nilo, zone: number): Promi
     await killThread(server, turn, false)
     await allShards(server)
   }
-  rmSync(zoneFolder(options, zone), { recursive: true })
+  await waitFor(`the end of zone ${zone}`, server, async () =>
+    removeTree(zoneFolder(options, zone)),
+  )
   await sleep(options.betweenMsMax)
   await killThread(server, zone, false)
   await allShards(server)
   options.say(`zone ${zone} has lost its directory and its shard`)
+}
+
+/** Removes a folder; undefined when the server, which goes on, has written there meanwhile. */
+function removeTree(folder: string): true | undefined {
+  try {
+    rmSync(folder, { recursive: true })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') return undefined
+    throw error
+  }
 }
 
 /** What zones that are asked alone, each with the blocks that were cut, lack or have too much. */

@@ -37,6 +37,8 @@ export interface CutPeers {
   build(request: BuildRequest): Promise<BuiltBlock[]>
   /** Tells the block list. */
   addBlocks(tenant: string, entries: readonly BlockEntry[]): Promise<unknown>
+  /** Tells the block list that these are all that a folder has. */
+  keepLocal(folder: string, ulids: readonly string[]): Promise<unknown>
 }
 
 /** What a cutter works with. */

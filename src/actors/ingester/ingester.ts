@@ -125,7 +125,7 @@ export class Ingester {
       cutAll: (name) => this.cutAll(name),
     })
     if (peers !== undefined) {
-      this.report = new BlockReport(env, peers, recovery.localBlocks())
+      this.report = new BlockReport(env, peers, shardFolder(boot), recovery.localBlocks())
       this.cutter = this.createCutter(peers, () => wal.rotate())
     }
     this.spilling = createSpilling(env, boot, head, tenants)

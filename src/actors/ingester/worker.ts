@@ -25,6 +25,7 @@ runActor<IngesterBoot>((env, boot, host) => {
       )
       return version
     },
+    keepLocal: (folder, ulids) => main.keepLocal({ folder, ulids }),
     build: (request) =>
       askCompactor((compactor) => compactor.build(request)).finally(() => host.poke()),
   })

@@ -49,6 +49,7 @@ export class BlockList {
     this.calls = {
       blocks: async ({ tenant }) => this.blocks(tenant),
       changeBlocks: async (change) => this.change(change),
+      keepLocal: async ({ folder, ulids }) => this.keepLocal(folder, new Set(ulids)),
       blockTenants: async () => [...this.tenants.keys()].sort(),
       deletions: async ({ tenant, from }) => this.deletionsOf(tenant, from),
       noteBucketRead: async ({ reader }) => this.noteRead(reader),
@@ -99,6 +100,20 @@ export class BlockList {
       this.onFirst()
     }
     return version
+  }
+
+  private keepLocal(folder: string, there: ReadonlySet<string>): void {
+    let isChanged = false
+    for (const [tenant, blocks] of this.tenants) {
+      for (const [ulid, { localDir, ...rest }] of blocks) {
+        if (localDir?.startsWith(`${folder}/`) !== true || there.has(ulid)) continue
+        isChanged = true
+        if (rest.inBucket) blocks.set(ulid, rest)
+        else blocks.delete(ulid)
+      }
+      if (blocks.size === 0) this.tenants.delete(tenant)
+    }
+    if (isChanged) this.raise()
   }
 
   /** Samples are being deleted; until the end is told, results of compactions may lack it. */

@@ -125,6 +125,11 @@ export interface BlockListCalls {
   blocks(request: { readonly tenant: string }): Promise<BlocksAnswer>
   /** @returns the version that has the change; 0 when it was refused (`deletionsSeen`) */
   changeBlocks(change: BlockChange): Promise<number>
+  /**
+   * A shard that starts tells all that its folder has. What the list has there besides is gone with
+   * the disk, say: it loses that copy; a block without another leaves the list until it is told of.
+   */
+  keepLocal(request: { readonly folder: string; readonly ulids: readonly string[] }): Promise<void>
   /** Tenants that have blocks, sorted. */
   blockTenants(): Promise<string[]>
   /**

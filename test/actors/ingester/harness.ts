@@ -87,6 +87,7 @@ export class CutBed {
         this.onBuild()
         return await this.compactor.calls.build(request)
       },
+      keepLocal: (folder, ulids) => this.blockList.calls.keepLocal({ folder, ulids }),
       addBlocks: async (tenant, add) => {
         this.onAdd()
         return await this.blockList.calls.changeBlocks({ tenant, add })

@@ -51,6 +51,21 @@ test('a block without a copy left is gone, and what was removed does not come ba
   assert.deepEqual(list.blocks('a').entries, [])
 })
 
+test('a shard that starts without blocks of the list takes its copies from it, not for good', async () => {
+  const list = new BlockList()
+  const lost = entry('A', { localDir: '/d/ingester-1/blocks/a/A' })
+  const kept = entry('B', { localDir: '/d/ingester-1/blocks/a/B' })
+  const shipped = entry('C', { localDir: '/d/ingester-1/blocks/a/C', inBucket: true })
+  const other = entry('D', { localDir: '/d/ingester-10/blocks/a/D' })
+  list.change({ tenant: 'a', add: [lost, kept, shipped, other] })
+  const { version } = list.blocks('a')
+  await list.calls.keepLocal({ folder: '/d/ingester-1', ulids: ['B'] })
+  assert.deepEqual(list.blocks('a').entries, [kept, entry('C', { inBucket: true }), other])
+  assert.equal(list.blocks('a').version, version + 1)
+  list.change({ tenant: 'a', add: [lost] })
+  assert.equal(list.blocks('a').entries.length, 4)
+})
+
 test('is complete only when every reader of the bucket has read its part', async () => {
   const list = new BlockList()
   list.awaitReader('store-gateway/0')
