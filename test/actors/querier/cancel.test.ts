@@ -33,7 +33,7 @@ const STOPPED_WITHIN_MS = 100
 const MOMENTS_MS = [15, 80, 700]
 const SERIES = 40_000
 const END_MS = 600_000
-const PATTERN_TEXT = 3 << 20
+const PATTERN_TEXT = 10 << 20
 
 function instant(text: string): QuerierQuery {
   return { kind: 'query', text, atMs: END_MS, lookbackMs: 0, limit: 0 }
@@ -73,8 +73,8 @@ const WORK: Readonly<Record<string, QuerierQuery>> = {
   'listing series': { kind: 'series', matchers: ['m'], ...ALL },
   'listing values': { kind: 'label-values', name: 'i', matchers: ['m{g!="1"}'], ...ALL },
   federation: { kind: 'federate', matchers: ['m'], atMs: END_MS },
-  'parsing 3 MB': instant(LONG_SELECTOR),
-  'parsing 3 MB of a selector': { kind: 'series', matchers: [LONG_SELECTOR], ...ALL },
+  'parsing 10 MB': instant(LONG_SELECTOR),
+  'parsing 10 MB of a selector': { kind: 'series', matchers: [LONG_SELECTOR], ...ALL },
 }
 
 describe('a cancelled query takes its thread for no more than 100 ms', () => {
