@@ -23,8 +23,9 @@ test('blocks of ours: equal answers under Prometheus, in a folder and in S3', as
   const folder = scratchFolder(t)
   const cache = join(folder, 'workload')
   mkdirSync(cache)
-  // From the beginning of a range of two hours on: both make one block of it, with chunks alike.
-  const end = Math.floor(Date.now() / 7_200_000) * 7200 - 7200 + 300 * 15 + 60
+  // Data that begin in the middle of a range of two hours and go on to its end: both make one block of
+  // it, with chunks that are spread over the rest of the range, 150 samples each.
+  const end = Math.floor(Date.now() / 7_200_000) * 7200 - 30
   const args = [
     '--end',
     String(end),

@@ -273,7 +273,9 @@ export const POSTINGS_MAX = 1023
 export const LABELS_MAX = 2048
 
 /** Prometheus' limits of a float chunk: samples, bytes, and the range it may not cross (ms). */
-export const CHUNK_SAMPLES_MAX = 120
+export const CHUNK_SAMPLES_MAX = 240
+/** So many samples in, a quarter of what a chunk is to have, it is known where it had best end. */
+export const CHUNK_SAMPLES_QUARTER = 30
 export const CHUNK_BYTES_FULL = 1005
 export const CHUNK_RANGE_MS = 7200000
 /** Largest slot of an open chunk. */

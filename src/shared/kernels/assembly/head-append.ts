@@ -6,9 +6,10 @@
  * chunk and the lane's count while the tile's sequence number is odd. Plain appends write above the
  * published count, and the count itself only after a fence (`publish`).
  *
- * Chunks are cut and encoded as Prometheus does (tsdb/head_append.go, tsdb/chunkenc/xor.go): at 120
- * samples, at a two hours' boundary, or near 1,024 bytes. A new series' first burst comes after 1 to 16
- * samples, by its tile, so that the bursts of series that came together spread over time. Hot: bench/shared/tsdb/head.bench.ts.
+ * Chunks are cut and encoded as Prometheus does (tsdb/head_append.go, tsdb/chunkenc/xor.go): at a two
+ * hours' boundary, at the parts of the time up to there that come nearest to 120 samples each, near
+ * 1,024 bytes, or at 240 samples. A new series' first burst comes after 1 to 16 samples, by its tile, so
+ * that the bursts of series that came together spread over time. Hot: bench/shared/tsdb/head.bench.ts.
  */
 import {
   C_COUNT,
@@ -23,6 +24,7 @@ import {
   CHUNK_HEADER_BYTES,
   CHUNK_RANGE_MS,
   CHUNK_SAMPLES_MAX,
+  CHUNK_SAMPLES_QUARTER,
   FILLS,
   FIRST_TIMES,
   H_DUPLICATES,
@@ -381,6 +383,15 @@ function rangeEnd(t: i64): i64 {
   return (range + 1) * CHUNK_RANGE_MS
 }
 
+/**
+ * Where a chunk is to end that has a quarter of its samples, from `start` to `now`: the time to the
+ * end of its range divided evenly among the chunks that have room in there.
+ */
+function evenEnd(start: i64, now: i64, end: i64): i64 {
+  const chunks = f64(end - start) / (f64(now - start + 1) * 4)
+  return chunks <= 1 ? end : i64(f64(start) + f64(end - start) / floor(chunks))
+}
+
 // The bit writer: `at` is the byte being filled, `held` its first `heldBits` bits, left-aligned.
 // Eight bytes are stored at a time, so the slot always has eight to spare.
 let at: u32 = 0
@@ -434,6 +445,9 @@ function encodeLane(slab: u32, s: u32): void {
     const t = base + i64(load<u32>(lane + (k << 5), TILE_TIMES))
     const v = load<u64>(lanes + (k << 6), TILE_VALUES)
     const length = at - open + u32(heldBits > 0)
+    if (count == u32(CHUNK_SAMPLES_QUARTER)) {
+      cutAt = evenEnd(load<i64>(record, R_MINT), previousTime, cutAt)
+    }
     if (
       count > 0 &&
       (count >= u32(CHUNK_SAMPLES_MAX) || t >= cutAt || length > u32(CHUNK_BYTES_FULL))

@@ -15,8 +15,11 @@ import {
   C_MINT,
   C_PREVIOUS,
   C_SPILLED,
+  CHUNK_BYTES_FULL,
   CHUNK_HEADER_BYTES,
+  CHUNK_RANGE_MS,
   CHUNK_SAMPLES_MAX,
+  CHUNK_SAMPLES_QUARTER,
   H_READERS,
   HC_MAXT,
   HC_MINT,
@@ -291,18 +294,30 @@ function alternating(floats: Samples, histograms: readonly TimedHistogram[]): Bl
   return chunks
 }
 
-/** Samples as chunks of no more samples than Prometheus cuts at. */
+/** Samples as chunks, cut where the head would have cut them (assembly/head-append.ts). */
 function encoded({ ts, bits }: Samples): BlockChunk[] {
   const chunks: BlockChunk[] = []
-  for (let from = 0; from < ts.length; from += CHUNK_SAMPLES_MAX) {
+  const words = new Uint32Array(BigUint64Array.from(bits).buffer)
+  for (let at = 0; at < ts.length; ) {
     const encoder = new FloatEncoder()
-    const end = Math.min(ts.length, from + CHUNK_SAMPLES_MAX)
-    const words = new Uint32Array(BigUint64Array.from(bits.slice(from, end)).buffer)
-    for (let i = from; i < end; i++) {
-      encoder.append(ts[i]!, words[(i - from) * 2 + 1]!, words[(i - from) * 2]!)
-    }
+    let cutAt = (Math.floor(ts[at]! / CHUNK_RANGE_MS) + 1) * CHUNK_RANGE_MS
+    do {
+      encoder.append(ts[at]!, words[at * 2 + 1]!, words[at * 2]!)
+      at++
+      if (encoder.size === CHUNK_SAMPLES_QUARTER) cutAt = evenEnd(encoder, cutAt)
+    } while (at < ts.length && ts[at]! < cutAt && !isFull(encoder))
     const { mint, maxt } = encoder
     chunks.push({ mint, maxt, encoding: ENCODING_XOR, data: encoder.bytes().slice() })
   }
   return chunks
+}
+
+function isFull(encoder: FloatEncoder): boolean {
+  return encoder.size >= CHUNK_SAMPLES_MAX || encoder.bytes().length > CHUNK_BYTES_FULL
+}
+
+/** Where a chunk with a quarter of its samples is to end. */
+function evenEnd({ mint, maxt }: FloatEncoder, end: number): number {
+  const chunks = Math.floor((end - mint) / ((maxt - mint + 1) * 4))
+  return chunks <= 1 ? end : Math.trunc(mint + (end - mint) / chunks)
 }
