@@ -9,13 +9,12 @@ import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import type { TenantLimits } from '../../shared/limits/index.js'
 import { compareUtf8, type Label, type Labels } from '../../shared/model/labels.js'
-import { compileRelabel, type Relabeler } from '../../shared/relabel/index.js'
+import { compileRelabel, compileSelection, type Relabeler } from '../../shared/relabel/index.js'
 import { cutText } from '../../shared/wire/frames/index.js'
 import { labelsOfRow } from './offender.js'
+import { AS_SENT, DROPPED, LabelPieces, LabelSelector, UNUSUAL } from './select-labels.js'
 
 const TENANT_LABEL = '__meta_tenant_id'
-/** Actions of rules that put nothing down; one without an action replaces. */
-const SHRINKING = new Set(['keep', 'drop', 'keepequal', 'dropequal', 'labelkeep', 'labeldrop'])
 /** Tags of a label among a series' fields, and of its name and value. */
 const LABEL_TAG = 0x0a
 const NAME_TAG = 0x0a
@@ -31,6 +30,11 @@ export class LabelRewriter {
   private readonly strategy: TenantLimits['label_value_length_over_limit_strategy']
   private readonly valueMax: number
   private readonly isGrowing: boolean
+  /** Does without text what puts nothing down. */
+  private readonly selector: LabelSelector | undefined
+  private readonly pieces = new LabelPieces()
+  /** Length, as rows have it, of the labels put down last. */
+  private rowLength = 0
 
   /** @param isPaired the body is one of a pair's: its replica label goes */
   constructor(tenant: string, limits: TenantLimits, isPaired: boolean) {
@@ -41,9 +45,13 @@ export class LabelRewriter {
       limits.metric_relabeling_enabled && Array.isArray(configs) && configs.length > 0
     this.knowsTenant = hasRules && /__meta|labelmap/i.test(JSON.stringify(configs))
     this.relabel = hasRules ? compileRelabel(configs) : undefined
-    this.isGrowing = hasRules && configs.some(grows)
     this.strategy = limits.label_value_length_over_limit_strategy
     this.valueMax = limits.max_label_value_length
+    const selection = compileSelection(hasRules ? configs : [])
+    this.isGrowing = selection === undefined
+    if (selection === undefined || this.knowsTenant) return
+    const valueBytesMax = this.strategy === 'error' ? Number.POSITIVE_INFINITY : this.valueMax
+    this.selector = new LabelSelector(this.dropped, selection, valueBytesMax)
   }
 
   /** Whether it does anything. */
@@ -61,31 +69,73 @@ export class LabelRewriter {
     const count = kernel.get(layout.ATTENTION_COUNT)
     const ids = kernel.get(layout.COLUMN_IDS) >>> 2
     const memory = Buffer.from(kernel.bytes.buffer)
-    let at = kernel.rewrites
     // The walk left half of it where labels may grow.
-    let room = kernel.labelRoom
+    const to = { at: kernel.rewrites, room: kernel.labelRoom }
     for (let i = 0; i < count; i++) {
       const row = kernel.rowAt(kernel.words[(kernel.attention >>> 2) + i]!) >>> 2
       const first = kernel.words[row + layout.ROW_FIRST / 4]!
       const id = kernel.words[ids + first]!
       if (id === 0) continue
-      const sent = usualLabels(memory, kernel, row) ?? labelsOfRow(kernel, first)
-      if (sent.some(isDoubtful) && !isUtf8(kernel, row)) continue
-      const labels = this.rewrite(sent)
-      if (labels === undefined || labels.length === 0) {
-        kernel.bytes[kernel.routes + id] = layout.ROUTE_REJECTED | layout.REASON_RELABEL
+      let bytes = this.select(kernel, memory, row, to.at)
+      if (bytes === UNUSUAL) bytes = this.rewriteRow(kernel, memory, row, to)
+      if (bytes === AS_SENT) continue
+      to.room -= bytes + layout.DEFINE_OVERHEAD
+      if (bytes === DROPPED || to.room < 0) {
+        const reason = bytes === DROPPED ? layout.REASON_RELABEL : layout.REASON_VALUE_LONG
+        kernel.bytes[kernel.routes + id] = layout.ROUTE_REJECTED | reason
         continue
       }
-      const bytes = fieldBytes(labels)
-      room -= bytes + layout.DEFINE_OVERHEAD
-      if (room < 0) {
-        kernel.bytes[kernel.routes + id] = layout.ROUTE_REJECTED | layout.REASON_VALUE_LONG
-        continue
-      }
-      kernel.words[row + layout.ROW_LABELS / 4] = at
-      kernel.words[row + layout.ROW_LENGTH / 4] = bytes
-      at = writeFields(memory, at, labels)
+      kernel.words[row + layout.ROW_LABELS / 4] = to.at
+      kernel.words[row + layout.ROW_LENGTH / 4] = this.rowLength
+      to.at += bytes
     }
+  }
+
+  /** Does to a row what takes no text; see `LabelSelector.select`. */
+  private select(kernel: WriteRequestKernel, memory: Buffer, row: number, to: number): number {
+    const { selector, pieces } = this
+    if (selector === undefined || !pieces.read(kernel, memory, row)) return UNUSUAL
+    const bytes = selector.select(memory, pieces, to)
+    this.rowLength = pieces.areRefs ? layout.REFS_FLAG | (2 * selector.kept) : bytes
+    return bytes
+  }
+
+  /** Does to a row what takes text: bytes to put down, done where there is room; AS_SENT or DROPPED. */
+  private rewriteRow(
+    kernel: WriteRequestKernel,
+    memory: Buffer,
+    row: number,
+    to: { readonly at: number; readonly room: number },
+  ): number {
+    const sent =
+      this.usualLabels(kernel, memory, row) ??
+      labelsOfRow(kernel, kernel.words[row + layout.ROW_FIRST / 4]!)
+    if (sent.some(isDoubtful) && !isUtf8(kernel, row)) return AS_SENT
+    const labels = this.rewrite(sent)
+    if (labels === undefined || labels.length === 0) return DROPPED
+    const bytes = fieldBytes(labels)
+    this.rowLength = bytes
+    if (bytes + layout.DEFINE_OVERHEAD <= to.room) writeFields(memory, to.at, labels)
+    return bytes
+  }
+
+  /**
+   * Labels of a row that are put as senders usually do, sorted. Undefined when they are not like
+   * that: there is a reader that takes all that is allowed, at ten times the cost.
+   */
+  private usualLabels(kernel: WriteRequestKernel, memory: Buffer, row: number): Labels | undefined {
+    const { pieces } = this
+    if (!pieces.read(kernel, memory, row)) return undefined
+    const labels: Label[] = []
+    let last = ''
+    for (let i = 0; i < pieces.count; i++) {
+      const name = memory.toString('utf8', pieces.nameAt[i]!, pieces.nameEnd[i]!)
+      const value = memory.toString('utf8', pieces.valueAt[i]!, pieces.valueEnd[i]!)
+      if (value === '' || !(last < name)) return undefined
+      last = name
+      labels.push({ name, value })
+    }
+    return labels
   }
 
   /** The labels to be checked and stored; undefined when the series is dropped. */
@@ -112,11 +162,6 @@ export class LabelRewriter {
   }
 }
 
-function grows(rule: unknown): boolean {
-  const action = (rule as { action?: unknown } | null)?.action
-  return typeof action !== 'string' || !SHRINKING.has(action.toLowerCase())
-}
-
 /** Text that was no UTF-8 reads like this; it may have been sent so, too. */
 function isDoubtful({ name, value }: Label): boolean {
   return name.includes('\ufffd') || value.includes('\ufffd')
@@ -130,50 +175,6 @@ function isUtf8(kernel: WriteRequestKernel, row: number): boolean {
   return code >= 0 && code !== layout.REASON_VALUE_INVALID && code !== layout.REASON_LABEL_INVALID
 }
 
-/**
- * Labels of a row as senders usually put them: name, value, lengths of two bytes at most, sorted.
- * Undefined when they are not like that: there is a reader that takes all that is allowed, at ten
- * times the cost.
- */
-function usualLabels(memory: Buffer, kernel: WriteRequestKernel, row: number): Labels | undefined {
-  const length = kernel.words[row + layout.ROW_LENGTH / 4]!
-  if ((length & layout.REFS_FLAG) !== 0) return undefined
-  let at = kernel.words[row + layout.ROW_LABELS / 4]!
-  const end = at + length
-  const labels: Label[] = []
-  let last = ''
-  while (at < end) {
-    if (memory[at] !== LABEL_TAG) return undefined
-    const inner = headEnd(memory, at)
-    const innerEnd = inner + lengthAt(memory, at)
-    if (memory[inner] !== NAME_TAG) return undefined
-    const nameAt = headEnd(memory, inner)
-    const second = nameAt + lengthAt(memory, inner)
-    if (second >= innerEnd || memory[second] !== VALUE_TAG) return undefined
-    const valueAt = headEnd(memory, second)
-    if (valueAt + lengthAt(memory, second) !== innerEnd || innerEnd > end) return undefined
-    const name = memory.toString('utf8', nameAt, second)
-    if (valueAt === innerEnd || !(last < name)) return undefined
-    last = name
-    labels.push({ name, value: memory.toString('utf8', valueAt, innerEnd) })
-    at = innerEnd
-  }
-  return labels
-}
-
-/** Where a field's bytes begin, after its tag and a length of one byte or two. */
-function headEnd(memory: Buffer, at: number): number {
-  return memory[at + 1]! < 128 ? at + 2 : at + 3
-}
-
-/** Its length; one of three bytes and more comes out too long to fit, and is left to the other reader. */
-function lengthAt(memory: Buffer, at: number): number {
-  const low = memory[at + 1]!
-  if (low < 128) return low
-  const high = memory[at + 2]!
-  return high < 128 ? (low & 127) | (high << 7) : Number.MAX_SAFE_INTEGER
-}
-
 /** Bytes of label fields of a series of remote write 1.0; never more than any sender's own. */
 function fieldBytes(labels: Labels): number {
   let bytes = 0
@@ -184,15 +185,14 @@ function fieldBytes(labels: Labels): number {
   return bytes
 }
 
-/** Writes them; where they end. */
-function writeFields(to: Buffer, from: number, labels: Labels): number {
+/** Writes them. */
+function writeFields(to: Buffer, from: number, labels: Labels): void {
   let at = from
   for (const { name, value } of labels) {
     at = writeHead(to, at, LABEL_TAG, textBytes(name) + textBytes(value))
     at = writeText(to, at, NAME_TAG, name)
     at = writeText(to, at, VALUE_TAG, value)
   }
-  return at
 }
 
 /** An empty text is a field that is not there. */

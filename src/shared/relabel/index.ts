@@ -1,2 +1,8 @@
 /** Relabel rules. Promise: what Prometheus does with the same rules and labels. */
-export { compileRelabel, type Relabeler } from './rules.js'
+export {
+  compileRelabel,
+  compileSelection,
+  type Relabeler,
+  type RelabelSelection,
+  type RelabelTest,
+} from './rules.js'

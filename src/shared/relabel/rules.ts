@@ -25,6 +25,16 @@ const ACTIONS = [
 ] as const
 type Action = (typeof ACTIONS)[number]
 
+/** Those that put nothing down. */
+const SELECTING: ReadonlySet<Action> = new Set([
+  'keep',
+  'drop',
+  'keepequal',
+  'dropequal',
+  'labelkeep',
+  'labeldrop',
+])
+
 const KEYS = [
   'source_labels',
   'separator',
@@ -49,22 +59,65 @@ interface Rule {
 
 type Working = Map<string, string>
 
+/** A rule that drops a whole series, or does not, by values of some labels. */
+export interface RelabelTest {
+  /** Number of the rule, from 0: labels that rules before it drop have no value. */
+  readonly rule: number
+  /** Labels whose values it looks at. */
+  readonly reads: readonly string[]
+  /** Whether a series with such values stays; a label that is not there has an empty one. */
+  passes(values: readonly string[]): boolean
+}
+
+/** Rules that drop labels and series, and change nothing else: no text need be made of what they keep. */
+export interface RelabelSelection {
+  /** Number of the first rule that drops labels of a name; Infinity: they stay. */
+  droppedBy(name: string): number
+  readonly tests: readonly RelabelTest[]
+}
+
+/** Rules as a selection; undefined where one of them puts something down. @throws as compileRelabel */
+export function compileSelection(config: unknown): RelabelSelection | undefined {
+  const rules = parseRules(config)
+  if (!rules.every(({ action }) => SELECTING.has(action))) return undefined
+  const tests = rules.flatMap((rule, at) => (isRename(rule) ? [] : [testOf(rule, at)]))
+  const droppedBy = (name: string): number => {
+    const at = rules.findIndex((rule) => isRename(rule) && dropsLabel(rule, name))
+    return at < 0 ? Number.POSITIVE_INFINITY : at
+  }
+  return { droppedBy, tests }
+}
+
+function testOf(rule: Rule, at: number): RelabelTest {
+  const reads = [...rule.sourceLabels]
+  if (rule.action === 'keepequal' || rule.action === 'dropequal') reads.push(rule.targetLabel)
+  return {
+    rule: at,
+    reads,
+    passes: (values) => apply(rule, new Map(reads.map((name, i) => [name, values[i]!]))),
+  }
+}
+
 /**
  * Compiles a list of rules, as YAML without types gives it; undefined and an empty list change nothing.
  *
  * @throws AppError `config-invalid` that names the rule by its number
  */
 export function compileRelabel(config: unknown): Relabeler {
-  if (config === undefined || config === null) return (labels) => labels
-  if (!Array.isArray(config)) throw invalid(0, 'expected a list of rules')
-  if (config.length > RULES_MAX) throw invalid(RULES_MAX, `at most ${RULES_MAX} rules`)
-  const rules = config.map((raw: unknown, at) => parseRule(raw, at + 1))
+  const rules = parseRules(config)
   if (rules.length === 0) return (labels) => labels
   return (labels) => {
     const working: Working = new Map(labels.map(({ name, value }) => [name, value]))
     for (const rule of rules) if (!apply(rule, working)) return undefined
     return sorted(working)
   }
+}
+
+function parseRules(config: unknown): Rule[] {
+  if (config === undefined || config === null) return []
+  if (!Array.isArray(config)) throw invalid(0, 'expected a list of rules')
+  if (config.length > RULES_MAX) throw invalid(RULES_MAX, `at most ${RULES_MAX} rules`)
+  return config.map((raw: unknown, at) => parseRule(raw, at + 1))
 }
 
 function parseRule(raw: unknown, number: number): Rule {
@@ -156,8 +209,17 @@ function rename(rule: Rule, labels: Working): void {
     if (rule.action === 'labelmap') {
       const mapped = rule.replacer.replace(name, rule.replacement)
       if (mapped !== undefined) put(labels, mapped, value)
-    } else if (rule.regex.test(name) === (rule.action === 'labeldrop')) labels.delete(name)
+    } else if (dropsLabel(rule, name)) labels.delete(name)
   }
+}
+
+function isRename({ action }: Rule): boolean {
+  return action === 'labelmap' || action === 'labeldrop' || action === 'labelkeep'
+}
+
+/** Whether a labelkeep or labeldrop takes labels of a name away. */
+function dropsLabel({ regex, action }: Rule, name: string): boolean {
+  return regex.test(name) === (action === 'labeldrop')
 }
 
 function put(labels: Working, name: string, value: string): void {
