@@ -7,7 +7,7 @@
  * The blocks are Prometheus' own (pushed, then its snapshot) or, with `--ours`, those that we cut of
  * the same pushes; they are kept in .cache/blocks for the next time. From S3 (moto), requests and
  * bytes are counted. Exits 1 when answers differ, range queries on a filesystem take more than half of
- * Prometheus' time, our blocks more bytes than its, or S3 is asked more often than twice for any
+ * Prometheus' time, our blocks more bytes than its, or S3 is asked more often than once per
  * 512 KiB of chunks; with `--answers` each query is asked once and times decide nothing.
  */
 import { spawnSync } from 'node:child_process'

@@ -9,7 +9,7 @@ import { type FaultProxy, startFaultProxy } from '../../../test/support/fault-pr
 import { startMoto } from '../../../test/support/object-servers.js'
 import { print } from '../load-tool.js'
 
-/** Bytes for which a question may make one request; a second one may come for what is beside it. */
+/** Bytes for which one request may be made. */
 const BYTES_PER_GET = 512 << 10
 
 /** What the queries asked for. */
@@ -24,7 +24,9 @@ export interface BlockBucket {
   readonly flags: readonly string[]
   /** Requests so far for objects whose keys match. */
   asked(keys: RegExp): Asked
-  /** Requests that may be made for chunks in all: two for each 512 KiB that has begun. */
+  /** Bytes of chunks. */
+  readonly chunkBytes: number
+  /** Requests that may be made for them in all: one for each 512 KiB that has begun. */
   readonly chunkGetsMax: number
 }
 
@@ -39,6 +41,7 @@ export async function fillS3(
   const s3 = new S3Client({ region: 'us-east-1', endpoint: url, forcePathStyle: true, credentials })
   const Bucket = 'blocks'
   await s3.send(new CreateBucketCommand({ Bucket }))
+  let chunkBytes = 0
   let chunkGetsMax = 0
   for (const file of readdirSync(blocks, { recursive: true, withFileTypes: true })) {
     if (!file.isFile()) continue
@@ -47,7 +50,9 @@ export async function fillS3(
     await s3.send(
       new PutObjectCommand({ Bucket, Key: `${tenant}/${relative(blocks, path)}`, Body }),
     )
-    if (/chunks/.test(path)) chunkGetsMax += 2 * Math.ceil(Body.length / BYTES_PER_GET)
+    if (!/chunks/.test(path)) continue
+    chunkBytes += Body.length
+    chunkGetsMax += Math.ceil(Body.length / BYTES_PER_GET)
   }
   s3.destroy()
   const after = (stop: () => void): void => void stops.push(async () => stop())
@@ -60,16 +65,17 @@ export async function fillS3(
     '-blocks-storage.s3.access-key-id=any',
     '-blocks-storage.s3.secret-access-key=any',
   ]
-  return { flags, chunkGetsMax, asked: (keys) => askedOf(proxy, keys) }
+  return { flags, chunkBytes, chunkGetsMax, asked: (keys) => askedOf(proxy, keys) }
 }
 
 /** Prints what was asked. @returns whether that is little enough */
 export function reportAsked(bucket: BlockBucket): boolean {
   const chunks = bucket.asked(/\/chunks\/\d+/)
   const index = bucket.asked(/\/index(\?|$)/)
+  const all = bucket.asked(/./)
   print(
-    `S3: ${chunks.gets} ranges of chunks (${mib(chunks)} MiB; at most ${bucket.chunkGetsMax}),`,
-    `${index.gets} of indexes (${mib(index)} MiB), ${bucket.asked(/./).gets} requests in all`,
+    `S3: ${chunks.gets} ranges of chunks (at most ${bucket.chunkGetsMax}), ${mib(chunks.bytes)} MiB of ${mib(bucket.chunkBytes)};`,
+    `${index.gets} of indexes, ${mib(index.bytes)} MiB; ${all.gets} GETs in all, ${mib(all.bytes)} MiB`,
   )
   return chunks.gets <= bucket.chunkGetsMax
 }
@@ -79,6 +85,6 @@ function askedOf(proxy: FaultProxy, keys: RegExp): Asked {
   return { gets: matching.length, bytes: matching.reduce((sum, { sent }) => sum + sent, 0) }
 }
 
-function mib({ bytes }: Asked): string {
+function mib(bytes: number): string {
   return (bytes / 1048576).toFixed(1)
 }

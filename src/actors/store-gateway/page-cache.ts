@@ -1,10 +1,12 @@
 /**
  * Bytes of remote objects in pages of shared memory, within a budget: index and chunks alike, the
  * page used longest ago goes first. A page that several ask for at once is got once; pages that lie
- * near each other are got by one request. Where a second question comes near an earlier one, all that
- * is missing near there is got with it: a request is worth as many bytes as the gap that is read over,
- * and so no stretch of that size is asked for more than twice. What readers hold they keep: pages are
- * shared memory, and live until the last thread has let go of them.
+ * near each other are got by one request. A request is worth as many bytes as the gap that is read over,
+ * so what else is missing in a stretch of that size is got with it, and no stretch is asked for twice:
+ * as far as nothing has to leave the cache for that, and within a bound on what is got ahead at a time,
+ * so that a question to hundreds of blocks does not fetch each one's neighbourhood. Otherwise the second
+ * question near there brings the rest. What readers hold they keep: pages are shared memory, and live
+ * until the last thread has let go of them.
  */
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Metrics } from '../../shared/telemetry/index.js'
@@ -14,6 +16,8 @@ import type { Gate } from './gate.js'
 export const PAGE_BYTES = 64 << 10
 /** Bytes of one request at most. */
 const GET_BYTES_MAX = 8 << 20
+/** Bytes on their way at a time that nobody has asked for. */
+const AHEAD_BYTES_MAX = 16 << 20
 
 /** How the cache is made. */
 export interface PageCacheOptions {
@@ -35,6 +39,8 @@ export class PageCache {
   private readonly pages = new Map<string, SharedArrayBuffer>()
   private readonly pending = new Map<string, Promise<SharedArrayBuffer>>()
   private bytes = 0
+  /** Pages on their way that nobody has asked for. */
+  private pagesAhead = 0
   private readonly gapPages: number
 
   constructor(bucket: Bucket, options: PageCacheOptions) {
@@ -68,8 +74,11 @@ export class PageCache {
     metrics.cell('nilo_store_gateway_pages_total', 'hit').add(numbers.length - missing.length)
     metrics.cell('nilo_store_gateway_pages_total', 'miss').add(missing.length)
     for (const run of runsOf(missing, numbers, this.gapPages)) {
-      this.extend(key, run)
+      const ahead = this.extend(key, run)
       const pages = this.fetch(key, run.from, run.to)
+      this.pagesAhead += ahead
+      const arrived = (): void => void (this.pagesAhead -= ahead)
+      pages.then(arrived, arrived)
       for (let number = run.from; number < run.to; number++) {
         this.await(
           `${key}#${number}`,
@@ -90,10 +99,10 @@ export class PageCache {
     page.then(done, done)
   }
 
-  /** Takes into a run what else is missing in the stretches of its ends, if any of those is there. */
-  private extend(key: string, run: Run): void {
+  /** Takes into a run what else is missing in the stretches of its ends. @returns pages added */
+  private extend(key: string, run: Run): number {
     const size = this.gapPages
-    if (size < 2) return
+    if (size < 2) return 0
     const isKnown = (number: number): boolean => {
       const name = `${key}#${number}`
       return this.pages.has(name) || this.pending.has(name)
@@ -104,11 +113,21 @@ export class PageCache {
     let to = end
     while (from < run.from && isKnown(from)) from++
     while (to > run.to && isKnown(to - 1)) to--
+    const ahead = run.from - from + (to - run.to)
+    if ((to - from) * PAGE_BYTES > GET_BYTES_MAX) return 0
     let isNew = true
     for (let number = first; isNew && number < end; number++) isNew = !isKnown(number)
-    if (isNew || (to - from) * PAGE_BYTES > GET_BYTES_MAX) return
+    if (isNew && !this.hasRoomAhead(to - from, ahead)) return 0
     run.from = from
     run.to = to
+    return ahead
+  }
+
+  /** Whether pages may be got, some of them ahead, without another one's leaving for it. */
+  private hasRoomAhead(count: number, ahead: number): boolean {
+    const most = AHEAD_BYTES_MAX / PAGE_BYTES
+    const held = this.bytes + (this.pending.size + count) * PAGE_BYTES
+    return this.pagesAhead + ahead <= most && held <= this.options.bytesMax
   }
 
   private use(name: string): SharedArrayBuffer | undefined {
