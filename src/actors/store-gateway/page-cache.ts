@@ -77,7 +77,9 @@ export class PageCache {
       const ahead = this.extend(key, run)
       const pages = this.fetch(key, run.from, run.to)
       this.pagesAhead += ahead
-      const arrived = (): void => void (this.pagesAhead -= ahead)
+      const arrived = (): void => {
+        this.pagesAhead -= ahead
+      }
       pages.then(arrived, arrived)
       for (let number = run.from; number < run.to; number++) {
         this.await(
