@@ -6,9 +6,11 @@
  * A block that is gone when it is asked for has been replaced or deleted: the selection is made
  * again with the new list.
  */
+import { TextLists } from '../../shared/base/text-lists.js'
 import type { BlockEntry } from '../../shared/blocks/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
+import { compareUtf8 } from '../../shared/model/labels.js'
 import type { Matcher } from '../../shared/model/matcher.js'
 import type { FetchMeter, LabelTable } from '../../shared/promql/index.js'
 import { ChunkDecoder } from '../../shared/tsdb/index.js'
@@ -92,6 +94,8 @@ export class BlockReads {
   private drops = 0
   /** The blocks of a list as one text. */
   private readonly ulids = new WeakMap<readonly BlockEntry[], string>()
+  /** What blocks list, by tenant; their state is which blocks. */
+  private readonly lists = new TextLists()
   /** Of the query that reads now. */
   private stop: QueryStop | undefined
 
@@ -133,22 +137,44 @@ export class BlockReads {
     return selected
   }
 
-  /** Label names of all blocks that overlap a range, in no order. */
-  async labelNames(tenant: string, range: BlockRange): Promise<string[][]> {
-    return await this.overBlocks(tenant, range, (entries) =>
-      this.askOwners(entries, (shard, ulids) =>
-        this.ask(shard, (calls) => calls.labelNames({ tenant, ulids })),
-      ),
+  /** Label names of all blocks that overlap a range: sorted lists of some of the blocks each. */
+  async labelNames(tenant: string, range: BlockRange): Promise<(readonly string[])[]> {
+    return await this.listed(tenant, 'names', range, (calls, ulids) =>
+      calls.labelNames({ tenant, ulids }),
     )
   }
 
-  /** Values of a label in all blocks that overlap a range, in no order. */
-  async labelValues(tenant: string, name: string, range: BlockRange): Promise<string[][]> {
-    return await this.overBlocks(tenant, range, (entries) =>
-      this.askOwners(entries, (shard, ulids) =>
-        this.ask(shard, (calls) => calls.labelValues({ tenant, name, ulids })),
-      ),
+  /** Values of a label in all blocks that overlap a range, likewise. */
+  async labelValues(
+    tenant: string,
+    name: string,
+    range: BlockRange,
+  ): Promise<(readonly string[])[]> {
+    return await this.listed(tenant, `values of ${name}`, range, (calls, ulids) =>
+      calls.labelValues({ tenant, name, ulids }),
     )
+  }
+
+  /** What the owners of blocks list, asked again when a tenant has other blocks in the range. */
+  private async listed(
+    tenant: string,
+    what: string,
+    range: BlockRange,
+    question: (calls: StoreGatewayClient, ulids: string[]) => Promise<string[]>,
+  ): Promise<(readonly string[])[]> {
+    return await this.overBlocks(tenant, range, async (entries) => {
+      const state = placesOf(entries)
+      const name = `${tenant} ${what}`
+      const known = this.lists.find(name, state)
+      if (known !== undefined) return [known]
+      const lists = await this.askOwners(entries, (shard, ulids) =>
+        this.ask(shard, (calls) => question(calls, ulids)),
+      )
+      const compare = this.stop?.whileSorting(compareUtf8) ?? compareUtf8
+      const texts = [...new Set(lists.flat())].sort(compare)
+      this.lists.keep(name, state, texts)
+      return [texts]
+    })
   }
 
   /** Bytes of what is kept from query to query. */
@@ -162,7 +188,7 @@ export class BlockReads {
   private stateOf(all: readonly BlockEntry[]): string {
     let ulids = this.ulids.get(all)
     if (ulids === undefined) {
-      ulids = all.map(({ ulid, touched = 0 }) => `${ulid} ${touched}`).join()
+      ulids = placesOf(all)
       this.ulids.set(all, ulids)
     }
     return `${this.drops} ${ulids}`
@@ -362,6 +388,11 @@ export class BlockReads {
     this.labels = undefined
     for (const ulid of [...this.tables.keys()]) this.drop(ulid)
   }
+}
+
+/** Names blocks as they are now. */
+function placesOf(entries: readonly BlockEntry[]): string {
+  return entries.map(({ ulid, touched = 0 }) => `${ulid} ${touched}`).join()
 }
 
 /** A matcher as plain data. */

@@ -69,6 +69,14 @@ export class BlockSelection {
     return this.table.columns.sets[this.rows[index]!]!
   }
 
+  /** Label sets of all series. */
+  sets(): Uint32Array {
+    const { sets } = this.table.columns
+    const out = new Uint32Array(this.rows.length)
+    for (let i = 0; i < out.length; i++) out[i] = sets[this.rows[i]!]!
+    return out
+  }
+
   /** Which bytes of a remote block have to be there before `append` is called. */
   plans(): ChunkPlan[] {
     const { segments, offsets } = this.table.columns

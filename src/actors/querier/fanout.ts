@@ -48,8 +48,8 @@ export interface ShardIndex {
     range: TimeRange,
     check?: () => void,
   ): Uint32Array | undefined
-  labelNames(tenant: string, check?: () => void): string[] | undefined
-  labelValues(tenant: string, name: string, check?: () => void): string[] | undefined
+  labelNames(tenant: string, check?: () => void): readonly string[] | undefined
+  labelValues(tenant: string, name: string, check?: () => void): readonly string[] | undefined
 }
 
 /** What a querier holds of one life of a shard: its calls and its memory belong together. */
@@ -162,23 +162,23 @@ export class Fanout {
   }
 
   /** Distinct label names of the tenant, sorted. */
-  async labelNames(tenant: string, range: TimeRange): Promise<string[]> {
+  async labelNames(tenant: string, range: TimeRange): Promise<readonly string[]> {
     const request = { tenant, matchers: [], ...range }
     const own = this.answer(tenant, ({ reader }) => reader.index.labelNames(tenant, this.check))
     const lists = own ?? (await this.ask(tenant, (shard) => shard.calls.labelNames(request)))
     const blocks = (await this.blocks?.labelNames(tenant, range)) ?? []
-    return this.sortedUnion([...lists, ...blocks])
+    return this.union([...lists, ...blocks])
   }
 
   /** Distinct values of a label, sorted. */
-  async labelValues(tenant: string, name: string, range: TimeRange): Promise<string[]> {
+  async labelValues(tenant: string, name: string, range: TimeRange): Promise<readonly string[]> {
     const request = { tenant, name, matchers: [], ...range }
     const own = this.answer(tenant, ({ reader }) =>
       reader.index.labelValues(tenant, name, this.check),
     )
     const lists = own ?? (await this.ask(tenant, (shard) => shard.calls.labelValues(request)))
     const blocks = (await this.blocks?.labelValues(tenant, name, range)) ?? []
-    return this.sortedUnion([...lists, ...blocks])
+    return this.union([...lists, ...blocks])
   }
 
   /** Metadata of the tenant's metrics, of one metric when a name is given. */
@@ -212,34 +212,25 @@ export class Fanout {
     range: TimeRange,
     labels: LabelTable,
   ): Promise<Uint32Array> {
-    const selected = await this.select(tenant, { matchers, ...range }, labels, true)
-    selected.release()
-    return selected.sets
+    const meter = new FetchMeter()
+    const { heads, found } = await this.find(tenant, { matchers, ...range, meter }, labels, true)
+    const lists: Uint32Array[] = []
+    for (const block of found?.selections ?? []) {
+      lists.push(block.sets())
+      block.release()
+    }
+    for (const { sets } of heads) lists.push(sets)
+    return lists.length === 1 ? lists[0]! : labels.distinctSets(lists)
   }
 
   private async select(
     tenant: string,
     request: SelectRequest,
     labels: LabelTable,
-    isForLabels = false,
   ): Promise<SelectedSeries> {
-    const { matchers, mint, maxt } = request
-    const own = this.answer(tenant, (shard): ShardSelection | undefined => {
-      const refs = shard.reader.index.select(tenant, matchers, { mint, maxt }, this.check)
-      return refs === undefined ? undefined : { shard, refs }
-    })
-    const parts =
-      own ??
-      (await this.ask(tenant, async (shard): Promise<ShardSelection> => {
-        const { refs } = await shard.calls.select({ tenant, matchers, mint, maxt })
-        return { shard, refs }
-      }))
     const meter = request.meter ?? new FetchMeter()
-    const range = { mint, maxt }
-    // After the heads: a block that is cut in between is found in the list or still in its head.
-    const found = await this.blocks?.select({ tenant, matchers, range, isForLabels, meter }, labels)
+    const { heads, found } = await this.find(tenant, { ...request, meter }, labels, false)
     const blocks = found?.selections ?? []
-    const heads = parts.map((part) => headSeries(part, labels, meter))
     const union = found && this.unionOf(tenant, found, labels)
     const selected =
       heads.length === 1 && blocks.length === 0
@@ -252,6 +243,29 @@ export class Fanout {
       throw error
     }
     return selected
+  }
+
+  /** What matches in each head and each block; the blocks' are to be released. */
+  private async find(
+    tenant: string,
+    { matchers, mint, maxt, meter }: SelectRequest & { readonly meter: FetchMeter },
+    labels: LabelTable,
+    isForLabels: boolean,
+  ): Promise<{ heads: HeadSeries[]; found: SelectedBlocks | undefined }> {
+    const own = this.answer(tenant, (shard): ShardSelection | undefined => {
+      const refs = shard.reader.index.select(tenant, matchers, { mint, maxt }, this.check)
+      return refs === undefined ? undefined : { shard, refs }
+    })
+    const parts =
+      own ??
+      (await this.ask(tenant, async (shard): Promise<ShardSelection> => {
+        const { refs } = await shard.calls.select({ tenant, matchers, mint, maxt })
+        return { shard, refs }
+      }))
+    const range = { mint, maxt }
+    // After the heads: a block that is cut in between is found in the list or still in its head.
+    const found = await this.blocks?.select({ tenant, matchers, range, isForLabels, meter }, labels)
+    return { heads: parts.map((part) => headSeries(part, labels, meter)), found }
   }
 
   /** Blocks, where the query reads them. */
@@ -332,9 +346,10 @@ export class Fanout {
     return this.stop?.during(answer) ?? answer
   }
 
-  private sortedUnion(lists: readonly string[][]): string[] {
-    const all = lists.length === 1 ? lists[0]! : [...new Set(lists.flat())]
-    return all.sort(this.stop?.whileSorting(compareUtf8) ?? compareUtf8)
+  /** What is in any of several sorted lists, sorted. */
+  private union(lists: readonly (readonly string[])[]): readonly string[] {
+    const compare = this.stop?.whileSorting(compareUtf8) ?? compareUtf8
+    return lists.reduce((all, list) => united(all, list, compare), [])
   }
 
   /** The shard, awaited for a while when it is not there or is still the life given. */
@@ -354,6 +369,28 @@ export class Fanout {
       })
     }
   }
+}
+
+/** What is in one of two sorted lists, or in both. */
+function united(
+  a: readonly string[],
+  b: readonly string[],
+  compare: (a: string, b: string) => number,
+): readonly string[] {
+  if (a.length === 0) return b
+  if (b.length === 0) return a
+  const out: string[] = []
+  let i = 0
+  let j = 0
+  while (i < a.length && j < b.length) {
+    const order = a[i] === b[j] ? 0 : compare(a[i]!, b[j]!)
+    out.push(order <= 0 ? a[i]! : b[j]!)
+    if (order <= 0) i++
+    if (order >= 0) j++
+  }
+  while (i < a.length) out.push(a[i++]!)
+  while (j < b.length) out.push(b[j++]!)
+  return out
 }
 
 /** The first `count` answers; fails when so many have failed that they cannot come. */

@@ -60,14 +60,14 @@ export class Federation implements Reads {
     }
   }
 
-  async labelNames(tenant: string, range: TimeRange): Promise<string[]> {
+  async labelNames(tenant: string, range: TimeRange): Promise<readonly string[]> {
     if (!tenant.includes('|')) return this.fanout.labelNames(tenant, range)
     const lists = await this.gather(tenant, (one) => this.fanout.labelNames(one, range))
     const names = lists.flat().map((name) => (name === TENANT_LABEL ? ORIGINAL_LABEL : name))
     return sorted([...names, TENANT_LABEL])
   }
 
-  async labelValues(tenant: string, name: string, range: TimeRange): Promise<string[]> {
+  async labelValues(tenant: string, name: string, range: TimeRange): Promise<readonly string[]> {
     if (!tenant.includes('|')) return this.fanout.labelValues(tenant, name, range)
     if (name === TENANT_LABEL) return sorted(tenant.split('|'))
     const stored = name === ORIGINAL_LABEL ? TENANT_LABEL : name

@@ -57,7 +57,7 @@ export async function answerLabelNames(
   context: LabelContext,
   query: QueryOf<'label-names'>,
 ): Promise<Outcome> {
-  const { tenant, fanout, labels, stop } = context
+  const { tenant, fanout, stop } = context
   const selectors = parseSelectors(query.matchers, '', () => stop.tick())
   if (selectors.length === 0) {
     return stringsOutcome(await fanout.labelNames(tenant, rangeOf(query)), query, {
@@ -66,7 +66,7 @@ export async function answerLabelNames(
     })
   }
   const sets = await setsOf(context, selectors, query)
-  const names = distinct(sets, context, (pair) => labels.pairName(pair))
+  const names = distinctNames(sets, context)
   return stringsOutcome(names, query, { seriesRead: sets.length, stop })
 }
 
@@ -75,16 +75,14 @@ export async function answerLabelValues(
   context: LabelContext,
   query: QueryOf<'label-values'>,
 ): Promise<Outcome> {
-  const { tenant, fanout, labels, stop } = context
+  const { tenant, fanout, stop } = context
   const selectors = parseSelectors(query.matchers, '', () => stop.tick())
   if (selectors.length === 0) {
     const values = await fanout.labelValues(tenant, query.name, rangeOf(query))
     return stringsOutcome(values, query, { seriesRead: 0, stop })
   }
   const sets = await setsOf(context, selectors, query)
-  const values = distinct(sets, context, (pair) =>
-    labels.pairName(pair) === query.name ? labels.pairValue(pair) : undefined,
-  )
+  const values = distinctValues(sets, query.name, context)
   return stringsOutcome(values, query, { seriesRead: sets.length, stop })
 }
 
@@ -128,28 +126,39 @@ async function setsOf(
     context.stop.check()
   }
   if (lists.length === 1) return lists[0]!
-  const union = new Set<number>()
-  for (const list of lists) for (const set of list) union.add(set)
-  return Uint32Array.from(union)
+  return labels.distinctSets(lists)
 }
 
-/** Distinct texts of the pairs of sets, sorted; each pair is looked at once. */
-function distinct(
-  sets: Uint32Array,
-  { labels, stop }: LabelContext,
-  textOf: (pair: number) => string | undefined,
-): string[] {
+/** Distinct label names of sets, sorted; each pair is looked at once. */
+function distinctNames(sets: Uint32Array, { labels, stop }: LabelContext): string[] {
   const seen = new Uint8Array(labels.size().pairs)
-  const texts = new Set<string>()
-  for (const set of stop.over(sets)) {
-    for (const pair of labels.pairs(set)) {
+  const names = new Set<string>()
+  for (let i = 0; i < sets.length; i++) {
+    stop.tick()
+    const pairs = labels.pairs(sets[i]!)
+    for (let at = 0; at < pairs.length; at++) {
+      const pair = pairs[at]!
       if (seen[pair] === 1) continue
       seen[pair] = 1
-      const text = textOf(pair)
-      if (text !== undefined) texts.add(text)
+      names.add(labels.pairName(pair))
     }
   }
-  return [...texts].sort(stop.whileSorting(compareUtf8))
+  return [...names].sort(stop.whileSorting(compareUtf8))
+}
+
+/** Distinct values of a label in sets, sorted. */
+function distinctValues(sets: Uint32Array, name: string, { labels, stop }: LabelContext): string[] {
+  const seen = new Uint8Array(labels.size().pairs)
+  const pairOf = labels.pairsOf(name)
+  const values: string[] = []
+  for (let i = 0; i < sets.length; i++) {
+    stop.tick()
+    const pair = pairOf(sets[i]!)
+    if (pair < 0 || seen[pair] === 1) continue
+    seen[pair] = 1
+    values.push(labels.pairValue(pair))
+  }
+  return values.sort(stop.whileSorting(compareUtf8))
 }
 
 function rangeOf({ mint, maxt }: TimeRange): TimeRange {

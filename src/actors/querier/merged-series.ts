@@ -91,7 +91,7 @@ class MergedSeries implements SelectedSeries, UnionRows {
     this.first = new Uint32Array(total)
     this.headSource = new Int32Array(total).fill(NO_HEAD)
     this.sets = new Uint32Array(total)
-    const seriesOf = new Uint32Array(labels.size().sets)
+    const seriesOf = labels.takeNumbers()
     const order = orderOf(blocks, labels, seriesOf)
     this.sets.set(order)
     this.first.fill(NONE)
@@ -123,6 +123,7 @@ class MergedSeries implements SelectedSeries, UnionRows {
     }
     this.count = count
     this.sets = this.sets.subarray(0, count)
+    labels.giveNumbers(seriesOf, this.sets)
   }
 
   read(index: number, mint: number, maxt: number, out: SampleBuffer): void {

@@ -61,6 +61,9 @@ export class LabelTable {
   private readonly nameless: number[] = []
   private readonly projections = new Map<string, SetMap>()
 
+  /** Numbers that nobody uses now: `takeNumbers`. */
+  private spare: Uint32Array | undefined = undefined
+
   /** Of the query that uses the table now. */
   watch: LabelWatch | undefined = undefined
   private work = 0
@@ -179,6 +182,21 @@ export class LabelTable {
     return ''
   }
 
+  /** Tells a set's pair with a label name, -1 when it has none; remembered per set. */
+  pairsOf(name: string): (set: number) => number {
+    const nameId = this.nameIds.get(name)
+    if (nameId === undefined) return () => -1
+    // [set] pair + 2; 1: it has none.
+    const known = this.projected(`pair of ${nameId}`)
+    return (set) => {
+      const found = known.get(set)
+      if (found !== 0) return found - 2
+      const pair = this.sets[set]!.find((pair) => this.pairNames[pair] === nameId) ?? -1
+      known.set(set, pair + 2)
+      return pair
+    }
+  }
+
   /**
    * The set as an operation leaves it that drops the metric name: without `__name__`, `__type__`
    * and `__unit__` (Prometheus schema.IsMetadataLabel). Remembered per set.
@@ -206,6 +224,44 @@ export class LabelTable {
       this.projections.set(key, map)
     }
     return map
+  }
+
+  /**
+   * Numbers by set id, all 0, for sets that there are now. Whoever takes them gives them back with
+   * the sets whose numbers it has set, within the same step; or never, when it fails.
+   */
+  takeNumbers(): Uint32Array {
+    const { spare } = this
+    this.spare = undefined
+    if (spare !== undefined && spare.length >= this.sets.length) return spare
+    return new Uint32Array(this.sets.length + (this.sets.length >>> 2) + 256)
+  }
+
+  /** Gives numbers back. */
+  giveNumbers(numbers: Uint32Array, sets: ArrayLike<number>): void {
+    for (let i = 0; i < sets.length; i++) numbers[sets[i]!] = 0
+    this.spare = numbers
+  }
+
+  /** The sets of several lists, each once, in the order in which they come first. */
+  distinctSets(lists: readonly Uint32Array[]): Uint32Array {
+    let total = 0
+    for (const list of lists) total += list.length
+    const out = new Uint32Array(total)
+    const seen = this.takeNumbers()
+    let count = 0
+    for (const list of lists) {
+      this.tick()
+      for (let i = 0; i < list.length; i++) {
+        const set = list[i]!
+        if (seen[set] !== 0) continue
+        seen[set] = 1
+        out[count++] = set
+      }
+    }
+    const sets = out.subarray(0, count)
+    this.giveNumbers(seen, sets)
+    return sets
   }
 
   /** Orders two sets by their labels: name, value, name, value; the shorter first. */

@@ -20,20 +20,20 @@ export function groupRows(
   state: QueryState,
 ): Groups {
   const key = groupProjection(state.labels, grouping, without)
-  const ordinals = new Map<number, number>()
   const of = state.memory.words(input.count)
   const sets: number[] = []
   for (let row = 0; row < input.count; row++) {
-    const set = key.of(input.sets[row]!)
+    of[row] = key.of(input.sets[row]!)
     state.memory.tick(16)
-    let ordinal = ordinals.get(set)
-    if (ordinal === undefined) {
-      ordinal = sets.length
-      ordinals.set(set, ordinal)
-      sets.push(set)
-    }
-    of[row] = ordinal
   }
+  // [set] ordinal + 1
+  const ordinals = state.labels.takeNumbers()
+  for (let row = 0; row < input.count; row++) {
+    const set = of[row]!
+    if (ordinals[set] === 0) ordinals[set] = sets.push(set)
+    of[row] = ordinals[set]! - 1
+  }
+  state.labels.giveNumbers(ordinals, sets)
   const members = state.memory.words(sets.length)
   for (const group of of) members[group]! += 1
   return { of, sets, members }

@@ -60,8 +60,12 @@ export class ResultLabels {
   private readonly dropsName: boolean
   private readonly reduced: Projection | undefined
   private readonly includes: readonly { id: number; name: string }[]
-  /** Many-side set → one-side set → result; the one side is 0 where nothing is included. */
-  private readonly known = new Map<number, Map<number, number>>()
+  /**
+   * Many-side set → the one-side set that it was last joined with, and the result; kept from query
+   * to query. The one side is 0 where nothing is included.
+   */
+  private readonly partners: SetMap
+  private readonly results: SetMap
 
   /** @param dropsName the operation makes a new metric of its operands */
   constructor(labels: LabelTable, matching: VectorMatching, dropsName: boolean) {
@@ -73,20 +77,20 @@ export class ResultLabels {
         ? new Projection(labels, { names: matching.labels, keeps: matching.on })
         : undefined
     this.includes = matching.include.map((name) => ({ id: labels.nameId(name), name }))
+    const { card, on, include } = matching
+    const names = card === 'one-to-one' ? matching.labels : []
+    const key = JSON.stringify([card, on, names, include, dropsName])
+    this.partners = labels.projected(`partner ${key}`)
+    this.results = labels.projected(`joined ${key}`)
   }
 
   /** The result's set; `many` is the left side when both are one. */
   of(many: number, one: number): number {
     const source = this.includes.length === 0 ? 0 : one
-    let results = this.known.get(many)
-    if (results === undefined) {
-      results = new Map()
-      this.known.set(many, results)
-    }
-    const known = results.get(source)
-    if (known !== undefined) return known
+    if (this.partners.get(many) === source + 1) return this.results.get(many) - 1
     const result = this.make(many, one)
-    results.set(source, result)
+    this.partners.set(many, source + 1)
+    this.results.set(many, result + 1)
     return result
   }
 

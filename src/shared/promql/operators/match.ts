@@ -61,24 +61,28 @@ function groupRows(
   state: QueryState,
 ): Groups {
   const key = matchProjection(state.labels, matching)
-  const ordinals = new Map<number, number>()
-  const number = (matrix: StepMatrix): Uint32Array => {
-    const out = state.memory.words(matrix.series)
-    for (let row = 0; row < matrix.series; row++) {
-      const set = key.of(matrix.sets[row]!)
+  const project = ({ series, sets }: StepMatrix): Uint32Array => {
+    const out = state.memory.words(series)
+    for (let row = 0; row < series; row++) {
+      out[row] = key.of(sets[row]!)
       state.memory.tick(16)
-      let ordinal = ordinals.get(set)
-      if (ordinal === undefined) {
-        ordinal = ordinals.size
-        ordinals.set(set, ordinal)
-      }
-      out[row] = ordinal
     }
     return out
   }
-  const left = number(lhs)
-  const right = number(rhs)
-  return { left, right, count: ordinals.size }
+  const left = project(lhs)
+  const right = project(rhs)
+  // [set] ordinal + 1
+  const ordinals = state.labels.takeNumbers()
+  const keys: number[] = []
+  for (const side of [left, right]) {
+    for (let row = 0; row < side.length; row++) {
+      const set = side[row]!
+      if (ordinals[set] === 0) ordinals[set] = keys.push(set)
+      side[row] = ordinals[set]! - 1
+    }
+  }
+  state.labels.giveNumbers(ordinals, keys)
+  return { left, right, count: keys.length }
 }
 
 /** [groups × words] where any row of a group has a point. */

@@ -5,6 +5,7 @@
  * same afterwards. While a shard replays its log, or creates series faster than they can be looked
  * up, there is no answer, and its owner is to be asked. Decision: docs/decisions/0009.
  */
+import { TextLists } from '../../base/text-lists.js'
 import type { HeadKernel } from '../../kernels/head.js'
 import { H_INDEX_SEQUENCE, H_SERVING, H_TENANT_COUNT } from '../../kernels/head-layout.js'
 import type { Matcher } from '../../model/matcher.js'
@@ -41,6 +42,8 @@ export class HeadIndex implements SelectContext {
   readonly kernel: Pick<HeadKernel, 'overlaps'>
   private readonly parts: HeadIndexParts
   private readonly tenants = new Map<string, number>()
+  /** Of which the state is the sequence number that they were made under. */
+  private readonly lists = new TextLists()
 
   constructor(parts: HeadIndexParts) {
     this.parts = parts
@@ -72,15 +75,34 @@ export class HeadIndex implements SelectContext {
   }
 
   /** Label names of all series, sorted by their bytes; undefined when the owner is to be asked. */
-  labelNames(tenant: string, check?: () => void): string[] | undefined {
-    return this.settled(tenant, (index) => run(labelNamesSteps(this, index, [], ALL_TIMES), check))
+  labelNames(tenant: string, check?: () => void): readonly string[] | undefined {
+    return this.listed(tenant, 'names', (index) =>
+      run(labelNamesSteps(this, index, [], ALL_TIMES), check),
+    )
   }
 
   /** Values of a label, likewise. */
-  labelValues(tenant: string, name: string, check?: () => void): string[] | undefined {
-    return this.settled(tenant, (index) =>
+  labelValues(tenant: string, name: string, check?: () => void): readonly string[] | undefined {
+    return this.listed(tenant, `values of ${name}`, (index) =>
       run(labelValuesSteps(this, index, name, [], ALL_TIMES), check),
     )
+  }
+
+  /** A list of texts, made again when anything has changed. */
+  private listed(
+    tenant: string,
+    what: string,
+    look: (tenant: number) => string[],
+  ): readonly string[] | undefined {
+    return this.settled(tenant, (index, sequence) => {
+      const name = `${index} ${what}`
+      const known = this.lists.find(name, sequence)
+      if (known !== undefined) return known
+      // One that met a change is kept under a number that does not come again.
+      const texts = look(index)
+      this.lists.keep(name, sequence, texts)
+      return texts
+    })
   }
 
   /**
@@ -109,7 +131,7 @@ export class HeadIndex implements SelectContext {
   }
 
   /** What `look` found while nothing changed. */
-  private settled<T>(tenant: string, look: (tenant: number) => T): T | undefined {
+  private settled<T>(tenant: string, look: (tenant: number, sequence: number) => T): T | undefined {
     const { u32 } = this.view
     if (Atomics.load(u32, H_SERVING / 4) === 0) return undefined
     for (let tries = 0; tries < TRIES; tries++) {
@@ -118,7 +140,7 @@ export class HeadIndex implements SelectContext {
       const index = this.tenant(tenant)
       // A tenant that is new to the shard: its owner knows best.
       if (index === undefined) return undefined
-      const found = look(index)
+      const found = look(index, before)
       if (Atomics.load(u32, H_INDEX_SEQUENCE / 4) === before) return found
     }
     return undefined

@@ -58,6 +58,21 @@ test('a reader selects what the owner selects', () => {
   assert.deepEqual(found, Uint32Array.of(ref))
 })
 
+test('names and values that were listed are listed anew when there are others', () => {
+  const head = filledHead()
+  head.serve()
+  const { index } = new HeadReader(head.view.memory, headModule(), 0)
+  for (const name of ['x', 'y']) {
+    assert.equal(index.labelNames('t'), index.labelNames('t'))
+    const ref = head.getOrCreate('t', labelsOf({ __name__: 'm', job: `new-${name}`, [name]: '1' }))
+    assert.equal(head.appendSample(ref, 1, 1), 'appended')
+    assert.deepEqual(index.labelNames('t'), head.labelNames('t', [], ALL))
+    assert.deepEqual(index.labelValues('t', 'job'), head.labelValues('t', 'job', [], ALL))
+    assert.deepEqual(index.labelValues('t', name), ['1'])
+    assert.deepEqual(index.labelValues('other', 'job'), ['a'])
+  }
+})
+
 test('there is no answer before the log is replayed, of unknown tenants, and amid a change', () => {
   const head = filledHead()
   const { index } = new HeadReader(head.view.memory, headModule(), 0)

@@ -1,0 +1,43 @@
+/** What a table tells of sets beside their labels. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { labelsOf } from '../../../src/shared/model/labels.js'
+import { LabelTable } from '../../../src/shared/promql/index.js'
+
+test('the sets of several lists come once each, again and again', () => {
+  const labels = new LabelTable()
+  const [a, b, c] = ['a', 'b', 'c'].map((job) => labels.internLabels(labelsOf({ job }))) as [
+    number,
+    number,
+    number,
+  ]
+  for (let i = 0; i < 3; i++) {
+    assert.deepEqual(
+      [...labels.distinctSets([Uint32Array.of(b, a), Uint32Array.of(a, c)])],
+      [b, a, c],
+    )
+    // The numbers grow with the table.
+    for (let n = 0; n < 1000; n++) labels.internLabels(labelsOf({ job: `${i} ${n}` }))
+    const last = labels.internLabels(labelsOf({ job: `${i} 999` }))
+    assert.deepEqual([...labels.distinctSets([Uint32Array.of(last), Uint32Array.of(last)])], [last])
+  }
+})
+
+test('numbers that were not given back are no one else’s', () => {
+  const labels = new LabelTable()
+  const set = labels.internLabels(labelsOf({ job: 'a' }))
+  labels.takeNumbers()[set] = 1
+  assert.equal(labels.takeNumbers()[set], 0)
+})
+
+test('the pair of a set with a name', () => {
+  const labels = new LabelTable()
+  const set = labels.internLabels(labelsOf({ job: 'a', instance: 'b' }))
+  const other = labels.internLabels(labelsOf({ instance: 'b' }))
+  const jobOf = labels.pairsOf('job')
+  for (let i = 0; i < 2; i++) {
+    assert.equal(labels.pairValue(jobOf(set)), 'a')
+    assert.equal(jobOf(other), -1)
+  }
+  assert.equal(labels.pairsOf('none')(set), -1)
+})
