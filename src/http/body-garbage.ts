@@ -6,8 +6,7 @@
  * the process' CPU under a push stream, and 30 MB. So a young collection (0.2 ms) is asked for
  * whenever bodies of a few MiB have been answered.
  */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { openCollector } from '../shared/env/index.js'
 
 /** Bytes of answered bodies between two collections. */
 const COLLECT_BYTES = 4 << 20
@@ -31,10 +30,7 @@ export class BodyGarbage {
   }
 }
 
-/** V8 gives its collector only to contexts that are made while the flag is set. */
 function youngCollector(): () => void {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as (options: { type: 'minor' }) => void
-  setFlagsFromString('--no-expose-gc')
-  return () => gc({ type: 'minor' })
+  const collect = openCollector()
+  return () => collect({ type: 'minor' })
 }

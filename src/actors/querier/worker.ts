@@ -13,9 +13,10 @@ import type { QuerierAnswer, QuerierBoot, QuerierMessage, QuerierTask } from './
 import { type BlockAccess, Querier } from './querier.js'
 import { warmUp } from './warm-up.js'
 
-/** When a thread begins to warm up, and how long it must have been idle, ms. */
-const WARM_UP_AFTER_MS = 1_000
+/** How long a thread must have been idle to practise, ms. */
 const IDLE_MS = 50
+/** What is asked meanwhile keeps it from practising: `/ready` waits no longer than this, ms. */
+const WARM_UP_MS = 3_000
 
 /** The pool's task. */
 export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>(
@@ -27,15 +28,11 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
     let running = 0
     let endedMs = 0
     const isBusy = (): boolean => running > 0 || env.clock.monotonic() - endedMs < IDLE_MS
-    if (boot.config.isWarmedUp) {
-      // Once the server has started: until then the processor has better things to do.
-      env.timers.after(WARM_UP_AFTER_MS, () => {
-        warmUp(env, boot, isBusy).catch((error: unknown) =>
-          env.log.warn('a querier could not warm up', { err: String(error) }),
-        )
-      })
-    }
     return {
+      warmUp: async () => {
+        if (!boot.config.isWarmedUp) return
+        await Promise.race([warmUp(env, boot, isBusy), env.timers.sleep(WARM_UP_MS)])
+      },
       run: async (task) => {
         running++
         try {

@@ -432,7 +432,7 @@ export class Supervisor<Task, Answer, Message> {
     const spec = this.options.pool
     if (spec === undefined || this.pool === undefined) return undefined
     const threads = this.pool.seats().length
-    this.hasPoolStarted ||= threads >= spec.size
+    this.hasPoolStarted ||= this.pool.warmCount() >= spec.size
     return {
       actor: spec.kind,
       state: threads === spec.size ? 'running' : 'starting',
@@ -449,7 +449,7 @@ export class Supervisor<Task, Answer, Message> {
     const startingPool =
       pool === undefined || this.pool === undefined || this.hasPoolStarted
         ? undefined
-        : { kind: pool.kind, size: pool.size, threads: this.pool.seats().length }
+        : { kind: pool.kind, size: pool.size, threads: this.pool.warmCount() }
     return readinessOf({ isDraining: this.isDraining, children, kinds, startingPool })
   }
 

@@ -4,8 +4,8 @@
  * (an array or a map that grows) takes the whole process along. So tasks ask, and fail by
  * themselves, while V8's limit is twice as high.
  */
-import { getHeapStatistics, setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { getHeapStatistics } from 'node:v8'
+import { openCollector } from '../env/index.js'
 
 /**
  * Collections before a heap counts as full, and the time between them, ms. What was let go of stays
@@ -23,7 +23,7 @@ export class HeapGuard {
 
   constructor(bytesMax: number) {
     this.bytesMax = bytesMax
-    this.collect = collector()
+    this.collect = openCollector()
   }
 
   /**
@@ -44,12 +44,4 @@ export class HeapGuard {
 
 function used(): number {
   return getHeapStatistics().used_heap_size
-}
-
-/** V8 gives its collector only to contexts that are made while the flag is set. */
-function collector(): () => void {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
-  setFlagsFromString('--no-expose-gc')
-  return gc
 }

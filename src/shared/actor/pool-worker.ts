@@ -23,6 +23,8 @@ export interface PoolParts<Task, Answer, Message> {
   receive(message: Message): void
   /** Parts of an answer that are moved, not copied. */
   transfers(answer: Answer): ArrayBuffer[]
+  /** Ends when the thread is as fast as it gets by itself; tasks may come before. Without it: at once. */
+  warmUp?(): Promise<void>
 }
 
 /** The worker data of a pool's threads. */
@@ -45,6 +47,11 @@ export interface PoolHello {
 export type PoolNote<Message> =
   | { readonly note: 'seat'; readonly metricBlock: SharedArrayBuffer }
   | { readonly note: 'message'; readonly message: Message }
+
+/** A thread's word that it has warmed up. */
+export interface PoolWarm {
+  readonly warm: number
+}
 
 /** A further block of metrics, on its way to the registry. */
 export interface PoolMetricBlock {
@@ -101,6 +108,12 @@ export function poolWorker<Boot, Task, Answer, Message>(
       parts = build(env, data.boot as Boot, seat, { open: openPort, heap })
       for (const message of early) parts.receive(message)
       resolve(parts)
+      const tell = () => parentPort?.postMessage({ warm: seat } satisfies PoolWarm)
+      parts.warmUp?.().then(tell, (error: unknown) => {
+        env.log.warn('thread could not warm up', { err: String(error) })
+        tell()
+      })
+      if (parts.warmUp === undefined) tell()
     })
   })
   parentPort?.postMessage({ hello: threadId, seat } satisfies PoolHello)

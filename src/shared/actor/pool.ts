@@ -17,6 +17,7 @@ import type {
   PoolNote,
   PoolOpen,
   PoolOutcome,
+  PoolWarm,
   PoolWorkerData,
 } from './pool-worker.js'
 
@@ -67,6 +68,8 @@ export interface Pool<Task, Answer, Message> {
   run(task: Task, signal: StopSignal): Promise<Answer>
   /** The threads that sit now. */
   seats(): PoolSeat<Message>[]
+  /** How many of them have warmed up. */
+  warmCount(): number
   /** Ends one thread as a crash would; for tests and operators. */
   kill(seat: number): Promise<void>
   /** Ends all threads; running tasks fail with `actor-down`. */
@@ -95,6 +98,8 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
   private readonly options: PoolOptions<Message>
   private readonly cells: Int32Array
   private readonly sitting = new Map<number, Sitting<Message>>()
+  /** Seats whose threads have warmed up. */
+  private readonly warm = new Set<number>()
   /** Threads that were ended on purpose, by id: their exit is no crash. */
   private readonly ended = new Set<number>()
   private piscina: Piscina<Task, PoolOutcome<Answer>>
@@ -131,6 +136,10 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
     return [...this.sitting.values()]
   }
 
+  warmCount(): number {
+    return this.warm.size
+  }
+
   async kill(seat: number): Promise<void> {
     await this.sitting.get(seat)?.worker.terminate()
   }
@@ -163,8 +172,9 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       recordTiming: false,
       resourceLimits: { maxOldGenerationSizeMb: options.heapMbMax * HARD_LIMIT_FACTOR },
     })
-    piscina.on('message', (message: PoolHello | PoolMetricBlock | PoolOpen) => {
+    piscina.on('message', (message: PoolHello | PoolWarm | PoolMetricBlock | PoolOpen) => {
       if ('hello' in message) this.seatThread(piscina, message)
+      else if ('warm' in message) this.warm.add(message.warm)
       else if ('port' in message) this.open(message)
       else options.onMetricBlock(`${options.actor}/${message.seat}`, message.metricBlock)
     })
@@ -202,6 +212,7 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       send: (message, parts) => post({ note: 'message', message }, parts),
     }
     this.sitting.set(hello.seat, seat)
+    this.warm.delete(hello.seat)
     worker.on('exit', () => this.vacate(seat))
     const metricBlock = createMetricBlock()
     this.options.onMetricBlock(actor, metricBlock)
@@ -214,7 +225,10 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
     // What the thread held is cleared before another one can take its seat.
     this.options.onGone?.(seat.index)
     Atomics.compareExchange(this.cells, seat.index, seat.threadId, 0)
-    if (this.sitting.get(seat.index) === seat) this.sitting.delete(seat.index)
+    if (this.sitting.get(seat.index) === seat) {
+      this.sitting.delete(seat.index)
+      this.warm.delete(seat.index)
+    }
     this.options.onVacate(seat)
     const wasEnded = this.ended.delete(seat.threadId)
     if (this.isClosed || wasEnded) return

@@ -360,7 +360,7 @@ const QUERIER = {
   timeout: duration(2 * MINUTE, 'Longest query.', USED),
   warm_up_enabled: bool(
     true,
-    'Runs made-up queries at the start: the first real ones are faster.',
+    'Runs made-up queries before /ready says yes: the first real ones are faster.',
     USED,
   ),
   column_cache_bytes: size(

@@ -10,7 +10,9 @@ import type { PoolMessage, PoolTask } from './pool-thread.js'
 const pools: Pool<PoolTask, unknown, PoolMessage>[] = []
 after(() => Promise.all(pools.map((pool) => pool.close())))
 
-function make(options: { size?: number; onCrash?: () => number | undefined } = {}) {
+function make(
+  options: { size?: number; isCold?: boolean; onCrash?: () => number | undefined } = {},
+) {
   const crashes: string[] = []
   const seated: PoolSeat<PoolMessage>[] = []
   const registry = new MetricsRegistry()
@@ -18,7 +20,7 @@ function make(options: { size?: number; onCrash?: () => number | undefined } = {
     actor: 'pool',
     entry: new URL('./pool-thread.js', import.meta.url),
     size: options.size ?? 1,
-    boot: { offset: 100 },
+    boot: { offset: 100, isCold: options.isCold === true },
     logLevel: 'error',
     env: { ...createFakeEnv(), timers: NODE_TIMERS },
     heapMbMax: 40,
@@ -61,6 +63,19 @@ test('runs tasks on seated threads, moves answers, keeps typed errors', async ()
     [0, 1],
   )
   assert.ok(registry.value('nilo_actor_restarts_total', 'pool') >= 1)
+})
+
+test('threads are warm when they say so, and run tasks before; a new one is cold again', async () => {
+  const { pool, run } = make({ isCold: true })
+  assert.equal(await run({ do: 'add', a: 1, b: 2 }), 103)
+  assert.equal(pool.warmCount(), 0)
+  pool.seats()[0]!.send({ text: 'be warm' }, [])
+  while (pool.warmCount() < 1) await NODE_TIMERS.yieldNow()
+  await pool.kill(0)
+  await run({ do: 'add', a: 1, b: 2 }).catch(() => {})
+  assert.equal(pool.warmCount(), 0)
+  const warm = make()
+  while (warm.pool.warmCount() < 1) await NODE_TIMERS.yieldNow()
 })
 
 test('an abort ends the thread, a new one takes its place, and it is no crash', async () => {
