@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { compressSync } from 'snappy'
+import { SeededPrng } from '../../../src/shared/base/prng.js'
 import { BODY_V2, findHistogram } from '../../../src/shared/wire/frames/index.js'
 import { bitsOf, Fixture } from './fixture.js'
 
@@ -229,4 +230,41 @@ test('gives histograms the start of their series, or their own', () => {
   const { records } = fixture.shards[0]!
   const starts = records.map(({ kind, payload }) => findHistogram(kind, payload)!.startMs)
   assert.deepEqual(starts, [START_OF_COUNT, NOW - 9, 0])
+})
+
+test('knows a series whatever stands before it, by references of one byte, two and three', () => {
+  const prng = new SeededPrng(11)
+  const below = (most: number): number => prng.nextU32() % most
+  const fixture = new Fixture({ bodyRing: 1 << 22 })
+  const expected = new Map<string, number>()
+  for (let round = 0; round < 12; round++) {
+    // Few names and values, so that neighbours have much in common; and symbols that nobody refers to.
+    const padding = Array.from({ length: [0, 120, 16_370][round % 3]! }, (_, n) => `unused ${n}`)
+    const symbols = ['', ...padding]
+    const seen = new Set<string>()
+    const series: Buffer[] = []
+    for (let n = 0; n < 150; n++) {
+      const count = 2 + below(3) * 4
+      const labels = [['__name__', `m${below(4)}`] as [string, string]]
+      for (let i = 0; i < count; i++) {
+        labels.push([`l${String(i).padStart(2, '0')}`, `v${below(3)}`.repeat(1 + below(2) * 40)])
+      }
+      const key = `acme|${labels.map((label) => label.join('=')).join(',')}`
+      if (seen.has(key)) continue
+      seen.add(key)
+      expected.set(key, (expected.get(key) ?? 0) + 1)
+      const numbers = labels.flat().map((text) => {
+        const known = symbols.lastIndexOf(text)
+        return known > 0 ? known : symbols.push(text) - 1
+      })
+      series.push(Buffer.concat([refs(...numbers), sample(NOW + round * 1_000, n)]))
+    }
+    assert.equal(fixture.push(request(series, symbols), 'acme', BODY_V2).status, 200)
+  }
+  const [shard] = fixture.shards
+  const found = [...shard!.samples].map(([key, samples]) => [key, samples.length] as const)
+  assert.deepEqual(new Map(found), expected)
+  // No series has two ids, none is defined twice.
+  assert.equal(shard!.bound.size, expected.size)
+  assert.ok([...shard!.defineCounts.values()].every((count) => count === 1))
 })

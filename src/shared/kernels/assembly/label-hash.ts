@@ -153,6 +153,90 @@ export function hashRefs(c: usize, p: usize, end: usize, most: u32): bool {
   return (count & 1) == 0
 }
 
+// The references that `hashNextRefs` was given last, in the body at hand: where, bytes, what came out.
+let lastAt: usize = 0
+let lastSize: u32 = 0
+let lastLow: u64 = 0
+let lastHigh: u64 = 0
+let lastBytes: u32 = 0
+let lastCount: u32 = 0
+
+/** A body begins. */
+export function forgetRefs(): void {
+  lastAt = 0
+}
+
+/**
+ * `hashRefs` for references [p, end) in the body, which stays where it is. Series of one target have
+ * most labels in common with the one before: of the sum only what differs is taken and added.
+ */
+export function hashNextRefs(c: usize, p: usize, end: usize): bool {
+  const size = <u32>(end - p)
+  if (lastAt == 0 || size != lastSize || !hashDifference(c, p, size)) {
+    if (!hashRefs(c, p, end, u32.MAX_VALUE)) return false
+    lastAt = refCount <= <u32>REFS_MAX ? p : 0
+    lastSize = size
+    lastCount = refCount
+  } else lastAt = p
+  lastLow = hashLow
+  lastHigh = hashHigh
+  lastBytes = refBytes
+  return true
+}
+
+/** References that may differ before hashing all of them is the shorter way. */
+const DIFFERENT_MAX: u32 = 8
+
+/** False when references do not stand in the same places as the last ones, or too many differ. */
+function hashDifference(c: usize, p: usize, size: u32): bool {
+  const symbols: usize = load<u32>(c, SYMBOLS)
+  const symbolCount = load<u32>(c, SYMBOL_COUNT)
+  const key: usize = load<u32>(c, REFS_KEY)
+  const longest: u32 = load<u32>(c, LABEL_LENGTH_MAX)
+  let low = i64x2.splat(0)
+  let high = i64x2.splat(0)
+  let bytes = lastBytes
+  let changes: u32 = 0
+  // References that end before the block at hand; where the one begins that was taken last.
+  let index: u32 = 0
+  let taken: u32 = u32.MAX_VALUE
+  for (let at: u32 = 0; at < size; at += 16) {
+    const mine = v128.load(p + at)
+    const other = v128.load(lastAt + at)
+    const mask: u32 = size - at < 16 ? (1 << (size - at)) - 1 : 0xffff
+    const ends = ~(<u32>i8x16.bitmask(mine)) & mask
+    let differ = ~(<u32>i8x16.bitmask(i8x16.eq(mine, other))) & mask
+    if (differ != 0 && ends != (~(<u32>i8x16.bitmask(other)) & mask)) return false
+    while (differ != 0) {
+      const bit = <u32>ctz<u32>(differ)
+      differ &= differ - 1
+      let start = at + bit
+      while (start > 0 && load<u8>(p + start - 1) >= 0x80) start--
+      if (start == taken) continue
+      taken = start
+      const ref = readVarint(p + start, p + size)
+      if (++changes > DIFFERENT_MAX || ref >= <u64>symbolCount) return false
+      const row = symbols + <usize>ref * SYMBOL_BYTES
+      const before = symbols + <usize>readVarint(lastAt + start, lastAt + size) * SYMBOL_BYTES
+      const place = key + ((index + <u32>popcnt<u32>(ends & ((1 << bit) - 1))) << 4)
+      const m = v128.load(row)
+      const o = v128.load(before)
+      low = i64x2.sub(low, product(i32x4.add(o, v128.load(place))))
+      high = i64x2.sub(high, product(i32x4.add(o, v128.load(place, 16))))
+      low = i64x2.add(low, product(i32x4.add(m, v128.load(place))))
+      high = i64x2.add(high, product(i32x4.add(m, v128.load(place, 16))))
+      bytes += min(load<u32>(row, SYMBOL_LENGTH), longest)
+      bytes -= min(load<u32>(before, SYMBOL_LENGTH), longest)
+    }
+    index += <u32>popcnt<u32>(ends)
+  }
+  hashLow = lastLow + <u64>(i64x2.extract_lane(low, 0) + i64x2.extract_lane(low, 1))
+  hashHigh = lastHigh + <u64>(i64x2.extract_lane(high, 0) + i64x2.extract_lane(high, 1))
+  refBytes = bytes
+  refCount = lastCount
+  return true
+}
+
 /** Word 0 × word 2 and word 1 × word 3, each 64 bits. */
 function product(x: v128): v128 {
   const upper = i8x16.shuffle(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)

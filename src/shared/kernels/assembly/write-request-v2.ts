@@ -10,7 +10,17 @@
  *   message Sample { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3 }
  *   message Metadata { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4 }
  */
-import { hashHigh, hashLow, hashRefs, hashSymbol, isSeries, refBytes, refCount } from './label-hash'
+import {
+  forgetRefs,
+  hashHigh,
+  hashLow,
+  hashNextRefs,
+  hashRefs,
+  hashSymbol,
+  isSeries,
+  refBytes,
+  refCount,
+} from './label-hash'
 import { METRIC_NAME } from './label-set'
 import { EXTRA_SERIES } from './otlp-layout'
 import { readAt, readLength, readVarint, skipValue } from './proto'
@@ -102,6 +112,7 @@ export function symbols(c: usize): i32 {
   const most = load<u32>(c, SYMBOL_CAP)
   let p: usize = load<u32>(c, POS)
   let total: u32 = 0
+  forgetRefs()
   while (p < end) {
     const tag = readVarint(p, end)
     if (readAt == 0) return WALK_MALFORMED
@@ -164,7 +175,7 @@ function series(c: usize, tenant: usize, p: usize, e: usize): i32 {
     const q = from + length
     const size: u32 = <u32>(e - q) > 1 ? 2 + <u32>load<u8>(q, 1) : u32.MAX_VALUE
     if (size <= <u32>(e - q) && usualSample(q, q + size) && readTrailer(q + size, e)) {
-      if (!hashRefs(c, from, q, u32.MAX_VALUE)) return WALK_MALFORMED
+      if (!hashNextRefs(c, from, q)) return WALK_MALFORMED
       setLabels(from, refCount | REFS_FLAG, refBytes)
       return usualSeries(c, tenant)
     }
