@@ -16,6 +16,7 @@ import {
   refBytes,
   tagOf,
 } from './label-hash'
+import { EXTRA_SERIES } from './otlp-layout'
 import { readAt, readLength, readVarint, skipValue } from './proto'
 import {
   COLUMN_IDS,
@@ -23,6 +24,7 @@ import {
   COLUMN_VALUES,
   DEFINE_OVERHEAD,
   DUPLICATES,
+  EXEMPLARS,
   EXTRA_AT,
   EXTRA_BYTES,
   EXTRA_COLUMN,
@@ -33,6 +35,7 @@ import {
   EXTRA_SIZE_MAX,
   EXTRAS,
   HASHED_FLAGS,
+  HISTOGRAMS,
   ID_NEXT,
   LABEL_BYTES,
   LABEL_LENGTH_MAX,
@@ -174,7 +177,7 @@ function hasRoom(c: usize, tenant: usize): bool {
   return keys <= load<u32>(tenant, TENANT_KEY_END) - load<u32>(tenant, TENANT_KEY_AT)
 }
 
-export function pendingMax(tenant: usize): u32 {
+function pendingMax(tenant: usize): u32 {
   return load<u32>(tenant, TENANT_MISSES) <= MISSES_SINGLE ? 1 : PENDING_MAX
 }
 
@@ -393,8 +396,41 @@ function isRepeated(c: usize, first: u32): bool {
   return false
 }
 
-/** Goes on with the series whose samples filled the columns. */
+/**
+ * Appends all of a series at hand of any shape, its fields at [p, e): a row, its samples, and what
+ * the host reads of it. Gives a WALK code.
+ *
+ * @param start as for `addSamples`
+ */
+export function addSeries(
+  c: usize,
+  tenant: usize,
+  id: u32,
+  p: usize,
+  e: usize,
+  samples: u32,
+  histograms: u32,
+  exemplars: u32,
+  start: f64,
+): i32 {
+  count(c, HISTOGRAMS, histograms)
+  count(c, EXEMPLARS, exemplars)
+  addRow(c, labelsAt, labelsLength, labelBytes, samples == 0 ? 1 : 0)
+  if (histograms + exemplars != 0) addExtra(c, p, e, EXTRA_SERIES)
+  if (samples == 0) addMark(c, id)
+  else if (!addSamples(c, id, p, e, start)) return WALK_MORE
+  return settle(c, tenant)
+}
+
+/** A series has been added: what waits is looked up when enough does. */
+export function settle(c: usize, tenant: usize): i32 {
+  if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
+  return WALK_DONE
+}
+
+/** Goes on with a series whose samples filled the columns, if there is one. */
 export function resume(c: usize, tenant: usize): i32 {
+  if (load<u32>(c, RESUME_AT) == 0) return WALK_DONE
   labelsAt = load<u32>(c, RESUME_LABELS)
   labelsLength = load<u32>(c, RESUME_LENGTH)
   labelBytes = labelsLength

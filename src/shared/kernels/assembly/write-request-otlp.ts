@@ -100,7 +100,6 @@ import {
   count,
   fitsLabels,
   fitsStart,
-  flush,
   follow,
   hasStart,
   isFull,
@@ -108,10 +107,10 @@ import {
   labelsAt,
   labelsLength,
   leave,
-  pendingMax,
   resolve,
   setLabels,
   setSample,
+  settle,
 } from './request-rows'
 import {
   EXEMPLARS,
@@ -359,8 +358,7 @@ function seriesOf(c: usize, tenant: usize, sub: u32, value: u64): i32 {
   addRow(c, labelsAt, labelsLength, labelBytes, isStarted ? 2 : 1)
   if (isStarted) addStart(c, id, start)
   addSample(c, id)
-  if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
-  return WALK_DONE
+  return settle(c, tenant)
 }
 
 /** Exemplars × buckets of one point, above which its exemplars are not looked at. */
@@ -453,7 +451,7 @@ function extraPoint(c: usize, tenant: usize, metric: usize, p: usize, e: usize, 
   addExtra(c, p, e, kind + load<u32>(metric, METRIC_COUNTS) * <u32>EXTRA_COUNTS)
   count(c, HISTOGRAMS, 1)
   count(c, EXEMPLARS, exemplarCount)
-  if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
+  settle(c, tenant)
   noteMetadata(c, metric)
   return WALK_DONE
 }
@@ -559,8 +557,7 @@ function info(c: usize, o: usize, tenant: usize, resource: usize, last: f64): i3
   }
   setSample(last, ONE)
   addSample(c, id)
-  if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
-  return WALK_DONE
+  return settle(c, tenant)
 }
 
 /** 1.0. */

@@ -22,19 +22,14 @@ import {
   refCount,
 } from './label-hash'
 import { METRIC_NAME } from './label-set'
-import { EXTRA_SERIES } from './otlp-layout'
 import { readAt, readLength, readVarint, skipValue } from './proto'
 import {
-  addExtra,
-  addMark,
   addRow,
   addSample,
-  addSamples,
+  addSeries,
   addStart,
-  count,
   fitsLabels,
   fitsStart,
-  flush,
   follow,
   hasStart,
   isFull,
@@ -42,17 +37,15 @@ import {
   labelsAt,
   labelsLength,
   leave,
-  pendingMax,
   readSample,
   resolve,
   resume,
   setLabels,
+  settle,
   usualSample,
 } from './request-rows'
 import {
   END,
-  EXEMPLARS,
-  HISTOGRAMS,
   ID_METADATA,
   ID_NEXT,
   METADATA,
@@ -68,7 +61,6 @@ import {
   PENDING_COUNT,
   POS,
   REFS_FLAG,
-  RESUME_AT,
   SAMPLE_COUNT,
   SCRATCH_AT,
   SYMBOL_AT,
@@ -136,10 +128,8 @@ export function symbols(c: usize): i32 {
 /** Walks on from POS; gives a WALK code. */
 export function walkV2(c: usize): i32 {
   const tenant: usize = load<u32>(c, TENANT)
-  if (load<u32>(c, RESUME_AT) != 0) {
-    const code = resume(c, tenant)
-    if (code != WALK_DONE) return code
-  }
+  const begun = resume(c, tenant)
+  if (begun != WALK_DONE) return begun
   const end: usize = load<u32>(c, END)
   let p: usize = load<u32>(c, POS)
   while (p < end) {
@@ -216,8 +206,7 @@ function usualSeries(c: usize, tenant: usize): i32 {
   if (id < 0) return WALK_ROOM
   addUsual(c, id)
   if (metadataAt != 0 && !noteMetadata(c, id)) return WALK_MALFORMED
-  if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
-  return WALK_DONE
+  return settle(c, tenant)
 }
 
 /** A row of the sample at hand, and of the start that it tells of. */
@@ -249,15 +238,8 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize): i32 {
   const id = resolve(c, tenant, 0, true)
   if (id < 0) return WALK_ROOM
   if (metadataAt != 0 && !noteMetadata(c, id)) return WALK_MALFORMED
-  count(c, HISTOGRAMS, histogramTotal)
-  count(c, EXEMPLARS, exemplarTotal)
   if (refsApart) store<u32>(c, refsEnd, SCRATCH_AT)
-  addRow(c, labelsAt, labelsLength, labelBytes, sampleTotal == 0 ? 1 : 0)
-  if (histogramTotal + exemplarTotal != 0) addExtra(c, p, e, EXTRA_SERIES)
-  if (sampleTotal == 0) addMark(c, id)
-  else if (!addSamples(c, id, p, e, seriesStart)) return WALK_MORE
-  if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
-  return WALK_DONE
+  return addSeries(c, tenant, id, p, e, sampleTotal, histogramTotal, exemplarTotal, seriesStart)
 }
 
 /** Reads a series of any shape: false when it is malformed. */

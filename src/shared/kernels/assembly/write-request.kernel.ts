@@ -13,28 +13,24 @@
  *   message Sample { double value = 1; int64 timestamp = 2 }
  */
 import { equalBytes } from './label-hash'
-import { EXTRA_SERIES } from './otlp-layout'
 import { readAt, readLength, readVarint, skipValue } from './proto'
 import {
-  addExtra,
-  addMark,
   addRow,
   addSample,
-  addSamples,
+  addSeries,
   count,
   fitsLabels,
-  flush,
   follow,
   isFull,
   labelsAt,
   labelsLength,
   leave,
   NO_STARTS,
-  pendingMax,
   readSample,
   resolve,
   resume,
   setLabels,
+  settle,
   usualSample,
 } from './request-rows'
 import {
@@ -45,8 +41,6 @@ import {
   COLUMN_VALUES,
   COUNTS,
   END,
-  EXEMPLARS,
-  HISTOGRAMS,
   ID_KEY,
   ID_LENGTH,
   ID_NEXT,
@@ -64,7 +58,6 @@ import {
   REASON_FUTURE,
   REASON_PAST,
   REASON_RELABEL,
-  RESUME_AT,
   ROUTE_NEW,
   ROUTE_REJECTED,
   ROW_BYTES,
@@ -109,10 +102,8 @@ let exemplarTotal: u32 = 0
 /** Walks on from POS; gives a WALK code. */
 export function walk(c: usize): i32 {
   const tenant: usize = load<u32>(c, TENANT)
-  if (load<u32>(c, RESUME_AT) != 0) {
-    const code = resume(c, tenant)
-    if (code != WALK_DONE) return code
-  }
+  const begun = resume(c, tenant)
+  if (begun != WALK_DONE) return begun
   const end: usize = load<u32>(c, END)
   let p: usize = load<u32>(c, POS)
   while (p < end) {
@@ -209,21 +200,14 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize, guess: u32): i
   }
   const isKnown = resolve(c, tenant, guess, !isEmpty)
   if (isKnown < 0) return WALK_ROOM
+  if (isEmpty) return WALK_DONE
   if (isUsual) {
     addRow(c, labelsAt, labelsLength, labelsLength, 1)
     addSample(c, isKnown)
-  } else {
-    if (isEmpty) return WALK_DONE
-    count(c, HISTOGRAMS, histogramTotal)
-    count(c, EXEMPLARS, exemplarTotal)
-    if (labelsApart) store<u32>(c, labelsAt + labelsLength, SCRATCH_AT)
-    addRow(c, labelsAt, labelsLength, labelsLength, sampleTotal == 0 ? 1 : 0)
-    if (histogramTotal + exemplarTotal != 0) addExtra(c, p, e, EXTRA_SERIES)
-    if (sampleTotal == 0) addMark(c, isKnown)
-    else if (!addSamples(c, isKnown, p, e, NO_STARTS)) return WALK_MORE
+    return settle(c, tenant)
   }
-  if (load<u32>(c, PENDING_COUNT) >= pendingMax(tenant)) flush(c, tenant)
-  return WALK_DONE
+  if (labelsApart) store<u32>(c, labelsAt + labelsLength, SCRATCH_AT)
+  return addSeries(c, tenant, isKnown, p, e, sampleTotal, histogramTotal, exemplarTotal, NO_STARTS)
 }
 
 /** Reads a series of any shape: where its labels are, how many of what it has. False: malformed. */
