@@ -96,7 +96,7 @@ function nodeOffence(file: string, target: string): string | undefined {
 
 function localOffence(file: string, to: string): string | undefined {
   if (/\/worker\.ts$|^src\/main\.ts$/.test(to)) return 'a thread entry is imported by nobody'
-  if (file === 'src/main.ts') return undefined
+  if (file === 'src/main.ts' || file === 'src/serve.ts') return undefined
   const [, area, from] = file.split('/') as [string, string, string]
   const [, toArea, toPart, ...rest] = to.split('/') as [string, string, string, ...string[]]
   if (toArea === area && toPart === from) return undefined

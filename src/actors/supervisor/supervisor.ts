@@ -11,7 +11,6 @@ import {
   expose,
   type Pool,
   type PoolSeat,
-  setYoungGenerations,
   startThread,
   type ThreadExit,
 } from '../../shared/actor/index.js'
@@ -150,7 +149,6 @@ export class Supervisor<Task, Answer, Message> {
         const kind = this.children.filter((child) => child.spec === spec)
         await Promise.all(kind.map((child) => this.launch(child)))
       }
-      setYoungGenerations('usual')
       if (this.options.pool !== undefined) this.pool = this.startPool(this.options.pool)
     } catch (error) {
       this.isDraining = true
@@ -273,14 +271,13 @@ export class Supervisor<Task, Answer, Message> {
     const { registry, logLevel } = this.options
     const metricBlock = createMetricBlock()
     registry.attach(actor, metricBlock)
-    // Permanent ones are those that pushes go through.
-    setYoungGenerations(spec.isOnDemand === true ? 'usual' : 'large')
     const thread = startThread({
       actor,
       entry: spec.entry,
       boot: spec.boot(child.index),
       logLevel,
       metricBlock,
+      isOnPushPath: spec.isOnDemand !== true,
       deadlineMs: CALL_MS,
       startMs: spec.startMs,
       drainMs: spec.shutdownMs,

@@ -6,11 +6,14 @@
  * For control only: 26–58 µs a call. Samples, series and bodies go through ring buffers.
  */
 import type { MessagePort, TransferListItem } from 'node:worker_threads'
-import * as Comlink from 'comlink'
+import type * as ComlinkTypes from 'comlink'
+import { requirePackage } from '../base/commonjs.js'
 import { NODE_CLOCK, NODE_TIMERS, type Timers } from '../env/index.js'
 import { fail } from '../errors/index.js'
 import type { HistogramCell } from '../telemetry/index.js'
 import { fromWireError, toWireError, type WireError } from './errors.js'
+
+const Comlink = requirePackage<typeof ComlinkTypes>('comlink')
 
 /** What a caller sees of `T`: its methods, all asynchronous. */
 export type Client<T extends object> = {
@@ -134,7 +137,7 @@ function installErrors(): void {
 }
 
 /** comlink speaks to an EventTarget; its own adapter for Node has no usable types. */
-function endpointOf(port: MessagePort): Comlink.Endpoint {
+function endpointOf(port: MessagePort): ComlinkTypes.Endpoint {
   const listeners = new Map<unknown, (data: unknown) => void>()
   return {
     postMessage: (message: unknown, parts?: unknown[]) =>

@@ -13,7 +13,6 @@ export {
   expose,
   transferring,
 } from './calls.js'
-export { setYoungGenerations } from './gc-meter.js'
 export type { HeapGuard } from './heap-guard.js'
 export { type Link, type LinkEnd, type LinkPeer, makeLink, openLink } from './link.js'
 export { runLoop } from './loop.js'

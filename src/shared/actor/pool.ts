@@ -10,6 +10,7 @@ import type { Env } from '../env/index.js'
 import { type AppError, fail } from '../errors/index.js'
 import { createMetricBlock, type LogLevel } from '../telemetry/index.js'
 import { fromWireError } from './errors.js'
+import { growingNewSpace } from './new-space.js'
 import { loadPiscina } from './piscina.js'
 import type {
   PoolHello,
@@ -85,6 +86,8 @@ export function definePool<Task, Answer, Message>(
 
 /** V8's limit of a thread's heap, in what a task may hold: room for a map that doubles. */
 const HARD_LIMIT_FACTOR = 2
+/** MiB. Queries that keep half a million rows take less CPU time in 4 and 8 than in 1, 2 or 16. */
+const NEW_SPACE_MAX = 4
 
 /** Seats beyond the size: a new thread may sit down before the one it replaces is seen to be gone. */
 const SPARE_SEATS = 4
@@ -170,7 +173,10 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       atomics: 'disabled',
       workerData: data,
       recordTiming: false,
-      resourceLimits: { maxOldGenerationSizeMb: options.heapMbMax * HARD_LIMIT_FACTOR },
+      resourceLimits: {
+        ...growingNewSpace(NEW_SPACE_MAX),
+        maxOldGenerationSizeMb: options.heapMbMax * HARD_LIMIT_FACTOR,
+      },
     })
     piscina.on('message', (message: PoolHello | PoolWarm | PoolMetricBlock | PoolOpen) => {
       if ('hello' in message) this.seatThread(piscina, message)

@@ -4,6 +4,7 @@ import type { LogLevel } from '../telemetry/index.js'
 import { type Client, connect, disconnect, transferring } from './calls.js'
 import { beatsOf, createHeart } from './heartbeat.js'
 import type { LinkEnd } from './link.js'
+import { fixedNewSpace, growingNewSpace } from './new-space.js'
 import type { ActorControl, ActorNote, ActorStatus, ActorWorkerData } from './run-actor.js'
 
 /** How to start a thread. */
@@ -15,6 +16,8 @@ export interface ThreadSpec {
   readonly boot: unknown
   readonly logLevel: LogLevel
   readonly metricBlock: SharedArrayBuffer
+  /** Whether pushes go through it. */
+  readonly isOnPushPath: boolean
   /** Deadline of control calls that only ask. */
   readonly deadlineMs: number
   /** Deadlines of building the actor and of draining it. */
@@ -58,6 +61,10 @@ export interface ActorThread {
 
 type MessagePort = MessageChannel['port1']
 
+/** New spaces, MiB: few collections in a push's way; enough for work on blocks. */
+const PUSH_NEW_SPACE = 2
+const NEW_SPACE_MAX = 8
+
 /** Starts the thread. */
 export function startThread(spec: ThreadSpec): ActorThread {
   const channel = new MessageChannel()
@@ -73,6 +80,9 @@ export function startThread(spec: ThreadSpec): ActorThread {
   const worker = new Worker(spec.entry, {
     workerData: data,
     transferList: [channel.port2],
+    resourceLimits: spec.isOnPushPath
+      ? fixedNewSpace(PUSH_NEW_SPACE)
+      : growingNewSpace(NEW_SPACE_MAX),
   })
   worker.on('message', (note: ActorNote) => spec.onNote(note))
   let reason = ''

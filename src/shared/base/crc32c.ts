@@ -1,5 +1,8 @@
 /** CRC-32C (Castagnoli), the checksum of the log and of Prometheus' files. */
-import { crc32c as native } from '@node-rs/crc32'
+import type * as Crc32 from '@node-rs/crc32'
+import { requirePackage } from './commonjs.js'
+
+const { crc32c: native } = requirePackage<typeof Crc32>('@node-rs/crc32')
 
 /**
  * The checksum of bytes, a u32. Takes views of shared and of WebAssembly memory. About 0.2 ns per

@@ -1,6 +1,6 @@
 /**
  * How the process is told to stop: the first SIGTERM or SIGINT starts an orderly stop, a second one
- * says that there is no time for what is in flight. Called by main.ts alone.
+ * says that there is no time for what is in flight. Called by serve.ts alone.
  */
 import type { Log } from '../telemetry/index.js'
 

@@ -25,6 +25,7 @@ function start(mode: EchoBoot['mode'] = 'normal') {
     boot: { mode } satisfies EchoBoot,
     logLevel: 'error',
     metricBlock,
+    isOnPushPath: true,
     deadlineMs: 10_000,
     startMs: 10_000,
     drainMs: 10_000,

@@ -1,7 +1,7 @@
 /** Bodies of remote read: snappy (block format) around prometheus.ReadRequest. */
-import { uncompressSync } from 'snappy'
 import { AppError, fail } from '../../errors/index.js'
 import type { Matcher } from '../../model/matcher.js'
+import { loadSnappy } from '../compression/index.js'
 import { type Cursor, eachField, readBytes, readVarint, skip } from '../remote-write/decode.js'
 
 /** One query of a request; times in ms, both inclusive. */
@@ -42,7 +42,7 @@ function unpack(body: Uint8Array, bytesMax: number): Uint8Array {
   const length = Number(readVarint(cursor))
   if (length > bytesMax) throw fail('body-too-large', { max: bytesMax })
   try {
-    return uncompressSync(Buffer.from(body), { asBuffer: true }) as Buffer
+    return loadSnappy().uncompressSync(Buffer.from(body), { asBuffer: true }) as Buffer
   } catch (error) {
     throw fail('bad-data', { text: 'the body is not snappy' }, error)
   }

@@ -6,10 +6,10 @@
  *
  * that Prometheus reads one by one (storage/remote/chunked.go).
  */
-import { compressSync } from 'snappy'
 import { crc32c } from '../../base/crc32c.js'
 import type { FloatHistogram } from '../../model/histogram.js'
 import type { Labels } from '../../model/labels.js'
+import { loadSnappy } from '../compression/index.js'
 
 /** An encoded chunk; encodings as Prometheus numbers them. */
 export interface ReadChunk {
@@ -83,7 +83,7 @@ export class SampledWriter {
     while (this.results.length < queries) this.results.push(new ProtoWriter())
     const response = new ProtoWriter()
     for (const result of this.results) response.message(1, result)
-    return new Uint8Array(compressSync(Buffer.from(response.bytes())))
+    return new Uint8Array(loadSnappy().compressSync(Buffer.from(response.bytes())))
   }
 }
 

@@ -3,8 +3,8 @@
  * encoded once, then two fields per sample are written over and the whole is compressed. Message 1.0
  * is `prometheus.WriteRequest`, 2.0 `io.prometheus.write.v2.Request`. For `nilo bench`.
  */
-import { compressSync } from 'snappy'
 import type { Label, Labels } from '../../model/labels.js'
+import { loadSnappy } from '../compression/index.js'
 
 /** Which message. */
 export type WriteProtocol = '1.0' | '2.0'
@@ -45,7 +45,7 @@ export class RequestTemplate {
       raw[to + 4] = (high & 127) | 128
       raw[to + 5] = (high >>> 7) & 127
     }
-    return compressSync(raw)
+    return loadSnappy().compressSync(raw)
   }
 }
 
