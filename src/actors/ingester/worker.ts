@@ -16,8 +16,10 @@ runActor<IngesterBoot>((env, boot, host) => {
       disconnect(compactor)
     }
   }
+  const zone = boot.place === undefined ? {} : { zone: boot.place.zone }
   const ingester = new Ingester(env, boot, {
-    async addBlocks(tenant, add) {
+    async addBlocks(tenant, entries) {
+      const add = entries.map((entry) => ({ ...entry, ...zone }))
       const version = await main.changeBlocks({ tenant, add })
       // Shipped at once; it would see them by itself a while later.
       askCompactor((compactor) => compactor.wake('ship')).catch((error: unknown) =>

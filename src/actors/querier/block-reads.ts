@@ -43,6 +43,8 @@ export interface BlockParts {
 export interface BlockRange {
   readonly mint: number
   readonly maxt: number
+  /** Whether an answer is whole without blocks that only these zones have; missing: it is not. */
+  readonly isWholeWithout?: (zones: ReadonlySet<number>) => boolean
 }
 
 /** Series of blocks. */
@@ -201,22 +203,31 @@ export class BlockReads {
     question: (entries: readonly BlockEntry[], all: readonly BlockEntry[]) => Promise<T[]>,
   ): Promise<T[]> {
     let stillTries = 0
+    const lost = new Set<number>()
     for (let tries = 1; ; tries++) {
       const { version, entries } = await this.listFor(tenant, range)
       this.dropGone(tenant, version, entries)
       const wanted = entries.filter(
-        ({ minTime, maxTime }) => minTime <= range.maxt && maxTime > range.mint,
+        (entry) =>
+          entry.minTime <= range.maxt && entry.maxTime > range.mint && !isOnlyIn(entry, lost),
       )
       if (wanted.length === 0) return []
       try {
         return await question(wanted, entries)
       } catch (error) {
         if (!(error instanceof AppError) || error.id !== 'block-gone' || tries >= TRIES) throw error
-        this.drop(String(error.details['block']))
+        const ulid = String(error.details['block'])
+        this.drop(ulid)
         const next = await this.during(this.parts.list.blocks(tenant))
         if (next.version !== version) continue
-        if (++stillTries >= STILL_TRIES) throw error
-        await this.during(this.parts.env.timers.sleep(PAUSE_MS))
+        if (++stillTries < STILL_TRIES) await this.during(this.parts.env.timers.sleep(PAUSE_MS))
+        else {
+          // The zone has lost its disk, and its shard has not told the list yet.
+          const gone = entries.find((entry) => entry.ulid === ulid)
+          if (gone?.zone === undefined || gone.inBucket) throw error
+          lost.add(gone.zone)
+          if (range.isWholeWithout?.(lost) !== true) throw error
+        }
       }
     }
   }
@@ -393,6 +404,11 @@ export class BlockReads {
 /** Names blocks as they are now. */
 function placesOf(entries: readonly BlockEntry[]): string {
   return entries.map(({ ulid, touched = 0 }) => `${ulid} ${touched}`).join()
+}
+
+/** Whether a block lies on the disks of some zones and nowhere else. */
+function isOnlyIn({ zone, inBucket }: BlockEntry, zones: ReadonlySet<number>): boolean {
+  return !inBucket && zone !== undefined && zones.has(zone)
 }
 
 /** A matcher as plain data. */

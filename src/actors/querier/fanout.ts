@@ -17,7 +17,7 @@ import {
 } from '../../shared/promql/index.js'
 import type { HeadStats } from '../../shared/tsdb/index.js'
 import type { ExemplarsRequest, IngesterCalls, MetricMetadata } from '../ingester/contract.js'
-import type { BlockReads, SelectedBlocks } from './block-reads.js'
+import type { BlockRange, BlockReads, SelectedBlocks } from './block-reads.js'
 import type { CachedColumns, ColumnCache, StampedReader } from './column-cache.js'
 import { type HeadSeries, mergeSeries } from './merged-series.js'
 import type { QueryStop } from './query-stop.js'
@@ -78,6 +78,13 @@ interface ShardSelection {
   readonly refs: Uint32Array
 }
 
+/** Answers of shards, enough of each set. */
+interface Answers<T> {
+  readonly answers: T[]
+  /** Zones of which a shard has not answered. */
+  readonly silent: ReadonlySet<number>
+}
+
 /** How long a query waits for a shard that is being (re)started before it gives up. */
 const LINK_WAIT_MS = 1_000
 
@@ -91,6 +98,7 @@ export class Fanout {
   private readonly waiting: (() => void)[] = []
   private readonly cache: ColumnCache
   private readonly unions: UnionCache
+  private readonly zones: number
   /** Several shards have the same series. */
   private readonly isReplicated: boolean
   /** Of the query that reads now. */
@@ -119,6 +127,7 @@ export class Fanout {
     this.quorum = readQuorum(zones)
     this.cache = cache
     this.unions = new UnionCache(cache)
+    this.zones = zones
     this.isReplicated = zones > 1
     this.shards = new Array<Shard | undefined>(shardCount).fill(undefined)
   }
@@ -165,9 +174,9 @@ export class Fanout {
   async labelNames(tenant: string, range: TimeRange): Promise<readonly string[]> {
     const request = { tenant, matchers: [], ...range }
     const own = this.answer(tenant, ({ reader }) => reader.index.labelNames(tenant, this.check))
-    const lists = own ?? (await this.ask(tenant, (shard) => shard.calls.labelNames(request)))
-    const blocks = (await this.blocks?.labelNames(tenant, range)) ?? []
-    return this.union([...lists, ...blocks])
+    const heads = own ?? (await this.ask(tenant, (shard) => shard.calls.labelNames(request)))
+    const blocks = await this.blocks?.labelNames(tenant, this.blockRange(range, heads))
+    return this.union([...heads.answers, ...(blocks ?? [])])
   }
 
   /** Distinct values of a label, sorted. */
@@ -176,14 +185,15 @@ export class Fanout {
     const own = this.answer(tenant, ({ reader }) =>
       reader.index.labelValues(tenant, name, this.check),
     )
-    const lists = own ?? (await this.ask(tenant, (shard) => shard.calls.labelValues(request)))
-    const blocks = (await this.blocks?.labelValues(tenant, name, range)) ?? []
-    return this.union([...lists, ...blocks])
+    const heads = own ?? (await this.ask(tenant, (shard) => shard.calls.labelValues(request)))
+    const blocks = await this.blocks?.labelValues(tenant, name, this.blockRange(range, heads))
+    return this.union([...heads.answers, ...(blocks ?? [])])
   }
 
   /** Metadata of the tenant's metrics, of one metric when a name is given. */
   async metadata(tenant: string, metric: string): Promise<MetricMetadata[]> {
-    return (await this.ask(tenant, (shard) => shard.calls.metadata({ tenant, metric }))).flat()
+    const question = (shard: Shard) => shard.calls.metadata({ tenant, metric })
+    return (await this.ask(tenant, question)).answers.flat()
   }
 
   /**
@@ -191,18 +201,21 @@ export class Fanout {
    * @throws AppError `overloaded` while one cannot tell
    */
   async headStats(tenant: string, most: number): Promise<HeadStats[]> {
-    return await this.ask(tenant, async ({ reader }) => {
+    const { answers } = await this.ask(tenant, async ({ reader }) => {
       const stats = reader.stats(tenant, most, this.check)
       if (stats === undefined) {
         throw fail('overloaded', { text: 'an ingester is starting, or takes many new series' })
       }
       return stats
     })
+    return answers
   }
 
   /** What each shard has of the exemplars of some series. */
-  exemplars(request: ExemplarsRequest): Promise<Awaited<ReturnType<IngesterCalls['exemplars']>>[]> {
-    return this.ask(request.tenant, (shard) => shard.calls.exemplars(request))
+  async exemplars(
+    request: ExemplarsRequest,
+  ): Promise<Awaited<ReturnType<IngesterCalls['exemplars']>>[]> {
+    return (await this.ask(request.tenant, (shard) => shard.calls.exemplars(request))).answers
   }
 
   /** Set ids of the series that match, each once, in no order. */
@@ -262,10 +275,10 @@ export class Fanout {
         const { refs } = await shard.calls.select({ tenant, matchers, mint, maxt })
         return { shard, refs }
       }))
-    const range = { mint, maxt }
+    const range = this.blockRange({ mint, maxt }, parts)
     // After the heads: a block that is cut in between is found in the list or still in its head.
     const found = await this.blocks?.select({ tenant, matchers, range, isForLabels, meter }, labels)
-    return { heads: parts.map((part) => headSeries(part, labels, meter)), found }
+    return { heads: parts.answers.map((part) => headSeries(part, labels, meter)), found }
   }
 
   /** Blocks, where the query reads them. */
@@ -302,33 +315,54 @@ export class Fanout {
    * Answers of shards from their memories, enough of each set for a whole answer; undefined when
    * shards have to be asked.
    */
-  private answer<T>(tenant: string, look: (shard: Shard) => T | undefined): T[] | undefined {
+  private answer<T>(tenant: string, look: (shard: Shard) => T | undefined): Answers<T> | undefined {
     const answers: T[] = []
+    const silent = new Set<number>()
     const { sets, quorum } = this.readable(tenant)
     for (const set of sets) {
       let missing = quorum
-      for (const index of set) {
+      for (const [zone, index] of set.entries()) {
         const shard = this.shards[index]
         const answer = shard === undefined ? undefined : look(shard)
-        if (answer === undefined) continue
+        if (answer === undefined) {
+          silent.add(zone)
+          continue
+        }
         answers.push(answer)
         missing--
       }
       if (missing > 0) return undefined
     }
-    return answers
+    return { answers, silent }
   }
 
   /** Asks shards, enough of each set; one that died under the question is asked again once it is back. */
-  private async ask<T>(tenant: string, question: (shard: Shard) => Promise<T>): Promise<T[]> {
+  private async ask<T>(
+    tenant: string,
+    question: (shard: Shard) => Promise<T>,
+  ): Promise<Answers<T>> {
     const { sets, quorum } = this.readable(tenant)
-    const perSet = sets.map((set) =>
-      firstOf(
-        set.map((index) => this.askOne(index, question)),
-        quorum,
-      ),
-    )
-    return (await Promise.all(perSet)).flat()
+    const silent = new Set<number>()
+    const perSet = sets.map(async (set) => {
+      const zoned = set.map(async (index, zone) => ({
+        zone,
+        answer: await this.askOne(index, question),
+      }))
+      const first = await firstOf(zoned, quorum)
+      for (const zone of set.keys()) if (!first.some((one) => one.zone === zone)) silent.add(zone)
+      return first.map(({ answer }) => answer)
+    })
+    return { answers: (await Promise.all(perSet)).flat(), silent }
+  }
+
+  /** What to ask of blocks, by what heads have answered. */
+  private blockRange({ mint, maxt }: TimeRange, { silent }: Answers<unknown>): BlockRange {
+    if (!this.isReplicated || this.filter !== undefined) return { mint, maxt }
+    // As many as each write has copies to spare.
+    const most = this.zones - this.quorum
+    const isWholeWithout = (zones: ReadonlySet<number>) =>
+      new Set([...zones, ...silent]).size <= most
+    return { mint, maxt, isWholeWithout }
   }
 
   private async askOne<T>(index: number, question: (shard: Shard) => Promise<T>): Promise<T> {

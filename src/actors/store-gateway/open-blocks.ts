@@ -156,16 +156,22 @@ export class OpenBlocks {
   }
 
   private dirOf(entry: BlockEntry): string | undefined {
-    if (entry.localDir !== undefined) return entry.localDir
+    const { localDir, inBucket } = entry
+    // The bucket has what a disk may have lost.
+    if (localDir !== undefined && (!inBucket || this.hasIndex(localDir))) return localDir
     const meta = this.places.bucket.localPath(`${entry.tenant}/${entry.ulid}/meta.json`)
     return meta?.slice(0, meta.lastIndexOf('/'))
+  }
+
+  private hasIndex(dir: string): boolean {
+    return this.places.env.disk.exists(`${dir}/index`)
   }
 
   private async openLocal(entry: BlockEntry, dir: string): Promise<OpenBlock> {
     const { disk } = this.places.env
     const { tenant, ulid } = entry
     const path = `${dir}/index`
-    if (!disk.exists(path)) throw fail('block-gone', { block: ulid })
+    if (!this.hasIndex(dir)) throw fail('block-gone', { block: ulid })
     const file = openLocalFile(disk, path)
     try {
       const index = await openIndex(file, { block: ulid })

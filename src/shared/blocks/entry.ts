@@ -14,6 +14,8 @@ export interface BlockEntry {
   readonly maxTime: number
   /** Where its files lie on local disk; missing when they do not. */
   readonly localDir?: string
+  /** The zone whose shard has cut it (`data.zone_dirs`); missing where there is one zone. */
+  readonly zone?: number
   /** Whether the bucket has all of it. */
   readonly inBucket: boolean
   readonly level: number

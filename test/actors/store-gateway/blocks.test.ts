@@ -393,6 +393,27 @@ test('a block that is gone for good is named, and one that moved to the bucket i
   )
 })
 
+test('a local copy that the disk has lost is read from the bucket, if that has it', async (t) => {
+  const store = new BlockStore(t)
+  const world = worldOf(t, store)
+  const entry = await store.make('a', { series: 2, from: 0, to: 240 })
+  world.list.change({
+    tenant: 'a',
+    add: [{ ...(await store.put(entry)), localDir: entry.localDir }],
+  })
+  const { text, at } = countAll(240)
+  rmSync(entry.localDir, { recursive: true })
+  assert.equal(await numberOf(world, 'a', text, at), 480)
+  const alone = await store.make('a', { series: 2, from: 240, to: 480 })
+  world.list.change({ tenant: 'a', add: [alone] })
+  rmSync(alone.localDir, { recursive: true })
+  await assert.rejects(
+    numberOf(world, 'a', text, countAll(480).at),
+    (error) =>
+      error instanceof AppError && error.id === 'block-gone' && error.message.includes(alone.ulid),
+  )
+})
+
 test('asks each shard for its own blocks only, and a shard that died again when it is back', async (t) => {
   const store = new BlockStore(t)
   const world = worldOf(t, store, { gateways: 3 })
