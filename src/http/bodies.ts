@@ -152,7 +152,7 @@ export interface AdmissionBounds {
   readonly bytesCell: Cell
   /** Claims so many bytes of the process' memory for bodies; false when there is no room for more. */
   claimMemory(bytes: number): boolean
-  /** Hears of the bytes of each request that is over. */
+  /** Hears of the bytes of each request that is over and leaves garbage. */
   letGo(bytes: number): void
 }
 
@@ -176,9 +176,10 @@ export class Admission {
   /**
    * Lets one request of a tenant in; every ticket is returned exactly once.
    *
+   * @param leavesGarbage whether its body comes in memory that is to be collected afterwards
    * @throws AppError `err-mimir-distributor-max-inflight-push-requests`, and what `check` throws
    */
-  enter(tenant: string): Ticket {
+  enter(tenant: string, leavesGarbage = true): Ticket {
     const { clock } = this.bounds
     const requestsMax = this.bounds.requestsMax()
     while (requestsMax > 0 && this.requests >= requestsMax) {
@@ -186,7 +187,8 @@ export class Admission {
       throw fail('err-mimir-distributor-max-inflight-push-requests', { max: requestsMax })
     }
     this.bounds.check(tenant)
-    const admitted: Admitted = { since: clock.monotonic(), bytes: 0, cut: undefined, isIn: true }
+    const since = clock.monotonic()
+    const admitted: Admitted = { since, leavesGarbage, bytes: 0, cut: undefined, isIn: true }
     this.requests++
     this.show()
     return {
@@ -252,7 +254,7 @@ export class Admission {
     this.bytes -= admitted.bytes
     this.show()
     this.claimFor(this.bytes)
-    this.bounds.letGo(admitted.bytes)
+    if (admitted.leavesGarbage) this.bounds.letGo(admitted.bytes)
   }
 
   private show(): void {
@@ -264,6 +266,7 @@ export class Admission {
 /** What is held by one request. */
 interface Admitted {
   readonly since: number
+  readonly leavesGarbage: boolean
   bytes: number
   cut: ((error: AppError) => void) | undefined
   isIn: boolean

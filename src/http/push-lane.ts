@@ -15,11 +15,13 @@ import type { Socket } from 'node:net'
 import type { Timer } from '../shared/env/index.js'
 import { fail } from '../shared/errors/index.js'
 import { DISCARD_BYTES_MAX, DISCARD_MS, type Ticket } from './bodies.js'
+import { BodyBuffers } from './body-buffers.js'
 import { errorReply, withRetryAfter } from './errors.js'
 import type { Front, MountedEndpoint, Reply } from './handler.js'
 import { type PushHead, PushHeads } from './push-head.js'
 import type { RequestMeter } from './request-meter.js'
 import { isVersion2, pushBody, pushBounds } from './routes/push.js'
+import { readShared, type SharedReads } from './socket-reads.js'
 
 /** What the lane works with. */
 export interface PushLaneParts {
@@ -34,6 +36,7 @@ export interface PushLaneParts {
 export class PushLane {
   private readonly parts: PushLaneParts
   private readonly connections = new Set<PushConnection>()
+  private readonly buffers = new BodyBuffers()
   private readonly keepAlive: string
   /** Of the answers' Date, and how it reads. */
   private second = -1
@@ -49,6 +52,7 @@ export class PushLane {
   take(socket: Socket, serve: () => void): void {
     if (socket.destroyed) return
     const connection = new PushConnection(this.parts, socket, {
+      buffers: this.buffers,
       gone: () => void this.connections.delete(connection),
       encode: (reply, isLast) => this.encode(reply, isLast),
       serve,
@@ -85,6 +89,9 @@ export class PushLane {
   }
 }
 
+/** A body may promise more than it brings: so much is taken on its word. */
+const BODY_BYTES_AT_ONCE = 256 << 10
+
 /** Of a refused push that has come whole. */
 const NOTHING = Buffer.alloc(0)
 
@@ -95,7 +102,8 @@ interface Push {
   readonly head: PushHead
   tenant: string
   isV2: boolean
-  readonly pieces: Buffer[]
+  /** What has come of the body; it grows as that does, whatever was promised. */
+  body: Buffer | undefined
   /** Bytes of the body that have not come. */
   left: number
   ticket: Ticket | undefined
@@ -106,6 +114,7 @@ interface Push {
 
 /** What a connection tells the lane. */
 interface Owner {
+  readonly buffers: BodyBuffers
   gone(): void
   encode(reply: Reply, isLast: boolean): string
   /** Node's server takes over. */
@@ -117,6 +126,7 @@ class PushConnection {
   private readonly socket: Socket
   private readonly owner: Owner
   private readonly heads: PushHeads
+  private readonly reads: SharedReads
   private phase: Phase = 'idle'
   private push: Push | undefined
   /** What came before it could be looked at; while there is some the socket is paused. */
@@ -133,8 +143,9 @@ class PushConnection {
     const { config } = parts.front
     this.heads = new PushHeads(parts.endpoint.fullPath, config.headerBytesMax)
     socket.setTimeout(config.idleTimeoutMs)
-    socket.on('data', this.onData).on('end', this.onEnd).on('close', this.onClose)
+    socket.on('end', this.onEnd).on('close', this.onClose)
     socket.on('error', this.onError).on('timeout', this.onTimeout)
+    this.reads = readShared(socket, this.onData)
   }
 
   closeIdle(): void {
@@ -145,6 +156,7 @@ class PushConnection {
     this.socket.destroy()
   }
 
+  /** @param bytes are good until this returns */
   private readonly onData = (bytes: Buffer): void => {
     if (this.phase === 'body') this.takePiece(this.push!, bytes)
     else if (this.phase === 'discarding') this.discard(this.push!, bytes)
@@ -164,7 +176,7 @@ class PushConnection {
     if (push === undefined || this.phase === 'busy') return
     this.push = undefined
     const isAnswered = this.phase === 'discarding'
-    settle(push)
+    this.settle(push)
     if (!isAnswered) push.done(499, false)
   }
 
@@ -185,8 +197,8 @@ class PushConnection {
     const { front, meter, endpoint, state } = this.parts
     const { bodyAt, bodyBytes: left, headers } = head
     const done = meter.begin('POST', endpoint.route)
-    const whose = { tenant: '', isV2: false, ticket: undefined, timer: undefined }
-    const push: Push = { head, ...whose, pieces: [], left, done }
+    const nothing = { body: undefined, ticket: undefined, timer: undefined }
+    const push: Push = { head, tenant: '', isV2: false, left, ...nothing, done }
     this.push = push
     this.phase = 'entering'
     const came = bodyAt < bytes.length ? [bytes.subarray(bodyAt)] : []
@@ -214,7 +226,7 @@ class PushConnection {
     const { front } = this.parts
     try {
       push.isV2 = isVersion2(push.head.headers)
-      push.ticket = front.admission.enter(tenant)
+      push.ticket = front.admission.enter(tenant, this.reads.leavesGarbage)
       const bounds = pushBounds(front)
       if (push.left > bounds.bytesMax) throw bounds.tooLarge()
       push.ticket.admit(push.left)
@@ -248,11 +260,20 @@ class PushConnection {
       this.refuse(push, error, [bytes])
       return
     }
-    push.pieces.push(piece)
-    push.left -= piece.length
+    this.append(push, piece)
     if (push.left > 0) return
     this.submit(push)
     if (bytes.length > piece.length) this.keep(bytes.subarray(piece.length))
+  }
+
+  private append(push: Push, piece: Buffer): void {
+    const { buffers } = this.owner
+    const { bodyBytes } = push.head
+    const came = bodyBytes - push.left
+    push.body ??= buffers.take(Math.min(bodyBytes, BODY_BYTES_AT_ONCE))
+    while (push.body.length < came + piece.length) push.body = buffers.grow(push.body, came)
+    piece.copy(push.body, came)
+    push.left -= piece.length
   }
 
   private submit(push: Push): void {
@@ -260,7 +281,8 @@ class PushConnection {
     push.timer?.cancel()
     push.ticket!.hasCome()
     this.phase = 'busy'
-    const body = { pieces: push.pieces, length: push.head.bodyBytes }
+    const length = push.head.bodyBytes
+    const body = { pieces: push.body === undefined ? [] : [push.body.subarray(0, length)], length }
     pushBody(front, push.tenant, body, push.isV2).then(
       (reply) => this.answer(push, reply),
       (error: unknown) => this.answer(push, errorReply(error, endpoint.errors, front.env)),
@@ -268,7 +290,7 @@ class PushConnection {
   }
 
   private answer(push: Push, reply: Reply): void {
-    settle(push)
+    this.settle(push)
     this.push = undefined
     if (this.socket.destroyed) push.done(reply.status, false)
     else if (this.send(push, reply)) this.next()
@@ -282,7 +304,7 @@ class PushConnection {
   private refuse(push: Push, error: unknown, came: readonly Buffer[] = []): void {
     if (this.push !== push) return
     const { front, endpoint } = this.parts
-    settle(push)
+    this.settle(push)
     this.send(push, errorReply(error, endpoint.errors, front.env))
     this.phase = 'discarding'
     this.discardMax = DISCARD_BYTES_MAX
@@ -328,7 +350,7 @@ class PushConnection {
 
   /** Keeps what has come for later, and lets no more come. */
   private keep(bytes: Buffer): void {
-    this.early.push(bytes)
+    this.early.push(Buffer.from(bytes))
     this.socket.pause()
   }
 
@@ -342,20 +364,23 @@ class PushConnection {
   /** Gives the connection to Node's server, with the bytes of the request that it is given for. */
   private leave(bytes: Buffer): void {
     const { socket } = this
-    socket.off('data', this.onData).off('end', this.onEnd).off('close', this.onClose)
+    socket.off('end', this.onEnd).off('close', this.onClose)
     socket.off('error', this.onError).off('timeout', this.onTimeout)
+    this.reads.giveBack()
     socket.setTimeout(0)
     this.owner.gone()
     socket.pause()
-    socket.unshift(bytes)
+    socket.unshift(Buffer.from(bytes))
     this.owner.serve()
     socket.resume()
   }
-}
 
-/** Gives back what a push holds. */
-function settle({ timer, ticket }: Push): void {
-  timer?.cancel()
-  ticket?.hasCome()
-  ticket?.leave()
+  /** Gives back what a push holds. */
+  private settle(push: Push): void {
+    push.timer?.cancel()
+    push.ticket?.hasCome()
+    push.ticket?.leave()
+    if (push.body !== undefined) this.owner.buffers.give(push.body)
+    push.body = undefined
+  }
 }

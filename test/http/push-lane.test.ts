@@ -219,6 +219,25 @@ describe('the push lane', () => {
     await drained
   })
 
+  test('bodies that come side by side, larger than promised room, are each their own', async (t) => {
+    const front = await startFront({ pushBytesMax: 1 << 20 })
+    t.after(() => front.server.drain())
+    const bodies = ['a', 'b', 'c', 'd'].map((letter, i) => letter.repeat(700_000 + i))
+    const wires = bodies.map(() => wire(front))
+    const halves = bodies
+      .map((body) => push(body))
+      .map((text) => [text.slice(0, 400_000), text.slice(400_000)])
+    for (const half of [0, 1]) {
+      for (const [i, { socket }] of wires.entries()) socket.write(halves[i]![half]!)
+      if (half === 0) await settle(front)
+    }
+    for (const { count } of wires) await until(() => count() === 1)
+    const texts = front.pushes.map(({ body }) => body.toString()).sort()
+    assert.ok(texts.every((text, i) => text === bodies[i]))
+    assert.equal(texts.length, 4)
+    for (const { socket } of wires) socket.destroy()
+  })
+
   test('asks who pushes before the body is read', async (t) => {
     const hash = createHash('sha256').update('secret').digest('hex')
     const file = `edge write acme sha256:${hash}\n`
