@@ -68,6 +68,7 @@ export class Tenants {
   private readonly byName = new Map<string, TenantState>()
   private readonly limits: Limits
   private readonly options: TenantsOptions
+  private used = 0
 
   constructor(env: Env, head: Head, limits: Limits, options: TenantsOptions) {
     this.options = options
@@ -149,9 +150,9 @@ export class Tenants {
     return this.states
   }
 
-  /** Tenants that have series. */
+  /** Tenants that have series, as far as they were counted. */
   countUsed(): number {
-    return this.states.filter(({ index }) => this.head.view.seriesCount(index) > 0).length
+    return this.used
   }
 
   /** Samples below this time are too old to go in order. */
@@ -202,17 +203,22 @@ export class Tenants {
   countSeries(tenant: TenantState): void {
     const series = this.head.view.seriesCount(tenant.index)
     if (series === tenant.seriesCounted) return
-    this.options.onSeries(tenant, series)
     tenant.created.add(Math.max(0, series - tenant.seriesCounted))
-    tenant.seriesCounted = series
+    this.noteSeries(tenant, series)
   }
 
   /** The same for series that were removed, before others are created. */
   noteRemoved(tenant: TenantState): void {
     const series = this.head.view.seriesCount(tenant.index)
     if (series === tenant.seriesCounted) return
-    this.options.onSeries(tenant, series)
     tenant.removed.add(tenant.seriesCounted - series)
+    this.noteSeries(tenant, series)
+  }
+
+  private noteSeries(tenant: TenantState, series: number): void {
+    this.options.onSeries(tenant, series)
+    if (tenant.seriesCounted > 0) this.used--
+    if (series > 0) this.used++
     tenant.seriesCounted = series
   }
 

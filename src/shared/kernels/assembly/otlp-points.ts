@@ -88,13 +88,13 @@ function readNumber(c: usize, from: usize, e: usize): bool {
   while (p < e) {
     const tag: u32 = load<u8>(p)
     if (tag == 0x3a) {
-      p = readAttribute(p, e)
+      p = readAttributes(p, e, 0x3a)
     } else if (tag == 0x19 || tag == 0x21 || tag == 0x31 || tag == 0x11) {
       if (<u32>(e - p) < 9) return false
       const bits = load<u64>(p, 1)
-      if (tag == 0x19) pointTime = millis(bits)
+      if (tag == 0x19) pointTime = timeOf(bits)
       else if (tag == 0x21) valueBits = bits
-      else if (tag == 0x11) pointStart = millis(bits)
+      else if (tag == 0x11) pointStart = startOf(bits)
       else valueBits = reinterpret<u64>(<f64>(<i64>bits))
       p += 9
     } else {
@@ -113,7 +113,7 @@ function readHistogram(c: usize, from: usize, e: usize): bool {
   while (p < e) {
     const tag: u32 = load<u8>(p)
     if (tag == 0x4a) {
-      p = readAttribute(p, e)
+      p = readAttributes(p, e, tag)
     } else if (tag == 0x19 || tag == 0x21 || tag == 0x29 || tag == 0x11) {
       if (<u32>(e - p) < 9) return false
       readTotals(tag, load<u64>(p, 1))
@@ -159,8 +159,8 @@ function notePacked(isCounts: bool, at: usize, length: u32): void {
 }
 
 function readTotals(tag: u32, bits: u64): void {
-  if (tag == 0x19) pointTime = millis(bits)
-  else if (tag == 0x11) pointStart = millis(bits)
+  if (tag == 0x19) pointTime = timeOf(bits)
+  else if (tag == 0x11) pointStart = startOf(bits)
   else if (tag == 0x21) pointCount = bits
   else {
     valueBits = bits
@@ -173,7 +173,7 @@ function readSummary(c: usize, from: usize, e: usize): bool {
   while (p < e) {
     const tag: u32 = load<u8>(p)
     if (tag == 0x3a) {
-      p = readAttribute(p, e)
+      p = readAttributes(p, e, tag)
     } else if (tag == 0x19 || tag == 0x21 || tag == 0x29 || tag == 0x11) {
       if (<u32>(e - p) < 9) return false
       readTotals(tag, load<u64>(p, 1))
@@ -220,7 +220,7 @@ function readExponential(c: usize, from: usize, e: usize): bool {
   while (p < e) {
     const tag: u32 = load<u8>(p)
     if (tag == 0x0a) {
-      p = readAttribute(p, e)
+      p = readAttributes(p, e, tag)
     } else if (tag == 0x19 || tag == 0x21) {
       if (<u32>(e - p) < 9) return false
       readTotals(tag, load<u64>(p, 1))
@@ -234,15 +234,24 @@ function readExponential(c: usize, from: usize, e: usize): bool {
   return true
 }
 
-/** Notes the attribute whose tag (one byte) is at p; where it ends, or 0. */
-function readAttribute(p: usize, e: usize): usize {
-  const length = readLength(p + 1, e)
-  if (readAt == 0) return 0
-  const end = readAt + length
+/** Notes attributes from the one on whose tag (one byte) is at p; where they end, or 0. */
+function readAttributes(p: usize, e: usize, tag: u32): usize {
   if (attrsLength == 0) attrsAt = p
   else if (attrsAt + attrsLength != p) attrsApart = true
-  attrsLength += <u32>(end - p)
-  return end
+  const from = p
+  do {
+    // Most are below 128 bytes.
+    const length: u32 = <u32>(e - p) > 1 ? load<u8>(p, 1) : 0x80
+    if (length < 0x80 && length <= <u32>(e - p) - 2) {
+      p += 2 + length
+    } else {
+      const more = readLength(p + 1, e)
+      if (readAt == 0) return 0
+      p = readAt + more
+    }
+  } while (p < e && <u32>load<u8>(p) == tag)
+  attrsLength += <u32>(p - from)
+  return p
 }
 
 /** Any other field: flags and exemplars are looked at, the rest is skipped. Where it ends, or 0. */
@@ -259,9 +268,28 @@ function readOther(p: usize, e: usize, flagsTag: u64, exemplarTag: u64): usize {
   return readAt
 }
 
-/** Nanoseconds to milliseconds. */
-function millis(nanos: u64): f64 {
-  return <f64>(nanos / 1000000)
+// Times converted last: points of one export have the same, and a division takes as long as three fields.
+let timeNanos: u64 = 0
+let timeMillis: f64 = 0
+let startNanos: u64 = 0
+let startMillis: f64 = 0
+
+/** A time of nanoseconds in milliseconds. */
+function timeOf(nanos: u64): f64 {
+  if (nanos != timeNanos) {
+    timeNanos = nanos
+    timeMillis = <f64>(nanos / 1000000)
+  }
+  return timeMillis
+}
+
+/** The same of a start. */
+function startOf(nanos: u64): f64 {
+  if (nanos != startNanos) {
+    startNanos = nanos
+    startMillis = <f64>(nanos / 1000000)
+  }
+  return startMillis
 }
 
 /** Puts attributes that lie apart together. The point's framing is sound. */
