@@ -492,6 +492,18 @@ export const CASES: Readonly<Record<string, Case>> = {
     metric: FOREIGN,
     reason: 'exemplar_labels_blank',
   },
+  'exemplar-series-missing': {
+    limits: `{${EXEMPLARS}, max_global_series_per_user: 1}`,
+    first: { series: [good] },
+    request: {
+      series: [{ ...bad([], []), exemplars: [{ labels: [['t', 'x']], value: 1, timestamp: NOW }] }],
+    },
+    status: 400,
+    id: 'exemplar-series-missing',
+    reason: 'exemplar_series_missing',
+    metric: FOREIGN,
+    good: 1,
+  },
   'exemplar-too-old': {
     limits: EXEMPLARS,
     request: exemplar([['t', 'x']], NOW - HOUR),

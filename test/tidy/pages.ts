@@ -51,7 +51,8 @@ in its spelling (\`-name=value\`, \`--name=value\`, \`-name value\`); flags win.
 value stops the start. Durations are written \`30s\`, \`1h30m\`, \`7d\`; bytes \`104857600\` or \`100MiB\`
 (suffixes are powers of 1024); lists in YAML or with commas between.
 
-Keys "accepted without effect" are checked, so that files written for Mimir load, and change nothing so far.`
+Keys "accepted without effect" are checked, so that files written for Mimir load, and change nothing; "None:" says why,
+where what they mean does not.`
   const body = [
     ...differingDefaults(),
     ...[...blocks].flatMap(([name, rows]) => configBlock(name, rows)),
@@ -82,7 +83,7 @@ function configBlock(name: string, rows: readonly Known[]): string[] {
     code(known.flag === '' ? '' : `-${known.flag}`),
     known.row.type === 'open' ? '' : code(printValue(known, known.row.default)),
     expectation(known.row),
-    known.row.why === undefined ? known.row.doc : `${known.row.doc} None: ${known.row.why}.`,
+    known.why === '' ? known.row.doc : `${known.row.doc} None: ${known.why}.`,
   ]
   const used = rows.filter(({ row }) => row.effect === 'yes').map(cells)
   const rest = rows.filter(({ row }) => row.effect === 'none').map(cells)

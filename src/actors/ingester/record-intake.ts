@@ -2,6 +2,7 @@
  * Histograms and exemplars of a turn: checked as they come, logged with its batch, and put into the
  * head when that is written. Rare beside floats, so these are objects.
  */
+import type { Env } from '../../shared/env/index.js'
 import {
   CHECK_DUPLICATE,
   CHECK_OUT_OF_ORDER,
@@ -17,6 +18,7 @@ import {
 } from '../../shared/tsdb/index.js'
 import {
   ACK_HISTOGRAMS,
+  ACK_REJECTED,
   ACK_RETRY,
   type AnyHistogram,
   DISCARD_REASONS,
@@ -58,6 +60,9 @@ const FAILURES: Record<
   'too-old': [TOO_OLD, CHECK_TOO_OLD],
 }
 
+const EXEMPLAR_ALONE =
+  'an exemplar of a series that is not stored (err-mimir-exemplar-series-missing)'
+
 interface PendingHistogram {
   readonly tenant: TenantState
   readonly ack: BodyAck
@@ -74,6 +79,7 @@ interface PendingExemplar {
 
 /** What the intake works with. */
 export interface IntakeParts {
+  readonly env: Env
   readonly shard: number
   readonly head: Head
   readonly tenants: Tenants
@@ -136,8 +142,12 @@ export class RecordIntake {
       const ref = refOf(view.series)
       if (view.kind === RECORD_EXEMPLAR) {
         const { tenant } = taken
+        if (ref >= REFS_END) {
+          this.discardExemplar(taken)
+          continue
+        }
         const exemplar = exemplarOf(ref, view)
-        const isNew = ref < REFS_END && this.parts.head.exemplars.isNew(tenant.index, exemplar)
+        const isNew = this.parts.head.exemplars.isNew(tenant.index, exemplar)
         if (isNew) exemplars.push({ tenant, exemplar })
         continue
       }
@@ -203,6 +213,14 @@ export class RecordIntake {
     if (histograms.check(ref, startMs, zero, oldest) !== 'accepted') return []
     this.mint = Math.min(this.mint, startMs)
     return [{ tenant, ack, ref, t: startMs, histogram: zero, isLate: false }]
+  }
+
+  /** Its series could not be made; where samples of that were refused their reason is told. */
+  private discardExemplar({ ack, tenant }: TakenRecords): void {
+    const told = `ingester-${this.parts.shard}: user=${tenant.name}: ${EXEMPLAR_ALONE}`
+    worsen(ack, ACK_REJECTED, told)
+    const { metrics } = this.parts.env
+    metrics.cell('cortex_discarded_exemplars_total', 'exemplar_series_missing', tenant.name).add(1)
   }
 
   private discard({ ack, tenant }: TakenRecords, reason: number): void {

@@ -2,6 +2,7 @@
  * Finds rows of the table by key or flag, and the nearest name for one that it does not have. Keys
  * below an `open` row belong to that row: `memberlist.join_members` is found as `memberlist`.
  */
+import { whyIdle } from './idle-reasons.js'
 import { flagOf, type KeyRow } from './row.js'
 import { CONFIG, type ConfigKey } from './table.js'
 
@@ -10,6 +11,8 @@ export interface Known {
   readonly key: ConfigKey
   readonly flag: string
   readonly row: KeyRow<unknown>
+  /** Why it has no effect, where it has none; '' where its doc line says so. */
+  readonly why: string
 }
 
 /** Every row, in the table's order. */
@@ -17,6 +20,7 @@ export const KNOWN: readonly Known[] = Object.entries(CONFIG).map(([key, row]) =
   key: key as ConfigKey,
   flag: flagOf(key, row),
   row,
+  why: row.effect === 'yes' ? '' : (row.why ?? whyIdle(key, row.doc)),
 }))
 
 const byKey = new Map<string, Known>(KNOWN.map((known) => [known.key, known]))

@@ -26,7 +26,7 @@ export function printConfig(config: Config, mode: PrintMode = 'all'): string {
     if (mode === 'diff' && isDefault) continue
     if (known.row.type === 'open' && value === undefined) continue
     const isIdle = !isDefault && known.row.effect === 'none'
-    const note = isIdle ? idleNote(known.row.why) : noteOf(known, config)
+    const note = isIdle ? idleNote(known) : noteOf(known, config)
     put(root, known.key.split('.'), printValue(known, value) + note)
   }
   const lines: string[] = []
@@ -34,8 +34,8 @@ export function printConfig(config: Config, mode: PrintMode = 'all'): string {
   return lines.length === 0 ? '{}\n' : `${lines.join('\n')}\n`
 }
 
-function idleNote(why: string | undefined): string {
-  return why === undefined ? ' # no effect' : ` # no effect: ${why}`
+function idleNote({ why, row }: Known): string {
+  return ` # no effect: ${why === '' ? row.doc.replace(/\.$/, '') : why}`
 }
 
 /** What is in force instead of what is written. */
