@@ -78,7 +78,8 @@ async function startServer(config: Config, about: About, main: MainEnv): Promise
     await Promise.race([env.timers.sleep(config.shutdown_delay), hurry])
     const halfMs = config['server.graceful_shutdown_timeout'] / 2
     await Promise.race([Promise.all([server.drain(), frontend.drain(halfMs)]), hurry])
-    if (lifecycle.isShutdownPrepared()) await Promise.race([system.flushHeads([], true), hurry])
+    if (lifecycle.isShutdownPrepared('ingester'))
+      await Promise.race([system.flushHeads([], true), hurry])
     return await system.drain()
   }
 }

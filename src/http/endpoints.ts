@@ -282,8 +282,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
   },
   ...methods(['GET', 'POST', 'DELETE'], {
     path: '/ingester/prepare-shutdown',
-    handler: ingester.prepareShutdown,
+    handler: ingester.prepareShutdown('ingester'),
     doc: 'Whether heads are cut when the process stops: `set` or `unset`; POST sets it.',
+  }),
+  ...methods(['GET', 'POST', 'DELETE'], {
+    path: '/store-gateway/prepare-shutdown',
+    handler: ingester.prepareShutdown('store-gateway'),
+    doc: 'Whether store-gateways are to leave for good: `set` or `unset`; kept for what asks it of Mimir, their ring is not kept.',
   }),
   {
     ...PAGE,

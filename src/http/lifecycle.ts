@@ -1,11 +1,18 @@
 /**
  * What operators wish of the server's life over HTTP: that it takes no writes, that its heads are cut
- * when it stops, that it stops. Mimir has these per ingester; here they are the process'.
+ * when it stops, that it stops. Mimir has these per ingester; here they are the process'. And that its
+ * store-gateways are to stop for good.
  */
 import type { Env } from '../shared/env/index.js'
 
-/** Says that a shutdown is prepared, over restarts too; Mimir's name. */
-const MARK_FILE = 'shutdown-requested.txt'
+/** Files that say that a shutdown is prepared, over restarts too. The name is Mimir's. */
+const MARK_FILES = {
+  ingester: 'shutdown-requested.txt',
+  'store-gateway': 'store-gateway-shutdown-requested.txt',
+}
+
+/** Whose shutdown can be prepared. */
+export type PreparedKind = keyof typeof MARK_FILES
 
 /** The wishes. */
 export class Lifecycle {
@@ -15,7 +22,7 @@ export class Lifecycle {
   private readonly folder: string
   private readonly requestStop: () => void
   private readOnlySince = 0
-  private isPrepared: boolean
+  private readonly prepared: Set<string>
 
   /**
    * @param folder the first data root
@@ -25,23 +32,33 @@ export class Lifecycle {
     this.env = env
     this.folder = folder
     this.requestStop = requestStop
-    this.isPrepared = env.disk.list(folder).includes(MARK_FILE)
+    const files = env.disk.list(folder)
+    const isMarked = ([, file]: [string, string]): boolean => files.includes(file)
+    this.prepared = new Set(
+      Object.entries(MARK_FILES)
+        .filter(isMarked)
+        .map(([kind]) => kind),
+    )
   }
 
-  /** Whether heads are to be cut when the process stops. */
-  isShutdownPrepared(): boolean {
-    return this.isPrepared
+  /**
+   * Whether actors of a kind are to stop for good: of ingesters heads are cut then; store-gateways have
+   * nothing to do for it, since their rings are not kept.
+   */
+  isShutdownPrepared(kind: PreparedKind): boolean {
+    return this.prepared.has(kind)
   }
 
   /** The same from now on, and after a restart. */
-  prepareShutdown(isPrepared: boolean): void {
-    if (isPrepared === this.isPrepared) return
+  prepareShutdown(kind: PreparedKind, isPrepared: boolean): void {
+    if (isPrepared === this.prepared.has(kind)) return
     const { disk, clock, log } = this.env
-    const path = `${this.folder}/${MARK_FILE}`
+    const path = `${this.folder}/${MARK_FILES[kind]}`
     if (isPrepared) disk.replaceFile(path, Buffer.from(new Date(clock.now()).toISOString()))
     else disk.remove(path)
-    this.isPrepared = isPrepared
-    log.info('shutdown is prepared', { set: isPrepared })
+    if (isPrepared) this.prepared.add(kind)
+    else this.prepared.delete(kind)
+    log.info('shutdown is prepared', { kind, set: isPrepared })
   }
 
   /** When writes were switched off, ms since the epoch; 0: they are taken. */

@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { findComponent, startPrometheus } from '../support/components.js'
 import { type Nilo, startNilo } from '../support/nilo.js'
 import { waitFor } from '../support/processes.js'
 import { callApi, seriesOf } from '../support/prom-api.js'
@@ -155,29 +156,44 @@ test('deleted series are gone at once and for good; what comes later stays', asy
   await check(late)
 })
 
-test('errors of delete_series are those of Prometheus', async (t) => {
+test('delete_series answers bad requests as Prometheus does', async (t) => {
+  const prometheus = findComponent(t, 'prometheus')
+  if (prometheus === undefined) return
   const folder = mkdtempSync(join(tmpdir(), 'nilo-delete-'))
-  const world: World = { server: await startNilo(folder), from: 0, to: 0 }
+  const nilo = await startNilo(join(folder, 'nilo'))
+  const server = await startPrometheus({
+    binary: prometheus,
+    folder: join(folder, 'prometheus'),
+    config: () => '',
+    flags: ['--web.enable-admin-api'],
+  })
   t.after(async () => {
-    await world.server.stop('SIGKILL')
+    await nilo.stop('SIGKILL')
+    await server.stop('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   })
-  const texts: [Record<string, string>, RegExp][] = [
-    [{}, /^no match\[\] parameter provided$/],
-    [
-      { 'match[]': '{' },
-      /^invalid parameter "match\[\]": 1:2: parse error: unexpected end of input/,
-    ],
-    [{ 'match[]': 'a', start: 'x' }, /^invalid parameter "start": .*cannot parse "x" to a valid/],
-    [{ 'match[]': 'a', end: 'x' }, /^invalid parameter "end": .*cannot parse "x" to a valid/],
-    [{ 'match[]': 'a', dry_run: 'x' }, /dry_run/],
-  ]
-  for (const [params, text] of texts) {
-    const { status, body } = await remove(world, params)
-    const { errorType, error } = JSON.parse(body) as { errorType: string; error: string }
-    assert.deepEqual([status, errorType], [400, 'bad_data'], body)
-    assert.match(error, text)
+  const ask = async (base: string, query: string): Promise<string> => {
+    const url = `${base}/api/v1/admin/tsdb/delete_series?${query}`
+    const answer = await fetch(url, { method: 'POST', headers: { 'X-Scope-OrgID': TENANT } })
+    return `${query}: ${answer.status} ${(await answer.text()).trim()}`
   }
-  // Nothing there: nothing to do.
-  assert.equal((await remove(world, { 'match[]': 'a' })).status, 204)
+  const match = (text: string): string => `match[]=${encodeURIComponent(text)}`
+  const queries = [
+    '',
+    'start=x',
+    ...['', '{', '{}', '{a=""}', 'a+b', 'a[5m]', 'rate(a[5m])', '{a=~"("}', 'a{b="c"', '"a'].map(
+      match,
+    ),
+    `${match('a')}&${match('{')}`,
+    ...['start=x', 'end=x', 'start=', 'end=', 'start=5&end=3', 'start=1e99'].map(
+      (more) => `${match('a')}&${more}`,
+    ),
+    `${match('{')}&end=x`,
+  ]
+  for (const query of queries) {
+    assert.equal(await ask(nilo.queryUrl, query), await ask(server.url, query))
+  }
+  // Prometheus takes it for a time.
+  assert.match(await ask(nilo.queryUrl, `${match('a')}&end=NaN`), / 400 /)
+  assert.match(await ask(nilo.queryUrl, `${match('a')}&dry_run=x`), / 400 .*dry_run/)
 })

@@ -61,16 +61,21 @@ describe('the operator’s pages of ingesters', () => {
     )
   })
 
-  test('a prepared shutdown is noted on disk', async () => {
-    const path = '/ingester/prepare-shutdown'
-    const state = async () => await (await call(path)).text()
-    assert.equal(await state(), 'unset\n')
-    assert.equal((await call(path, { method: 'POST' })).status, 204)
-    assert.equal(await state(), 'set\n')
-    assert.ok(existsSync(join(data, 'shutdown-requested.txt')))
-    assert.equal((await call(path, { method: 'DELETE' })).status, 204)
-    assert.equal(await state(), 'unset\n')
-    assert.ok(!existsSync(join(data, 'shutdown-requested.txt')))
+  test('a prepared shutdown is noted on disk, of ingesters and of store-gateways', async () => {
+    for (const [kind, file] of [
+      ['ingester', 'shutdown-requested.txt'],
+      ['store-gateway', 'store-gateway-shutdown-requested.txt'],
+    ] as const) {
+      const path = `/${kind}/prepare-shutdown`
+      const state = async () => await (await call(path)).text()
+      assert.equal(await state(), 'unset\n')
+      assert.equal((await call(path, { method: 'POST' })).status, 204)
+      assert.equal(await state(), 'set\n')
+      assert.ok(existsSync(join(data, file)))
+      assert.equal((await call(path, { method: 'DELETE' })).status, 204)
+      assert.equal(await state(), 'unset\n')
+      assert.ok(!existsSync(join(data, file)))
+    }
   })
 
   test('unregister-on-shutdown is kept as it is put', async () => {

@@ -41,6 +41,8 @@ export interface PrometheusOptions {
   /** prometheus.yml, made when its own host and port are known. */
   readonly config: (own: string) => string
   readonly features?: readonly string[]
+  /** More flags. */
+  readonly flags?: readonly string[]
 }
 
 /** Starts a Prometheus on a free port and waits until it is ready. */
@@ -55,6 +57,7 @@ export async function startPrometheus(options: PrometheusOptions): Promise<Compo
     `--web.listen-address=127.0.0.1:${port}`,
     '--web.enable-remote-write-receiver',
     '--log.level=warn',
+    ...(options.flags ?? []),
   ]
   if (options.features !== undefined && options.features.length > 0) {
     args.push(`--enable-feature=${options.features.join(',')}`)

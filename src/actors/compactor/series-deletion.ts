@@ -12,7 +12,7 @@ import { type BlockEntry, blockKey, downloadIndex, findObject } from '../../shar
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { AppError, fail } from '../../shared/errors/index.js'
-import { parseSelectors } from '../../shared/promql/index.js'
+import { parseAnySelectors } from '../../shared/promql/index.js'
 import {
   type BlockDeletion,
   decodeTombstones,
@@ -54,7 +54,7 @@ export class SeriesDeletions {
   /** What others may ask. */
   calls(): SeriesDeletionCalls {
     return {
-      parseSelectors: async (texts) => parseSelectors(texts, 'invalid parameter "match[]": '),
+      parseSelectors: async (texts) => parseAnySelectors(texts, 'invalid parameter "match[]": '),
       deleteSeries: (deletion) => this.inTurn(() => this.delete(deletion, false)),
       previewDeletion: (deletion) => this.inTurn(() => this.delete(deletion, true)),
     }

@@ -4,15 +4,20 @@ import { jsonReply, textReply } from '../errors.js'
 import { readSmallBody } from '../form.js'
 import type { Front, HttpRequest, Reply } from '../handler.js'
 import { escapeHtml, pageReply } from '../html.js'
+import type { PreparedKind } from '../lifecycle.js'
 
-/** GET, POST and DELETE /ingester/prepare-shutdown: whether heads are cut when the process stops. */
-export function prepareShutdown({ incoming }: HttpRequest, { backend }: Front): Reply {
-  const { lifecycle } = backend
-  if (incoming.method !== 'POST' && incoming.method !== 'DELETE') {
-    return textReply(200, lifecycle.isShutdownPrepared() ? 'set\n' : 'unset\n')
+/**
+ * GET, POST and DELETE /ingester/prepare-shutdown, whether heads are cut when the process stops, and
+ * /store-gateway/prepare-shutdown.
+ */
+export function prepareShutdown(kind: PreparedKind): (request: HttpRequest, front: Front) => Reply {
+  return ({ incoming }, { backend: { lifecycle } }) => {
+    if (incoming.method !== 'POST' && incoming.method !== 'DELETE') {
+      return textReply(200, lifecycle.isShutdownPrepared(kind) ? 'set\n' : 'unset\n')
+    }
+    lifecycle.prepareShutdown(kind, incoming.method === 'POST')
+    return { status: 204 }
   }
-  lifecycle.prepareShutdown(incoming.method === 'POST')
-  return { status: 204 }
 }
 
 /** POST /ingester/shutdown: cuts all heads, then stops the process. */

@@ -1,7 +1,7 @@
 /** PromQL's syntax: parse a query, print it, say where something stands in it. */
 export * from './ast.js'
 export { typeOf } from './check.js'
-export { parseSelectors, SELECTOR_OPTIONS } from './match-params.js'
+export { parseAnySelectors, parseSelectors, SELECTOR_OPTIONS } from './match-params.js'
 export { parse, parseMetricSelector } from './parse.js'
 export { printPosition } from './position.js'
 export { formatExpr, printExpr, printMatcher } from './print.js'

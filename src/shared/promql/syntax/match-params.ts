@@ -16,7 +16,7 @@ export const SELECTOR_OPTIONS: ParseOptions = {
 const EMPTY_MATCHER = 'match[] must contain at least one non-empty matcher'
 
 /**
- * The matchers of each.
+ * The matchers of each, of which one at least matches no empty text.
  * @param prefix stands before what is wrong
  * @param tick called often; what it throws ends the work
  * @throws AppError `query-parse`, `bad-data`
@@ -26,15 +26,25 @@ export function parseSelectors(
   prefix: string,
   tick: () => void = () => {},
 ): (readonly Matcher[])[] {
+  const selectors = parseAnySelectors(texts, prefix, tick)
+  if (selectors.some((matchers) => matchers.every(matchesEmpty))) {
+    throw fail('bad-data', { text: prefix + EMPTY_MATCHER })
+  }
+  return selectors
+}
+
+/** The same; `{}`, which is every series, is one as well. */
+export function parseAnySelectors(
+  texts: readonly string[],
+  prefix: string,
+  tick: () => void = () => {},
+): (readonly Matcher[])[] {
   return texts.map((text) => {
-    let matchers: readonly Matcher[]
     try {
-      matchers = parseMetricSelector(text, SELECTOR_OPTIONS, tick)
+      return parseMetricSelector(text, SELECTOR_OPTIONS, tick)
     } catch (error) {
       if (!(error instanceof AppError) || error.id !== 'query-parse') throw error
       throw fail('query-parse', { text: prefix + error.message }, error)
     }
-    if (matchers.every(matchesEmpty)) throw fail('bad-data', { text: prefix + EMPTY_MATCHER })
-    return matchers
   })
 }
