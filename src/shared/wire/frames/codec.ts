@@ -113,14 +113,20 @@ export function encodeBody(
   view.setUint32(at + 8, tenant.length, true)
   view.setUint32(at + 12, head.bodyBytes, true)
   data.set(tenant, at + BODY_HEADER_BYTES)
-  if (gathered.length < head.bodyBytes) gathered = new Uint8Array(2 * head.bodyBytes)
+  const [first] = pieces
+  const isOne = pieces.length === 1 && first!.byteOffset % 8 === 0
+  const body = isOne ? first! : gather(pieces, head.bodyBytes)
+  data.set(body, at + BODY_HEADER_BYTES + padTo8(tenant.length))
+}
+
+function gather(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
+  if (gathered.length < bytes) gathered = new Uint8Array(2 * bytes)
   let to = 0
   for (const piece of pieces) {
     gathered.set(piece, to)
     to += piece.length
   }
-  const body = gathered.subarray(0, to)
-  data.set(body, at + BODY_HEADER_BYTES + padTo8(tenant.length))
+  return gathered.subarray(0, to)
 }
 
 /** Reads a BODY; the body itself stays where it is. */
