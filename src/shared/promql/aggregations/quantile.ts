@@ -1,6 +1,6 @@
 /** quantile: the φ-quantile of each group, interpolated between its neighbours. */
 import type { StepMatrix } from '../columns.js'
-import { quantileOfSorted, sortFloats } from '../functions/quantile.js'
+import { quantileOf } from '../functions/quantile.js'
 
 /**
  * Fills `out`, one row per group.
@@ -28,8 +28,7 @@ export function quantileInto(
         scratch[count++] = input.values[row * steps + step]!
       }
       if (count === 0) continue
-      sortFloats(scratch, count)
-      out.values[group * steps + step] = quantileOfSorted(params[step]!, scratch, count)
+      out.values[group * steps + step] = quantileOf(params[step]!, scratch, count)
       out.present[group * words + word]! |= bit
     }
   }

@@ -1,12 +1,13 @@
 /**
  * The *_over_time functions of floats, over one series and all steps. After Prometheus
  * promql/functions.go; sums are compensated (Kahan, with Neumaier's improvement) as there, and start
- * anew in every window: running or prefix sums would give other bits. Hot path; benchmark:
+ * anew in every window: running or prefix sums would give other bits. What an addition loses is exact
+ * however it is got; Knuth's TwoSum does without a branch. Hot path; benchmark:
  * bench/shared/promql/functions.bench.ts.
  */
 import { printFloatShort } from '../../base/go-number.js'
 import type { RangeKernel } from './kernel.js'
-import { quantileOfSorted, sortFloats } from './quantile.js'
+import { quantileOf } from './quantile.js'
 
 /** Makes a kernel of what gives the value of a window that is not empty. */
 function overWindows(
@@ -83,7 +84,8 @@ export const sumOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
   for (let k = from; k < to; k++) {
     const value = values[k]!
     const next = sum + value
-    lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum
+    const back = next - sum
+    lost += sum - (next - back) + (value - back)
     sum = next
   }
   // Once infinite it stays so or becomes NaN; what was lost is void then.
@@ -99,7 +101,8 @@ export const avgOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
     if (next === Number.POSITIVE_INFINITY || next === Number.NEGATIVE_INFINITY) {
       return incrementalMean(values, k, to, { sum, lost, count: k - from })
     }
-    lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum
+    const back = next - sum
+    lost += sum - (next - back) + (value - back)
     sum = next
   }
   const count = to - from
@@ -164,7 +167,7 @@ export const stddevOverTime: RangeKernel = overWindows((ts, values, from, to) =>
   Math.sqrt(variance(ts, values, from, to)),
 )
 
-/** Scratch of the kernels that sort, kept and grown from window to window. */
+/** Scratch of the kernels that change the order of samples, kept and grown from window to window. */
 interface Scratch {
   values: Float64Array
 }
@@ -191,9 +194,7 @@ function makeQuantile(): RangeKernel {
       if (!(q >= 0 && q <= 1)) {
         notes.warn(`quantile value should be between 0 and 1, got ${printFloatShort(q)}`)
       }
-      const sorted = copyInto(scratch, samples, first, to[i]!)
-      sortFloats(sorted, count)
-      values[base + i] = quantileOfSorted(q, sorted, count)
+      values[base + i] = quantileOf(q, copyInto(scratch, samples, first, to[i]!), count)
       present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
     }
   }
@@ -201,12 +202,11 @@ function makeQuantile(): RangeKernel {
 
 /** Median absolute deviation; NaN once a sample is. */
 export const madOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
-  const sorted = values.slice(from, to)
+  const window = values.slice(from, to)
   const count = to - from
-  sortFloats(sorted, count)
-  if (Number.isNaN(sorted[count - 1])) return Number.NaN
-  const median = quantileOfSorted(0.5, sorted, count)
-  for (let k = 0; k < count; k++) sorted[k] = Math.abs(sorted[k]! - median)
-  sortFloats(sorted, count)
-  return quantileOfSorted(0.5, sorted, count)
+  const median = quantileOf(0.5, window, count)
+  // NaNs come first.
+  if (Number.isNaN(window[0])) return Number.NaN
+  for (let k = 0; k < count; k++) window[k] = Math.abs(window[k]! - median)
+  return quantileOf(0.5, window, count)
 })

@@ -12,20 +12,6 @@ interface Line {
   intercept: number
 }
 
-/** Neumaier's compensated addition; its two results stay in the object. */
-interface Compensated {
-  sum: number
-  lost: number
-}
-
-function add(to: Compensated, value: number): void {
-  const { sum } = to
-  const next = sum + value
-  if (next === Number.POSITIVE_INFINITY || next === Number.NEGATIVE_INFINITY) to.lost = 0
-  else to.lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum
-  to.sum = next
-}
-
 /** Least squares over samples [from, to) with time in seconds from interceptMs. */
 function linear(
   ts: Float64Array,
@@ -35,20 +21,40 @@ function linear(
   interceptMs: number,
   line: Line,
 ): void {
-  const x: Compensated = { sum: 0, lost: 0 }
-  const y: Compensated = { sum: 0, lost: 0 }
-  const xy: Compensated = { sum: 0, lost: 0 }
-  const xx: Compensated = { sum: 0, lost: 0 }
+  // Sums with what each addition loses (Neumaier), which is exact however it is got; here without
+  // looking which number is larger (Knuth's TwoSum), so that four sums go on side by side.
+  let x = 0
+  let y = 0
+  let xy = 0
+  let xx = 0
+  let lostX = 0
+  let lostY = 0
+  let lostXy = 0
+  let lostXx = 0
   const first = values[from]!
   let isConstant = true
   for (let k = from; k < to; k++) {
     const value = values[k]!
     if (k > from && value !== first) isConstant = false
     const seconds = (ts[k]! - interceptMs) / 1e3
-    add(x, seconds)
-    add(y, value)
-    add(xy, seconds * value)
-    add(xx, seconds * seconds)
+    const nextX = x + seconds
+    const backX = nextX - x
+    lostX += x - (nextX - backX) + (seconds - backX)
+    x = nextX
+    const nextY = y + value
+    const backY = nextY - y
+    lostY += y - (nextY - backY) + (value - backY)
+    y = nextY
+    const product = seconds * value
+    const nextXy = xy + product
+    const backXy = nextXy - xy
+    lostXy += xy - (nextXy - backXy) + (product - backXy)
+    xy = nextXy
+    const square = seconds * seconds
+    const nextXx = xx + square
+    const backXx = nextXx - xx
+    lostXx += xx - (nextXx - backXx) + (square - backXx)
+    xx = nextXx
   }
   if (isConstant) {
     const hasLine = Math.abs(first) !== Number.POSITIVE_INFINITY
@@ -57,10 +63,11 @@ function linear(
     return
   }
   const n = to - from
-  const sumX = x.sum + x.lost
-  const sumY = y.sum + y.lost
-  const covariance = xy.sum + xy.lost - (sumX * sumY) / n
-  const variance = xx.sum + xx.lost - (sumX * sumX) / n
+  const sumX = x + lostX
+  const sumY = y === Number.POSITIVE_INFINITY || y === Number.NEGATIVE_INFINITY ? y : y + lostY
+  const isXyFinite = xy !== Number.POSITIVE_INFINITY && xy !== Number.NEGATIVE_INFINITY
+  const covariance = (isXyFinite ? xy + lostXy : xy) - (sumX * sumY) / n
+  const variance = xx + lostXx - (sumX * sumX) / n
   line.slope = covariance / variance
   line.intercept = sumY / n - (line.slope * sumX) / n
 }
