@@ -12,6 +12,8 @@ export class Annotations {
   /** Text → offset into the query. */
   private readonly warningOffsets = new Map<string, number>()
   private readonly infoOffsets = new Map<string, number>()
+  /** How often there was anything to note, known texts included. */
+  count = 0
 
   /** @param query the query's text, for line and column */
   constructor(query: string) {
@@ -19,10 +21,12 @@ export class Annotations {
   }
 
   warn(text: string, pos: PosRange): void {
+    this.count++
     this.warningOffsets.set(`PromQL warning: ${text}`, pos.start)
   }
 
   info(text: string, pos: PosRange): void {
+    this.count++
     this.infoOffsets.set(`PromQL info: ${text}`, pos.start)
   }
 

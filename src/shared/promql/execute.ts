@@ -27,6 +27,7 @@ import { materialise, type QueryState, type RowStream, streamOf } from './operat
 import { expandHistograms, expandRow, openRange } from './operators/range-selector.js'
 import { allPresent, dropMarkedNames } from './operators/rows.js'
 import { sampleBuffer, streamInstant } from './operators/selector.js'
+import { shareResults } from './operators/shared.js'
 import { buildPlan } from './plan/build.js'
 import type {
   InvariantPlan,
@@ -100,6 +101,7 @@ export async function execute(
     const selectedAt = now()
     const state = makeState(query, memory, selected, { labels, meter, steps: plan.range.count })
     const profile = query.isProfiled === true ? profiled(state, now) : undefined
+    shareResults(state, plan.shared, isStreamed)
     const result = await evaluateRoot(plan, query, state)
     const evaluatedAt = now()
     const data = inOrder(result, state)

@@ -3,7 +3,8 @@
  * and, when it was run under a profile, what each node has cost. As values for JSON, and as text.
  */
 import type { StepRange } from './columns.js'
-import type { InstantPlan, Plan, QueryPlan, RangePlan, Selection } from './plan/plan.js'
+import { inputsOf } from './plan/inputs.js'
+import type { InstantPlan, Plan, QueryPlan, RangePlan, Selection, SharedPart } from './plan/plan.js'
 import type { NodeCost, Profile } from './profile.js'
 import { printExpr, printMatcher } from './syntax/print.js'
 
@@ -19,6 +20,11 @@ export interface ExplainedNode {
     readonly mint: number
     readonly maxt: number
   }
+  /**
+   * The number of a part that is written several times and evaluated once: where it comes first, and
+   * on the nodes `shared`, without inputs, in its other places.
+   */
+  readonly part?: number
   readonly cost?: NodeCost
   /** The time of the node and of all below it, ms. */
   readonly totalMs?: number
@@ -27,16 +33,18 @@ export interface ExplainedNode {
 
 /** The tree of a plan; undefined for a query that is a string. */
 export function explainPlan(plan: QueryPlan, profile?: Profile): ExplainedNode | undefined {
-  const { root, selections } = plan
-  return root.type === 'string' ? undefined : explain(root.plan, selections, profile)
+  const { root } = plan
+  if (root.type === 'string') return undefined
+  return explain(root.plan, { plan, parts: new Map(), profile })
 }
 
 /** A tree as indented lines. */
 export function printExplained(node: ExplainedNode, depth = 0): string {
-  const { steps, select, cost } = node
+  const { steps, select, part, cost } = node
   const indent = '  '.repeat(depth)
   const at = steps.count === 1 ? 'one step' : `${steps.count} steps of ${steps.step} ms`
-  const lines = [`${indent}${node.node}  ${node.expr}  (${at})`]
+  const number = part === undefined ? '' : `  #${part}`
+  const lines = [`${indent}${node.node}  ${node.expr}  (${at})${number}`]
   if (select !== undefined) {
     const { request, matchers, mint, maxt } = select
     lines.push(`${indent}    asks storage #${request}: {${matchers.join(',')}} ${mint}…${maxt}`)
@@ -59,18 +67,29 @@ function costText(cost: NodeCost, totalMs: number): string {
   return parts.join(', ')
 }
 
-function explain(
-  plan: Plan | RangePlan,
-  selections: readonly Selection[],
-  profile: Profile | undefined,
-): ExplainedNode {
-  const inputs = inputsOf(plan).map((input) => explain(input, selections, profile))
+/** What the nodes of one tree have in common. */
+interface Explanation {
+  readonly plan: QueryPlan
+  /** Numbers of the shared parts that have been met. */
+  readonly parts: Map<SharedPart, number>
+  readonly profile: Profile | undefined
+}
+
+function explain(plan: Plan | RangePlan, explanation: Explanation): ExplainedNode {
+  const { parts, profile } = explanation
+  const { selections, shared } = explanation.plan
+  const part = plan.kind === 'range' ? undefined : shared.get(plan)
+  const known = part && parts.get(part)
+  const place = { expr: printExpr(plan.expr), steps: stepsOf(plan.range) }
+  if (known !== undefined) return { node: 'shared', ...place, part: known, inputs: [] }
+  if (part !== undefined) parts.set(part, parts.size + 1)
+  const inputs = inputsOf(plan).map((input) => explain(input, explanation))
   const request = requestOf(plan)
   const cost = profile?.costOf(plan)
   return {
     node: plan.kind,
-    expr: printExpr(plan.expr),
-    steps: stepsOf(plan.range),
+    ...place,
+    ...(part === undefined ? {} : { part: parts.get(part)! }),
     ...(request === undefined ? {} : { select: selectOf(request, selections) }),
     ...(profile === undefined ? {} : { totalMs: sumOf(cost, inputs) }),
     ...(cost === undefined ? {} : { cost }),
@@ -100,28 +119,4 @@ function selectOf(
 ): NonNullable<ExplainedNode['select']> {
   const matchers = selections[selection]!.matchers.map(printMatcher)
   return { request: selection, matchers, mint, maxt }
-}
-
-function inputsOf(plan: Plan | RangePlan): readonly (Plan | RangePlan)[] {
-  switch (plan.kind) {
-    case 'number':
-    case 'instant':
-      return []
-    case 'range':
-      return plan.input.from === 'subquery' ? [plan.input.plan] : []
-    case 'range-call':
-    case 'map-call':
-      return [...plan.params, plan.input]
-    case 'matrix-call':
-      return plan.args.filter((arg): arg is Plan => typeof arg !== 'string')
-    case 'aggregate':
-      return plan.param === undefined ? [plan.input] : [plan.param, plan.input]
-    case 'scalar-binary':
-    case 'vector-binary':
-      return [plan.lhs, plan.rhs]
-    case 'info':
-      return [plan.input, plan.info]
-    default:
-      return [plan.input]
-  }
 }

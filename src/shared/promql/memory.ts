@@ -50,8 +50,8 @@ export class QueryMemory {
   private unchecked = 0
   private unyielded = 0
   private unticked = 0
-  /** Of labels that the query has made; they are not given back while it runs. */
-  private labelBytes = 0
+  /** Of labels that the query has made, which are not given back while it runs; and what is kept. */
+  private keptBytes = 0
   /** The highest level of bytes so far. */
   bytesPeak = 0
   /** The highest level of samples so far. */
@@ -70,12 +70,12 @@ export class QueryMemory {
 
   /** Takes bytes of labels, which stay taken. @throws AppError as `claim` */
   claimLabels(bytes: number): void {
-    this.labelBytes += bytes
+    this.keptBytes += bytes
     this.check()
   }
 
   private check(): void {
-    const held = this.bytes + this.labelBytes
+    const held = this.bytes + this.keptBytes
     if (held > this.bytesPeak) this.bytesPeak = held
     if (held > this.limits.memoryMax) {
       throw fail(this.limits.memoryError ?? 'query-memory', { limit: this.limits.memoryMax })
@@ -124,6 +124,25 @@ export class QueryMemory {
       dropName: undefined,
       histograms: undefined,
     }
+  }
+
+  /** A copy whose bytes stay taken until `letGo`, whatever is settled meanwhile. @throws as `claim` */
+  keep(matrix: StepMatrix): StepMatrix {
+    this.keptBytes += bytesOf(matrix)
+    this.check()
+    return copyOf(matrix)
+  }
+
+  /** Gives back what was kept. */
+  letGo(kept: StepMatrix): void {
+    this.keptBytes -= bytesOf(kept)
+  }
+
+  /** A copy like any other matrix. @throws as `claim` and `hold` */
+  copy(matrix: StepMatrix): StepMatrix {
+    this.claim(bytesOf(matrix))
+    this.hold(countPoints(matrix) + weighHistograms(matrix).extraPoints)
+    return copyOf(matrix)
   }
 
   /** Counts points that are held from now on. @throws AppError `query-execution` beyond the limit */
@@ -234,4 +253,26 @@ function weighHistograms(matrix: StepMatrix): { bytes: number; extraPoints: numb
 function matrixBytes(matrix: StepMatrix): number {
   const flags = matrix.dropName === undefined ? 0 : matrix.dropName.byteLength
   return matrix.values.byteLength + matrix.present.byteLength + matrix.sets.byteLength + flags
+}
+
+/** Bytes of a matrix's rows and of the histograms in them. */
+function bytesOf(matrix: StepMatrix): number {
+  const { series, steps, words, dropName } = matrix
+  const row = steps * 8 + words * 4 + 4 + (dropName === undefined ? 0 : 1)
+  return series * row + weighHistograms(matrix).bytes
+}
+
+/** The rows again; histograms themselves are shared. */
+function copyOf(matrix: StepMatrix): StepMatrix {
+  const { series, steps, words, sets, values, present, dropName, histograms } = matrix
+  return {
+    series,
+    steps,
+    words,
+    sets: sets.slice(0, series),
+    values: values.slice(0, series * steps),
+    present: present.slice(0, series * words),
+    dropName: dropName?.slice(0, series),
+    histograms: histograms?.slice(0, series).map((row) => row?.slice()),
+  }
 }

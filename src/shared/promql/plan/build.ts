@@ -27,7 +27,9 @@ import type {
 import { typeOf } from '../syntax/check.js'
 import { evaluateDuration } from './durations.js'
 import { infoSelector, referenceModifiers } from './info.js'
+import { sharedParts } from './inputs.js'
 import type { InstantPlan, LookTimes, Plan, QueryPlan, RangePlan, Selection } from './plan.js'
+import { Shapes } from './shapes.js'
 
 /** The times of a query. */
 export interface QueryTimes {
@@ -46,6 +48,10 @@ interface Builder {
   readonly selections: { matchers: Selection['matchers']; mint: number; maxt: number }[]
   /** Matchers as text → selections with them. */
   readonly byText: Map<string, number[]>
+  /** A selector was met that another one reads for too, so that parts may be the same. */
+  hasRepeats: boolean
+  /** Tells nodes that are the same; undefined: nobody asks. */
+  readonly twins: Twins | undefined
   /**
    * What selectors here do about histograms of which it is not known whether counters were reset
    * before them: 'detect' looks, as Prometheus' HistogramStatsIterator does below functions of
@@ -86,7 +92,6 @@ export function buildPlan(expr: Expr, times: QueryTimes): QueryPlan {
         step: times.step,
         count: Math.max(0, Math.floor((times.end - times.start) / times.step) + 1),
       }
-  const builder: Builder = { times, selections: [], byText: new Map(), resets: 'keep' }
   const type = typeOf(expr)
   if (!isInstant && (type === 'matrix' || type === 'string')) {
     const name = type === 'matrix' ? 'range vector' : 'string'
@@ -94,10 +99,47 @@ export function buildPlan(expr: Expr, times: QueryTimes): QueryPlan {
       text: `invalid expression type "${name}" for range query, must be Scalar or instant Vector`,
     })
   }
-  return { root: buildRoot(builder, expr, type, range), selections: builder.selections, range }
+  let builder = startBuilding(times, undefined)
+  let root = buildRoot(builder, expr, type, range)
+  const { hasRepeats } = builder
+  if (hasRepeats) {
+    builder = startBuilding(times, new Twins())
+    root = buildRoot(builder, expr, type, range)
+  }
+  const { twins, selections } = builder
+  if (twins === undefined || root.type === 'string') {
+    return { root, selections, shared: NOTHING_SHARED, range }
+  }
+  return { root, selections, shared: sharedParts(root.plan, twins.firsts), range }
 }
 
-function buildRoot(builder: Builder, expr: Expr, type: ValueType, range: StepRange) {
+const NOTHING_SHARED: QueryPlan['shared'] = new Map()
+
+function startBuilding(times: QueryTimes, twins: Twins | undefined): Builder {
+  return { times, selections: [], byText: new Map(), hasRepeats: false, twins, resets: 'keep' }
+}
+
+/** Nodes that are the same but for their position. */
+class Twins {
+  private readonly shapes = new Shapes()
+  private readonly made = new Map<string, Plan>()
+  /** Node → the first one that is the same. */
+  readonly firsts = new Map<Plan, Plan>()
+
+  note(node: Plan, expr: Expr, { start, step, count }: StepRange, resets: string): void {
+    const key = `${this.shapes.of(expr)} ${start} ${step} ${count} ${resets}`
+    const first = this.made.get(key)
+    if (first === undefined) this.made.set(key, node)
+    else this.firsts.set(node, first)
+  }
+}
+
+function buildRoot(
+  builder: Builder,
+  expr: Expr,
+  type: ValueType,
+  range: StepRange,
+): QueryPlan['root'] {
   const bare = unwrap(expr)
   if (bare.kind === 'string') return { type: 'string', value: bare.value } as const
   if (type === 'matrix') {
@@ -117,6 +159,16 @@ export function unwrap(expr: Expr): Exclude<Expr, { kind: 'paren' }> {
 
 function build(builder: Builder, expr: Expr, range: StepRange): Plan {
   const bare = unwrap(expr)
+  const node = buildBare(builder, bare, range)
+  builder.twins?.note(node, bare, range, builder.resets)
+  return node
+}
+
+function buildBare(
+  builder: Builder,
+  bare: Exclude<Expr, { kind: 'paren' }>,
+  range: StepRange,
+): Plan {
   if (bare.kind === 'number') return { kind: 'number', range, expr: bare, value: bare.value }
   const constant = bare.kind === 'call' ? FUNCTIONS[bare.func]?.kernel : undefined
   if (constant?.form === 'constant') {
@@ -250,6 +302,7 @@ function selectMatchers(
     if (mint > known.maxt || maxt < known.mint) continue
     known.mint = Math.min(known.mint, mint)
     known.maxt = Math.max(known.maxt, maxt)
+    builder.hasRepeats = true
     return index
   }
   builder.selections.push({ matchers, mint, maxt })

@@ -192,6 +192,14 @@ export type Plan =
   | NothingPlan
   | InvariantPlan
 
+/** What stands in several places of a query, but for positions the same. */
+export interface SharedPart {
+  /** The places in which it is asked for. */
+  uses: number
+  /** Something is read for it. */
+  reads: boolean
+}
+
 /** A whole query. */
 export interface QueryPlan {
   readonly root:
@@ -200,5 +208,7 @@ export interface QueryPlan {
     /** Only of an instant query. */
     | { readonly type: 'matrix'; readonly plan: RangePlan }
   readonly selections: readonly Selection[]
+  /** Parts that are evaluated once, by the nodes that they are in each of their places. */
+  readonly shared: ReadonlyMap<Plan, SharedPart>
   readonly range: StepRange
 }
