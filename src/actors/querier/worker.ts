@@ -1,6 +1,6 @@
 /** A thread of the querier pool: builds the querier, gives it the shards as they come, runs tasks. */
 import { disconnect, type PoolHost, poolWorker } from '../../shared/actor/index.js'
-import type { Env } from '../../shared/env/index.js'
+import { type Env, openCollector } from '../../shared/env/index.js'
 import { HeadReader } from '../../shared/tsdb/index.js'
 import { connectIngester, type IngesterClient } from '../ingester/client.js'
 import {
@@ -17,12 +17,15 @@ import { warmUp } from './warm-up.js'
 const IDLE_MS = 50
 /** What is asked meanwhile keeps it from practising: `/ready` waits no longer than this, ms. */
 const WARM_UP_MS = 3_000
+/** When what practising left is collected, ms: V8 gives room back where nothing has been made for 5 s. */
+const REST_MS = 8_000
 
 /** The pool's task. */
 export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>(
   (env, boot, seat, host) => {
     const blocks = boot.blocks === undefined ? undefined : blockAccess(boot.blocks, env, host)
     const querier = new Querier(env, boot, seat, blocks, host.heap)
+    const collect = openCollector()
     const clients = new Map<number, IngesterClient>()
     const readers = new Map<number, HeadReader>()
     let running = 0
@@ -32,6 +35,9 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
       warmUp: async () => {
         if (!boot.config.isWarmedUp) return
         await Promise.race([warmUp(env, boot, isBusy), env.timers.sleep(WARM_UP_MS)])
+        env.timers.after(REST_MS, () => {
+          if (!isBusy()) collect()
+        })
       },
       run: async (task) => {
         running++

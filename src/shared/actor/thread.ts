@@ -62,7 +62,7 @@ export interface ActorThread {
 type MessagePort = MessageChannel['port1']
 
 /** New spaces, MiB: few collections in a push's way; enough for work on blocks. */
-const PUSH_NEW_SPACE = 2
+const PUSH_NEW_SPACE = 4
 const NEW_SPACE_MAX = 8
 
 /** Starts the thread. */

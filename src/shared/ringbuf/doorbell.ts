@@ -14,8 +14,13 @@ export interface DoorbellPort {
 
 /** The sleep of one actor's loop. One waiter at a time. */
 export class Doorbell {
-  private readonly readers = new Map<RingReader, DoorbellPort | undefined>()
+  /** By index; a loop that sleeps for every body leaves nothing to collect when it goes through them. */
+  private readonly readers: RingReader[] = []
+  private readonly ports: (DoorbellPort | undefined)[] = []
   private readonly onMessage = (): void => this.poke()
+  private readonly sleep = (wake: () => void): void => {
+    this.wake = wake
+  }
   private wake: (() => void) | undefined
   private isPoked = false
 
@@ -27,21 +32,26 @@ export class Doorbell {
    */
   add(reader: RingReader, port?: DoorbellPort): void {
     this.remove(reader)
-    this.readers.set(reader, port)
+    this.readers.push(reader)
+    this.ports.push(port)
     port?.on('message', this.onMessage)
     this.poke()
   }
 
   /** Stops listening; does not close the port. */
   remove(reader: RingReader): void {
-    this.readers.get(reader)?.off('message', this.onMessage)
-    this.readers.delete(reader)
+    const index = this.readers.indexOf(reader)
+    if (index < 0) return
+    this.ports[index]?.off('message', this.onMessage)
+    this.readers.splice(index, 1)
+    this.ports.splice(index, 1)
   }
 
   /** Whether `wait` would return at once. */
   isReady(): boolean {
     if (this.isPoked) return true
-    for (const reader of this.readers.keys()) {
+    for (let i = 0; i < this.readers.length; i++) {
+      const reader = this.readers[i]!
       if (!reader.isPaused && reader.hasFrames()) return true
     }
     return false
@@ -53,25 +63,25 @@ export class Doorbell {
       this.isPoked = false
       return Promise.resolve()
     }
-    return new Promise((resolve) => {
-      this.wake = () => {
-        this.wake = undefined
-        this.isPoked = false
-        this.cancel()
-        resolve()
-      }
-    })
+    return new Promise(this.sleep)
   }
 
   /** Ends the wait, or the next one when nobody waits. */
   poke(): void {
-    this.isPoked = true
-    this.wake?.()
+    const wake = this.wake
+    if (wake === undefined) {
+      this.isPoked = true
+      return
+    }
+    this.wake = undefined
+    this.cancel()
+    wake()
   }
 
   /** Puts every reader to sleep; false, with all awake again, when one has frames. */
   private prepare(): boolean {
-    for (const reader of this.readers.keys()) {
+    for (let i = 0; i < this.readers.length; i++) {
+      const reader = this.readers[i]!
       if (reader.isPaused || reader.prepareSleep()) continue
       this.cancel()
       return false
@@ -80,6 +90,6 @@ export class Doorbell {
   }
 
   private cancel(): void {
-    for (const reader of this.readers.keys()) reader.cancelSleep()
+    for (let i = 0; i < this.readers.length; i++) this.readers[i]!.cancelSleep()
   }
 }
