@@ -172,6 +172,8 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       maxQueue: this.size * 2,
       atomics: 'disabled',
       workerData: data,
+      // The entry is to be imported: a thread that is ended while it requires a module aborts the process.
+      execArgv: [...process.execArgv, '--no-experimental-require-module'],
       recordTiming: false,
       resourceLimits: {
         ...growingNewSpace(NEW_SPACE_MAX),

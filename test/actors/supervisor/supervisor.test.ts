@@ -306,8 +306,13 @@ test('an actor whose loop stands still is ended and restarted', async () => {
   assert.deepEqual(lost, [false, false])
   await until(() => main.send(0), 'an answer of the second life')
   await until(() => main.send(0), 'an answer of the second life')
-  assert.deepEqual(lives, [2, 2])
-  assert.equal(log.lines.filter(({ msg }) => msg === 'actor stands still, ending it').length, 2)
+  // On a busy machine one that gets no processor for so long is ended as well.
+  assert.ok(Math.min(...lives) >= 2, `${lives}`)
+  const ended = log.lines.filter(({ msg }) => msg === 'actor stands still, ending it')
+  assert.deepEqual([...new Set(ended.map(({ fields }) => fields['child']))].sort(), [
+    'sink/0',
+    'sink/1',
+  ])
   isStopped = true
   main.bell.poke()
   await listening
