@@ -86,6 +86,7 @@ export function storeGatewayConfigOf(config: Config): StoreGatewayConfig {
     idleMs: config['blocks_storage.bucket_store.index_header.lazy_loading_idle_timeout'],
     gapBytes: config['blocks_storage.bucket_store.partitioner_max_gap_bytes'],
     cacheBytes: config['store_gateway.cache_bytes'],
+    diskCacheBytes: config['store_gateway.disk_cache_bytes'],
     parallelOpens: config['blocks_storage.bucket_store.index_header.lazy_loading_concurrency'],
   }
 }

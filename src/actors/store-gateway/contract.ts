@@ -21,6 +21,8 @@ export interface StoreGatewayConfig {
   readonly gapBytes: number
   /** Bytes of remote blocks, index and chunks, that are kept in memory. */
   readonly cacheBytes: number
+  /** And on local disk; 0: none. */
+  readonly diskCacheBytes: number
   /** `index_header.lazy_loading_concurrency`: remote blocks that are opened at a time. */
   readonly parallelOpens: number
 }

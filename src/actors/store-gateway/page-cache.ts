@@ -5,12 +5,14 @@
  * so what else is missing in a stretch of that size is got with it, and no stretch is asked for twice:
  * as far as nothing has to leave the cache for that, and within a bound on what is got ahead at a time,
  * so that a question to hundreds of blocks does not fetch each one's neighbourhood. Otherwise the second
- * question near there brings the rest. What readers hold they keep: pages are shared memory, and live
+ * question near there brings the rest. Behind the pages in memory may be more of them on local disk
+ * (page-files.ts), which are looked at before the bucket. What readers hold they keep: pages are shared memory, and live
  * until the last thread has let go of them.
  */
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Metrics } from '../../shared/telemetry/index.js'
 import type { Gate } from './gate.js'
+import type { PageFiles } from './page-files.js'
 
 /** Bytes of a page; the last one of an object is shorter. */
 export const PAGE_BYTES = 64 << 10
@@ -24,6 +26,8 @@ export interface PageCacheOptions {
   readonly bytesMax: number
   /** Pages that are so near are got together. */
   readonly gapBytes: number
+  /** Pages on local disk. */
+  readonly files?: PageFiles | undefined
   /** Requests to the bucket at a time. */
   readonly reads: Gate
   /** Tells what is held; false: the process has no room for that. */
@@ -65,13 +69,19 @@ export class PageCache {
     const found = new Array<SharedArrayBuffer | Promise<SharedArrayBuffer> | undefined>(
       numbers.length,
     )
-    for (let i = 0; i < numbers.length; i++) {
-      const name = `${key}#${numbers[i]}`
+    let onDisk = 0
+    for (const [i, number] of numbers.entries()) {
+      const name = `${key}#${number}`
       found[i] = this.use(name) ?? this.pending.get(name)
+      if (found[i] !== undefined) continue
+      found[i] = this.fromDisk(key, number)
       if (found[i] === undefined) missing.push(i)
+      else onDisk++
     }
     const { metrics } = this.options
-    metrics.cell('nilo_store_gateway_pages_total', 'hit').add(numbers.length - missing.length)
+    const hits = numbers.length - missing.length - onDisk
+    metrics.cell('nilo_store_gateway_pages_total', 'hit').add(hits)
+    metrics.cell('nilo_store_gateway_pages_total', 'disk').add(onDisk)
     metrics.cell('nilo_store_gateway_pages_total', 'miss').add(missing.length)
     for (const run of runsOf(missing, numbers, this.gapPages)) {
       const ahead = this.extend(key, run)
@@ -107,7 +117,8 @@ export class PageCache {
     if (size < 2) return 0
     const isKnown = (number: number): boolean => {
       const name = `${key}#${number}`
-      return this.pages.has(name) || this.pending.has(name)
+      const isNear = this.pages.has(name) || this.pending.has(name)
+      return isNear || this.options.files?.has(key, number) === true
     }
     const first = run.from - (run.from % size)
     const end = run.to - 1 - ((run.to - 1) % size) + size
@@ -140,6 +151,12 @@ export class PageCache {
     return page
   }
 
+  private fromDisk(key: string, number: number): SharedArrayBuffer | undefined {
+    const page = this.options.files?.read(key, number)
+    if (page !== undefined) this.keep(`${key}#${number}`, page)
+    return page
+  }
+
   /** Gets pages [from, to) of an object by one request. */
   private async fetch(key: string, from: number, to: number): Promise<SharedArrayBuffer[]> {
     const bytes = await this.options.reads.run(() =>
@@ -155,6 +172,7 @@ export class PageCache {
       new Uint8Array(page).set(piece)
       pages.push(page)
       this.keep(`${key}#${from + at}`, page)
+      this.options.files?.write(key, from + at, piece)
     }
     return pages
   }

@@ -13,7 +13,8 @@ import type { BlockListCalls } from '../supervisor/contract.js'
 import type { StoreGatewayBoot, StoreGatewayCalls } from './contract.js'
 import { Gate } from './gate.js'
 import { type OpenBlock, OpenBlocks } from './open-blocks.js'
-import { PageCache } from './page-cache.js'
+import { PAGE_BYTES, PageCache } from './page-cache.js'
+import { PageFiles } from './page-files.js'
 import { createCalls } from './select.js'
 import { BucketSync } from './sync.js'
 
@@ -36,6 +37,7 @@ export class StoreGateway {
   private readonly list: BlockListCalls
   private readonly bucket: Bucket
   private readonly cache: PageCache
+  private readonly files: PageFiles | undefined
   private readonly blocks: OpenBlocks
   private readonly sync: BucketSync
   private readonly reader: BlockListReader
@@ -52,14 +54,16 @@ export class StoreGateway {
     this.list = list
     this.bucket = bucket
     const budget = boot.budget === undefined ? undefined : new MemoryBudget(boot.budget)
+    const folder = `${config.dataDir}/store-gateway-${index}`
+    this.files = pageFilesOf(env, `${folder}-pages`, config.diskCacheBytes)
     this.cache = new PageCache(bucket, {
       bytesMax: config.cacheBytes,
+      files: this.files,
       gapBytes: config.gapBytes,
       reads: new Gate(READS_AT_ONCE),
       claim: (bytes) => budget?.tryRaise('caches', CACHE_CLAIMANTS + index, bytes) ?? true,
       metrics: env.metrics,
     })
-    const folder = `${config.dataDir}/store-gateway-${index}`
     const reads = {
       gapBytes: config.gapBytes,
       readBytesMax: READ_BYTES_MAX,
@@ -104,6 +108,7 @@ export class StoreGateway {
     return {
       blocksOpen: this.blocks.size(),
       cacheBytes: this.cache.bytesHeld(),
+      diskCacheBytes: this.files?.bytesHeld() ?? 0,
       hasSynced: this.hasSynced,
       lastSyncError: this.lastError,
     }
@@ -168,9 +173,10 @@ export class StoreGateway {
   async tidy(): Promise<void> {
     this.blocks.closeIdle(this.env.clock.monotonic() - this.boot.config.idleMs)
     if (!(await this.reader.blocks('')).isComplete) return
-    await this.blocks.forgetGone(
-      async (tenant, ulid) => (await this.findEntry(tenant, ulid)) !== undefined,
-    )
+    const isThere = async (tenant: string, ulid: string): Promise<boolean> =>
+      (await this.findEntry(tenant, ulid)) !== undefined
+    await this.blocks.forgetGone(isThere)
+    await this.files?.forgetGone(isThere)
   }
 
   private tidyLoop(): void {
@@ -189,4 +195,11 @@ export class StoreGateway {
     })
     this.timers.add(timer)
   }
+}
+
+/** The pages on disk; none, and none left from before, where there is to be no room for them. */
+function pageFilesOf(env: Env, folder: string, bytesMax: number): PageFiles | undefined {
+  if (bytesMax > 0) return new PageFiles(env, folder, { bytesMax, pageBytes: PAGE_BYTES })
+  env.disk.remove(folder)
+  return undefined
 }

@@ -371,6 +371,11 @@ export const STORAGE = {
     'Bytes of blocks of remote buckets, index and chunks, kept in memory.',
     { effect: 'yes' },
   ),
+  'store_gateway.disk_cache_bytes': size(
+    0,
+    'Bytes of them that each store-gateway keeps on local disk besides, over restarts too; 0: none.',
+    { effect: 'yes' },
+  ),
   'store_gateway.dynamic_replication': open(ONE_PROCESS),
   'store_gateway.enabled_tenants': list([], 'Only these tenants.'),
   'store_gateway.disabled_tenants': list([], 'Not these tenants.'),

@@ -201,8 +201,13 @@ export const METRICS = {
   },
   nilo_store_gateway_pages_total: {
     type: 'counter',
-    help: 'Pages of remote blocks that were asked for, by whether the cache had them.',
+    help: 'Pages of remote blocks that were asked for, by whether the cache, or local disk, had them.',
     labels: ['result'],
+  },
+  nilo_store_gateway_page_files_damaged_total: {
+    type: 'counter',
+    help: 'Pages of remote blocks on local disk that were not as they had been written.',
+    labels: [],
   },
   nilo_store_gateway_gets_total: {
     type: 'counter',

@@ -504,6 +504,27 @@ test('a cache with little room holds no more than that, and answers stay right',
   }
 })
 
+test('with room on disk, what has been read is not got again after a restart', async (t) => {
+  const store = new BlockStore(t)
+  const entry = await store.put(await store.make('a', { series: 300, from: 0, to: 480 }))
+  const { text, at } = countAll(480)
+  const readsOf = async (bytes: number): Promise<number> => {
+    const world = worldOf(t, store, { config: { 'store_gateway.disk_cache_bytes': bytes } })
+    world.list.change({ tenant: 'a', add: [entry] })
+    store.reads()
+    assert.equal(await numberOf(world, 'a', text, at), 300 * 480)
+    assert.equal(Number(world.gateways[0]!.details()['diskCacheBytes']) > 0, bytes > 0)
+    return store.reads().filter(({ operation }) => operation === 'get').length
+  }
+  const most = 64 << 20
+  assert.ok((await readsOf(most)) > 0)
+  assert.equal(await readsOf(most), 0)
+  const folder = join(store.folder, 'data/store-gateway-0-pages')
+  assert.deepEqual(store.env.disk.list(`${folder}/a`), [entry.ulid])
+  assert.ok((await readsOf(0)) > 0)
+  assert.ok(!store.env.disk.exists(folder))
+})
+
 test('damage of a chunk and of an index is told with block and section', async (t) => {
   const store = new BlockStore(t)
   const world = worldOf(t, store)
