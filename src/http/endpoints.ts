@@ -300,7 +300,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...methods(['GET', 'PUT', 'DELETE'], {
     path: '/ingester/unregister-on-shutdown',
     handler: ingester.unregisterOnShutdown,
-    doc: 'Whether members leave their rings when the process stops; kept for what asks it of Mimir.',
+    doc: 'Whether members leave their rings at a stop; without effect: rings are of this process, and new at each start.',
   }),
   ...methods(['GET', 'POST', 'DELETE'], {
     path: '/ingester/prepare-instance-ring-downscale',

@@ -16,7 +16,10 @@ export type PreparedKind = keyof typeof MARK_FILES
 
 /** The wishes. */
 export class Lifecycle {
-  /** Whether members leave their rings when the process stops. */
+  /**
+   * Whether members leave their rings when the process stops: kept for who asks for it, and without
+   * effect, since rings are of this process and made anew at each start.
+   */
   isUnregistering = true
   private readonly env: Env
   private readonly folder: string

@@ -77,6 +77,8 @@ export class World {
   private readonly ends = new Map<string, LinkEnd>()
   private readonly relinks: (() => void)[] = []
   private readonly hanging = new Set<number>()
+  /** Shards that take a turn now and then: every so many ms, and when the next one is. */
+  private readonly slow = new Map<number, { readonly everyMs: number; nextMs: number }>()
   private generation = 0
   private readonly zones: number
   private readonly tenantCells: SharedArrayBuffer
@@ -187,10 +189,24 @@ export class World {
     else this.hanging.delete(index)
   }
 
+  /** A shard takes a turn every so many ms; 0: as often as it can. */
+  slowDown(index: number, everyMs: number): void {
+    if (everyMs === 0) this.slow.delete(index)
+    else this.slow.set(index, { everyMs, nextMs: 0 })
+  }
+
+  private takesTurn(index: number): boolean {
+    const slow = this.slow.get(index)
+    const now = this.env.clock.monotonic()
+    if (this.hanging.has(index) || (slow !== undefined && now < slow.nextMs)) return false
+    if (slow !== undefined) slow.nextMs = now + slow.everyMs
+    return true
+  }
+
   /** One round: every actor one turn, in an order that the seed decides. False when all were idle. */
   round(): boolean {
     for (const relink of this.relinks.splice(0)) relink()
-    const shards = this.ingesters.filter((_, index) => !this.hanging.has(index))
+    const shards = this.ingesters.filter((_, index) => this.takesTurn(index))
     const turns = [this.client, ...this.distributors, ...shards]
     let isBusy = false
     while (turns.length > 0) {

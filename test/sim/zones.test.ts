@@ -146,6 +146,41 @@ for (const rings of [{ writeRing: 16 << 10 }, { ackRing: 4 << 10 }]) {
   })
 }
 
+test('a zone that is slow, but moves, holds pushes up for a while only', async () => {
+  const zones = new Zones(7, { writeRing: 16 << 10 })
+  const { world } = zones
+  for (let step = 0; step < 5; step++) assert.equal(await zones.push(), 200)
+  // Always within the patience with one that hangs.
+  for (const shard of [2, 3]) world.slowDown(shard, REPLICA_PATIENCE_MS - 50)
+  let time = world.env.clock.now()
+  const times = Array.from({ length: 80 }, (_, i) => i)
+  const tookMs: number[] = []
+  for (let step = 0; step < 400; step++) {
+    const series = Array.from({ length: 4 }, (_, n) => ({
+      labels: { __name__: 'slow', n: `${n}` },
+      samples: times.map((i) => [time + i, step] as const),
+    }))
+    time += times.length
+    const before = world.env.clock.monotonic()
+    const { status } = await world.push(TENANT, remoteWriteBody(series))
+    assert.equal(status, 200)
+    tookMs.push(world.env.clock.monotonic() - before)
+  }
+  const total = (from: number): number =>
+    tookMs.slice(from, from + 100).reduce((sum, ms) => sum + ms, 0)
+  assert.ok(total(0) > 2_000, `the first hundred took ${total(0)} ms`)
+  assert.ok(total(300) < total(0) / 2, `the last hundred took ${total(300)} ms, not ${total(0)}`)
+  for (const shard of [2, 3]) world.slowDown(shard, 0)
+  await world.settle()
+  // It takes part again: it is needed now.
+  await world.env.timers.advance(60_000)
+  for (let step = 0; step < 5; step++) assert.equal(await zones.push(), 200)
+  for (let member = 0; member < MEMBERS; member++) world.killIngester(member)
+  for (let step = 0; step < 20; step++) assert.equal(await zones.push(), 200)
+  await zones.assertWhole()
+  world.close()
+})
+
 test('a zone that hangs is waited for where the others are not enough', async () => {
   const zones = new Zones(6, { writeRing: 16 << 10 })
   const { world } = zones

@@ -180,7 +180,7 @@ export class PushLoop {
         this.env.log.warn('ingester takes no frames, going on without it', { shard })
         this.env.metrics.cell('nilo_distributor_replicas_left_behind_total', `${shard}`).add(1)
       }
-      if (!replica.hasCaughtUp()) continue
+      if (!replica.hasCaughtUp(this.env.clock.monotonic())) continue
       this.failShard(shard, `ingester ${shard} was too slow`)
       replica.link(undefined)
       this.boot.onRelink(shard)

@@ -7,8 +7,9 @@
  * A replica takes part in a body from the body's first frame to its last, or not at all: one whose
  * link comes up in between waits for the next body, since it lacks frames of this one and defines.
  * The ring is also the queue that a slow replica has. One whose ring is full and does not move holds
- * the others up for REPLICA_PATIENCE_MS; then, if they are enough, it is left behind until it has
- * read all that it was sent and has a new link.
+ * the others up for REPLICA_PATIENCE_MS; one that moves, while they have nothing to do, for some
+ * seconds and more than a quarter of the time. Then, if they are enough, it is left behind until it
+ * has read all that it was sent and has a new link; and the sooner it comes to that again, the longer.
  */
 import { writeQuorum } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
@@ -40,6 +41,16 @@ export type CommitResult = 'committed' | 'full' | 'down'
 /** How long a full ring that is not read from may hold up what the other replicas can take. */
 export const REPLICA_PATIENCE_MS = 200
 
+/** How long a ring may have kept the others idle, ms; a quarter of all time that goes by is taken off. */
+const HELD_MS_MAX = 1_000
+/** What counts of the time between two looks at a ring without room. */
+const LOOK_MS_MAX = 50
+/** How long one is left behind that is so for the second time in a row; doubled from there on. */
+const PAUSE_MS_MIN = 1_000
+const PAUSE_MS_MAX = 60_000
+/** After this time it is the first time again. */
+const PAUSE_FORGOTTEN_MS = 2 * PAUSE_MS_MAX
+
 /** A tenant's name at most; Mimir allows 150 bytes. */
 const TENANT_BYTES_MAX = 256
 
@@ -62,6 +73,12 @@ export class Replica {
   private stuckSince = Number.POSITIVE_INFINITY
   private stuckSpare = 0
   private stuckAcks = 0
+  /** Time that it has kept the others idle, less a quarter of all time; when that was looked at. */
+  private heldMs = 0
+  private heldAt = Number.NEGATIVE_INFINITY
+  private isHolding = false
+  private leftAt = Number.NEGATIVE_INFINITY
+  private pauseMs = 0
   /** Ids that the shard wants to drop. */
   private readonly forgets: Uint32Array[] = []
 
@@ -114,6 +131,7 @@ export class Replica {
     this.offset = this.ends!.writer.reserve(kind, bytes)
     if (this.offset < 0) return false
     this.stuckSince = Number.POSITIVE_INFINITY
+    this.isHolding = false
     return true
   }
 
@@ -129,15 +147,34 @@ export class Replica {
     return nowMs - this.stuckSince >= REPLICA_PATIENCE_MS
   }
 
-  /** Goes on without it. */
-  leaveBehind(): void {
-    this.isIn = false
-    this.isBehind = true
+  /** It was just found without room: whether that has kept the others idle for too long. */
+  isTooSlow(nowMs: number, areOthersIdle: boolean): boolean {
+    const elapsed = nowMs - this.heldAt
+    this.heldAt = nowMs
+    this.heldMs = Math.max(0, this.heldMs - elapsed / 4)
+    if (areOthersIdle && this.isHolding) this.heldMs += Math.min(elapsed, LOOK_MS_MAX)
+    this.isHolding = true
+    return this.heldMs > HELD_MS_MAX
   }
 
-  /** Whether it was left behind and has read all that it was sent since. */
-  hasCaughtUp(): boolean {
+  /** Whether all that it was sent has been acked. */
+  isIdle(): boolean {
+    return this.acksDue === 0
+  }
+
+  /** Goes on without it. */
+  leaveBehind(nowMs: number): void {
+    this.isIn = false
+    this.isBehind = true
+    const isFirst = nowMs - this.leftAt > PAUSE_FORGOTTEN_MS
+    this.pauseMs = isFirst ? 0 : Math.min(PAUSE_MS_MAX, Math.max(PAUSE_MS_MIN, 2 * this.pauseMs))
+    this.leftAt = nowMs
+  }
+
+  /** Whether it was left behind long enough, and has read all that it was sent since. */
+  hasCaughtUp(nowMs: number): boolean {
     if (!this.isBehind || this.ends === undefined) return false
+    if (nowMs - this.leftAt < this.pauseMs) return false
     return this.ends.writer.spare() === this.ends.writer.data.length
   }
 
@@ -381,11 +418,17 @@ export class ReplicaSet {
     let isWaiting = false
     for (const replica of this.replicas) {
       if (!replica.isIn || replica.reserve(kind, bytes, isAcked)) continue
-      if (this.takingPart() > this.quorum && replica.isStuck(this.monotonic()))
-        replica.leaveBehind()
-      else isWaiting = true
+      const now = this.monotonic()
+      const isTooSlow = replica.isTooSlow(now, this.areOthersIdle(replica))
+      if (this.takingPart() > this.quorum && (replica.isStuck(now) || isTooSlow)) {
+        replica.leaveBehind(now)
+      } else isWaiting = true
     }
     return !isWaiting
+  }
+
+  private areOthersIdle(replica: Replica): boolean {
+    return this.replicas.every((other) => other === replica || !other.isIn || other.isIdle())
   }
 
   private publish(isAcked: boolean): void {
