@@ -3,7 +3,7 @@
  * every read, and a body of a push leaves several of those to the garbage collector, each with a
  * Buffer and a tick of the stream. `net.Socket` reads into a buffer of its caller's when it is made
  * with `onread`, which a server's sockets are not: what that option sets is set here afterwards, by
- * the names that Node 20 gives it. A socket that knows none of them (TLS, or a Node to come) is
+ * the names that Node 20 gives it. A socket that does not know them (of a Node to come) is
  * read as a stream.
  */
 import type { Socket } from 'node:net'
