@@ -254,7 +254,7 @@ export class BlockReads {
     matchers: readonly Matcher[],
     labels: LabelTable,
   ): Promise<{ table: BlockTable; rows: Uint32Array }[]> {
-    const key = selectionKey(matchers)
+    const key = selectionKey(matchers, () => this.stop?.tick())
     const found = new Map<string, { table: BlockTable; rows: Uint32Array }>()
     const asked: BlockEntry[] = []
     for (const entry of entries) {

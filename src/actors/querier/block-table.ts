@@ -243,9 +243,13 @@ export class BlockTable {
   }
 }
 
-/** What makes two selections of a block the same. */
-export function selectionKey(matchers: readonly Matcher[]): string {
-  return JSON.stringify(matchers.map(({ name, op, value }) => [name, op, value]))
+/** What makes two selections of a block the same. @param tick is called for each matcher */
+export function selectionKey(matchers: readonly Matcher[], tick?: () => void): string {
+  const texts = matchers.map(({ name, op, value }) => {
+    tick?.()
+    return JSON.stringify([name, op, value])
+  })
+  return texts.join()
 }
 
 function textsOf({ symbolIds, textEnds, texts }: BlockSeriesColumns): (symbol: number) => string {

@@ -23,7 +23,7 @@ import { encodeData, type JsonEncoder } from '../../shared/wire/json/index.js'
 import type { AnswerStats, QuerierConfig, QueryOf } from './contract.js'
 import type { Reads } from './federation.js'
 import type { Outcome } from './label-queries.js'
-import { checkRules } from './query-gate.js'
+import { checkRules, textsOf } from './query-gate.js'
 import { checkLengths, checkText, type QueryLimits, withinLookback } from './query-limits.js'
 import type { QueryStop } from './query-stop.js'
 import { statsJson } from './stats-json.js'
@@ -89,7 +89,8 @@ export async function answerExplain(
     summary = summaryOf(result)
   } else {
     const expr = parseChecked(of.text, context.limits, context.stop)
-    tree = explainPlan(asBadQuery(() => planOf(expr, requestOf(context, of))))
+    const tick = () => context.stop.tick()
+    tree = explainPlan(asBadQuery(() => planOf(expr, requestOf(context, of), tick)))
   }
   const read = { samplesRead: 0, seriesRead: 0 }
   if (!asText) return { ...read, pieces: encodeData({ plan: tree ?? null, ...summary }) }
@@ -117,11 +118,19 @@ async function evaluate(
 ): Promise<QueryResult> {
   const { limits, reads, env, labels, stop } = context
   const expr = parseChecked(query.text, limits, stop)
-  checkRules(context, query, expr)
+  checkRules(context, () => {
+    const texts = textsOf(query.text, expr)
+    return query.kind === 'query-range' ? { texts, range: query } : { texts }
+  })
   const request = { ...requestOf(context, query), ...wanted }
   const source = withinLookback(reads.source(context.tenant), limits, env.clock.now())
   try {
-    if (limits.totalMs > 0 || limits.partialMs > 0) checkLengths(planOf(expr, request), limits)
+    if (limits.totalMs > 0 || limits.partialMs > 0) {
+      checkLengths(
+        planOf(expr, request, () => stop.tick()),
+        limits,
+      )
+    }
     return await execute(expr, request, source, labels)
   } catch (error) {
     throw isInvalidRange(error) ? invalidQuery(error) : error

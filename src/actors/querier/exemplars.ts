@@ -1,10 +1,11 @@
 /** Exemplars of the series that a query selects, from the shards' newest ones. */
 import type { Matcher } from '../../shared/model/matcher.js'
-import type { ParseOptions } from '../../shared/promql/index.js'
 import { type Expr, parse } from '../../shared/promql/index.js'
 import { type ExemplarRow, encodeExemplars } from '../../shared/wire/json/index.js'
 import type { QueryOf } from './contract.js'
-import { type LabelContext, listOutcome, type Outcome } from './label-queries.js'
+import type { EvaluateContext } from './evaluate.js'
+import { listOutcome, type Outcome } from './label-queries.js'
+import { checkRules, textsOf } from './query-gate.js'
 import { TRUNCATED } from './texts.js'
 
 /** Exemplars that an answer may hold; of more the newest of each shard. */
@@ -12,16 +13,19 @@ const EXEMPLARS_MAX = 10_000
 
 /**
  * Exemplars by series.
- * @throws AppError `query-parse`, without a word of the parameter, as in Prometheus
+ * @throws AppError `query-parse`, without a word of the parameter, as in Prometheus; those of
+ *   `checkRules`
  */
 export async function answerExemplars(
-  { tenant, fanout, stop }: LabelContext,
+  context: EvaluateContext,
   { text, mint, maxt }: QueryOf<'exemplars'>,
-  syntax: ParseOptions,
 ): Promise<Outcome> {
-  const selectors = selectorsOf(parse(text, syntax, () => stop.tick()))
+  const { tenant, reads, stop, limits } = context
+  const expr = parse(text, limits.syntax, () => stop.tick())
+  checkRules(context, () => ({ texts: textsOf(text, expr) }))
+  const selectors = selectorsOf(expr)
   if (selectors.length === 0) return listOutcome([], 0)
-  const answers = await fanout.exemplars({ tenant, selectors, mint, maxt, max: EXEMPLARS_MAX })
+  const answers = await reads.exemplars({ tenant, selectors, mint, maxt, max: EXEMPLARS_MAX })
   const rows = merged(answers.flatMap(({ series }) => series))
   const isCut = answers.some((answer) => answer.isCut)
   return listOutcome(encodeExemplars(rows, isCut ? { warnings: [TRUNCATED] } : {}), rows.length)

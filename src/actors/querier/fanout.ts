@@ -162,6 +162,7 @@ export class Fanout {
   dropLabels(): void {
     for (const shard of this.shards) if (shard !== undefined) shard.labels = undefined
     this.allBlocks?.dropLabels()
+    this.unions.dropAll()
   }
 
   /** A tenant's series, for one query. */

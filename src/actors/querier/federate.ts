@@ -16,6 +16,7 @@ import {
 import type { QueryOf } from './contract.js'
 import type { EvaluateContext } from './evaluate.js'
 import type { Outcome } from './label-queries.js'
+import { checkRules, textsOfMatchers } from './query-gate.js'
 import { withinLookback } from './query-limits.js'
 import type { QueryStop } from './query-stop.js'
 
@@ -30,7 +31,7 @@ interface Line {
   readonly value: number
 }
 
-/** Answers a federation request. @throws AppError `query-parse` */
+/** Answers a federation request. @throws AppError `query-parse`, those of `checkRules` */
 export async function answerFederate(
   context: EvaluateContext,
   query: QueryOf<'federate'>,
@@ -68,6 +69,7 @@ async function collect(
 ): Promise<number> {
   const { labels, limits, config, stop } = context
   const matchers = matchersOf(text, stop)
+  checkRules(context, () => ({ texts: [text.trim(), ...textsOfMatchers(matchers)] }))
   const source = withinLookback(context.reads.source(context.tenant), limits, atMs)
   const [mint, maxt] = [atMs - config.lookbackMs, atMs]
   const selected = await source.select({ matchers, mint, maxt, meter }, labels)

@@ -170,7 +170,7 @@ export class Querier {
       case 'parse-query':
         return listOutcome(encodeData(treeOf(this.parse(tenant, query.text, stop))), 0)
       case 'exemplars':
-        return answerExemplars(context, query, this.limitsOf(tenant).syntax)
+        return answerExemplars(this.evaluateContext(task, stop), query)
     }
   }
 

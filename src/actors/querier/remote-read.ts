@@ -14,6 +14,7 @@ import {
 import type { QueryOf } from './contract.js'
 import type { EvaluateContext } from './evaluate.js'
 import type { Outcome } from './label-queries.js'
+import { checkRules, textsOfMatchers } from './query-gate.js'
 import { withinLookback } from './query-limits.js'
 
 /** What the body of a request may unpack to. */
@@ -59,6 +60,11 @@ class ReadAnswer {
   async add(index: number, query: ReadQuery): Promise<void> {
     const { context } = this
     const { labels, limits, env } = context
+    const { mint, maxt, matchers } = query
+    checkRules(context, () => ({
+      texts: textsOfMatchers(matchers),
+      range: { startMs: mint, endMs: maxt, stepMs: 0 },
+    }))
     const source = withinLookback(context.reads.source(context.tenant), limits, env.clock.now())
     const selected = await source.select({ ...query, meter: this.meter }, labels)
     try {
@@ -73,7 +79,7 @@ class ReadAnswer {
       for (const [at, row] of order.entries()) {
         if (at % SERIES_PER_CHECK === 0) await this.breathe()
         buffer.histograms = undefined
-        selected.read(row, query.mint, query.maxt, buffer)
+        selected.read(row, mint, maxt, buffer)
         if (buffer.count === 0) continue
         this.samplesRead += buffer.count
         this.write(index, selected.sets[row]!, buffer)

@@ -125,7 +125,8 @@ export class UnionCache {
     return columns
   }
 
-  private dropAll(): void {
+  /** Forgets everything. */
+  dropAll(): void {
     for (const { columns } of this.tenants.values()) columns.dropAll()
     this.tenants.clear()
   }

@@ -13,6 +13,7 @@ export {
   compileBlockedRequests,
   compileLimitedQueries,
   type LimitedQuery,
+  type RuledQuery,
 } from './query-rules.js'
 export { type BucketSize, createTenantCells, TenantCells } from './tenant-cells.js'
 export { ingestionBucket, requestBucket, TokenBucket } from './token-bucket.js'

@@ -11,7 +11,7 @@ import { compileRegex } from '../model/regex.js'
 export interface RuledQuery {
   /** As sent, and as printed. */
   readonly texts: readonly string[]
-  /** Of a range query, ms; undefined for instant ones. */
+  /** Of a range query, or of a remote read with a step of 0, ms; undefined for instant ones. */
   readonly range?: { readonly startMs: number; readonly endMs: number; readonly stepMs: number }
 }
 
@@ -48,9 +48,10 @@ export function compileBlockedQueries(value: unknown): readonly BlockedQuery[] {
         if (!isUnaligned && longerMs === 0 && shorterMs === 0) return true
         if (range === undefined) return false
         const { startMs, endMs, stepMs } = range
-        if (isUnaligned && startMs % stepMs === 0 && endMs % stepMs === 0) return false
+        const isAligned = stepMs === 0 || (startMs % stepMs === 0 && endMs % stepMs === 0)
+        if (isUnaligned && isAligned) return false
         if (longerMs > 0 && endMs - startMs <= longerMs) return false
-        return shorterMs === 0 || stepMs < shorterMs
+        return shorterMs === 0 || (stepMs > 0 && stepMs < shorterMs)
       },
     }
   })

@@ -71,6 +71,8 @@ export interface Query extends QueryLimits {
 
 /** Prometheus' evaluation interval, the step of a subquery that has none. */
 const SUBQUERY_STEP_MS = 60_000
+/** Units of work of a node or matcher that is planned. */
+const TICK_UNITS = 64
 
 /**
  * Evaluates a query.
@@ -87,8 +89,8 @@ export async function execute(
 ): Promise<QueryResult> {
   const now = query.now ?? (() => 0)
   const began = now()
-  const plan = planOf(expr, query)
   const memory = new QueryMemory(query)
+  const plan = planOf(expr, query, () => memory.tick(TICK_UNITS))
   memory.checkCanceled()
   const meter = new FetchMeter(query.fetchLimits)
   labels.watch = {
@@ -131,10 +133,14 @@ export async function execute(
 }
 
 /** The plan of a query, without running it. @throws AppError as `execute` does before it selects */
-export function planOf(expr: Expr, query: Pick<Query, QueryTimesKey>): QueryPlan {
+export function planOf(
+  expr: Expr,
+  query: Pick<Query, QueryTimesKey>,
+  tick?: () => void,
+): QueryPlan {
   const subqueryStepMs = query.subqueryStepMs ?? SUBQUERY_STEP_MS
   const { start, end, step, lookbackMs } = query
-  return buildPlan(expr, { start, end, step, lookbackMs, subqueryStepMs })
+  return buildPlan(expr, { start, end, step, lookbackMs, subqueryStepMs }, tick)
 }
 
 type QueryTimesKey = 'start' | 'end' | 'step' | 'lookbackMs' | 'subqueryStepMs'

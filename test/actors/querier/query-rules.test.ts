@@ -1,6 +1,7 @@
 /** `blocked_queries` and `limited_queries`: which queries they refuse, and what they say. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { compressSync } from 'snappy'
 import { querierConfigOf } from '../../../src/actors/querier/client.js'
 import type { QuerierQuery } from '../../../src/actors/querier/contract.js'
 import { Querier } from '../../../src/actors/querier/querier.js'
@@ -20,7 +21,21 @@ function range(text: string, startMs: number, endMs: number, stepMs: number): Qu
   return { kind: 'query-range', text, startMs, endMs, stepMs, lookbackMs: 0, limit: 0 }
 }
 
+/** Reads `{__name__="x",job="a"}`. */
+function remoteRead(startMs: number, endMs: number): QuerierQuery {
+  const field = (tag: number, bytes: Buffer) => Buffer.concat([Buffer.of(tag, bytes.length), bytes])
+  const matcher = (name: string, value: string) =>
+    field(0x1a, Buffer.concat([field(0x12, Buffer.from(name)), field(0x1a, Buffer.from(value))]))
+  const varint = (n: number): number[] => (n < 128 ? [n] : [(n % 128) | 128, ...varint(n >>> 7)])
+  const times = Buffer.from([0x08, ...varint(startMs), 0x10, ...varint(endMs)])
+  const query = Buffer.concat([times, matcher('__name__', 'x'), matcher('job', 'a')])
+  return { kind: 'remote-read', body: compressSync(field(0x0a, query)) }
+}
+
 const SUM = 'sum(rate(x[5m]))'
+const BRACES = '{__name__="x",job="a"}'
+const FEDERATED: QuerierQuery = { kind: 'federate', matchers: ['y', ' x{job="a"}'], atMs: HOUR }
+const EXEMPLARS: QuerierQuery = { kind: 'exemplars', text: SUM, mint: 0, maxt: HOUR }
 
 /** Rules of blocked_queries, a query, and whether it is refused. */
 const CASES: readonly (readonly [string, object, QuerierQuery, boolean])[] = [
@@ -39,6 +54,17 @@ const CASES: readonly (readonly [string, object, QuerierQuery, boolean])[] = [
   ['a small step', { step_size_shorter_than: '1m' }, range('x', 0, HOUR, 59_999), true],
   ['no small step', { step_size_shorter_than: '1m' }, range('x', 0, HOUR, 60_000), false],
   ['both', { pattern: 'x', step_size_shorter_than: '1m' }, range('x', 0, HOUR, 1_000), true],
+  ['a remote read', { pattern: BRACES }, remoteRead(0, HOUR), true],
+  ['a remote read by its name', { pattern: 'x{job="a"}' }, remoteRead(0, HOUR), true],
+  ['another remote read', { pattern: 'x' }, remoteRead(0, HOUR), false],
+  ['a long remote read', { time_range_longer_than: '30m' }, remoteRead(0, HOUR), true],
+  ['a remote read has no steps', { unaligned_range_queries: true }, remoteRead(1, HOUR), false],
+  ['nor small ones', { step_size_shorter_than: '1m' }, remoteRead(1, HOUR), false],
+  ['a federated selector', { pattern: 'x{job="a"}' }, FEDERATED, true],
+  ['in braces', { pattern: BRACES }, FEDERATED, true],
+  ['other federated selectors', { pattern: 'x' }, FEDERATED, false],
+  ['exemplars', { pattern: SUM }, EXEMPLARS, true],
+  ['exemplars of others', { pattern: 'x' }, EXEMPLARS, false],
   ['one of two', { pattern: 'y', step_size_shorter_than: '1m' }, range('x', 0, HOUR, 1_000), false],
 ]
 
@@ -59,6 +85,7 @@ describe('blocked_queries', () => {
           message:
             'the query has been blocked by the cluster administrator: too dear (err-mimir-query-blocked)',
         })
+        if (query.kind !== 'query' && query.kind !== 'query-range') return
         const explained = { kind: 'explain', of: query, isRun: true, asText: false } as QuerierQuery
         await assert.rejects(querier.run(taskOf('t', explained)), { id: 'err-mimir-query-blocked' })
       }

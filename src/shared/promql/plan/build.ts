@@ -50,6 +50,8 @@ interface Builder {
   readonly byText: Map<string, number[]>
   /** A selector was met that another one reads for too, so that parts may be the same. */
   hasRepeats: boolean
+  /** Called for each node and matcher, and may throw. */
+  readonly tick: () => void
   /** Tells nodes that are the same; undefined: nobody asks. */
   readonly twins: Twins | undefined
   /**
@@ -80,10 +82,11 @@ const CLOCK_DEFAULTS: ReadonlySet<string> = new Set([
 ])
 
 /**
+ * @param tick is called for each node and matcher, and may throw
  * @throws AppError `bad-data` for a range query of the wrong type, `query-execution` for a selector
  *   that its function cannot take
  */
-export function buildPlan(expr: Expr, times: QueryTimes): QueryPlan {
+export function buildPlan(expr: Expr, times: QueryTimes, tick = (): void => {}): QueryPlan {
   const isInstant = times.step === 0
   const range: StepRange = isInstant
     ? { start: times.start, step: 1, count: 1 }
@@ -99,11 +102,11 @@ export function buildPlan(expr: Expr, times: QueryTimes): QueryPlan {
       text: `invalid expression type "${name}" for range query, must be Scalar or instant Vector`,
     })
   }
-  let builder = startBuilding(times, undefined)
+  let builder = startBuilding(times, tick)
   let root = buildRoot(builder, expr, type, range)
   const { hasRepeats } = builder
   if (hasRepeats) {
-    builder = startBuilding(times, new Twins())
+    builder = startBuilding(times, tick, new Twins())
     root = buildRoot(builder, expr, type, range)
   }
   const { twins, selections } = builder
@@ -115,8 +118,9 @@ export function buildPlan(expr: Expr, times: QueryTimes): QueryPlan {
 
 const NOTHING_SHARED: QueryPlan['shared'] = new Map()
 
-function startBuilding(times: QueryTimes, twins: Twins | undefined): Builder {
-  return { times, selections: [], byText: new Map(), hasRepeats: false, twins, resets: 'keep' }
+function startBuilding(times: QueryTimes, tick: () => void, twins?: Twins): Builder {
+  const made = { selections: [], byText: new Map(), hasRepeats: false }
+  return { times, tick, twins, ...made, resets: 'keep' }
 }
 
 /** Nodes that are the same but for their position. */
@@ -158,6 +162,7 @@ export function unwrap(expr: Expr): Exclude<Expr, { kind: 'paren' }> {
 }
 
 function build(builder: Builder, expr: Expr, range: StepRange): Plan {
+  builder.tick()
   const bare = unwrap(expr)
   const node = buildBare(builder, bare, range)
   builder.twins?.note(node, bare, range, builder.resets)
@@ -295,7 +300,11 @@ function selectMatchers(
   matchers: readonly Matcher[],
   { mint, maxt }: { mint: number; maxt: number },
 ): number {
-  const text = JSON.stringify(matchers.map(({ name, op, value }) => [name, op, value]))
+  const texts = matchers.map(({ name, op, value }) => {
+    builder.tick()
+    return JSON.stringify([name, op, value])
+  })
+  const text = texts.join()
   const same = builder.byText.get(text) ?? []
   for (const index of same) {
     const known = builder.selections[index]!

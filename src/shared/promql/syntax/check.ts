@@ -65,23 +65,27 @@ export function typeOf(expr: Expr): ValueType {
 
 /**
  * Checks a tree; `text` is what it was parsed from.
+ * @param tick is called for each node, and may throw
  * @throws AppError `query-parse`
  */
-export function checkTypes(expr: Expr, text: string): void {
-  new Checker(text).check(expr)
+export function checkTypes(expr: Expr, text: string, tick: () => void = () => {}): void {
+  new Checker(text, tick).check(expr)
 }
 
 class Checker {
   private readonly text: string
+  private readonly tick: () => void
   /** Selectors that only filter by labels: the second argument of info(). */
   private readonly filters = new Set<Expr>()
 
-  constructor(text: string) {
+  constructor(text: string, tick: () => void) {
     this.text = text
+    this.tick = tick
   }
 
   /** Checks an expression and its parts; returns its type. */
   check(expr: Expr): ValueType {
+    this.tick()
     switch (expr.kind) {
       case 'number':
       case 'string':

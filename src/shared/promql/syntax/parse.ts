@@ -82,7 +82,7 @@ const FUNCTION_TOKENS: ReadonlySet<TokenKind> = new Set<TokenKind>([
 /**
  * Parses and type-checks a query.
  *
- * @param tick is called for each token, and may throw
+ * @param tick is called for each token and node, and may throw
  * @throws AppError `query-parse` with Prometheus' text, position included
  */
 export function parse(text: string, options: ParseOptions, tick?: () => void): Expr {
@@ -90,7 +90,7 @@ export function parse(text: string, options: ParseOptions, tick?: () => void): E
   if (stream.peekKind() === 'EOF') throw stream.error(0, 'no expression found in input')
   const expr = parseBinary(stream, 1)
   stream.expect('EOF')
-  checkTypes(expr, text)
+  checkTypes(expr, text, tick)
   return expr
 }
 
