@@ -115,7 +115,7 @@ export interface HeadTimes {
 }
 
 /** Last time of a series without samples. */
-const NO_SAMPLE = -(2n ** 63n)
+const NO_SAMPLE = -(2 ** 63)
 
 /** Reader slots when none are asked for. */
 export const READER_SLOTS_DEFAULT = 64
@@ -258,15 +258,16 @@ export class Head implements SelectContext {
   /** Looks at every series of a tenant. */
   timesOf(tenant: number): HeadTimes {
     const { view, kernel } = this
-    const bits = new BigInt64Array(view.memory.buffer as ArrayBuffer)
+    const { u32 } = view
     let mint = Number.POSITIVE_INFINITY
     let maxt = Number.NEGATIVE_INFINITY
     let hasLate = false
     let hasHistograms = false
     for (const ref of view.postings(view.allPair(tenant))) {
       const slab = view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
-      const last = bits[(slab + LAST_TIMES) / 8 + (ref & SERIES_SLAB_MASK)]!
-      if (last !== NO_SAMPLE) maxt = Math.max(maxt, Number(last))
+      const at = ((slab + LAST_TIMES) >>> 2) + (ref & SERIES_SLAB_MASK) * 2
+      const last = (u32[at + 1]! | 0) * 2 ** 32 + u32[at]!
+      if (last !== NO_SAMPLE) maxt = Math.max(maxt, last)
       mint = Math.min(mint, kernel.firstTime(ref))
       const cell = slab + (ref & SERIES_SLAB_MASK) * 4
       hasHistograms ||= view.word(cell + HISTOGRAM_ROWS) !== 0

@@ -139,11 +139,13 @@ export class SnapshotLoad {
   private takeStates(window: Buffer, from: number, end: number): SliceOutcome {
     const { head } = this
     const base = head.view.word(H_LOG)
+    const cells = new DataView(window.buffer, window.byteOffset, window.byteLength)
     let outcome: SliceOutcome = 'loaded'
     for (let at = from; at < end; ) {
       if (head.kernel.isSavedState(base + at, end - at) === 0) return 'malformed'
-      const number = window.readUInt32LE(at + SAVED_NUMBER)
-      const ref = this.define(window, at)
+      const number = cells.getUint32(at + SAVED_NUMBER, true)
+      const tenant = this.tenants.get(cells.getUint32(at + SAVED_TENANT, true))
+      const ref = tenant === undefined ? undefined : this.define(tenant, cells, at)
       if (ref === undefined) {
         this.counts.samplesUnknown += partsOf(window, at).samples
         outcome = 'unknown-series'
@@ -153,26 +155,24 @@ export class SnapshotLoad {
       } else {
         // Without a number: the log writes the series' record again before its next sample.
         if (number > 0) this.setNumber(number, ref)
-        const tenant = this.tenants.get(window.readUInt32LE(at + SAVED_TENANT))!
-        this.adopt(ref, window, at, this.covered.ofTenant(tenant))
+        this.adopt(ref, window, at, this.covered.ofTenant(tenant!))
       }
-      at += window.readUInt32LE(at)
+      at += cells.getUint32(at, true)
     }
     return outcome
   }
 
   /** The ref of a saved series; undefined when its labels were in a damaged slice. */
-  private define(window: Buffer, at: number): number | undefined {
+  private define(tenant: number, cells: DataView, at: number): number | undefined {
     const { head, pairs } = this
-    const tenant = this.tenants.get(window.readUInt32LE(at + SAVED_TENANT))
-    const count = window.readUInt16LE(at + SAVED_PAIR_COUNT)
-    if (tenant === undefined) return undefined
+    const { u32 } = head.view
+    const count = cells.getUint16(at + SAVED_PAIR_COUNT, true)
     const list = head.view.word(H_SCRATCH) >>> 2
     for (let i = 0; i < count; i++) {
-      const saved = window.readUInt32LE(at + SAVED_HEADER_BYTES + i * 4)
+      const saved = cells.getUint32(at + SAVED_HEADER_BYTES + i * 4, true)
       const pair = saved < pairs.length ? pairs[saved]! : 0
       if (pair === 0) return undefined
-      head.view.u32[list + i] = pair
+      u32[list + i] = pair
     }
     const ref = head.kernel.defineByPairs(tenant, count)
     return ref >= 0 || ref === DEFINE_FULL ? ref : undefined
@@ -187,7 +187,9 @@ export class SnapshotLoad {
       this.merge(ref, window, at, cover)
       return
     }
-    if (outcome > 0) head.kernel.truncateSeries(ref, cover.before)
+    if (outcome > 0 && cover.before > Number.NEGATIVE_INFINITY) {
+      head.kernel.truncateSeries(ref, cover.before)
+    }
     if (outcome === 0) counts.samplesWithoutRoom += partsOf(window, at).samples
     counts.series++
   }
