@@ -39,7 +39,7 @@ export interface LabelWatch {
 
 /** Look-ups between two looks at the watch, and bytes of a set and of a pair beside their contents. */
 const WORK_PER_TICK = 8192
-const SET_BYTES = 120
+const SET_BYTES = 40
 const PAIR_BYTES = 80
 
 /** Projections remembered at a time; each takes four bytes a set at most. */
@@ -53,7 +53,10 @@ export class LabelTable {
   private readonly valuePairs: Map<string, number>[] = []
   private readonly pairNames: number[] = []
   private readonly pairValues: string[] = []
-  private readonly sets: Uint32Array[] = []
+  /** Pairs of all sets, one after the other: [set] where its begin, those of the next one follow. */
+  private members = new Uint32Array(1024)
+  private starts = new Uint32Array(256)
+  private setCount = 0
   /** Hash table of sets, linear probing, half full at most: [slot] set + 1 and the set's hash. */
   private slots = new Uint32Array(1024)
   private hashes = new Int32Array(1024)
@@ -116,9 +119,9 @@ export class LabelTable {
     return this.pairValues[pair]!
   }
 
-  /** Pairs of a set, sorted by name; owned by the table. */
+  /** Pairs of a set, sorted by name; a view, owned by the table. */
   pairs(set: number): Uint32Array {
-    return this.sets[set]!
+    return this.members.subarray(this.starts[set]!, this.starts[set + 1]!)
   }
 
   /** The id of a set of pairs that is sorted by name already; the array is copied when new. */
@@ -130,15 +133,32 @@ export class LabelTable {
     const mask = this.slots.length - 1
     let slot = (hash ^ (hash >>> 16)) & mask
     for (let entry = this.slots[slot]!; entry !== 0; entry = this.slots[slot]!) {
-      if (this.hashes[slot] === hash && equalPairs(this.sets[entry - 1]!, pairs)) return entry - 1
+      if (this.hashes[slot] === hash && this.hasPairs(entry - 1, pairs)) return entry - 1
       slot = (slot + 1) & mask
     }
     this.watch?.claim(SET_BYTES + pairs.length * 4)
-    const id = this.sets.length
-    this.sets.push(pairs.slice())
+    const id = this.addSet(pairs)
     this.slots[slot] = id + 1
     this.hashes[slot] = hash
-    if (this.sets.length * 2 > this.slots.length) this.growSlots()
+    if (this.setCount * 2 > this.slots.length) this.growSlots()
+    return id
+  }
+
+  private hasPairs(set: number, pairs: Uint32Array): boolean {
+    const from = this.starts[set]!
+    if (this.starts[set + 1]! - from !== pairs.length) return false
+    for (let i = 0; i < pairs.length; i++) if (this.members[from + i] !== pairs[i]) return false
+    return true
+  }
+
+  private addSet(pairs: Uint32Array): number {
+    const id = this.setCount++
+    const from = this.starts[id]!
+    const end = from + pairs.length
+    if (end > this.members.length) this.members = grown(this.members, end)
+    if (id + 1 >= this.starts.length) this.starts = grown(this.starts, id + 2)
+    for (let i = 0; i < pairs.length; i++) this.members[from + i] = pairs[i]!
+    this.starts[id + 1] = end
     return id
   }
 
@@ -167,7 +187,7 @@ export class LabelTable {
   /** The set as values. */
   labels(set: number): Labels {
     return Array.from(
-      this.sets[set]!,
+      this.pairs(set),
       (pair): Label => ({ name: this.pairName(pair), value: this.pairValue(pair) }),
     )
   }
@@ -177,9 +197,17 @@ export class LabelTable {
     this.tick()
     const nameId = this.nameIds.get(name)
     if (nameId === undefined) return ''
-    for (const pair of this.sets[set]!)
-      if (this.pairNames[pair] === nameId) return this.pairValues[pair]!
-    return ''
+    const pair = this.pairWith(set, nameId)
+    return pair < 0 ? '' : this.pairValues[pair]!
+  }
+
+  private pairWith(set: number, nameId: number): number {
+    const end = this.starts[set + 1]!
+    for (let i = this.starts[set]!; i < end; i++) {
+      const pair = this.members[i]!
+      if (this.pairNames[pair] === nameId) return pair
+    }
+    return -1
   }
 
   /** Tells a set's pair with a label name, -1 when it has none; remembered per set. */
@@ -191,7 +219,7 @@ export class LabelTable {
     return (set) => {
       const found = known.get(set)
       if (found !== 0) return found - 2
-      const pair = this.sets[set]!.find((pair) => this.pairNames[pair] === nameId) ?? -1
+      const pair = this.pairWith(set, nameId)
       known.set(set, pair + 2)
       return pair
     }
@@ -204,7 +232,7 @@ export class LabelTable {
   withoutName(set: number): number {
     const known = this.nameless[set]
     if (known !== undefined && known !== 0) return known - 1
-    const pairs = this.sets[set]!
+    const pairs = this.pairs(set)
     const kept = pairs.filter((pair) => !METADATA_LABELS.has(this.pairName(pair)))
     const id = kept.length === pairs.length ? set : this.internSet(kept)
     while (this.nameless.length <= set) this.nameless.push(0)
@@ -233,8 +261,8 @@ export class LabelTable {
   takeNumbers(): Uint32Array {
     const { spare } = this
     this.spare = undefined
-    if (spare !== undefined && spare.length >= this.sets.length) return spare
-    return new Uint32Array(this.sets.length + (this.sets.length >>> 2) + 256)
+    if (spare !== undefined && spare.length >= this.setCount) return spare
+    return new Uint32Array(this.setCount + (this.setCount >>> 2) + 256)
   }
 
   /** Gives numbers back. */
@@ -267,27 +295,29 @@ export class LabelTable {
   /** Orders two sets by their labels: name, value, name, value; the shorter first. */
   compare(a: number, b: number): number {
     this.tick()
-    const left = this.sets[a]!
-    const right = this.sets[b]!
-    const length = Math.min(left.length, right.length)
+    const { members, starts } = this
+    const [left, right] = [starts[a]!, starts[b]!]
+    const [leftLength, rightLength] = [starts[a + 1]! - left, starts[b + 1]! - right]
+    const length = Math.min(leftLength, rightLength)
     for (let i = 0; i < length; i++) {
-      const x = left[i]!
-      const y = right[i]!
+      const x = members[left + i]!
+      const y = members[right + i]!
       if (x === y) continue
       const byName = compareUtf8(this.pairName(x), this.pairName(y))
       return byName !== 0 ? byName : compareUtf8(this.pairValue(x), this.pairValue(y))
     }
-    return left.length - right.length
+    return leftLength - rightLength
   }
 
   /** Pairs and sets held, for bounding the table between queries. */
   size(): { pairs: number; sets: number } {
-    return { pairs: this.pairNames.length, sets: this.sets.length }
+    return { pairs: this.pairNames.length, sets: this.setCount }
   }
 }
 
-function equalPairs(a: Uint32Array, b: Uint32Array): boolean {
-  if (a.length !== b.length) return false
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
-  return true
+/** A copy with room for so many, and for half as many more. */
+function grown(array: Uint32Array<ArrayBuffer>, count: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(count + (count >>> 1))
+  larger.set(array)
+  return larger
 }

@@ -41,3 +41,18 @@ test('the pair of a set with a name', () => {
   }
   assert.equal(labels.pairsOf('none')(set), -1)
 })
+
+test('sets keep their pairs and ids while the table grows, views taken before too', () => {
+  const table = new LabelTable()
+  const pairs = Array.from({ length: 3_000 }, (_, i) => table.pair(`n${i % 7}`, `v${i}`))
+  const wanted = pairs.map((pair, i) => Uint32Array.from([pair, ...pairs.slice(0, i % 5)]))
+  const first = table.pairs(table.internSet(wanted[0]!))
+  const ids = wanted.map((set) => table.internSet(set))
+  assert.deepEqual(first, wanted[0])
+  assert.equal(new Set(ids).size, wanted.length)
+  for (const [i, set] of wanted.entries()) {
+    assert.deepEqual(Array.from(table.pairs(ids[i]!)), Array.from(set))
+    assert.equal(table.internSet(set), ids[i])
+  }
+  assert.equal(table.size().sets, wanted.length + 1)
+})
