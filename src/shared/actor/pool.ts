@@ -173,7 +173,11 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       atomics: 'disabled',
       workerData: data,
       // The entry is to be imported: a thread that is ended while it requires a module aborts the process.
-      execArgv: [...process.execArgv, '--no-experimental-require-module'],
+      // V8's flags hold for all threads, and are refused here.
+      execArgv: [
+        ...process.execArgv.filter((flag) => flag === '--enable-source-maps'),
+        '--no-experimental-require-module',
+      ],
       recordTiming: false,
       resourceLimits: {
         ...growingNewSpace(NEW_SPACE_MAX),
