@@ -10,7 +10,8 @@ import { type TestContext, test } from 'node:test'
 import { blockDifferences, type Span } from '../support/block-queries.js'
 import { fixtureBlocks, scratchFolder } from '../support/blocks.js'
 import { findComponent, startPrometheus } from '../support/components.js'
-import { startNilo } from '../support/nilo.js'
+import { MAIN, startNilo } from '../support/nilo.js'
+import { waitFor } from '../support/processes.js'
 
 const FIXTURE_SPAN: Span = {
   start: Date.parse('2025-10-09T10:00:00Z') / 1000,
@@ -106,4 +107,25 @@ test('answers from blocks of a filesystem bucket as a Prometheus on the same blo
       }),
     )
   }
+})
+
+test('blocks that are imported into an empty bucket beside a running server are found', async (t) => {
+  const folder = scratchFolder(t)
+  const bucket = `-blocks-storage.filesystem.dir=${join(folder, 'bucket')}`
+  const nilo = await startNilo(join(folder, 'nilo'), [
+    bucket,
+    '-blocks-storage.bucket-store.sync-interval=200ms',
+  ])
+  t.after(() => nilo.stop())
+  const at = Date.parse('2025-11-02T05:10:00Z') / 1000
+  const text = join(folder, 'made.om')
+  writeFileSync(text, `# TYPE level gauge\nlevel{job="x"} 7 ${at}\n# EOF\n`)
+  const flags = ['-tenant=acme', bucket, `-scratch=${join(folder, 'scratch')}`]
+  const imported = spawnSync(process.execPath, [MAIN, 'import', ...flags, text])
+  assert.equal(imported.status, 0, String(imported.stderr))
+  const url = `${nilo.queryUrl}/api/v1/query?query=level&time=${at + 10}`
+  await waitFor('the block', nilo, async () => {
+    const answer = await fetch(url, { headers: { 'X-Scope-OrgID': 'acme' } })
+    return (await answer.text()).includes(`[${at + 10},"7"]`) ? true : undefined
+  })
 })

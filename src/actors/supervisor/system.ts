@@ -8,7 +8,7 @@ import { disconnect } from '../../shared/actor/index.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import { checkBucketConfig } from '../../shared/bucket/index.js'
 import { type Config, zoneRoots } from '../../shared/config/index.js'
-import { createNodeEnv, type Env } from '../../shared/env/index.js'
+import { createNodeEnv, type Env, type Timer } from '../../shared/env/index.js'
 import { fail } from '../../shared/errors/index.js'
 import { createTenantCells, type HaEntry, TenantCells } from '../../shared/limits/index.js'
 import {
@@ -157,7 +157,9 @@ export async function startSupervisor(
   const rings = new Rings(env, ringSettingsOf(config, counts), () => supervisor.lives())
   exportRings(registry, rings)
   rings.start()
+  const bucketWatch = watchBucket(config, env, startBlockActors)
   if (mayHaveBlocks) startBlockActors()
+  else bucketWatch.start()
   runtime.start()
   distributors.run().catch((error: unknown) => {
     const stack = error instanceof Error ? error.stack : undefined
@@ -172,6 +174,7 @@ export async function startSupervisor(
     registry,
     ha,
     rings,
+    bucketWatch,
     tenantCells: new TenantCells(tenantCells),
     shardsPerZone: counts.ingesters / counts.zones,
     drainMs: config['server.graceful_shutdown_timeout'],
@@ -183,6 +186,23 @@ function isBucketInUse(config: Config, env: Env): boolean {
   const bucket = blocksBucketConfig(config)
   if (bucket.backend !== 'filesystem') return true
   return env.disk.list(resolve(config['data.dir'], bucket['filesystem.dir'])).length > 0
+}
+
+/** Looks every so often whether somebody has put blocks into a bucket that was empty, until there are. */
+function watchBucket(
+  config: Config,
+  env: Env,
+  onBlocks: () => void,
+): { start(): void; stop(): void } {
+  let timer: Timer | undefined
+  const look = (): void => {
+    if (isBucketInUse(config, env)) onBlocks()
+    else start()
+  }
+  const start = (): void => {
+    timer = env.timers.after(config['blocks_storage.bucket_store.sync_interval'], look)
+  }
+  return { start, stop: () => timer?.cancel() }
 }
 
 /** Whether no shard of any zone has left anything on disk. */
@@ -204,6 +224,7 @@ function systemOf(
     readonly registry: MetricsRegistry
     readonly ha: HaKeeper
     readonly rings: Rings
+    readonly bucketWatch: { stop(): void }
     readonly tenantCells: TenantCells
     readonly shardsPerZone: number
   },
@@ -243,6 +264,7 @@ function systemOf(
       options.runtime.stop()
       options.ha.stop()
       options.rings.stop()
+      options.bucketWatch.stop()
       return supervisor.drain()
     },
   }
