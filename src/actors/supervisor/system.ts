@@ -129,8 +129,7 @@ export async function startSupervisor(
     }
   }
   const blockList = new BlockList(startBlockActors, areHeadsNew(config, env))
-  const mayHaveBlocks = isBucketInUse(config, env)
-  if (mayHaveBlocks) blockList.awaitReader('store-gateway')
+  if (isBucketInUse(config, env)) blockList.awaitReader('store-gateway')
   const supervisor = new Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>({
     ...actorTable(
       config,
@@ -158,8 +157,6 @@ export async function startSupervisor(
   exportRings(registry, rings)
   rings.start()
   const bucketWatch = watchBucket(config, env, startBlockActors)
-  if (mayHaveBlocks) startBlockActors()
-  else bucketWatch.start()
   runtime.start()
   distributors.run().catch((error: unknown) => {
     const stack = error instanceof Error ? error.stack : undefined
@@ -188,21 +185,15 @@ function isBucketInUse(config: Config, env: Env): boolean {
   return env.disk.list(resolve(config['data.dir'], bucket['filesystem.dir'])).length > 0
 }
 
-/** Looks every so often whether somebody has put blocks into a bucket that was empty, until there are. */
-function watchBucket(
-  config: Config,
-  env: Env,
-  onBlocks: () => void,
-): { start(): void; stop(): void } {
+/** Tells of blocks in the bucket: now, or when it is found by looks every so often that it has got some. */
+function watchBucket(config: Config, env: Env, onBlocks: () => void): { stop(): void } {
   let timer: Timer | undefined
   const look = (): void => {
     if (isBucketInUse(config, env)) onBlocks()
-    else start()
+    else timer = env.timers.after(config['blocks_storage.bucket_store.sync_interval'], look)
   }
-  const start = (): void => {
-    timer = env.timers.after(config['blocks_storage.bucket_store.sync_interval'], look)
-  }
-  return { start, stop: () => timer?.cancel() }
+  look()
+  return { stop: () => timer?.cancel() }
 }
 
 /** Whether no shard of any zone has left anything on disk. */
