@@ -26,13 +26,14 @@ import { AppError } from '../../shared/errors/index.js'
 import type { Limits } from '../../shared/limits/index.js'
 import { isUlid } from '../../shared/tsdb/index.js'
 import type { BlockListCalls } from '../supervisor/contract.js'
+import { dropCopies } from './local-copies.js'
 import type { Task, TaskContext } from './task-loop.js'
 
 /** What a cleaner works on. */
 export interface CleanerParts {
   readonly env: Env
   readonly bucket: Bucket
-  readonly list: Pick<BlockListCalls, 'changeBlocks'>
+  readonly list: Pick<BlockListCalls, 'blocks' | 'changeBlocks'>
   readonly limits: Pick<Limits, 'of'>
   readonly config: CleanerConfig
 }
@@ -174,6 +175,7 @@ export class Cleaner {
   private async deleteOne(tenant: string, ulid: string): Promise<void> {
     const { env, bucket, list } = this.parts
     // Readers forget a block before its files go.
+    await dropCopies(this.parts, tenant, [ulid])
     await list.changeBlocks({ tenant, remove: [ulid] })
     try {
       await deleteBlock(bucket, { tenant, ulid })

@@ -31,6 +31,7 @@ import type {
   PlannedJob,
 } from './contract.js'
 import { findDuplicates } from './duplicates.js'
+import { dropCopies } from './local-copies.js'
 import { MetaCache } from './meta-cache.js'
 import {
   type CompactionJob,
@@ -290,6 +291,7 @@ export class Compactions {
         tenant,
         blocks: duplicates.join(','),
       })
+      await dropCopies(this.parts, tenant, duplicates)
       await list.changeBlocks({ tenant, remove: duplicates })
       await markSources(this.parts, tenant, duplicates)
     }

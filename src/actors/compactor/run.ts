@@ -28,6 +28,7 @@ import {
   writeTombstones,
 } from '../../shared/tsdb/index.js'
 import type { BlockListCalls, SeriesDeletion } from '../supervisor/contract.js'
+import { dropCopies } from './local-copies.js'
 import type { CompactionJob } from './plan.js'
 
 /** What a job works on. */
@@ -211,6 +212,7 @@ async function publish(
     // A reader of the bucket may have brought a result into the list before it had its tombstones.
     const touch = deletions.length > 0 ? add.map(({ ulid }) => ulid) : []
     const change = { tenant, add, remove: sources, touch, deletionsSeen: next }
+    await dropCopies(parts, tenant, sources)
     if ((await list.changeBlocks(change)) !== 0) break
   }
   await markSources(parts, tenant, sources)

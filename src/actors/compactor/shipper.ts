@@ -4,14 +4,24 @@
  * it a restart knows that the bucket decides about the block from now on. What is not shipped is
  * never removed here.
  *
- * A copy leaves the block list first; its files follow when nobody can still be reading them.
+ * A copy that goes is noted as dropped, so that no start brings it back, and leaves the block list; its
+ * files follow when nobody can still be reading them.
  */
 import type { BlockEntry } from '../../shared/blocks/index.js'
-import { blockKey, findObject, findTenantDeletion, uploadBlock } from '../../shared/blocks/index.js'
+import {
+  blockKey,
+  findObject,
+  findTenantDeletion,
+  isShipped,
+  readShippedNote,
+  uploadBlock,
+  writeShippedNote,
+} from '../../shared/blocks/index.js'
 import type { Bucket } from '../../shared/bucket/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { hasTombstones, isUlid, TOMBSTONES_FILE } from '../../shared/tsdb/index.js'
 import type { BlockListCalls } from '../supervisor/contract.js'
+import { dropCopy } from './local-copies.js'
 import type { Task, TaskContext } from './task-loop.js'
 
 /** What a shipper works on. */
@@ -35,7 +45,6 @@ export interface ShipperConfig {
 
 /** Longer than any query, and than any reader keeps a former block list. */
 const REMOVE_AFTER_MS = 5 * 60_000
-const NOTE = 'shipped.json'
 const COUNTERS = [
   'cortex_ingester_shipper_uploads_total',
   'cortex_ingester_shipper_upload_failures_total',
@@ -93,7 +102,7 @@ export class Shipper {
     const isDeleted = (await findTenantDeletion(bucket, tenant)) !== undefined
     const unshipped: BlockEntry[] = []
     for (const entry of local) {
-      const shippedAt = this.shippedAt(entry)
+      const shippedAt = readShippedNote(this.parts.env.disk, entry.localDir!)?.shippedAt
       if (isDeleted) await forgetBlock(this.parts, entry)
       else if (shippedAt === undefined) unshipped.push(entry)
       else await this.keepOrDrop(entry, shippedAt)
@@ -118,7 +127,7 @@ export class Shipper {
       const before = this.tombstonesOf(dir)
       await uploadBlock(bucket, { tenant, dir }, env.disk)
       const now = env.clock.now()
-      env.disk.replaceFile(`${dir}/${NOTE}`, Buffer.from(JSON.stringify({ shipped_at: now })))
+      writeShippedNote(env.disk, dir, { shippedAt: now, isDropped: false })
       await list.changeBlocks({ tenant, add: [{ ...entry, inBucket: true, uploadedAt: now }] })
       // Who deletes from here on sees to the bucket's copy himself; before, only to ours.
       if (this.tombstonesOf(dir) !== before) await this.sendTombstones(entry)
@@ -150,23 +159,6 @@ export class Shipper {
     await this.parts.bucket.put(blockKey(tenant, ulid, TOMBSTONES_FILE), { path })
   }
 
-  /** When a block was shipped, ms; undefined when it was not. */
-  private shippedAt({ localDir }: BlockEntry): number | undefined {
-    const { disk } = this.parts.env
-    const path = `${localDir}/${NOTE}`
-    if (!disk.exists(path)) return undefined
-    try {
-      const note = JSON.parse(Buffer.from(disk.readFile(path)).toString()) as {
-        shipped_at?: unknown
-      }
-      return typeof note.shipped_at === 'number' ? note.shipped_at : undefined
-    } catch (error) {
-      // A note that cannot be read costs an upload that finds everything there.
-      if (error instanceof SyntaxError) return undefined
-      throw error
-    }
-  }
-
   /**
    * A block that was shipped: after a restart it is looked whether the bucket still has it; later
    * its local copy leaves when its time is over.
@@ -187,6 +179,7 @@ export class Shipper {
       })
     }
     if (env.clock.now() - shippedAt >= config.retentionMs) {
+      dropCopy(env, entry.localDir!)
       await list.changeBlocks({ tenant, dropLocal: [ulid] })
     }
   }
@@ -203,7 +196,7 @@ export class Shipper {
         entries.map(({ ulid, localDir }) => (localDir === undefined ? '' : ulid)),
       )
       for (const { ulid, dir } of blocks) {
-        if (listed.has(ulid) || !env.disk.exists(`${dir}/${NOTE}`)) continue
+        if (listed.has(ulid) || !isShipped(env.disk, dir)) continue
         seen.add(dir)
         const since = this.unlisted.get(dir) ?? now
         this.unlisted.set(dir, since)
@@ -226,10 +219,8 @@ export async function forgetBlock(
   }: Pick<ShipperParts, 'env'> & { readonly list: Pick<BlockListCalls, 'changeBlocks'> },
   { tenant, ulid, localDir }: BlockEntry,
 ): Promise<void> {
+  if (localDir !== undefined) dropCopy(env, localDir)
   await list.changeBlocks({ tenant, remove: [ulid] })
-  const note = `${localDir}/${NOTE}`
-  if (localDir === undefined || env.disk.exists(note)) return
-  env.disk.replaceFile(note, Buffer.from(JSON.stringify({ shipped_at: env.clock.now() })))
 }
 
 /** Block folders of all shards, by tenant. */

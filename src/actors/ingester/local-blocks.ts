@@ -5,10 +5,12 @@
  *   cuts                    the note that decides: from here on these samples are in these blocks
  *   blocks/<tenant>/<ULID>  where blocks are read
  *
+ * A copy that was dropped (shared/blocks/shipped-note.ts) is not there any more; its files go later.
+ *
  * A cut writes its blocks, then the note, then moves the blocks. After a crash the next start either
  * finds no note and does it all again, or moves what the note names.
  */
-import type { BlockEntry } from '../../shared/blocks/index.js'
+import { type BlockEntry, readShippedNote } from '../../shared/blocks/index.js'
 import type { Disk } from '../../shared/env/index.js'
 import { decodeBlockMeta, isOutOfOrder, isUlid } from '../../shared/tsdb/index.js'
 import { readNoteFile, writeNoteFile } from './note-file.js'
@@ -139,7 +141,7 @@ export class LocalBlocks {
     for (const tenant of disk.list(blocks)) {
       for (const ulid of disk.list(`${blocks}/${tenant}`)) {
         const localDir = `${blocks}/${tenant}/${ulid}`
-        if (!isUlid(ulid)) continue
+        if (!isUlid(ulid) || readShippedNote(disk, localDir)?.isDropped === true) continue
         try {
           const meta = decodeBlockMeta(disk.readFile(`${localDir}/meta.json`), ulid)
           entries.push({

@@ -25,4 +25,5 @@ export {
   writeTenantDeletion,
 } from './markers.js'
 export { blockKey, bucketIndexKey, listNames, listTenants } from './names.js'
+export { isShipped, readShippedNote, type ShippedNote, writeShippedNote } from './shipped-note.js'
 export { deleteBlock, downloadBlock, downloadIndex, uploadBlock } from './upload.js'

@@ -1,10 +1,13 @@
 /** Local blocks → bucket, on a fake clock and disk, with the real block list. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { dropCopies } from '../../../src/actors/compactor/local-copies.js'
 import { Shipper } from '../../../src/actors/compactor/shipper.js'
+import { LocalBlocks } from '../../../src/actors/ingester/local-blocks.js'
 import { BlockList } from '../../../src/actors/supervisor/block-list.js'
 import {
   entryOfMeta,
+  findObject,
   markForDeletion,
   writeTenantDeletion,
 } from '../../../src/shared/blocks/index.js'
@@ -130,6 +133,29 @@ test('after a restart a shipped block counts as in the bucket and keeps its time
   await env.timers.advance(HOUR)
   await next.shipper.run(CONTEXT)
   assert.equal(next.list.blocks('a').entries[0]!.localDir, undefined)
+})
+
+test('a copy that has left the list does not come back at the next start of its shard', async () => {
+  const { env, bucket, list, shipper, report } = setUp()
+  for (const ulid of ULIDS.slice(0, 3)) makeBlock(env.disk, 'a', metaOf(ulid))
+  const [dropped, compacted, kept] = ULIDS as [string, string, string]
+  report(list)
+  await shipper.run(CONTEXT)
+  const there = (): string[] =>
+    new LocalBlocks(env.disk, 'data/ingester-0')
+      .open(({ reason }) => assert.fail(reason))
+      .map(({ ulid }) => ulid)
+  assert.deepEqual(there(), [dropped, compacted, kept].sort())
+  await dropCopies({ env, list: list.calls }, 'a', [compacted])
+  list.change({ tenant: 'a', remove: [compacted] })
+  assert.deepEqual(there(), [dropped, kept].sort())
+  await env.timers.advance(13 * HOUR)
+  list.change({ tenant: 'a', dropLocal: [kept] })
+  await shipper.run(CONTEXT)
+  assert.equal(list.blocks('a').entries.find(({ ulid }) => ulid === dropped)!.localDir, undefined)
+  assert.deepEqual(there(), [kept])
+  // A deletion from here on goes to the bucket alone.
+  assert.ok(await findObject(bucket, `a/${dropped}/meta.json`))
 })
 
 test('after a restart a block that was compacted away is not shipped again', async () => {
