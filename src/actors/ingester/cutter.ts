@@ -22,8 +22,8 @@ import type { DistributorLink } from './links.js'
 import type { LocalBlocks, TenantCut } from './local-blocks.js'
 import type { TenantState, Tenants } from './tenants.js'
 
-/** Series per step. */
-const STEP_SERIES = 4096
+/** Series per step: pushes wait for it, a millisecond at most. */
+const STEP_SERIES = 512
 /** How long links are waited for, ms; series that one of them has stay until the next cut. */
 const FORGOTTEN_MS = 60_000
 /** Tenants that are cut at once when memory is short. */
@@ -358,17 +358,21 @@ export class Cutter {
     tenant: TenantState,
     before: number,
     { refs, lateRefs }: BuiltCut,
-  ): Steps<number[]> {
+  ): Steps<Uint32Array> {
     const { kernel } = this.parts.head
     // Who reads from here on asks for the block list afterwards, and so knows of the blocks.
     const epoch = kernel.nextEpoch() >>> 0
     while (kernel.oldestLease() >>> 0 < epoch) yield 'wait'
-    for (const ref of lateRefs) kernel.truncateLate(ref)
-    const empty: number[] = []
+    for (let from = 0; from < lateRefs.length; from += STEP_SERIES) {
+      for (const ref of lateRefs.subarray(from, from + STEP_SERIES)) kernel.truncateLate(ref)
+      yield 'busy'
+    }
+    const empty = new Uint32Array(refs.length)
+    let count = 0
     let mint = Number.POSITIVE_INFINITY
     for (let from = 0; from < refs.length; from += STEP_SERIES) {
       for (const ref of refs.subarray(from, from + STEP_SERIES)) {
-        if (kernel.truncateSeries(ref, before) === 1) empty.push(ref)
+        if (kernel.truncateSeries(ref, before) === 1) empty[count++] = ref
         else mint = Math.min(mint, kernel.firstTime(ref))
       }
       yield 'busy'
@@ -376,26 +380,27 @@ export class Cutter {
     kernel.nextEpoch()
     kernel.reclaimExtents()
     tenant.mint = Math.max(before, Math.min(mint, tenant.mint))
-    return empty
+    return empty.subarray(0, count)
   }
 
   /** Collects series that have come without samples: those that a replayed log names, say. */
   private *collectEmpty(tenant: TenantState): Steps<void> {
     const { kernel, view } = this.parts.head
     if (view.seriesCount(tenant.index) === 0) return
-    const empty: number[] = []
     const refs = view.postings(view.allPair(tenant.index))
+    const empty = new Uint32Array(refs.length)
+    let count = 0
     for (let from = 0; from < refs.length; from += STEP_SERIES) {
       for (const ref of refs.subarray(from, from + STEP_SERIES)) {
-        if (kernel.truncateSeries(ref, Number.NEGATIVE_INFINITY) === 1) empty.push(ref)
+        if (kernel.truncateSeries(ref, Number.NEGATIVE_INFINITY) === 1) empty[count++] = ref
       }
       yield 'busy'
     }
-    yield* this.collect(tenant, empty)
+    yield* this.collect(tenant, empty.subarray(0, count))
   }
 
   /** Collects series, once no link has an id for them any more. */
-  private *collect(tenant: TenantState, empty: readonly number[]): Steps<void> {
+  private *collect(tenant: TenantState, empty: Uint32Array): Steps<void> {
     const { head, tenants, env } = this.parts
     if (empty.length === 0) return
     const dying = new Uint8Array(empty.reduce((most, ref) => Math.max(most, ref), 0) + 1)

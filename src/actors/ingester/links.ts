@@ -32,6 +32,10 @@ export const REF_INSTANCE_LIMIT = 0xfffffffa
 /** Refs are below. */
 export const REFS_END = 0xfffffffa
 
+/** Of an id that is to be forgotten: the distributor has not been told yet, or has. */
+const DYING_UNTOLD = 1
+const DYING_TOLD = 2
+
 /** Ids are dense, so a larger one is a fault, not a series. */
 const IDS_MAX = 1 << 26
 
@@ -70,9 +74,11 @@ export class DistributorLink {
   refs = new Uint32Array(1024).fill(REF_UNBOUND)
   /** Bodies of which the last frame has not come yet. */
   readonly open = new Map<number, BodyAck>()
-  /** Ids that the distributor was, or is to be, told to forget, and has not said that it has. */
-  private readonly dying = new Set<number>()
-  private forgets: number[] = []
+  /** [id] DYING_UNTOLD, DYING_TOLD: the distributor is to forget it, and has not said that it has. */
+  private dying = new Uint8Array(0)
+  private dyingCount = 0
+  /** No id below is to be told of. */
+  private untoldFrom = 0
   private readonly unsent: { requestId: number; ack: BodyAck }[] = []
 
   constructor(ends: LinkEnds) {
@@ -88,7 +94,15 @@ export class DistributorLink {
       this.refs = larger
     }
     this.refs[id] = ref
-    if (this.dying.size > 0) this.dying.delete(id)
+    if (this.dyingCount > 0) this.spare(id)
+    return true
+  }
+
+  /** Takes an id off those that are forgotten; false when it is none of them. */
+  private spare(id: number): boolean {
+    if (id >= this.dying.length || this.dying[id] === 0) return false
+    this.dying[id] = 0
+    this.dyingCount--
     return true
   }
 
@@ -110,21 +124,28 @@ export class DistributorLink {
 
   /** Has the distributor forget the ids of some refs. @param isDying [ref] 1 of those */
   forgetRefs(isDying: Uint8Array): void {
-    for (let id = 0; id < this.refs.length; id++) {
-      if (isDying[this.refs[id]!] !== 1 || this.dying.has(id)) continue
-      this.dying.add(id)
-      this.forgets.push(id)
+    const { refs } = this
+    const dying = new Uint8Array(refs.length)
+    dying.set(this.dying)
+    for (let id = 0; id < refs.length; id++) {
+      const ref = refs[id]!
+      if (ref >= isDying.length || isDying[ref] !== 1 || dying[id] !== 0) continue
+      dying[id] = DYING_UNTOLD
+      this.dyingCount++
     }
+    this.dying = dying
+    this.untoldFrom = 0
   }
 
   /** Whether the distributor has ids of such refs that it was not heard to have forgotten. */
   isForgetting(): boolean {
-    return this.dying.size > 0
+    return this.dyingCount > 0
   }
 
   /** The distributor has forgotten ids: those that were not defined anew meanwhile are unbound. */
   takeForgotten(ids: Uint32Array): void {
-    for (const id of ids) if (this.dying.delete(id)) this.refs[id] = REF_UNBOUND
+    for (const id of ids) if (this.spare(id)) this.refs[id] = REF_UNBOUND
+    if (this.dyingCount === 0) this.dying = new Uint8Array(0)
   }
 
   /** Takes refs that ids stand for off a list of dying ones. */
@@ -138,17 +159,21 @@ export class DistributorLink {
   /** Sends ids to be forgotten while the ack ring has much room: acks are never to wait for them. */
   private sendForgets(): void {
     const { writer } = this.ends
-    const count = Math.min(this.forgets.length, FORGET_IDS_MAX)
-    if (count === 0 || writer.spare() < writer.data.length * 0.75) return
-    const ids = this.forgets.filter((id) => this.dying.has(id)).slice(0, count)
-    this.forgets = this.forgets.slice(count)
-    const offset = writer.reserve(FRAME_FORGET, forgetFrameBytes(ids.length))
-    if (offset < 0) {
-      this.forgets = ids.concat(this.forgets)
-      return
+    if (writer.spare() < writer.data.length * 0.75) return
+    const { dying } = this
+    const ids: number[] = []
+    let id = this.untoldFrom
+    for (; id < dying.length && ids.length < FORGET_IDS_MAX; id++) {
+      if (dying[id] === DYING_UNTOLD) ids.push(id)
     }
-    encodeForget(writer.data, offset, ids)
-    writer.commit()
+    if (ids.length > 0) {
+      const offset = writer.reserve(FRAME_FORGET, forgetFrameBytes(ids.length))
+      if (offset < 0) return
+      encodeForget(writer.data, offset, ids)
+      writer.commit()
+      for (const told of ids) dying[told] = DYING_TOLD
+    }
+    this.untoldFrom = id
   }
 
   /** Sends an ack, now or as soon as there is room (the distributor sees to it that there is). */
@@ -166,7 +191,7 @@ export class DistributorLink {
       sent++
     }
     this.unsent.splice(0, sent)
-    if (this.unsent.length === 0 && this.forgets.length > 0) this.sendForgets()
+    if (this.unsent.length === 0 && this.untoldFrom < this.dying.length) this.sendForgets()
     return this.unsent.length === 0
   }
 

@@ -8,6 +8,7 @@
  * are made again (H_INDEX_SEQUENCE). Series whose removal was begun get another ref when they return.
  */
 import {
+  H_PAIR_COUNT,
   H_REUSES,
   H_TENANTS,
   NAME_DIRECTORY,
@@ -19,10 +20,12 @@ import {
 } from '../../kernels/head-layout.js'
 import type { Head } from './head.js'
 
-/** Series, pairs or entries of postings per step. */
-const STEP_SERIES = 1024
-const STEP_PAIRS = 4096
-const STEP_ENTRIES = 65536
+/** Series, pairs or entries of postings per step: pushes wait for it, a millisecond or so. */
+const STEP_SERIES = 256
+const STEP_PAIRS = 512
+const STEP_ENTRIES = 16384
+/** What a list of postings costs beside its entries, in entries. */
+const LIST_ENTRIES = 32
 
 /** Of a pair's row, in words. */
 const PAIR_NEXT = 3
@@ -54,60 +57,93 @@ export interface Collected {
 export function* collectSteps(
   head: Head,
   tenant: number,
-  refs: readonly number[],
+  refs: ArrayLike<number>,
   isWanted: (ref: number) => boolean,
 ): Generator<boolean, Collected> {
   const gone = yield* unlinkSteps(head, refs, isWanted)
   if (gone.length === 0) return { series: 0, pairs: 0 }
-  const pairs = yield* postingsSteps(head, tenant, gone)
+  const isGone = marksOf(gone)
+  const pairs = yield* pairSteps(head, gone)
+  yield* postingsSteps(head, [pairs, Uint32Array.of(head.view.allPair(tenant))], isGone)
   const unused = yield* chainSteps(head, pairs)
   const names = yield* nameSteps(head, tenant, unused)
   const epoch = head.kernel.nextEpoch() >>> 0
   while (head.kernel.oldestLease() >>> 0 < epoch) yield false
-  yield* releaseSteps(head, gone, unused, names)
+  Atomics.add(head.view.u32, H_REUSES / 4, 1)
+  head.exemplars.forget(isGone)
+  yield* releaseSteps(head, { refs: gone, pairs: unused, names })
   return { series: gone.length, pairs: unused.length }
+}
+
+/** [number] 1 for each of some numbers. */
+function marksOf(numbers: Uint32Array): Uint8Array {
+  let most = 0
+  for (const number of numbers) if (number > most) most = number
+  const marks = new Uint8Array(most + 1)
+  for (const number of numbers) marks[number] = 1
+  return marks
 }
 
 function* unlinkSteps(
   head: Head,
-  refs: readonly number[],
+  refs: ArrayLike<number>,
   isWanted: (ref: number) => boolean,
 ): Generator<boolean, Uint32Array> {
-  const gone: number[] = []
+  const gone = new Uint32Array(refs.length)
+  let count = 0
   for (let from = 0; from < refs.length; from += STEP_SERIES) {
     change(head, () => {
-      for (const ref of refs.slice(from, from + STEP_SERIES)) {
-        if (!isWanted(ref) && head.kernel.unlinkSeries(ref) !== 0) gone.push(ref)
+      const end = Math.min(refs.length, from + STEP_SERIES)
+      for (let i = from; i < end; i++) {
+        const ref = refs[i]!
+        if (!isWanted(ref) && head.kernel.unlinkSeries(ref) !== 0) gone[count++] = ref
       }
     })
     yield true
   }
-  return Uint32Array.from(gone)
+  return gone.subarray(0, count)
 }
 
-/** Takes refs out of the postings of their pairs; those pairs. */
-function* postingsSteps(
-  head: Head,
-  tenant: number,
-  gone: Uint32Array,
-): Generator<boolean, Set<number>> {
-  const { view } = head
-  const isGone = new Uint8Array(gone.reduce((most, ref) => Math.max(most, ref), 0) + 1)
-  const pairs = new Set<number>()
-  for (const ref of gone) {
-    isGone[ref] = 1
-    for (const pair of view.pairs(ref)) pairs.add(pair)
-  }
-  yield true
-  let entries = 0
-  for (const pair of [...pairs, view.allPair(tenant)]) {
-    entries += view.postingsCount(pair)
-    change(head, () => filterPostings(head, pair, isGone))
-    if (entries < STEP_ENTRIES) continue
-    entries = 0
+/** The pairs of some series. */
+function* pairSteps({ view }: Head, refs: Uint32Array): Generator<boolean, Uint32Array> {
+  const isSeen = new Uint8Array(view.word(H_PAIR_COUNT) + 1)
+  const { u32 } = view
+  let count = 0
+  for (let from = 0; from < refs.length; from += STEP_SERIES) {
+    for (const ref of refs.subarray(from, from + STEP_SERIES)) {
+      const row = view.labelRow(ref)
+      for (let i = row + u32[row]!; i > row; i--) {
+        const pair = u32[i]!
+        if (isSeen[pair] === 1) continue
+        isSeen[pair] = 1
+        count++
+      }
+    }
     yield true
   }
+  const pairs = new Uint32Array(count)
+  for (let pair = isSeen.indexOf(1), at = 0; pair >= 0; pair = isSeen.indexOf(1, pair + 1)) {
+    pairs[at++] = pair
+  }
   return pairs
+}
+
+/** Takes refs out of lists of postings. */
+function* postingsSteps(
+  head: Head,
+  lists: readonly Uint32Array[],
+  isGone: Uint8Array,
+): Generator<boolean, void> {
+  let entries = 0
+  for (const pairs of lists) {
+    for (const pair of pairs) {
+      entries += head.view.postingsCount(pair) + LIST_ENTRIES
+      change(head, () => filterPostings(head, pair, isGone))
+      if (entries < STEP_ENTRIES) continue
+      entries = 0
+      yield true
+    }
+  }
 }
 
 /** Leaves of a list what is not gone, in order, in the blocks that it has; the rest go back. */
@@ -115,8 +151,10 @@ function filterPostings(head: Head, pair: number, isGone: Uint8Array): void {
   const { view, kernel } = head
   const row = view.pairRow(pair) >>> 2
   const { u32 } = view
-  const kept = view.postings(pair).filter((ref) => isGone[ref] !== 1)
-  const count = view.postingsCount(pair)
+  const all = view.postings(pair)
+  const count = all.length
+  const kept = withoutMarked(all, isGone)
+  if (kept.length === count) return
   const first = u32[row + PAIR_FIRST]!
   u32[row + PAIR_COUNT] = kept.length
   if (kept.length === 1) u32[row + PAIR_FIRST] = kept[0]!
@@ -143,14 +181,27 @@ function filterPostings(head: Head, pair: number, isGone: Uint8Array): void {
   }
 }
 
+/** Moves what is not marked to the front; that part. */
+function withoutMarked(refs: Uint32Array, isMarked: Uint8Array): Uint32Array {
+  let kept = 0
+  for (let i = 0; i < refs.length; i++) {
+    const ref = refs[i]!
+    if (ref < isMarked.length && isMarked[ref] === 1) continue
+    refs[kept++] = ref
+  }
+  return refs.subarray(0, kept)
+}
+
 /** Takes pairs without series out of their names' chains and the table; those that were. */
-function* chainSteps(head: Head, pairs: Set<number>): Generator<boolean, Uint32Array> {
+function* chainSteps(head: Head, pairs: Uint32Array): Generator<boolean, Uint32Array> {
   const { view } = head
-  const unused = new Set<number>()
+  const isUnused = new Uint8Array((pairs.at(-1) ?? 0) + 1)
   const names = new Set<number>()
-  for (const pair of pairs) {
+  for (let at = 0; at < pairs.length; at++) {
+    if (at % STEP_PAIRS === STEP_PAIRS - 1) yield true
+    const pair = pairs[at]!
     if (view.postingsCount(pair) > 0) continue
-    unused.add(pair)
+    isUnused[pair] = 1
     names.add(view.pairNameId(pair))
   }
   const gone: number[] = []
@@ -162,7 +213,7 @@ function* chainSteps(head: Head, pairs: Set<number>): Generator<boolean, Uint32A
       change(head, () => {
         for (let left = STEP_PAIRS; left > 0 && pair !== 0; left--) {
           const next = view.nextPair(pair)
-          if (unused.has(pair) && view.postingsCount(pair) === 0) {
+          if (isUnused[pair] === 1 && view.postingsCount(pair) === 0) {
             unchain(head, { name, before, pair, next })
             gone.push(pair)
           } else before = pair
@@ -241,15 +292,14 @@ function nameRow(u32: Uint32Array, name: number): number {
 
 function* releaseSteps(
   head: Head,
-  refs: Uint32Array,
-  pairs: Uint32Array,
-  names: Uint32Array,
+  { refs, pairs, names }: Readonly<Record<'refs' | 'pairs' | 'names', Uint32Array>>,
 ): Generator<boolean, void> {
-  Atomics.add(head.view.u32, H_REUSES / 4, 1)
-  head.forget(refs)
   for (let from = 0; from < Math.max(refs.length, pairs.length); from += STEP_SERIES) {
     change(head, () => {
-      for (const ref of refs.subarray(from, from + STEP_SERIES)) head.kernel.releaseSeries(ref)
+      for (const ref of refs.subarray(from, from + STEP_SERIES)) {
+        head.histograms.forget(ref)
+        head.kernel.releaseSeries(ref)
+      }
       for (const pair of pairs.subarray(from, from + STEP_SERIES)) head.kernel.releasePair(pair)
     })
     yield true

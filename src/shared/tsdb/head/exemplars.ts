@@ -66,11 +66,11 @@ export class HeadExemplars {
     found.next = (found.next + 1) % found.list.length
   }
 
-  /** Drops the exemplars of some series. */
-  forget(refs: ReadonlySet<number>): void {
+  /** Drops the exemplars of some series. @param isGone [ref] 1 of those */
+  forget(isGone: Uint8Array): void {
     for (const tenant of this.tenants.keys()) {
       const all = this.list(tenant)
-      const kept = all.filter(({ ref }) => !refs.has(ref))
+      const kept = all.filter(({ ref }) => isGone[ref] !== 1)
       if (kept.length === all.length) continue
       this.tenants.delete(tenant)
       for (const exemplar of kept) this.add(tenant, exemplar)

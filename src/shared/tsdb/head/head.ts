@@ -180,12 +180,6 @@ export class Head implements SelectContext {
     return this.view.word(H_SERIES_COUNT)
   }
 
-  /** Refs that are going to stand for other series. */
-  forget(refs: Uint32Array): void {
-    for (const ref of refs) this.histograms.forget(ref)
-    this.exemplars.forget(new Set(refs))
-  }
-
   /** Everything that was logged is here again: readers may answer selections themselves. */
   serve(): void {
     Atomics.store(this.view.u32, H_SERVING / 4, 1)
