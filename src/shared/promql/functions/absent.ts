@@ -7,11 +7,11 @@ import type { Matcher } from '../../model/matcher.js'
 import type { LabelTable } from '../label-table.js'
 import type { Expr } from '../syntax/ast.js'
 import { matchesEmpty } from '../syntax/selectors.js'
-import type { MatrixKernel } from './kernel.js'
+import type { FunctionRows, MatrixKernel } from './kernel.js'
 import { argumentVector, setValue } from './rows.js'
 
 /** 1 at the steps where no series has a value. */
-export const absent: MatrixKernel = (args, context) => {
+const absent: MatrixKernel = (args, context) => {
   const input = argumentVector(args, 0)
   const out = context.matrix(1)
   out.sets[0] = absentLabels(context.args[0], context.labels)
@@ -59,4 +59,22 @@ function inStorageOrder(matchers: readonly Matcher[]): readonly Matcher[] {
   const subtracts = (matcher: Matcher): boolean =>
     !required.has(matcher.name) || (matcher.op.startsWith('!') && matchesEmpty(matcher))
   return [...matchers.filter((m) => !subtracts(m)), ...matchers.filter(subtracts)]
+}
+
+/** Their rows of the function table. */
+export const absentFunctions: FunctionRows = {
+  absent: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'A 1 where the vector is empty, with the labels that the selector fixes by equality.',
+    kernel: { form: 'matrix', run: absent },
+  },
+  absent_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'A 1 where the range has no sample of any series, labelled as absent does.',
+    kernel: { form: 'operator', operator: 'absent_over_time' },
+  },
 }

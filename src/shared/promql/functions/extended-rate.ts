@@ -84,3 +84,9 @@ export function interpolate(
   const before = isCounter && next < values[at]! ? 0 : values[at]!
   return before + ((next - before) * (time - ts[at]!)) / (ts[at + 1]! - ts[at]!)
 }
+
+/** Go's Duration.Seconds(): whole seconds and the rest are divided apart. */
+export function rangeSeconds(rangeMs: number): number {
+  const whole = Math.floor(rangeMs / 1000)
+  return whole + ((rangeMs - whole * 1000) * 1e6) / 1e9
+}

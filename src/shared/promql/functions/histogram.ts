@@ -10,7 +10,7 @@ import { METRIC_NAME } from '../../model/labels.js'
 import type { StepMatrix } from '../columns.js'
 import type { PosRange } from '../syntax/ast.js'
 import { type Buckets, bucketFraction, bucketQuantile, type Monotonicity } from './buckets.js'
-import type { CallContext, MatrixKernel, WindowNotes } from './kernel.js'
+import type { CallContext, FunctionRows, MatrixKernel, WindowNotes } from './kernel.js'
 import { withLabel } from './label.js'
 import { nativeFraction, nativeQuantile } from './native-quantile.js'
 import { forMetric, mixedClassicNative } from './native-texts.js'
@@ -41,7 +41,7 @@ interface HistogramValue {
 }
 
 /** Quantiles of classic histograms; Prometheus promql/quantile.go. */
-export const histogramQuantile: MatrixKernel = (args, context) => {
+const histogramQuantile: MatrixKernel = (args, context) => {
   const quantiles = argumentScalar(args, 0)
   warnOfQuantiles(context, quantiles, 0)
   const input = argumentVector(args, 1)
@@ -55,7 +55,7 @@ export const histogramQuantile: MatrixKernel = (args, context) => {
 }
 
 /** Several quantiles, told apart by a label: arguments are vector, label, quantile… */
-export const histogramQuantiles: MatrixKernel = (args, context) => {
+const histogramQuantiles: MatrixKernel = (args, context) => {
   const input = argumentVector(args, 0)
   const label = argumentString(args, 1)
   const at = context.args[0]!.pos
@@ -80,7 +80,7 @@ export const histogramQuantiles: MatrixKernel = (args, context) => {
 }
 
 /** Fractions of classic histograms; Prometheus promql/quantile.go. */
-export const histogramFraction: MatrixKernel = (args, context) => {
+const histogramFraction: MatrixKernel = (args, context) => {
   const lower = argumentScalar(args, 0)
   const upper = argumentScalar(args, 1)
   const input = argumentVector(args, 2)
@@ -300,4 +300,30 @@ function rfc3339(ms: number): string {
 function openMetricsFloat(value: number): string {
   const text = printFloatShort(value)
   return /[.eNI]/.test(text) ? text : `${text}.0`
+}
+
+/** Their rows of the function table. */
+export const bucketFunctions: FunctionRows = {
+  histogram_fraction: {
+    args: ['scalar', 'scalar', 'vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The estimated share of observations between two bounds.',
+    kernel: { form: 'matrix', run: histogramFraction, readsBuckets: true },
+  },
+  histogram_quantile: {
+    args: ['scalar', 'vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The estimated quantile of the observations of a histogram.',
+    kernel: { form: 'matrix', run: histogramQuantile, readsBuckets: true },
+  },
+  histogram_quantiles: {
+    args: ['vector', 'string', 'scalar', 'scalar'],
+    variadic: 9,
+    returns: 'vector',
+    experimental: true,
+    doc: 'Several quantiles of a histogram at once, told apart by a label.',
+    kernel: { form: 'matrix', run: histogramQuantiles, readsBuckets: true },
+  },
 }

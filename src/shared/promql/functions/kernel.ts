@@ -1,6 +1,6 @@
 /**
- * The three forms that a PromQL function takes. `table.ts` has one row per function; the call
- * operator (operators/call.ts) knows the forms, never a function's name.
+ * The forms that a PromQL function takes. Each has one row, beside its kernel, and `table.ts` all of
+ * them; the call operator (operators/call.ts) knows the forms, never a function's name.
  */
 
 import type { FloatHistogram } from '../../model/histogram.js'
@@ -207,3 +207,6 @@ export interface FunctionRow {
         readonly operator: 'timestamp' | 'start_timestamp' | 'absent_over_time' | 'info'
       }
 }
+
+/** Rows of functions that belong together, by name; `table.ts` puts them all into one table. */
+export type FunctionRows = Readonly<Record<string, FunctionRow>>

@@ -6,14 +6,14 @@ import { compareUtf8, METRIC_NAME } from '../../model/labels.js'
 import { compileReplacer, type Replacer } from '../../model/regex.js'
 import type { StepMatrix } from '../columns.js'
 import type { LabelTable } from '../label-table.js'
-import type { CallContext, MatrixKernel } from './kernel.js'
+import type { CallContext, FunctionRows, MatrixKernel } from './kernel.js'
 import { argumentString, argumentVector, copyRows } from './rows.js'
 
 /** What no UTF-8 text has. */
 const LONE_SURROGATE = /[\ud800-\udfff]/u
 
 /** Sets a label to a template where an expression matches another label as a whole. */
-export const labelReplace: MatrixKernel = (args, context) => {
+const labelReplace: MatrixKernel = (args, context) => {
   const target = argumentString(args, 1)
   const template = argumentString(args, 2)
   const source = argumentString(args, 3)
@@ -29,7 +29,7 @@ export const labelReplace: MatrixKernel = (args, context) => {
 }
 
 /** Sets a label to the values of others, joined. */
-export const labelJoin: MatrixKernel = (args, context) => {
+const labelJoin: MatrixKernel = (args, context) => {
   const target = argumentString(args, 1)
   const separator = argumentString(args, 2)
   const sources = args.slice(3).map((_, index) => argumentString(args, index + 3))
@@ -95,4 +95,30 @@ export function withLabel(labels: LabelTable, set: number, name: string, value: 
   }
   if (added !== undefined) kept.push(added)
   return labels.internSet(Uint32Array.from(kept))
+}
+
+/** Their rows of the function table. */
+export const labelFunctions: FunctionRows = {
+  info: {
+    args: ['vector', 'vector'],
+    variadic: 1,
+    returns: 'vector',
+    experimental: true,
+    doc: 'The vector with data labels of matching info series added.',
+    kernel: { form: 'operator', operator: 'info' },
+  },
+  label_join: {
+    args: ['vector', 'string', 'string', 'string'],
+    variadic: -1,
+    returns: 'vector',
+    doc: 'Sets a label to the values of others joined by a separator.',
+    kernel: { form: 'matrix', run: labelJoin, relabels: true },
+  },
+  label_replace: {
+    args: ['vector', 'string', 'string', 'string', 'string'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'Sets a label to a replacement where a regular expression matches another label.',
+    kernel: { form: 'matrix', run: labelReplace, relabels: true },
+  },
 }

@@ -9,8 +9,15 @@ import { goLog, goLog2, goLog10 } from '../../base/go-log.js'
 import { goAtan } from '../../base/go-math.js'
 import { goAcos, goAsin, goCos, goSin, goTan } from '../../base/go-trig.js'
 import type { StepMatrix } from '../columns.js'
-import type { CallContext, MapKernel, MatrixKernel } from './kernel.js'
-import { argumentScalar, argumentVector, copyRows, dropHistograms, setNameless } from './rows.js'
+import type { CallContext, FunctionRows, MapKernel, MatrixKernel } from './kernel.js'
+import {
+  argumentScalar,
+  argumentVector,
+  copyRows,
+  dropHistograms,
+  oneRow,
+  setNameless,
+} from './rows.js'
 
 /** Makes a kernel of a function of one number. */
 function each(apply: (value: number) => number): MapKernel {
@@ -19,33 +26,33 @@ function each(apply: (value: number) => number): MapKernel {
   }
 }
 
-export const abs: MapKernel = each(Math.abs)
-export const ceil: MapKernel = each(Math.ceil)
-export const floor: MapKernel = each(Math.floor)
-export const exp: MapKernel = each(Math.exp)
-export const sqrt: MapKernel = each(Math.sqrt)
-export const sin: MapKernel = each(goSin)
-export const cos: MapKernel = each(goCos)
-export const tan: MapKernel = each(goTan)
-export const asin: MapKernel = each(goAsin)
-export const acos: MapKernel = each(goAcos)
-export const atan: MapKernel = each(goAtan)
-export const sinh: MapKernel = each(goSinh)
-export const cosh: MapKernel = each(goCosh)
-export const tanh: MapKernel = each(goTanh)
-export const asinh: MapKernel = each(goAsinh)
-export const acosh: MapKernel = each(goAcosh)
-export const atanh: MapKernel = each(goAtanh)
-export const ln: MapKernel = each(goLog)
-export const log2: MapKernel = each(goLog2)
-export const log10: MapKernel = each(goLog10)
-export const deg: MapKernel = each((value) => (value * 180) / Math.PI)
-export const rad: MapKernel = each((value) => (value * Math.PI) / 180)
+const abs: MapKernel = each(Math.abs)
+const ceil: MapKernel = each(Math.ceil)
+const floor: MapKernel = each(Math.floor)
+const exp: MapKernel = each(Math.exp)
+const sqrt: MapKernel = each(Math.sqrt)
+const sin: MapKernel = each(goSin)
+const cos: MapKernel = each(goCos)
+const tan: MapKernel = each(goTan)
+const asin: MapKernel = each(goAsin)
+const acos: MapKernel = each(goAcos)
+const atan: MapKernel = each(goAtan)
+const sinh: MapKernel = each(goSinh)
+const cosh: MapKernel = each(goCosh)
+const tanh: MapKernel = each(goTanh)
+const asinh: MapKernel = each(goAsinh)
+const acosh: MapKernel = each(goAcosh)
+const atanh: MapKernel = each(goAtanh)
+const ln: MapKernel = each(goLog)
+const log2: MapKernel = each(goLog2)
+const log10: MapKernel = each(goLog10)
+const deg: MapKernel = each((value) => (value * 180) / Math.PI)
+const rad: MapKernel = each((value) => (value * Math.PI) / 180)
 /** Zeros keep their sign, NaN stays NaN. */
-export const sgn: MapKernel = each((value) => (value < 0 ? -1 : value > 0 ? 1 : value))
+const sgn: MapKernel = each((value) => (value < 0 ? -1 : value > 0 ? 1 : value))
 
 /** Nearest multiple; the multiplier is inverted first, as Prometheus does for accuracy. */
-export const round: MapKernel = (values, out, from, to, params, steps) => {
+const round: MapKernel = (values, out, from, to, params, steps) => {
   const nearest = params[0]
   for (let k = from; k < to; k++) {
     const inverse = nearest === undefined ? 1 : 1 / nearest[k % steps]!
@@ -70,15 +77,15 @@ export function goMin(a: number, b: number): number {
 }
 
 /** Values limited to [min, max]; a step where max is below min has no values. */
-export const clamp: MatrixKernel = (args, context) =>
+const clamp: MatrixKernel = (args, context) =>
   limited(context, argumentVector(args, 0), argumentScalar(args, 1), argumentScalar(args, 2))
 
 /** clamp_min. */
-export const clampMin: MatrixKernel = (args, context) =>
+const clampMin: MatrixKernel = (args, context) =>
   limited(context, argumentVector(args, 0), argumentScalar(args, 1), undefined)
 
 /** clamp_max. */
-export const clampMax: MatrixKernel = (args, context) =>
+const clampMax: MatrixKernel = (args, context) =>
   limited(context, argumentVector(args, 0), undefined, argumentScalar(args, 1))
 
 function limited(
@@ -104,4 +111,222 @@ function limited(
     }
   }
   return out
+}
+
+/** The larger or smaller of two scalars, as Go's math.Max and math.Min have it. */
+function ofTwo(pick: (a: number, b: number) => number): MatrixKernel {
+  return (args, context) => {
+    const left = argumentScalar(args, 0)
+    const right = argumentScalar(args, 1)
+    return oneRow(context, (step) => pick(left[step]!, right[step]!))
+  }
+}
+
+/** Their rows of the function table. */
+export const mathFunctions: FunctionRows = {
+  abs: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The absolute value.',
+    kernel: { form: 'map', run: abs },
+  },
+  acos: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The arccosine, in radians.',
+    kernel: { form: 'map', run: acos },
+  },
+  acosh: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The inverse hyperbolic cosine.',
+    kernel: { form: 'map', run: acosh },
+  },
+  asin: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The arcsine, in radians.',
+    kernel: { form: 'map', run: asin },
+  },
+  asinh: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The inverse hyperbolic sine.',
+    kernel: { form: 'map', run: asinh },
+  },
+  atan: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The arctangent, in radians.',
+    kernel: { form: 'map', run: atan },
+  },
+  atanh: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The inverse hyperbolic tangent.',
+    kernel: { form: 'map', run: atanh },
+  },
+  ceil: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The value rounded up to an integer.',
+    kernel: { form: 'map', run: ceil },
+  },
+  clamp: {
+    args: ['vector', 'scalar', 'scalar'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The value limited to [min, max]; nothing when max < min.',
+    kernel: { form: 'matrix', run: clamp },
+  },
+  clamp_max: {
+    args: ['vector', 'scalar'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The value, at most max.',
+    kernel: { form: 'matrix', run: clampMax },
+  },
+  clamp_min: {
+    args: ['vector', 'scalar'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The value, at least min.',
+    kernel: { form: 'matrix', run: clampMin },
+  },
+  cos: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The cosine of radians.',
+    kernel: { form: 'map', run: cos },
+  },
+  cosh: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The hyperbolic cosine.',
+    kernel: { form: 'map', run: cosh },
+  },
+  deg: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'Radians as degrees.',
+    kernel: { form: 'map', run: deg },
+  },
+  exp: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The power of e.',
+    kernel: { form: 'map', run: exp },
+  },
+  floor: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The value rounded down to an integer.',
+    kernel: { form: 'map', run: floor },
+  },
+  ln: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The natural logarithm.',
+    kernel: { form: 'map', run: ln },
+  },
+  log10: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The decimal logarithm.',
+    kernel: { form: 'map', run: log10 },
+  },
+  log2: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The binary logarithm.',
+    kernel: { form: 'map', run: log2 },
+  },
+  max_of: {
+    args: ['scalar', 'scalar'],
+    variadic: 0,
+    returns: 'scalar',
+    experimental: true,
+    doc: 'The larger of two scalars.',
+    kernel: { form: 'matrix', run: ofTwo(goMax) },
+  },
+  min_of: {
+    args: ['scalar', 'scalar'],
+    variadic: 0,
+    returns: 'scalar',
+    experimental: true,
+    doc: 'The smaller of two scalars.',
+    kernel: { form: 'matrix', run: ofTwo(goMin) },
+  },
+  rad: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'Degrees as radians.',
+    kernel: { form: 'map', run: rad },
+  },
+  round: {
+    args: ['vector', 'scalar'],
+    variadic: 1,
+    returns: 'vector',
+    doc: 'The value rounded to the nearest multiple; ties go up.',
+    kernel: { form: 'map', run: round },
+  },
+  sgn: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The sign: -1, 0 or 1.',
+    kernel: { form: 'map', run: sgn },
+  },
+  sin: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The sine of radians.',
+    kernel: { form: 'map', run: sin },
+  },
+  sinh: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The hyperbolic sine.',
+    kernel: { form: 'map', run: sinh },
+  },
+  sqrt: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The square root.',
+    kernel: { form: 'map', run: sqrt },
+  },
+  tan: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The tangent of radians.',
+    kernel: { form: 'map', run: tan },
+  },
+  tanh: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The hyperbolic tangent.',
+    kernel: { form: 'map', run: tanh },
+  },
 }

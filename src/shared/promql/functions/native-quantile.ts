@@ -8,16 +8,16 @@ import { goLog2 } from '../../base/go-log.js'
 import { type FloatHistogram, usesCustomBuckets } from '../../model/histogram.js'
 import { addCompensated } from '../../model/histogram-arithmetic.js'
 import { allBuckets, type Bucket } from '../../model/histogram-bounds.js'
-import type { WindowNotes } from './kernel.js'
+import type { FunctionRows, WindowNotes } from './kernel.js'
 import { forMetric } from './native-texts.js'
 
 /** histogram_avg */
-export function histogramAverage({ sum, count }: FloatHistogram): number {
+function histogramAverage({ sum, count }: FloatHistogram): number {
   return sum / count
 }
 
 /** histogram_stdvar: each bucket's observations are taken to be at its middle. */
-export function histogramVariance(histogram: FloatHistogram): number {
+function histogramVariance(histogram: FloatHistogram): number {
   const mean = histogramAverage(histogram)
   const isCustom = usesCustomBuckets(histogram)
   const sum = { sum: 0, lost: 0 }
@@ -37,7 +37,7 @@ function middleOf({ lower, upper }: Bucket, isCustom: boolean): number {
 }
 
 /** histogram_stddev */
-export function histogramDeviation(histogram: FloatHistogram): number {
+function histogramDeviation(histogram: FloatHistogram): number {
   return Math.sqrt(histogramVariance(histogram))
 }
 
@@ -191,4 +191,43 @@ function rankWithin(
       ? (logValue - logLower) / (logUpper - logLower)
       : 1 - (logValue - logUpper) / (logLower - logUpper)
   return rank + count * fraction
+}
+
+/** Their rows of the function table. */
+export const histogramFunctions: FunctionRows = {
+  histogram_avg: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The mean of the observations of a native histogram.',
+    kernel: { form: 'histogram', of: histogramAverage, countsOnly: true },
+  },
+  histogram_count: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'How many observations a native histogram has.',
+    kernel: { form: 'histogram', of: ({ count }) => count, countsOnly: true },
+  },
+  histogram_stddev: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The estimated standard deviation of the observations of a native histogram.',
+    kernel: { form: 'histogram', of: histogramDeviation },
+  },
+  histogram_stdvar: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The estimated variance of the observations of a native histogram.',
+    kernel: { form: 'histogram', of: histogramVariance },
+  },
+  histogram_sum: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The sum of the observations of a native histogram.',
+    kernel: { form: 'histogram', of: ({ sum }) => sum, countsOnly: true },
+  },
 }

@@ -25,6 +25,7 @@ import {
   multiplySum,
 } from '../../model/histogram-sum.js'
 import { extendedHistograms } from './extended-histograms.js'
+import { rangeSeconds } from './extended-rate.js'
 import type { MixedWindow, WindowKernel, WindowNotes } from './kernel.js'
 import {
   boundsReconciled,
@@ -34,7 +35,6 @@ import {
   notGauge,
   resetsCollide,
 } from './native-texts.js'
-import { rangeSeconds } from './rate.js'
 import { beginsInside, isStartReset, startedFactor, warnOfOverlap } from './start-times.js'
 
 /** rate */

@@ -6,7 +6,8 @@
  * bench/shared/promql/functions.bench.ts.
  */
 import { printFloatShort } from '../../base/go-number.js'
-import type { RangeKernel } from './kernel.js'
+import type { FunctionRows, RangeKernel } from './kernel.js'
+import { histogramsAvg, histogramsFirst, histogramsLast, histogramsSum } from './native-range.js'
 import { quantileOf } from './quantile.js'
 
 /** Makes a kernel of what gives the value of a window that is not empty. */
@@ -25,19 +26,19 @@ function overWindows(
   }
 }
 
-export const countOverTime: RangeKernel = overWindows((_ts, _values, from, to) => to - from)
+const countOverTime: RangeKernel = overWindows((_ts, _values, from, to) => to - from)
 
-export const presentOverTime: RangeKernel = overWindows(() => 1)
+const presentOverTime: RangeKernel = overWindows(() => 1)
 
-export const firstOverTime: RangeKernel = overWindows((_ts, values, from) => values[from]!)
+const firstOverTime: RangeKernel = overWindows((_ts, values, from) => values[from]!)
 
-export const lastOverTime: RangeKernel = overWindows((_ts, values, _from, to) => values[to - 1]!)
+const lastOverTime: RangeKernel = overWindows((_ts, values, _from, to) => values[to - 1]!)
 
-export const tsOfFirstOverTime: RangeKernel = overWindows((ts, _values, from) => ts[from]! / 1000)
+const tsOfFirstOverTime: RangeKernel = overWindows((ts, _values, from) => ts[from]! / 1000)
 
-export const tsOfLastOverTime: RangeKernel = overWindows((ts, _v, _from, to) => ts[to - 1]! / 1000)
+const tsOfLastOverTime: RangeKernel = overWindows((ts, _v, _from, to) => ts[to - 1]! / 1000)
 
-export const maxOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
+const maxOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
   let k = from
   let max = values[k]!
   // NaN gives way to any number; no comparison below holds for it.
@@ -49,7 +50,7 @@ export const maxOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
   return max
 })
 
-export const minOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
+const minOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
   let k = from
   let min = values[k]!
   while (min !== min && ++k < to) min = values[k]!
@@ -60,7 +61,7 @@ export const minOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
   return min
 })
 
-export const tsOfMaxOverTime: RangeKernel = overWindows((ts, values, from, to) => {
+const tsOfMaxOverTime: RangeKernel = overWindows((ts, values, from, to) => {
   let at = from
   for (let k = from + 1; k < to; k++) {
     const max = values[at]!
@@ -69,7 +70,7 @@ export const tsOfMaxOverTime: RangeKernel = overWindows((ts, values, from, to) =
   return ts[at]! / 1000
 })
 
-export const tsOfMinOverTime: RangeKernel = overWindows((ts, values, from, to) => {
+const tsOfMinOverTime: RangeKernel = overWindows((ts, values, from, to) => {
   let at = from
   for (let k = from + 1; k < to; k++) {
     const min = values[at]!
@@ -78,7 +79,7 @@ export const tsOfMinOverTime: RangeKernel = overWindows((ts, values, from, to) =
   return ts[at]! / 1000
 })
 
-export const sumOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
+const sumOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
   let sum = 0
   let lost = 0
   for (let k = from; k < to; k++) {
@@ -92,7 +93,7 @@ export const sumOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
   return sum === Number.POSITIVE_INFINITY || sum === Number.NEGATIVE_INFINITY ? sum : sum + lost
 })
 
-export const avgOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
+const avgOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
   let sum = values[from]!
   let lost = 0
   for (let k = from + 1; k < to; k++) {
@@ -161,9 +162,9 @@ function variance(_ts: Float64Array, values: Float64Array, from: number, to: num
   return (sum + sumLost) / count
 }
 
-export const stdvarOverTime: RangeKernel = overWindows(variance)
+const stdvarOverTime: RangeKernel = overWindows(variance)
 
-export const stddevOverTime: RangeKernel = overWindows((ts, values, from, to) =>
+const stddevOverTime: RangeKernel = overWindows((ts, values, from, to) =>
   Math.sqrt(variance(ts, values, from, to)),
 )
 
@@ -179,7 +180,7 @@ function copyInto(scratch: Scratch, samples: Float64Array, from: number, to: num
   return values
 }
 
-export const quantileOverTime: RangeKernel = makeQuantile()
+const quantileOverTime: RangeKernel = makeQuantile()
 
 function makeQuantile(): RangeKernel {
   const scratch: Scratch = { values: new Float64Array(64) }
@@ -201,7 +202,7 @@ function makeQuantile(): RangeKernel {
 }
 
 /** Median absolute deviation; NaN once a sample is. */
-export const madOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
+const madOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
   const window = values.slice(from, to)
   const count = to - from
   const median = quantileOf(0.5, window, count)
@@ -210,3 +211,125 @@ export const madOverTime: RangeKernel = overWindows((_ts, values, from, to) => {
   for (let k = 0; k < count; k++) window[k] = Math.abs(window[k]! - median)
   return quantileOf(0.5, window, count)
 })
+
+/** Their rows of the function table. */
+export const overTimeFunctions: FunctionRows = {
+  avg_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The mean of the samples in the range.',
+    kernel: { form: 'range', run: avgOverTime, histograms: histogramsAvg },
+  },
+  count_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'How many samples the range holds.',
+    kernel: { form: 'range', run: countOverTime, histograms: 'alike' },
+  },
+  first_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    experimental: true,
+    doc: 'The oldest sample in the range.',
+    kernel: { form: 'range', run: firstOverTime, histograms: histogramsFirst, keepsName: true },
+  },
+  last_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The newest sample in the range.',
+    kernel: { form: 'range', run: lastOverTime, histograms: histogramsLast, keepsName: true },
+  },
+  mad_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    experimental: true,
+    doc: 'The median absolute deviation of the samples in the range.',
+    kernel: { form: 'range', run: madOverTime },
+  },
+  max_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The largest sample in the range.',
+    kernel: { form: 'range', run: maxOverTime },
+  },
+  min_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The smallest sample in the range.',
+    kernel: { form: 'range', run: minOverTime },
+  },
+  present_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'A 1 for each series with a sample in the range.',
+    kernel: { form: 'range', run: presentOverTime, histograms: 'alike' },
+  },
+  quantile_over_time: {
+    args: ['scalar', 'matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The quantile of the samples in the range.',
+    kernel: { form: 'range', run: quantileOverTime },
+  },
+  stddev_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The population standard deviation of the samples in the range.',
+    kernel: { form: 'range', run: stddevOverTime },
+  },
+  stdvar_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The population variance of the samples in the range.',
+    kernel: { form: 'range', run: stdvarOverTime },
+  },
+  sum_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The sum of the samples in the range.',
+    kernel: { form: 'range', run: sumOverTime, histograms: histogramsSum },
+  },
+  ts_of_first_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    experimental: true,
+    doc: 'When the oldest sample in the range was taken, in seconds.',
+    kernel: { form: 'range', run: tsOfFirstOverTime, histograms: 'alike' },
+  },
+  ts_of_last_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    experimental: true,
+    doc: 'When the newest sample in the range was taken, in seconds.',
+    kernel: { form: 'range', run: tsOfLastOverTime, histograms: 'alike' },
+  },
+  ts_of_max_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    experimental: true,
+    doc: 'When the largest sample in the range was taken last, in seconds.',
+    kernel: { form: 'range', run: tsOfMaxOverTime },
+  },
+  ts_of_min_over_time: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    experimental: true,
+    doc: 'When the smallest sample in the range was taken last, in seconds.',
+    kernel: { form: 'range', run: tsOfMinOverTime },
+  },
+}

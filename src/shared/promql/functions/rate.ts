@@ -4,29 +4,33 @@
  * operations. Hot path: resets are found once per series, and a step costs nothing per sample
  * unless its window has resets. Benchmark: bench/shared/promql/functions.bench.ts.
  */
-import { extendedRate } from './extended-rate.js'
-import type { RangeKernel, Windows } from './kernel.js'
+import { extendedRate, rangeSeconds } from './extended-rate.js'
+import type { FunctionRows, RangeKernel, Windows } from './kernel.js'
+import {
+  histogramsChanges,
+  histogramsDelta,
+  histogramsIdelta,
+  histogramsIncrease,
+  histogramsIrate,
+  histogramsRate,
+  histogramsResets,
+} from './native-range.js'
+import { startedIncrease, startedIrate, startedRate, startedResets } from './start-times.js'
 
 /** Per-second increase, counter resets taken out. */
-export const rate: RangeKernel = makeExtrapolated({ isCounter: true, isRate: true })
+const rate: RangeKernel = makeExtrapolated({ isCounter: true, isRate: true })
 /** Increase over the range, counter resets taken out. */
-export const increase: RangeKernel = makeExtrapolated({ isCounter: true, isRate: false })
+const increase: RangeKernel = makeExtrapolated({ isCounter: true, isRate: false })
 /** Difference over the range. */
-export const delta: RangeKernel = makeExtrapolated({ isCounter: false, isRate: false })
+const delta: RangeKernel = makeExtrapolated({ isCounter: false, isRate: false })
 /** Per-second increase between the last two samples. */
-export const irate: RangeKernel = makeInstant(true)
+const irate: RangeKernel = makeInstant(true)
 /** Difference of the last two samples. */
-export const idelta: RangeKernel = makeInstant(false)
+const idelta: RangeKernel = makeInstant(false)
 /** Decreases within the range. */
-export const resets: RangeKernel = makeCount(markResets)
+const resets: RangeKernel = makeCount(markResets)
 /** Changes of the value within the range. */
-export const changes: RangeKernel = makeCount(markChanges)
-
-/** Go's Duration.Seconds(): whole seconds and the rest are divided apart. */
-export function rangeSeconds(rangeMs: number): number {
-  const whole = Math.floor(rangeMs / 1000)
-  return whole + ((rangeMs - whole * 1000) * 1e6) / 1e9
-}
+const changes: RangeKernel = makeCount(markChanges)
 
 function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): RangeKernel {
   const { isCounter, isRate } = kind
@@ -158,4 +162,81 @@ function markChanges({ values, count }: Windows, upTo: Int32Array): void {
     }
     upTo[k] = seen
   }
+}
+
+/** Selectors that functions can take besides plain ones. */
+const ANCHORED = ['anchored'] as const
+const EXTENDED = ['anchored', 'smoothed'] as const
+
+/** Their rows of the function table. */
+export const rateFunctions: FunctionRows = {
+  changes: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'How often the value changed within the range.',
+    kernel: { form: 'range', run: changes, histograms: histogramsChanges, modes: ANCHORED },
+  },
+  delta: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The difference between the ends of the range, extrapolated to all of it (gauges).',
+    kernel: { form: 'range', run: delta, histograms: histogramsDelta, modes: EXTENDED },
+  },
+  idelta: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The difference of the last two samples of the range (gauges).',
+    kernel: { form: 'range', run: idelta, histograms: histogramsIdelta },
+  },
+  increase: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The increase over the range with counter resets taken out, extrapolated to all of it.',
+    kernel: {
+      form: 'range',
+      run: increase,
+      started: startedIncrease,
+      histograms: histogramsIncrease,
+      expectsCounter: true,
+      modes: EXTENDED,
+    },
+  },
+  irate: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The per-second increase between the last two samples of the range.',
+    kernel: { form: 'range', run: irate, started: startedIrate, histograms: histogramsIrate },
+  },
+  rate: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The per-second increase over the range with counter resets taken out, extrapolated to all of it.',
+    kernel: {
+      form: 'range',
+      run: rate,
+      started: startedRate,
+      histograms: histogramsRate,
+      expectsCounter: true,
+      modes: EXTENDED,
+    },
+  },
+  resets: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'How often the value decreased within the range.',
+    kernel: {
+      form: 'range',
+      run: resets,
+      started: startedResets,
+      histograms: histogramsResets,
+      modes: ANCHORED,
+    },
+  },
 }

@@ -4,7 +4,7 @@
  */
 import { compareUtf8 } from '../../model/labels.js'
 import type { LabelTable } from '../label-table.js'
-import type { MatrixKernel } from './kernel.js'
+import type { FunctionRows, MatrixKernel } from './kernel.js'
 import { argumentString, argumentVector, copyRows, dropHistograms, isPresent } from './rows.js'
 
 const INEFFECTIVE =
@@ -14,22 +14,19 @@ const INEFFECTIVE =
 type RowOrder = (a: number, b: number, values: Float64Array) => number
 
 /** Ascending, NaN last; native histograms are left out. */
-export const sort: MatrixKernel = sorted(
-  false,
-  () => (a, b, values) => byValue(values[a]!, values[b]!),
-)
+const sort: MatrixKernel = sorted(false, () => (a, b, values) => byValue(values[a]!, values[b]!))
 
 /** Descending, NaN last. */
-export const sortDesc: MatrixKernel = sorted(
+const sortDesc: MatrixKernel = sorted(
   false,
   () => (a, b, values) => byValue(-values[a]!, -values[b]!),
 )
 
-export const sortByLabel: MatrixKernel = sorted(true, (labels, sets, names) => (a, b) => {
+const sortByLabel: MatrixKernel = sorted(true, (labels, sets, names) => (a, b) => {
   return byLabels(labels, names, sets[a]!, sets[b]!)
 })
 
-export const sortByLabelDesc: MatrixKernel = sorted(true, (labels, sets, names) => (a, b) => {
+const sortByLabelDesc: MatrixKernel = sorted(true, (labels, sets, names) => (a, b) => {
   return byLabels(labels, names, sets[b]!, sets[a]!)
 })
 
@@ -100,4 +97,38 @@ function compareSets(labels: LabelTable, a: number, b: number): number {
     )
   }
   return x.length - y.length
+}
+
+/** Their rows of the function table. */
+export const sortFunctions: FunctionRows = {
+  sort: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The vector in ascending order of its values (instant queries).',
+    kernel: { form: 'matrix', run: sort },
+  },
+  sort_by_label: {
+    args: ['vector', 'string'],
+    variadic: -1,
+    returns: 'vector',
+    experimental: true,
+    doc: 'The vector in natural ascending order of some labels (instant queries).',
+    kernel: { form: 'matrix', run: sortByLabel },
+  },
+  sort_by_label_desc: {
+    args: ['vector', 'string'],
+    variadic: -1,
+    returns: 'vector',
+    experimental: true,
+    doc: 'The vector in natural descending order of some labels (instant queries).',
+    kernel: { form: 'matrix', run: sortByLabelDesc },
+  },
+  sort_desc: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The vector in descending order of its values (instant queries).',
+    kernel: { form: 'matrix', run: sortDesc },
+  },
 }

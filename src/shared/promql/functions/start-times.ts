@@ -5,8 +5,8 @@
  * Prometheus promql/functions.go, isStartTimestampReset, and its script start_timestamps.test.
  */
 import { quoteGo } from '../../base/go-string.js'
+import { rangeSeconds } from './extended-rate.js'
 import type { StartedKernel, WindowNotes } from './kernel.js'
-import { rangeSeconds } from './rate.js'
 
 /** rate() */
 export const startedRate: StartedKernel = makeExtrapolated(true)

@@ -4,7 +4,7 @@
  * algorithms", since JavaScript's Date ends 271,821 years from now and Go's does not.
  */
 import type { StepMatrix } from '../columns.js'
-import type { CallContext, MatrixKernel } from './kernel.js'
+import type { CallContext, FunctionRows, MatrixKernel } from './kernel.js'
 import {
   argumentScalar,
   argumentVector,
@@ -19,28 +19,19 @@ import {
 const DAY_SECONDS = 86_400
 
 /** Evaluation time in seconds. */
-export const time: MatrixKernel = (_args, context) =>
+const time: MatrixKernel = (_args, context) =>
   oneRow(context, (step) => evalMs(context, step) / 1000)
 
-export const pi: MatrixKernel = (_args, context) => oneRow(context, () => Math.PI)
-
-/** The larger or smaller of two scalars, as Go's math.Max and math.Min have it. */
-export function ofTwo(pick: (a: number, b: number) => number): MatrixKernel {
-  return (args, context) => {
-    const left = argumentScalar(args, 0)
-    const right = argumentScalar(args, 1)
-    return oneRow(context, (step) => pick(left[step]!, right[step]!))
-  }
-}
+const pi: MatrixKernel = (_args, context) => oneRow(context, () => Math.PI)
 
 /** A scalar as a vector of one element. */
-export const vector: MatrixKernel = (args, context) => {
+const vector: MatrixKernel = (args, context) => {
   const values = argumentScalar(args, 0)
   return oneRow(context, (step) => values[step]!)
 }
 
 /** The value of the only element of a step, NaN where there are none or several. */
-export const scalar: MatrixKernel = (args, context) => {
+const scalar: MatrixKernel = (args, context) => {
   const input = argumentVector(args, 0)
   dropHistograms(input)
   const out = context.matrix(1)
@@ -69,16 +60,16 @@ interface CivilDate {
   readonly secondOfDay: number
 }
 
-export const minute: MatrixKernel = ofDate((date) => Math.floor(date.secondOfDay / 60) % 60)
-export const hour: MatrixKernel = ofDate((date) => Math.floor(date.secondOfDay / 3600))
-export const dayOfWeek: MatrixKernel = ofDate((date) => (((date.days + 4) % 7) + 7) % 7)
-export const dayOfMonth: MatrixKernel = ofDate((date) => date.day)
-export const dayOfYear: MatrixKernel = ofDate((date) => date.days - daysOf(date.year, 1, 1) + 1)
-export const daysInMonth: MatrixKernel = ofDate(({ year, month }) =>
+const minute: MatrixKernel = ofDate((date) => Math.floor(date.secondOfDay / 60) % 60)
+const hour: MatrixKernel = ofDate((date) => Math.floor(date.secondOfDay / 3600))
+const dayOfWeek: MatrixKernel = ofDate((date) => (((date.days + 4) % 7) + 7) % 7)
+const dayOfMonth: MatrixKernel = ofDate((date) => date.day)
+const dayOfYear: MatrixKernel = ofDate((date) => date.days - daysOf(date.year, 1, 1) + 1)
+const daysInMonth: MatrixKernel = ofDate(({ year, month }) =>
   month === 12 ? 31 : daysOf(year, month + 1, 1) - daysOf(year, month, 1),
 )
-export const month: MatrixKernel = ofDate((date) => date.month)
-export const year: MatrixKernel = ofDate((date) => date.year)
+const month: MatrixKernel = ofDate((date) => date.month)
+const year: MatrixKernel = ofDate((date) => date.year)
 
 /** Without an argument the evaluation time is taken. */
 function ofDate(part: (date: CivilDate) => number): MatrixKernel {
@@ -158,4 +149,139 @@ function daysOf(yearNumber: number, monthNumber: number, day: number): number {
   const dayOfEra =
     yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + marchDay
   return era * 146_097 + dayOfEra - 719_468
+}
+
+/** Their rows of the function table. */
+export const timeFunctions: FunctionRows = {
+  day_of_month: {
+    args: ['vector'],
+    variadic: 1,
+    returns: 'vector',
+    doc: 'The day of the month in UTC, 1 to 31.',
+    kernel: { form: 'matrix', run: dayOfMonth },
+  },
+  day_of_week: {
+    args: ['vector'],
+    variadic: 1,
+    returns: 'vector',
+    doc: 'The day of the week in UTC, 0 (Sunday) to 6.',
+    kernel: { form: 'matrix', run: dayOfWeek },
+  },
+  day_of_year: {
+    args: ['vector'],
+    variadic: 1,
+    returns: 'vector',
+    doc: 'The day of the year in UTC, 1 to 366.',
+    kernel: { form: 'matrix', run: dayOfYear },
+  },
+  days_in_month: {
+    args: ['vector'],
+    variadic: 1,
+    returns: 'vector',
+    doc: 'How many days the month has in UTC, 28 to 31.',
+    kernel: { form: 'matrix', run: daysInMonth },
+  },
+  end: {
+    args: [],
+    variadic: 0,
+    returns: 'scalar',
+    experimental: true,
+    doc: "The end of the query's time range, in seconds.",
+    kernel: { form: 'constant', of: ({ end }) => end / 1000 },
+  },
+  hour: {
+    args: ['vector'],
+    variadic: 1,
+    returns: 'vector',
+    doc: 'The hour of the day in UTC, 0 to 23.',
+    kernel: { form: 'matrix', run: hour },
+  },
+  minute: {
+    args: ['vector'],
+    variadic: 1,
+    returns: 'vector',
+    doc: 'The minute of the hour in UTC, 0 to 59.',
+    kernel: { form: 'matrix', run: minute },
+  },
+  month: {
+    args: ['vector'],
+    variadic: 1,
+    returns: 'vector',
+    doc: 'The month of the year in UTC, 1 to 12.',
+    kernel: { form: 'matrix', run: month },
+  },
+  pi: {
+    args: [],
+    variadic: 0,
+    returns: 'scalar',
+    doc: 'The number pi.',
+    kernel: { form: 'matrix', run: pi },
+  },
+  range: {
+    args: [],
+    variadic: 0,
+    returns: 'scalar',
+    experimental: true,
+    doc: "The length of the query's time range, in seconds.",
+    kernel: { form: 'constant', of: ({ start, end }) => (end - start) / 1000 },
+  },
+  scalar: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'scalar',
+    doc: 'The value of a vector of one element, NaN for any other.',
+    kernel: { form: 'matrix', run: scalar },
+  },
+  start: {
+    args: [],
+    variadic: 0,
+    returns: 'scalar',
+    experimental: true,
+    doc: "The start of the query's time range, in seconds.",
+    kernel: { form: 'constant', of: ({ start }) => start / 1000 },
+  },
+  start_timestamp: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    experimental: true,
+    doc: 'When the counting of each sample began, in seconds.',
+    kernel: { form: 'operator', operator: 'start_timestamp' },
+  },
+  step: {
+    args: [],
+    variadic: 0,
+    returns: 'scalar',
+    experimental: true,
+    doc: 'The resolution of the query, in seconds.',
+    kernel: { form: 'constant', of: ({ step }) => step / 1000 },
+  },
+  time: {
+    args: [],
+    variadic: 0,
+    returns: 'scalar',
+    doc: 'The evaluation time, in seconds since the epoch.',
+    kernel: { form: 'matrix', run: time },
+  },
+  timestamp: {
+    args: ['vector'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The time of each sample, in seconds since the epoch.',
+    kernel: { form: 'operator', operator: 'timestamp' },
+  },
+  vector: {
+    args: ['scalar'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'A scalar as a vector of one element without labels.',
+    kernel: { form: 'matrix', run: vector },
+  },
+  year: {
+    args: ['vector'],
+    variadic: 1,
+    returns: 'vector',
+    doc: 'The year in UTC.',
+    kernel: { form: 'matrix', run: year },
+  },
 }

@@ -3,7 +3,7 @@
  * Prometheus promql/functions.go (linearRegression), in its order of operations.
  */
 import { fail } from '../../errors/index.js'
-import type { RangeKernel } from './kernel.js'
+import type { FunctionRows, RangeKernel } from './kernel.js'
 
 /** What linear() found; one object, reused. */
 interface Line {
@@ -73,7 +73,7 @@ function linear(
 }
 
 /** Slope per second; the time of the first sample is the origin, which keeps numbers small. */
-export const deriv: RangeKernel = (windows, _params, values, base, present, wordBase) => {
+const deriv: RangeKernel = (windows, _params, values, base, present, wordBase) => {
   const { ts, values: samples, from, to, steps } = windows
   const line: Line = { slope: 0, intercept: 0 }
   for (let i = 0; i < steps; i++) {
@@ -86,7 +86,7 @@ export const deriv: RangeKernel = (windows, _params, values, base, present, word
 }
 
 /** Value so many seconds after the evaluation time. */
-export const predictLinear: RangeKernel = (windows, params, values, base, present, wordBase) => {
+const predictLinear: RangeKernel = (windows, params, values, base, present, wordBase) => {
   const { ts, values: samples, from, to, steps, eval0, evalStepMs } = windows
   const ahead = params[0]!
   const line: Line = { slope: 0, intercept: 0 }
@@ -100,7 +100,7 @@ export const predictLinear: RangeKernel = (windows, params, values, base, presen
 }
 
 /** Holt's double exponential smoothing. */
-export const doubleExponentialSmoothing: RangeKernel = (
+const doubleExponentialSmoothing: RangeKernel = (
   windows,
   params,
   values,
@@ -147,4 +147,30 @@ function smooth(
     level = scaled + carried
   }
   return level
+}
+
+/** Their rows of the function table. */
+export const trendFunctions: FunctionRows = {
+  deriv: {
+    args: ['matrix'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The per-second slope of a simple linear regression (gauges).',
+    kernel: { form: 'range', run: deriv },
+  },
+  double_exponential_smoothing: {
+    args: ['matrix', 'scalar', 'scalar'],
+    variadic: 0,
+    returns: 'vector',
+    experimental: true,
+    doc: 'The smoothed value of a gauge, with a smoothing and a trend factor.',
+    kernel: { form: 'range', run: doubleExponentialSmoothing },
+  },
+  predict_linear: {
+    args: ['matrix', 'scalar'],
+    variadic: 0,
+    returns: 'vector',
+    doc: 'The value that a linear regression expects so many seconds from now (gauges).',
+    kernel: { form: 'range', run: predictLinear },
+  },
 }
