@@ -1,6 +1,6 @@
 /**
- * deriv, predict_linear and double_exponential_smoothing, over one series and all steps. After
- * Prometheus promql/functions.go (linearRegression), in its order of operations.
+ * deriv, predict_linear, double_exponential_smoothing and integral, over one series and all steps.
+ * After Prometheus promql/functions.go (linearRegression), in its order of operations.
  */
 import { fail } from '../../errors/index.js'
 import type { FunctionRows, RangeKernel } from './kernel.js'
@@ -149,6 +149,58 @@ function smooth(
   return level
 }
 
+/** Which height integral() gives to the stretch between two samples. */
+const LEFT = 0
+const RIGHT = 1
+const TRAPEZOID = 2
+
+/**
+ * The area under the samples, in value × seconds: that between the first and the last one, since
+ * nothing is known beyond. As proposed for Prometheus (prometheus/prometheus#14440), which has no such
+ * function yet; summed as sum_over_time does.
+ */
+const integral: RangeKernel = (windows, params, values, base, present, wordBase) => {
+  const { ts, values: samples, from, to, steps } = windows
+  const strategies = params[0]
+  for (let i = 0; i < steps; i++) {
+    const first = from[i]!
+    if (to[i]! <= first) continue
+    const strategy = strategies === undefined ? TRAPEZOID : strategies[i]!
+    if (strategy !== LEFT && strategy !== RIGHT && strategy !== TRAPEZOID)
+      throw noStrategy(strategy)
+    if (to[i]! - first < 2) continue
+    values[base + i] = area(ts, samples, first, to[i]!, strategy)
+    present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
+  }
+}
+
+function area(
+  ts: Float64Array,
+  values: Float64Array,
+  from: number,
+  to: number,
+  strategy: number,
+): number {
+  let sum = 0
+  let lost = 0
+  for (let k = from + 1; k < to; k++) {
+    const left = strategy === RIGHT ? values[k]! : values[k - 1]!
+    const right = strategy === LEFT ? values[k - 1]! : values[k]!
+    const piece = ((ts[k]! - ts[k - 1]!) / 1e3) * (left === right ? left : left / 2 + right / 2)
+    const next = sum + piece
+    const back = next - sum
+    lost += sum - (next - back) + (piece - back)
+    sum = next
+  }
+  return sum === Number.POSITIVE_INFINITY || sum === Number.NEGATIVE_INFINITY ? sum : sum + lost
+}
+
+function noStrategy(strategy: number): Error {
+  return fail('query-execution', {
+    text: `invalid strategy of integral. Expected: 0 (left), 1 (right) or 2 (trapezoid), got: ${strategy}`,
+  })
+}
+
 /** Their rows of the function table. */
 export const trendFunctions: FunctionRows = {
   deriv: {
@@ -165,6 +217,14 @@ export const trendFunctions: FunctionRows = {
     experimental: true,
     doc: 'The smoothed value of a gauge, with a smoothing and a trend factor.',
     kernel: { form: 'range', run: doubleExponentialSmoothing },
+  },
+  integral: {
+    args: ['matrix', 'scalar'],
+    variadic: 1,
+    returns: 'vector',
+    experimental: true,
+    doc: 'The area under the samples, in value × seconds, by rule 0 (left), 1 (right) or 2 (trapezoid, the default).',
+    kernel: { form: 'range', run: integral },
   },
   predict_linear: {
     args: ['matrix', 'scalar'],
