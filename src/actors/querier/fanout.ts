@@ -245,7 +245,7 @@ export class Fanout {
     const meter = request.meter ?? new FetchMeter()
     const { heads, found } = await this.find(tenant, { ...request, meter }, labels, false)
     const blocks = found?.selections ?? []
-    const union = found && this.unionOf(tenant, found, labels)
+    const union = found && this.unionOf(tenant, found, heads, labels)
     const selected =
       heads.length === 1 && blocks.length === 0
         ? ofOneShard(heads[0]!)
@@ -303,13 +303,17 @@ export class Fanout {
   private unionOf(
     tenant: string,
     blocks: SelectedBlocks,
+    heads: readonly HeadSeries[],
     labels: LabelTable,
   ): UnionColumns | undefined {
     if (!blocks.isToEnd || this.isReplicated || this.filter !== undefined) return undefined
     if (blocks.selections.length === 0) return undefined
     if (blocks.selections.some(({ table }) => table.hasDeleted())) return undefined
-    const heads = this.shards.flatMap((shard) => [shard, shard?.reuses])
-    return this.unions.columnsOf(tenant, [labels, blocks.state, ...heads])
+    // A shard may have been linked anew since the heads were asked.
+    const isPresent = ({ reader }: HeadSeries) => this.shards.some((one) => one?.reader === reader)
+    if (!heads.every(isPresent)) return undefined
+    const shards = this.shards.flatMap((shard) => [shard, shard?.reuses])
+    return this.unions.columnsOf(tenant, [labels, blocks.state, ...shards])
   }
 
   /**

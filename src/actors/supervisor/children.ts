@@ -8,7 +8,7 @@ import { hasQuorum, type Place, placeOf } from '../../shared/hashring/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
 import { compileKernel } from '../../shared/kernels/load.js'
 import { createFrequencyCells, type Limits, type LimitsData } from '../../shared/limits/index.js'
-import { endLeaseOf } from '../../shared/tsdb/index.js'
+import { endLeaseOf, retireHead } from '../../shared/tsdb/index.js'
 import { compactorConfigOf } from '../compactor/client.js'
 import { type CompactorBoot, readerSlotOf } from '../compactor/contract.js'
 import {
@@ -110,6 +110,7 @@ export function actorTable(
   // Of the present life of each shard; a new life gets a new memory, since a crash may have left
   // the old one in any state, and queriers may still read it.
   const memories: WebAssembly.Memory[] = []
+  const formers: (WebAssembly.Memory | undefined)[] = []
   const shutdownMs = config['server.graceful_shutdown_timeout']
   const common = { policy: POLICY, startMs: START_MS, shutdownMs }
   const { ingesters: shardCount, zones } = counts
@@ -126,11 +127,20 @@ export function actorTable(
         entry: new URL('../ingester/worker.js', import.meta.url),
         boot: (index): IngesterBoot => {
           const memory = createHeadMemory()
+          // The last one that queriers know; those in between never got so far.
+          formers[index] ??= memories[index]
           memories[index] = memory
           const place = placeOf(index, shardCount / zones)
           const settings = { config: ingesterConfigOf(config, place), limits: limits.snapshot() }
           const kernel = headKernel
           return { index, shardCount, place, ...settings, budget, tenantCells, memory, kernel }
+        },
+        // Up to here queriers are answered by the memory of the life that ended; what they are sent of
+        // this one they may hear late.
+        onUp: (index) => {
+          const former = formers[index]
+          if (former !== undefined) retireHead(former)
+          formers[index] = undefined
         },
         // With zones one may be gone: pushes and queries go on.
         ...(zones > 1 ? { isEnough: (isUp) => hasQuorum(isUp, zones) } : {}),

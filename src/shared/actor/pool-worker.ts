@@ -93,7 +93,7 @@ export function poolWorker<Boot, Task, Answer, Message>(
   const built = new Promise<PoolParts<Task, Answer, Message>>((resolve) => {
     let parts: PoolParts<Task, Answer, Message> | undefined
     const early: Message[] = []
-    process.on('workerMessage', (value: unknown) => {
+    listen((value) => {
       const note = value as PoolNote<Message>
       if (note.note === 'message') {
         if (parts === undefined) early.push(note.message)
@@ -118,6 +118,22 @@ export function poolWorker<Boot, Task, Answer, Message>(
   })
   parentPort?.postMessage({ hello: threadId, seat } satisfies PoolHello)
   return async (task) => outcomeOf(await built, task)
+}
+
+/**
+ * Takes what is sent to this thread. Node swallows what a listener throws; a thread that has missed
+ * news is to end of it, rather than to go on with what is no more.
+ */
+function listen(take: (value: unknown) => void): void {
+  process.on('workerMessage', (value: unknown) => {
+    try {
+      take(value)
+    } catch (error) {
+      setImmediate(() => {
+        throw error
+      })
+    }
+  })
 }
 
 function openPort(peer: string, index: number): MessagePort {

@@ -79,7 +79,7 @@ export type { HeadStats } from './head/head-stats.js'
 export type { HistogramOutcome } from './head/histograms.js'
 export { decodeLabels, encodePair } from './head/label-bytes.js'
 export { type OrderedSeries, orderByLabels } from './head/label-order.js'
-export { endLeaseOf } from './head/leases.js'
+export { endLeaseOf, retireHead } from './head/leases.js'
 export {
   labelNamesSteps,
   labelValuesSteps,

@@ -8,6 +8,7 @@ import {
 import type { Querier } from '../../../src/actors/querier/querier.js'
 import { AppError, fail } from '../../../src/shared/errors/index.js'
 import { labelsOf } from '../../../src/shared/model/labels.js'
+import { retireHead } from '../../../src/shared/tsdb/index.js'
 import { createFakeEnv } from '../../support/fake-env.js'
 import { createTestQuerier, TestShard, taskOf, textOf } from '../../support/querier.js'
 
@@ -311,6 +312,25 @@ describe('Querier: shards', () => {
     const answer = ask(querier, instant('count(up_total)'))
     await env.timers.advance(500)
     assert.equal(isAsked, true)
+    const next = filled()
+    next.append(TENANT, labelsOf({ __name__: 'up_total', job: 'new' }), [60_000, 1])
+    querier.link(0, next)
+    assert.match(JSON.stringify(await answer), /"4"/)
+  })
+
+  test('one whose life has ended is not read any more, however late the next one is heard of', async () => {
+    const env = createFakeEnv()
+    const shard = filled()
+    shard.head.serve()
+    const querier = createTestQuerier(env, [shard])
+    const select = async (): Promise<never> => {
+      throw fail('actor-down', { actor: 'ingester/0' })
+    }
+    querier.link(0, { calls: { ...shard.calls, select }, reader: shard.reader })
+    assert.match(JSON.stringify(await ask(querier, instant('count(up_total)'))), /"3"/)
+    retireHead(shard.head.view.memory)
+    const answer = ask(querier, instant('count(up_total)'))
+    await env.timers.advance(500)
     const next = filled()
     next.append(TENANT, labelsOf({ __name__: 'up_total', job: 'new' }), [60_000, 1])
     querier.link(0, next)

@@ -201,6 +201,47 @@ test('a head and blocks are one: nothing twice, the head first where both have a
   assert.equal(await numberOf(world, 'a', sum, at), 300 + 10)
 })
 
+test('what a query has read of a shard that has ended meanwhile is not kept as the next one’s', async (t) => {
+  const store = new BlockStore(t)
+  const labels = labelsOf({
+    __name__: 'metric_0_total',
+    instance: 'host-0:9100',
+    job: 'node',
+    shard: '0',
+  })
+  const [last, next] = [new TestShard(), new TestShard()]
+  const at = GRID_FROM + 199 * STEP_MS
+  // As many samples under the same ref: all that tells them apart are their times.
+  for (let i = 0; i < 10; i++) {
+    last.append('a', labels, [GRID_FROM + (150 + i) * STEP_MS, i])
+    next.append('a', labels, [GRID_FROM + (180 + i) * STEP_MS, i])
+  }
+  const { select } = last.calls
+  let selections = 0
+  const calls = {
+    ...last.calls,
+    select: async (request: Parameters<typeof select>[0]) => {
+      const answer = await select(request)
+      if (++selections === 1) world.querier.link(0, next)
+      return answer
+    },
+  }
+  const world = worldOf(t, store, { shards: [{ calls, reader: last.reader }] })
+  const block = await store.make('a', { series: 1, from: 0, to: 100 })
+  world.list.change({ tenant: 'a', add: [block] })
+  const asked = ['count', 'sum', 'max'].map((name) => `sum(${name}_over_time({shard="0"}[2h]))`)
+  await world.ask('a', instant(asked.join(' + '), at))
+  assert.equal(selections, 1)
+  const data = (await world.ask('a', instant('metric_0_total{shard="0"}[2h]', at))) as {
+    result: { metric: Record<string, string>; values: [number, string][] }[]
+  }
+  const times = data.result.flatMap(({ values }) => values.map(([time]) => time * 1000))
+  assert.deepEqual(
+    times.filter((time) => time >= GRID_FROM + 100 * STEP_MS),
+    Array.from({ length: 10 }, (_, i) => GRID_FROM + (180 + i) * STEP_MS),
+  )
+})
+
 test('reads few ranges of a bucket, what it has read not again, and nothing twice at a time', async (t) => {
   const store = new BlockStore(t)
   const world = worldOf(t, store)

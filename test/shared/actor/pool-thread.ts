@@ -27,6 +27,7 @@ export const run = poolWorker<PoolBoot, PoolTask, unknown, PoolMessage>((env, bo
     receive: (message) => {
       messages.push(`${seat}: ${message.text}`)
       if (message.text === 'be warm') endWarmUp!()
+      if (message.text === 'stumble') throw new Error('a message that cannot be taken')
     },
     ...(boot.isCold ? { warmUp: () => new Promise<void>((end) => (endWarmUp = end)) } : {}),
     transfers: (answer) => (answer instanceof Uint8Array ? [answer.buffer as ArrayBuffer] : []),

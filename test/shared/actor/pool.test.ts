@@ -78,6 +78,17 @@ test('threads are warm when they say so, and run tasks before; a new one is cold
   while (warm.pool.warmCount() < 1) await NODE_TIMERS.yieldNow()
 })
 
+test('a thread that cannot take what it is sent ends, and a new one takes its place', async () => {
+  const { pool, run, crashes } = make()
+  assert.equal(await run({ do: 'add', a: 1, b: 2 }), 103)
+  const [first] = pool.seats()
+  first!.send({ text: 'stumble' }, [])
+  while (crashes.length === 0) await NODE_TIMERS.yieldNow()
+  while (pool.seats().length === 0) await NODE_TIMERS.yieldNow()
+  assert.notEqual(pool.seats()[0]!.threadId, first!.threadId)
+  assert.equal(await run({ do: 'add', a: 1, b: 2 }), 103)
+})
+
 test('an abort ends the thread, a new one takes its place, and it is no crash', async () => {
   const { pool, run, crashes } = make()
   assert.equal(await run({ do: 'add', a: 0, b: 0 }), 100)
