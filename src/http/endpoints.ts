@@ -411,7 +411,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     ...PAGE,
     path: '/debug/damage',
     handler: admin.debugDamage,
-    doc: 'What of the data could not be read: at the last start, and blocks since.',
+    doc: 'What of the data could not be read: at the last start, and chunk files and blocks since.',
   },
   {
     ...PAGE,

@@ -1,6 +1,6 @@
 /** Chunk files in the whole server: queries over what is in them, and a start after kill -9. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -36,6 +36,32 @@ async function spilledChunks(nilo: Nilo): Promise<number | undefined> {
   return found === null || found[1] === '0' ? undefined : Number(found[1])
 }
 
+/** Cuts the chunk files: a query that needs them fails, others do not, and the page says what it is. */
+async function assertDamageIsListed(nilo: Nilo, folder: string, end: number): Promise<void> {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name)
+    truncateSync(path, Math.min(32, statSync(path).size))
+  }
+  const time = end / 1000
+  const query = 'sum(max_over_time(spilled[44m] offset 4m))'
+  const failed = await callApi(nilo.queryUrl, 'query', { query, time })
+  assert.equal(failed.httpStatus, 500)
+  assert.match(JSON.stringify(failed), /is damaged at/)
+  const { data } = await callApi(nilo.queryUrl, 'query', {
+    query: 'count(count_over_time(spilled[30s]))',
+    time,
+  })
+  assert.match(JSON.stringify(data), new RegExp(`"${SERIES}"`))
+  const damage = await waitFor('damage', nilo, async () => {
+    const page = await (await fetch(`${nilo.url}/debug/damage`)).json()
+    const list = (page as { damage: Record<string, string>[] }).damage
+    return list.length === 0 ? undefined : list
+  })
+  assert.equal(damage[0]!['reason'], 'chunk-file')
+  assert.equal(damage[0]!['tenants'], 'anonymous')
+  assert.ok(Date.parse(damage[0]!['to']!) <= end)
+}
+
 test('queries read chunk files as they read memory, and a start needs none of them', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'nilo-spill-'))
   let nilo = await startNilo(folder, FLAGS)
@@ -65,4 +91,8 @@ test('queries read chunk files as they read memory, and a start needs none of th
   nilo = await startNilo(folder, FLAGS)
   assert.equal(await answers(nilo, end), wanted)
   assert.ok(readdirSync(join(folder, 'ingester-0')).includes('wal'))
+  await nilo.stop('SIGKILL')
+  nilo = await startNilo(folder, FLAGS)
+  await waitFor('spilled chunks', nilo, () => spilledChunks(nilo))
+  await assertDamageIsListed(nilo, join(folder, 'ingester-0', 'chunks'), end)
 })

@@ -3,6 +3,7 @@
  * exits 1 when anything did; the seed brings it back.
  *
  * - `block`: damaged blocks, half of them with their checksums mended, read and merged.
+ * - `chunk-files`: damages chunk files under a running head.
  * - `data-dir`: damages data directories and starts on them, in process and, `--server N` of the cases,
  *   with the built server. The seed of a case runs it again with `--count 1`.
  * - `parser`: mutated PromQL expressions, compared with a real Prometheus where one is found.
@@ -10,6 +11,7 @@
  */
 import { parseArgs } from 'node:util'
 import { fuzzBlock } from './block.js'
+import { fuzzChunkFiles } from './chunk-files.js'
 import { fuzzDataDir } from './data-dir.js'
 import { fuzzParser } from './parser.js'
 import { fuzzPushes } from './pushes.js'
@@ -17,6 +19,7 @@ import { fuzzServer } from './server.js'
 
 const TARGETS: Readonly<Record<string, { readonly count: string; run(): Promise<number> }>> = {
   block: { count: '3000', run: runBlock },
+  'chunk-files': { count: '1000', run: runChunkFiles },
   'data-dir': { count: '300', run: runDataDir },
   parser: { count: '20000', run: runParser },
   pushes: { count: '20000', run: runPushes },
@@ -50,6 +53,12 @@ function say(line: string): void {
 async function runBlock(): Promise<number> {
   const { wrong, told } = await fuzzBlock(seed, count, say)
   say(`fuzz block: seed=${seed} cases=${count} told=${told} wrong=${wrong.length}`)
+  return wrong.length
+}
+
+async function runChunkFiles(): Promise<number> {
+  const { failed, wrong } = fuzzChunkFiles(seed, count, say)
+  say(`fuzz chunk-files: seed=${seed} cases=${count} failed=${failed} wrong=${wrong.length}`)
   return wrong.length
 }
 

@@ -11,6 +11,7 @@ import { BlockReport } from './block-report.js'
 import { CommitLoop } from './commit-loop.js'
 import type { IngesterBoot, IngesterCalls, LinkEnds } from './contract.js'
 import { type CutPeers, Cutter } from './cutter.js'
+import type { ListedDamage } from './damage-list.js'
 import { DistributorLink } from './links.js'
 import { LogKeeper } from './log-keeper.js'
 import { MemoryPressure } from './memory-pressure.js'
@@ -307,8 +308,8 @@ export class Ingester {
   }
 
   /** What could not be read at the start, in the order in which it was found; the first ones of many. */
-  damage(): readonly Readonly<Record<string, string | number>>[] {
-    return this.recovery.damage()
+  damage(): readonly ListedDamage[] {
+    return [...this.recovery.damage(), ...this.spilling.damage()]
   }
 
   /** Takes what has come, a last snapshot, and closes the log. The distributors are drained before. */

@@ -16,6 +16,7 @@ import {
 } from '../../shared/tsdb/index.js'
 import { notAbsorbed, noteAbsorbed } from './absorbed.js'
 import type { IngesterBoot } from './contract.js'
+import { DAMAGE_LISTED_MAX, type ListedDamage, timeText } from './damage-list.js'
 import { LocalBlocks } from './local-blocks.js'
 
 /** Longest time of one replay slice between two turns, ms. */
@@ -24,8 +25,6 @@ const SLICE_MS = 20
 const SYNC_RETRY_MS = 1000
 /** Damage that is logged line by line; the rest is only counted. */
 const DAMAGE_LINES_MAX = 20
-/** Damage that `/debug/damage` lists. */
-const DAMAGE_LISTED_MAX = 100
 
 /** What a reason means for whoever reads the list. */
 const WHAT_IS_LOST: Record<DamageReason, string> = {
@@ -55,7 +54,7 @@ export class Recovery {
   /** By folder. */
   private readonly blocks = new Map<string, LocalBlocks>()
   private readonly entries: BlockEntry[] = []
-  private readonly listed: Readonly<Record<string, string | number>>[] = []
+  private readonly listed: ListedDamage[] = []
   private isOver = false
   private isReplayed = false
   /** When a failed sync is tried again, on the monotonic clock; 0: none failed. */
@@ -242,7 +241,7 @@ export class Recovery {
   }
 
   /** What could not be read, as `/debug/damage` shows it. */
-  damage(): readonly Readonly<Record<string, string | number>>[] {
+  damage(): readonly ListedDamage[] {
     return this.listed
   }
 }
@@ -252,7 +251,7 @@ function coverOf(blocks: LocalBlocks): Pick<ReplayLog, 'coverOf'> {
   return { coverOf: (tenant) => blocks.cutOf(tenant) }
 }
 
-function listedOf(damage: ReplayDamage): Readonly<Record<string, string | number>> {
+function listedOf(damage: ReplayDamage): ListedDamage {
   const { path, position, length, reason, mint, maxt, samples } = damage
   return {
     path,
@@ -261,15 +260,10 @@ function listedOf(damage: ReplayDamage): Readonly<Record<string, string | number
     reason,
     lost: WHAT_IS_LOST[reason],
     tenants: 'any',
-    from: mint === undefined ? 'unknown' : timeText(mint),
-    to: maxt === undefined ? 'unknown' : timeText(maxt),
+    from: timeText(mint),
+    to: timeText(maxt),
     samples: samples ?? 'unknown',
   }
-}
-
-function timeText(ms: number): string {
-  const date = new Date(ms)
-  return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString()
 }
 
 const CORRUPTIONS = 'cortex_ingester_tsdb_wal_corruptions_total'

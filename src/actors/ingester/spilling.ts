@@ -2,18 +2,30 @@
  * When closed chunks go to the shard's chunk file (tsdb/spill): those that are older than what most
  * queries look at, once chunks take enough memory to be worth it; when memory is short, all. One
  * slice per turn. A disk that refuses costs nothing: the chunks stay in memory, and it is tried again.
+ * Chunks that somebody could not read back are logged, counted and listed.
  */
 import type { Env } from '../../shared/env/index.js'
 import type { Cell } from '../../shared/telemetry/index.js'
-import { ChunkSpiller, type Head } from '../../shared/tsdb/index.js'
+import {
+  ChunkSpiller,
+  chunkFileName,
+  type DamagedChunk,
+  DamageNotes,
+  type Head,
+} from '../../shared/tsdb/index.js'
+import { DAMAGE_LISTED_MAX, type ListedDamage, timeText } from './damage-list.js'
 import type { Tenants } from './tenants.js'
 
 /** How often a pass may begin, ms: it looks at every series. */
 const PASS_EVERY_MS = 300_000
 /** The same while memory is short, and after a failure. */
 const HURRY_MS = 30_000
-/** How often it is looked for what can be given back, ms. */
+/** How often it is looked for what can be given back, and for damage, ms. */
 const LOOK_MS = 1_000
+
+/** What a damaged chunk in a chunk file means for whoever reads the list. */
+const LOST =
+  'nothing: snapshot and log have these samples; until the next start of the shard queries that need them fail, and so do snapshots and cuts with this series'
 
 /** What spilling works with. */
 export interface SpillingParts {
@@ -36,17 +48,24 @@ export class Spilling {
   private readonly chunks: Cell
   private readonly bytes: Cell
   private readonly failed: Cell
+  private readonly notes: DamageNotes
+  private readonly folder: string
+  /** By place, so that each is listed once. */
+  private readonly damaged = new Map<string, ListedDamage>()
   private lookAt = 0
   private passAt = 0
   private isShort = false
 
   constructor(parts: SpillingParts) {
     this.parts = parts
-    const { env, head, folder, shard } = parts
+    const { env, head, shard } = parts
+    this.folder = `${parts.folder}/chunks`
+    this.notes = new DamageNotes(head.view)
+    head.openChunkFiles(env.disk, (chunk) => this.noteDamage(chunk))
     this.spiller = new ChunkSpiller({
       disk: env.disk,
       head,
-      folder: `${folder}/chunks`,
+      folder: this.folder,
       newNumber: () => env.prng.nextU32(),
       now: () => env.clock.now(),
     })
@@ -69,6 +88,7 @@ export class Spilling {
       if (this.spiller.isActive()) return this.step()
       if (now < this.lookAt) return false
       this.lookAt = now + LOOK_MS
+      for (const chunk of this.notes.take()) this.noteDamage(chunk)
       this.spiller.collect()
       this.bytes.set(this.spiller.fileBytes())
       return this.isDue(now) && this.begin(now)
@@ -106,6 +126,35 @@ export class Spilling {
     let newest = Number.NEGATIVE_INFINITY
     for (const { maxt } of tenants.all()) newest = Math.max(newest, maxt)
     return Math.min(newest, env.clock.now())
+  }
+
+  private noteDamage(chunk: DamagedChunk): void {
+    const { env, head, shard } = this.parts
+    const path = `${this.folder}/${chunkFileName(chunk.file)}`
+    const { offset: position, bytes, samples, mint, maxt } = chunk
+    const place = `${path} ${position}`
+    const reason = 'chunk-file'
+    if (this.damaged.has(place)) return
+    env.metrics.cell('nilo_ingester_damage_total', String(shard), reason).add(1)
+    if (this.damaged.size >= DAMAGE_LISTED_MAX) return
+    const tenants = head.tenantNames()[chunk.tenant] ?? 'unknown'
+    const [from, to] = [timeText(mint), timeText(maxt)]
+    const entry = { path, position, bytes, reason, lost: LOST, tenants, from, to, samples }
+    this.damaged.set(place, entry)
+    env.log.error('a chunk file is damaged', {
+      path,
+      position,
+      size_bytes: bytes,
+      tenant: tenants,
+      min_time_ms: mint,
+      max_time_ms: maxt,
+      samples,
+    })
+  }
+
+  /** Chunks that could not be read back, as `/debug/damage` shows them. */
+  damage(): readonly ListedDamage[] {
+    return [...this.damaged.values()]
   }
 
   /** At a stop: nothing is written any more. The files are of no use to the next life. */

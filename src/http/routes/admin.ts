@@ -64,7 +64,7 @@ export async function debugActors(_request: HttpRequest, front: Front): Promise<
   return jsonReply(200, await front.backend.status())
 }
 
-/** GET /debug/damage: what the actors could not read of their data at their last start. */
+/** GET /debug/damage: what the actors could not read of their data, at their last start and since. */
 export async function debugDamage(_request: HttpRequest, front: Front): Promise<Reply> {
   const { children } = await front.backend.status()
   const damage = children.flatMap(({ actor, status }) =>

@@ -20,7 +20,7 @@ export interface ActorStatus {
   readonly isServing: boolean
   /** Anything worth showing, in small values. */
   readonly details: Readonly<Record<string, string | number | boolean>>
-  /** What of its data could not be read when it started, for `/debug/damage`. */
+  /** What of its data could not be read, when it started or since, for `/debug/damage`. */
   readonly damage?: readonly Readonly<Record<string, string | number>>[]
 }
 

@@ -22,8 +22,8 @@
  *   | 48 bytes written u16 | 50 bits in the last byte u8 | 51 slot class u8 | 52 samples u16
  *   | 54 leading u8 | 55 trailing u8 | 56 newest closed chunk u32 | 60 label row u32
  * Closed chunk: 0 previous chunk u32 | 4 length u16 | 6 samples u16 | 8 mint i64 | 16 maxt i64 | 24 data
- * Spilled chunk: its header, C_SPILLED in the samples | 24 chunk file u32 | 28 offset in it u32. The
- *   file has the data (docs/formats/chunk-file.md).
+ * Spilled chunk: its header, C_SPILLED (HC_SPILLED) in the samples | chunk file u32 | offset in it
+ *   u32. The file has the data (docs/formats/chunk-file.md).
  * Chunk file row, 8 B: 0 number in its name u32 | 4 chunks of it in lists u32
  * Out-of-order row (changes only while the tile's sequence is odd; 0 for a series without):
  *   0 newest closed chunk u32 | 4 buffer u32 | 8 samples in it u16 | 10 slot class of the buffer u8
@@ -215,6 +215,8 @@ export const HC_ENCODING = 12
 export const HC_MINT = 16
 export const HC_MAXT = 24
 export const HISTOGRAM_CHUNK_HEADER_BYTES = 32
+/** In HC_COUNT: the data are in a chunk file. */
+export const HC_SPILLED = 0x40000000
 
 export const R_TIME = 0
 export const R_VALUE = 8
@@ -246,15 +248,16 @@ export const C_MAXT = 16
 export const CHUNK_HEADER_BYTES = 24
 /** In C_COUNT: the data are in a chunk file. */
 export const C_SPILLED = 0x8000
-export const C_FILE = 24
-export const C_OFFSET = 28
-export const SPILLED_CHUNK_BYTES = 32
+/** After the header of a spilled chunk, of either kind: where its data are. */
+export const S_FILE = 0
+export const S_OFFSET = 4
+export const SPILLED_PLACE_BYTES = 8
 export const CHUNK_FILES_MAX = 256
 export const CHUNK_FILE_ROW_BYTES = 8
-/** A chunk in a chunk file: crc u32 of what follows, length u16, samples u16, data. */
-export const FILED_HEADER_BYTES = 8
-/** Chunks of one series that are spilled at once. */
-export const SPILL_CHUNKS_MAX = 256
+/** A chunk in a chunk file: crc u32 of what follows, length u32, samples u32, data. */
+export const FILED_HEADER_BYTES = 12
+export const FILED_LENGTH = 4
+export const FILED_COUNT = 8
 
 export const O_CLOSED = 0
 export const O_BUFFER = 4
@@ -303,9 +306,18 @@ export const READER_TAIL_TIMES = 64
 export const READER_TAIL_VALUES = 192
 export const READER_OPEN = 320
 export const READER_OOO = 1408
+/**
+ * The spilled chunk that this reader found damaged last (tsdb/spill/damage-notes.ts): sequence u32,
+ * odd while it is written, tenant u32, number of the file u32, offset, bytes, samples u32, mint and
+ * maxt f64.
+ */
+export const READER_DAMAGE = 1920
 export const READER_COLUMNS = 2048
 export const READER_SAMPLES = 32768
 export const READER_BYTES = 526336
+
+/** What `readOutOfOrder` answers when READER_SPILLED is to be brought first. */
+export const READ_SPILLED = -2
 
 /** What `define` answers instead of a ref. */
 export const DEFINE_MALFORMED = -1

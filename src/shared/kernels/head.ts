@@ -69,7 +69,7 @@ export interface HeadKernel {
   spillStage(from: number, to: number, before: number, most: number): number
   spillStagedBytes(): number
   spillStagedCount(): number
-  spillLink(from: number, to: number, before: number, file: number, offset: number): number
+  spillLink(from: number, file: number, offset: number): number
   isSavedState(at: number, room: number): number
   adoptState(ref: number, at: number, hasLate: number): number
   truncateSeries(ref: number, before: number): number

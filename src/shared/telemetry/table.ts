@@ -256,7 +256,7 @@ export const METRICS = {
   },
   nilo_ingester_damage_total: {
     type: 'counter',
-    help: 'Damaged or missing parts of its data that a shard met at its start; /debug/damage lists them.',
+    help: 'Damaged or missing parts of its data that a shard met, at its start and in chunk files since; /debug/damage lists them.',
     labels: ['ingester', 'reason'],
   },
   nilo_ingester_snapshots_total: {

@@ -102,6 +102,8 @@ export type { SeriesColumns } from './index/series.js'
 export { oldestNeeded, removeOldSnapshots, snapshotNumbers } from './snapshot/list.js'
 export { SnapshotWriter } from './snapshot/writer.js'
 export { ChunkSpiller } from './spill/chunk-spiller.js'
+export { type DamagedChunk, DamageNotes } from './spill/damage-notes.js'
+export { chunkFileName } from './spill/format.js'
 export { RECORD_EXEMPLARS, RECORD_HISTOGRAMS } from './wal/format.js'
 export {
   type DamageReason,

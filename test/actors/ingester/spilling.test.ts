@@ -114,3 +114,37 @@ test('a disk that refuses chunk files holds up nothing', async () => {
   assert.ok(env.metrics.value('nilo_ingester_chunks_spilled_total', '0') > 0)
   await assertHolds(shard, START, START + 2 * HOUR + 10 * MINUTE)
 })
+
+test('a chunk file that is damaged is listed, and all else goes on', async () => {
+  const disk = new FakeDisk()
+  const env = createFakeEnv({ disk, now: START })
+  const shard = new Shard(env, EAGER)
+  await fill(shard, env, START, START + 2 * HOUR)
+  const [path] = filesOf(disk)
+  const bytes = disk.readFile(path!)
+  const position = 32 + 12 + 5
+  disk.open(path!, 'update').write(Uint8Array.of(bytes[position]! ^ 1), position)
+  // The first series' newest chunk of the first pass stands first.
+  await assert.rejects(shard.read('t', 'a'), /is damaged at 32/)
+  await assert.rejects(shard.read('t', 'a'), /is damaged at 32/)
+  assert.deepEqual(
+    (await shard.read('t', 'b')).length,
+    samplesOf('b', START, START + 2 * HOUR).length,
+  )
+  await env.timers.advance(2_000)
+  await shard.rest()
+  const [entry, ...others] = shard.ingester.damage()
+  assert.deepEqual(others, [])
+  assert.equal(entry!['tenants'], 't')
+  assert.equal(entry!['path'], path)
+  assert.equal(entry!['position'], 32)
+  const [from, to] = [Date.parse(`${entry!['from']}`), Date.parse(`${entry!['to']}`)]
+  assert.ok(from >= START && from < to && to < START + HOUR)
+  assert.equal((to - from) / 10_000 + 1, entry!['samples'])
+  assert.equal(env.metrics.value('nilo_ingester_damage_total', '0', 'chunk-file'), 1)
+  assert.ok(env.log.lines.some(({ msg }) => msg === 'a chunk file is damaged'))
+  assert.equal(shard.push('t', [['a', START + 2 * HOUR, 1]]).status, 0)
+  const next = new Shard(createFakeEnv({ disk: disk.copy(), now: env.clock.now() }), EAGER)
+  assert.deepEqual(next.ingester.damage(), [])
+  assert.equal((await next.read('t', 'a')).length, 721)
+})

@@ -30,7 +30,6 @@ import {
   H_SPILLED_END,
   LEASES_MAX,
   SLOT_BYTES_MAX,
-  SPILLED_CHUNK_BYTES,
   TABLE_SEGMENT_BITS,
   TABLE_SEGMENT_BYTES,
 } from '../head-layout'
@@ -125,8 +124,8 @@ export function allocateChunk(bytes: u32): u32 {
 }
 
 /** Room for what stays of a chunk in a file: not among chunks, or it would keep their extents. */
-export function allocateSpilled(): u32 {
-  return allocateIn(H_SPILLED_AT, SPILLED_CHUNK_BYTES)
+export function allocateSpilled(bytes: u32): u32 {
+  return allocateIn(H_SPILLED_AT, bytes)
 }
 
 /** Room in the extent whose next free byte and end stand at `cursor`, or in another one. */

@@ -11,6 +11,7 @@ import {
   C_MAXT,
   C_MINT,
   C_PREVIOUS,
+  C_SPILLED,
   CHUNK_HEADER_BYTES,
   H_READERS,
   H_SCRATCH,
@@ -21,6 +22,7 @@ import {
   O_MINT,
   OOO_ROWS,
   OOO_SAMPLES_MAX,
+  READ_SPILLED,
   READER_BYTES,
   READER_CHUNK_BYTES,
   READER_CHUNKS,
@@ -31,7 +33,9 @@ import {
   READER_OOO_CLOSED,
   READER_OOO_COUNT,
   READER_OOO_TOTAL,
+  READER_OPEN,
   READER_SAMPLES,
+  READER_SPILLED,
 } from '../head-layout'
 import { decodeXor } from './xor'
 
@@ -43,7 +47,7 @@ export function oooRow(slab: u32, s: u32): u32 {
   return load<u32>(slab + OOO_ROWS + (s << 2))
 }
 
-/** Whether the buffer or one of the newest chunks has a sample of this time and these bits. */
+/** Whether the buffer or one of the newest chunks in memory has a sample of this time and these bits. */
 export function oooHolds(slab: u32, s: u32, t: i64, v: u64): bool {
   const row = oooRow(slab, s)
   if (row == 0 || t < load<i64>(row, O_MINT) || t > load<i64>(row, O_MAXT)) return false
@@ -57,7 +61,8 @@ export function oooHolds(slab: u32, s: u32, t: i64, v: u64): bool {
   const values = times + (OOO_SAMPLES_MAX << 3)
   let chunk = load<u32>(row, O_CLOSED)
   for (let lookups: u32 = 0; chunk != 0 && lookups < LOOKUPS_MAX; ) {
-    if (t >= load<i64>(chunk, C_MINT) && t <= load<i64>(chunk, C_MAXT)) {
+    const isHere = (u32(load<u16>(chunk, C_COUNT)) & C_SPILLED) == 0
+    if (isHere && t >= load<i64>(chunk, C_MINT) && t <= load<i64>(chunk, C_MAXT)) {
       lookups++
       const length = u32(load<u16>(chunk, C_LENGTH))
       const samples = decodeXor(chunk + CHUNK_HEADER_BYTES, length, times, values)
@@ -134,7 +139,7 @@ export function countOutOfOrder(state: u32): void {
   let chunk = nextChunk(load<u32>(state, READER_OOO_CLOSED), mint, maxt)
   store<u32>(state, chunk, READER_OOO_CLOSED)
   while (chunk != 0) {
-    total += u32(load<u16>(chunk, C_COUNT))
+    total += u32(load<u16>(chunk, C_COUNT)) & ~C_SPILLED
     addChunks(state, 1, u32(load<u16>(chunk, C_LENGTH)))
     chunk = nextChunk(load<u32>(chunk, C_PREVIOUS), mint, maxt)
   }
@@ -144,7 +149,8 @@ export function countOutOfOrder(state: u32): void {
 /**
  * Fills the slot's columns from their beginning with the next run of out-of-order samples: the
  * buffer, then the chunks that overlap the range, newest first. Each run ascends.
- * @returns samples; 0 when there are no more, -1 when a chunk is corrupt
+ * @returns samples; 0 when there are no more, -1 when a chunk is corrupt, READ_SPILLED when the
+ *   host is to bring the data of READER_SPILLED to READER_OPEN first
  */
 export function readOutOfOrder(slot: u32): i32 {
   const state = load<u32>(H_READERS) + slot * READER_BYTES
@@ -162,11 +168,19 @@ export function readOutOfOrder(slot: u32): i32 {
   }
   const chunk = load<u32>(state, READER_OOO_CLOSED)
   if (chunk == 0) return 0
+  const word = u32(load<u16>(chunk, C_COUNT))
+  const samples = word & ~C_SPILLED
+  const isSpilled = word != samples
+  if (isSpilled && load<u32>(state, READER_SPILLED) != chunk) {
+    store<u32>(state, chunk, READER_SPILLED)
+    return READ_SPILLED
+  }
+  store<u32>(state, 0, READER_SPILLED)
   const mint = load<f64>(state, READER_MINT)
   const maxt = load<f64>(state, READER_MAXT)
   store<u32>(state, nextChunk(load<u32>(chunk, C_PREVIOUS), mint, maxt), READER_OOO_CLOSED)
-  const samples = u32(load<u16>(chunk, C_COUNT))
   const length = u32(load<u16>(chunk, C_LENGTH))
-  const decoded = decodeXor(chunk + CHUNK_HEADER_BYTES, length, times, values)
+  const data = isSpilled ? state + READER_OPEN : chunk + CHUNK_HEADER_BYTES
+  const decoded = decodeXor(data, length, times, values)
   return decoded == samples ? decoded : -1
 }

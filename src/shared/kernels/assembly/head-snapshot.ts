@@ -5,9 +5,7 @@
  */
 import {
   C_COUNT,
-  C_FILE,
   C_LENGTH,
-  C_OFFSET,
   C_PREVIOUS,
   C_SPILLED,
   CHUNK_HEADER_BYTES,
@@ -117,12 +115,14 @@ export function savePairs(from: u32, to: u32, most: u32): u32 {
   return pair
 }
 
+/** The series that is being saved. */
+let savedRef: u32 = 0
 /** Samples in the record that `saveStates` made last. */
 let savedSamples: u32 = 0
 /** Spilled chunks in it: their data are to be put there by the host. */
 let holes: u32 = 0
 
-/** Bytes of a hole: where the data belong in memory, chunk file, offset in it, length. */
+/** Bytes of a hole: where the data belong in memory, the chunk, its series, zero. */
 const HOLE_BYTES: u32 = 16
 
 /** How many holes there are; they stand where a turn has values out of order. */
@@ -194,6 +194,7 @@ function closedBytes(chunk: u32): u64 {
 }
 
 function saveState(p: u32, slab: u32, s: u32, ref: u32, bytes: u32): void {
+  savedRef = ref
   const record = slab + RECORDS + (s << 6)
   const labels = labelRow(ref)
   const pairs = load<u32>(labels)
@@ -262,7 +263,7 @@ function saveClosed(to: u32, chunk: u32): u32 {
     } else {
       memory.copy(to, chunk, CHUNK_HEADER_BYTES)
       store<u16>(to, samples, C_COUNT)
-      addHole(to + CHUNK_HEADER_BYTES, chunk, length)
+      addHole(to + CHUNK_HEADER_BYTES, chunk)
     }
     store<u32>(to, 0, C_PREVIOUS)
     to += CHUNK_HEADER_BYTES + length
@@ -273,12 +274,11 @@ function saveClosed(to: u32, chunk: u32): u32 {
   return to
 }
 
-function addHole(to: u32, chunk: u32, length: u32): void {
+function addHole(to: u32, chunk: u32): void {
   const at = load<u32>(H_OOO_VALUES) + holes * HOLE_BYTES
   store<u32>(at, to)
-  store<u32>(at, load<u32>(chunk, C_FILE), 4)
-  store<u32>(at, load<u32>(chunk, C_OFFSET), 8)
-  store<u32>(at, length, 12)
+  store<u32>(at, chunk, 4)
+  store<u32>(at, savedRef, 8)
   holes++
 }
 

@@ -47,10 +47,10 @@ import {
   TILE_TIMES,
 } from '../head-layout'
 import { giveSlot } from './head-histogram'
-import { dropChunk, free, freeSlot } from './head-memory'
+import { free, freeSlot } from './head-memory'
 import { closeBuffer } from './head-ooo'
 import { oooRow } from './head-ooo-read'
-import { dropFloats } from './head-spill'
+import { dropFloats, dropHistograms } from './head-spill'
 
 function begin(lane: u32): void {
   atomic.store<u32>(lane, load<u32>(lane) + 1)
@@ -159,7 +159,7 @@ function truncateHistograms(row: u32, before: f64): i64 {
   store<u32>(link, 0)
   while (chunk != 0) {
     const next = load<u32>(chunk, HC_PREVIOUS)
-    dropChunk(chunk)
+    dropHistograms(chunk)
     chunk = next
   }
   return first
@@ -216,7 +216,7 @@ function truncateLateHistograms(row: u32): void {
   store<u32>(link, 0)
   while (chunk != 0) {
     const next = load<u32>(chunk, HC_PREVIOUS)
-    dropChunk(chunk)
+    dropHistograms(chunk)
     chunk = next
   }
 }
@@ -246,7 +246,7 @@ function truncateLateFloats(row: u32): void {
   store<i64>(row, maxt, O_MAXT)
   while (chunk != 0) {
     const next = load<u32>(chunk, C_PREVIOUS)
-    dropChunk(chunk)
+    dropFloats(chunk)
     chunk = next
   }
 }

@@ -45,6 +45,7 @@ import {
 import type { BlockChunk } from '../block/series.js'
 import { FloatEncoder } from '../chunk/float-chunk.js'
 import { ENCODING_XOR } from '../chunk/histogram-columns.js'
+import { noteDamage } from '../spill/damage-notes.js'
 import { SpilledChunks } from '../spill/spilled-chunks.js'
 import { HeadView } from './head-view.js'
 import {
@@ -90,10 +91,12 @@ export class HeadChunks {
    */
   constructor(memory: WebAssembly.Memory, module: WebAssembly.Module, slot: number, disk: Disk) {
     this.view = new HeadView(memory)
-    this.spilled = new SpilledChunks(this.view, disk)
     this.kernel = instantiateHead(module, memory)
     this.slot = slot
     this.state = this.view.word(H_READERS) + slot * READER_BYTES
+    this.spilled = new SpilledChunks(this.view, disk, (chunk) =>
+      noteDamage(this.view, this.state, chunk),
+    )
     this.words = new BigUint64Array(memory.buffer)
   }
 
@@ -124,14 +127,15 @@ export class HeadChunks {
       if (maxt < range.mint) break
       if (mint >= range.maxt) continue
       if (mint >= range.mint && maxt < range.maxt) {
-        chunks.push({ mint, maxt, encoding: ENCODING_XOR, data: this.dataOf(at) })
-      } else chunks.push(...encoded(inRange(this.decode(at), range)).reverse())
+        chunks.push({ mint, maxt, encoding: ENCODING_XOR, data: this.dataOf(at, ref) })
+      } else chunks.push(...encoded(inRange(this.decode(at, ref), range)).reverse())
     }
     chunks.reverse()
     chunks.push(...this.openChunks(range))
     if (this.kernel.histogramRow(ref) === 0) return chunks
     const { kernel, slot } = this
-    chunks.push(...histogramChunks({ view, kernel, slot, state }, ref, range))
+    const spilled = (): SpilledChunks => this.spilled
+    chunks.push(...histogramChunks({ view, kernel, slot, state, spilled }, ref, range))
     return chunks.sort((a, b) => a.mint - b.mint)
   }
 
@@ -144,11 +148,12 @@ export class HeadChunks {
       at = this.view.word(at + C_PREVIOUS)
     ) {
       if (this.time(at + C_MAXT) < range.mint || this.time(at + C_MINT) >= range.maxt) continue
-      parts.push(inRange(this.decode(at), range))
+      parts.push(inRange(this.decode(at, ref), range))
     }
     const floats = merged(parts.reverse())
     const newest = this.frozen(ref, HISTOGRAM_ROWS, HR_FROZEN)
-    return alternating(floats, listedHistograms(this.view, newest, range))
+    const lists = { view: this.view, spilled: () => this.spilled }
+    return alternating(floats, listedHistograms(lists, { ref, newest }, range))
   }
 
   /** First and last time of what a series has out of order and frozen; undefined without any. */
@@ -214,15 +219,15 @@ export class HeadChunks {
     return ((this.view.word(node + C_LENGTH) >>> 16) & C_SPILLED) !== 0
   }
 
-  private dataOf(node: number): Uint8Array {
-    if (this.isSpilled(node)) return Uint8Array.from(this.spilled.dataOf(node))
+  private dataOf(node: number, ref: number): Uint8Array {
+    if (this.isSpilled(node)) return Uint8Array.from(this.spilled.floatsOf(node, ref))
     const start = node + CHUNK_HEADER_BYTES
     return this.view.bytes.subarray(start, start + (this.view.word(node + C_LENGTH) & 0xffff))
   }
 
-  private decode(node: number): Samples {
+  private decode(node: number, ref: number): Samples {
     if (this.isSpilled(node)) {
-      const data = this.spilled.dataOf(node)
+      const data = this.spilled.floatsOf(node, ref)
       const at = this.state + READER_COLUMNS + SPILLED_AT
       this.view.bytes.set(data, at)
       return this.decodeAt(at, data.length)

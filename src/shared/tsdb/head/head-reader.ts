@@ -19,6 +19,7 @@ import {
   O_CLOSED,
   O_COUNT,
   OOO_ROWS,
+  READ_SPILLED,
   READER_BYTES,
   READER_CHUNK_BYTES,
   READER_CHUNKS,
@@ -34,6 +35,7 @@ import {
   TILE_BYTES,
   TILE_COUNTS,
 } from '../../kernels/head-layout.js'
+import { type DamagedChunk, noteDamage } from '../spill/damage-notes.js'
 import { SpilledChunks } from '../spill/spilled-chunks.js'
 import { HeadIndex } from './head-index.js'
 import type { HeadStats, SeriesExtent } from './head-stats.js'
@@ -64,7 +66,7 @@ export class HeadReader {
   private readonly ts: Float64Array
   private readonly values: Float64Array
   private readonly late = new LateSamples()
-  private readonly spilled: SpilledChunks | undefined
+  private readonly chunkFiles: SpilledChunks | undefined
   private readonly pause = new Int32Array(new SharedArrayBuffer(4))
 
   /**
@@ -84,8 +86,11 @@ export class HeadReader {
       throw fail('internal', { text: `a head has no reader slot ${scratchSlot}` })
     }
     this.slot = scratchSlot
-    this.spilled = disk === undefined ? undefined : new SpilledChunks(this.view, disk)
     const start = this.view.word(H_READERS) + scratchSlot * READER_BYTES
+    if (disk !== undefined) {
+      const note = (chunk: DamagedChunk): void => noteDamage(this.view, start, chunk)
+      this.chunkFiles = new SpilledChunks(this.view, disk, note)
+    }
     const columns = start + READER_COLUMNS
     const buffer = memory.buffer as ArrayBuffer
     this.state = start
@@ -117,7 +122,7 @@ export class HeadReader {
       out.ts.set(this.ts.subarray(READER_SAMPLES - count), from)
       out.values.set(this.values.subarray(READER_SAMPLES - count), from)
       out.count = isAll ? count : most - from
-      this.bringSpilled()
+      this.bringSpilled(ref)
     } while (this.view.word(this.state + READER_MORE) !== 0)
     if (from > 0) {
       out.ts.copyWithin(0, from, most)
@@ -128,23 +133,28 @@ export class HeadReader {
     out.histograms = undefined
     if (this.kernel.histogramRow(ref) !== 0) {
       const { view, kernel, slot, state } = this
-      const chunks = mergeHistograms({ view, kernel, slot, state }, ref, { mint, maxt }, out)
+      const reader = { view, kernel, slot, state, spilled: () => this.spilled() }
+      const chunks = mergeHistograms(reader, ref, { mint, maxt }, out)
       this.fetched.chunks += chunks.count
       this.fetched.bytes += chunks.bytes
     }
   }
 
-  /** Puts the chunk that the next block begins with where the kernel looks for it. */
-  private bringSpilled(): void {
+  /** Puts the chunk that the kernel goes on with where it looks for it. */
+  private bringSpilled(ref: number): void {
     const node = this.view.word(this.state + READER_SPILLED)
     if (node === 0) return
-    if (this.spilled === undefined) throw fail('internal', { text: 'a head has spilled chunks' })
-    this.view.bytes.set(this.spilled.dataOf(node), this.state + READER_OPEN)
+    this.view.bytes.set(this.spilled().floatsOf(node, ref), this.state + READER_OPEN)
+  }
+
+  private spilled(): SpilledChunks {
+    if (this.chunkFiles === undefined) throw fail('internal', { text: 'a head has spilled chunks' })
+    return this.chunkFiles
   }
 
   /** Closes the files that it has open. */
   close(): void {
-    this.spilled?.close()
+    this.chunkFiles?.close()
   }
 
   private mergeLate(
@@ -155,6 +165,10 @@ export class HeadReader {
     this.late.clear(range.most)
     for (;;) {
       const count = this.kernel.readOutOfOrder(this.slot)
+      if (count === READ_SPILLED) {
+        this.bringSpilled(ref)
+        continue
+      }
       if (count < 0) throw fail('chunk-corrupt', { text: `a chunk of series ${ref} is corrupt` })
       if (count === 0) break
       this.late.addRun(this.ts, this.values, count)

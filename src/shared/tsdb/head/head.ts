@@ -7,6 +7,8 @@
  * columns of its own, for `logFrame` and `appendOutOfOrder`. `getOrCreate` and `appendSample` are the same in
  * small, for tests and cold paths. Hot: bench/shared/tsdb/head.bench.ts.
  */
+
+import type { Disk } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
 import { HEAD_KEY_BYTES, type HeadKernel, instantiateHead } from '../../kernels/head.js'
 import {
@@ -57,6 +59,8 @@ import {
 } from '../../kernels/head-layout.js'
 import type { Labels } from '../../model/labels.js'
 import type { Matcher } from '../../model/matcher.js'
+import type { DamagedChunk } from '../spill/damage-notes.js'
+import { SpilledChunks } from '../spill/spilled-chunks.js'
 import { HeadExemplars } from './exemplars.js'
 import { HeadView } from './head-view.js'
 import { HeadHistograms } from './histograms.js'
@@ -136,12 +140,13 @@ export class Head implements SelectContext {
   private readonly tenants = new Map<string, number>()
   private readonly tenantCache: string[] = []
   private readonly fixedBytes: number
+  private spilled: SpilledChunks | undefined
 
   constructor(env: { prng: { fill(bytes: Uint8Array): void } }, options: HeadOptions) {
     const { memory, module } = options
     this.view = new HeadView(memory)
     this.kernel = instantiateHead(module, memory)
-    this.histograms = new HeadHistograms(this.view, this.kernel)
+    this.histograms = new HeadHistograms(this.view, this.kernel, () => this.chunkFiles())
     const key = new Uint8Array(HEAD_KEY_BYTES)
     env.prng.fill(key)
     this.view.bytes.set(key, H_KEY)
@@ -168,6 +173,22 @@ export class Head implements SelectContext {
   ): T {
     const buffer = this.view.memory.buffer as ArrayBuffer
     return new type(buffer, this.view.word(cell), this.capacity)
+  }
+
+  /** Lets the owner read the chunks that it spills. @param onDamage told of each that it cannot */
+  openChunkFiles(disk: Disk, onDamage: (chunk: DamagedChunk) => void): void {
+    this.spilled = new SpilledChunks(this.view, disk, onDamage)
+  }
+
+  /** The owner's way to spilled chunks. @throws AppError `internal` without chunk files */
+  chunkFiles(): SpilledChunks {
+    if (this.spilled === undefined) throw fail('internal', { text: 'a head has spilled chunks' })
+    return this.spilled
+  }
+
+  /** Closes the chunk files that the owner has open. */
+  closeChunkFiles(): void {
+    this.spilled?.close()
   }
 
   /** Series in memory, of all tenants; those that are being removed count until their refs are free. */

@@ -18,13 +18,11 @@ import {
   histogramAt,
 } from '../chunk/histogram-columns.js'
 import { OpenHistograms } from '../chunk/open-histograms.js'
-import type { HeadView } from './head-view.js'
-import { closedChunks, type StoredChunk } from './histograms.js'
+import { closedChunks, type ListedChunks, type StoredChunk } from './histograms.js'
 import type { ReadBuffer } from './read-buffer.js'
 
 /** A reader's own: its kernel, slot and the slot's address. */
-export interface ReaderSlot {
-  readonly view: HeadView
+export interface ReaderSlot extends ListedChunks {
   readonly kernel: HeadKernel
   readonly slot: number
   readonly state: number
@@ -143,9 +141,13 @@ export function encodeHistograms(samples: readonly TimedHistogram[]): BlockChunk
   return chunks
 }
 
-/** Histograms of the chunks from a node on that are in a half-open range, oldest chunk first. */
-export function listedHistograms(view: HeadView, node: number, range: Range): TimedHistogram[] {
-  const chunks = closedChunks(view, node, () => true)
+/** Histograms of a series' chunks from a node on that are in a half-open range, oldest chunk first. */
+export function listedHistograms(
+  lists: ListedChunks,
+  from: { readonly ref: number; readonly newest: number },
+  range: Range,
+): TimedHistogram[] {
+  const chunks = closedChunks(lists, from, () => true)
   return chunks.flatMap(({ bytes, encoding }) => timedOf(decodeChunk(bytes, encoding), range))
 }
 
@@ -174,10 +176,10 @@ function copyChunks(
   const encoding = view.word(state + READER_TAIL_TIMES + 4)
   const newest = view.word(state + READER_TAIL_TIMES + 8)
   const timeOf = (node: number): number => Number(view.bytes.readBigInt64LE(node + HC_MAXT))
-  const inOrder = closedChunks(view, newest, (node) => timeOf(node) >= mint)
+  const inOrder = closedChunks(reader, { ref, newest }, (node) => timeOf(node) >= mint)
   const isWithin = (node: number): boolean => timeOf(node) >= mint && timeOf(node) <= maxt
   const latest = view.word(state + READER_TAIL_TIMES + 12)
-  const late = closedChunks(view, latest, () => true, isWithin)
+  const late = closedChunks(reader, { ref, newest: latest }, () => true, isWithin)
   const at = state + READER_COLUMNS
   if (length > 0) inOrder.push({ encoding, bytes: view.bytes.subarray(at, at + length) })
   return { inOrder, late }

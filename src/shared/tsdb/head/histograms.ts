@@ -3,15 +3,18 @@
  * chunk, which stands in the shared memory after each append (kernels/assembly/head-histogram.ts).
  * What an append needs to go on is kept here, one object per series that has histograms.
  */
+import { AppError } from '../../errors/index.js'
 import type { HeadKernel } from '../../kernels/head.js'
 import {
   H_DEFINE_BYTES,
   H_DEFINES,
+  HC_COUNT,
   HC_ENCODING,
   HC_LENGTH,
   HC_MAXT,
   HC_MINT,
   HC_PREVIOUS,
+  HC_SPILLED,
   HISTOGRAM_CHUNK_HEADER_BYTES,
   HR_BYTES,
   HR_CLOSED,
@@ -22,6 +25,7 @@ import {
 } from '../../kernels/head-layout.js'
 import type { AnyHistogram } from '../../wire/frames/index.js'
 import { hasSample, hasTime, OpenHistograms } from '../chunk/open-histograms.js'
+import type { SpilledChunks } from '../spill/spilled-chunks.js'
 import type { HeadView } from './head-view.js'
 
 /** What a check came to. */
@@ -43,20 +47,29 @@ export interface OldestTimes {
 /** A chunk as it stands in the head, oldest first in lists. */
 export interface StoredChunk {
   readonly encoding: number
-  /** A view of the head's memory. */
+  /** A view of the head's memory, or a copy of what a chunk file has. */
   readonly bytes: Uint8Array
+}
+
+/** Where lists of closed chunks are read. */
+export interface ListedChunks {
+  readonly view: HeadView
+  /** For chunks in chunk files. */
+  readonly spilled: () => SpilledChunks
 }
 
 /** Histogram chunks of all series of a head. */
 export class HeadHistograms {
   private readonly view: HeadView
   private readonly kernel: HeadKernel
+  private readonly lists: ListedChunks
   /** [ref] undefined: the next histogram begins a chunk. */
   private readonly open = new Map<number, OpenHistograms | undefined>()
 
-  constructor(view: HeadView, kernel: HeadKernel) {
+  constructor(view: HeadView, kernel: HeadKernel, spilled: () => SpilledChunks) {
     this.view = view
     this.kernel = kernel
+    this.lists = { view, spilled }
   }
 
   /** Refs of the series that have histograms. */
@@ -90,9 +103,17 @@ export class HeadHistograms {
     if (row === 0) return undefined
     const covers = (node: number): boolean => this.timeOf(node + HC_MINT) <= t
     const newer = (node: number): boolean => this.timeOf(node + HC_MAXT) >= t
-    const closed = closedChunks(this.view, this.view.word(row + HR_CLOSED), newer, covers)
-    const late = this.lateChunks(row, (node) => this.timeOf(node + HC_MINT) === t)
-    return [...this.openChunks(row), ...closed, ...late].find((chunk) => hasTime(chunk, t))
+    const isTime = (node: number): boolean => this.timeOf(node + HC_MINT) === t
+    try {
+      const newest = this.view.word(row + HR_CLOSED)
+      const closed = closedChunks(this.lists, { ref, newest }, newer, covers)
+      const late = this.lateChunks(ref, row, isTime)
+      return [...this.openChunks(row), ...closed, ...late].find((chunk) => hasTime(chunk, t))
+    } catch (error) {
+      // What a damaged chunk file had is not known: the histogram goes beside it, or is refused.
+      if (error instanceof AppError && error.id === 'chunk-corrupt') return undefined
+      throw error
+    }
   }
 
   private timeOf(at: number): number {
@@ -188,14 +209,15 @@ export class HeadHistograms {
   chunks(ref: number): StoredChunk[] {
     const row = this.kernel.histogramRow(ref) >>> 0
     if (row === 0) return []
-    const closed = closedChunks(this.view, this.view.word(row + HR_CLOSED), () => true)
+    const newest = this.view.word(row + HR_CLOSED)
+    const closed = closedChunks(this.lists, { ref, newest }, () => true)
     return [...closed, ...this.openChunks(row)]
   }
 
   /** Chunks of one histogram each that came out of order, in the order in which they came. */
   chunksOutOfOrder(ref: number): StoredChunk[] {
     const row = this.kernel.histogramRow(ref) >>> 0
-    return row === 0 ? [] : this.lateChunks(row, () => true)
+    return row === 0 ? [] : this.lateChunks(ref, row, () => true)
   }
 
   private openChunks(row: number): StoredChunk[] {
@@ -205,18 +227,19 @@ export class HeadHistograms {
     return [{ encoding: this.view.word(row + HR_ENCODING), bytes }]
   }
 
-  private lateChunks(row: number, isTaken: (node: number) => boolean): StoredChunk[] {
-    return closedChunks(this.view, this.view.word(row + HR_LATE), () => true, isTaken)
+  private lateChunks(ref: number, row: number, isTaken: (node: number) => boolean): StoredChunk[] {
+    const newest = this.view.word(row + HR_LATE)
+    return closedChunks(this.lists, { ref, newest }, () => true, isTaken)
   }
 }
 
 /**
- * Closed chunks from a node on, oldest first, as long as `isWanted` says so of the node; they never
- * change. Of those `isTaken` may leave some out.
+ * Closed chunks of a series from a node on, oldest first, as long as `isWanted` says so of the node;
+ * they never change. Of those `isTaken` may leave some out. Throws AppError `chunk-corrupt`.
  */
 export function closedChunks(
-  view: HeadView,
-  newest: number,
+  { view, spilled }: ListedChunks,
+  { ref, newest }: { readonly ref: number; readonly newest: number },
   isWanted: (node: number) => boolean,
   isTaken: (node: number) => boolean = () => true,
 ): StoredChunk[] {
@@ -224,7 +247,10 @@ export function closedChunks(
   for (let node = newest; node !== 0 && isWanted(node); node = view.word(node + HC_PREVIOUS)) {
     if (!isTaken(node)) continue
     const at = node + HISTOGRAM_CHUNK_HEADER_BYTES
-    const bytes = view.bytes.subarray(at, at + view.word(node + HC_LENGTH))
+    const isSpilled = (view.word(node + HC_COUNT) & HC_SPILLED) !== 0
+    const bytes = isSpilled
+      ? Uint8Array.from(spilled().histogramsOf(node, ref))
+      : view.bytes.subarray(at, at + view.word(node + HC_LENGTH))
     chunks.push({ encoding: view.word(node + HC_ENCODING), bytes })
   }
   return chunks.reverse()

@@ -6,8 +6,6 @@
 import type { Disk, DiskFile } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
 import {
-  C_COUNT,
-  CHUNK_HEADER_BYTES,
   H_LOG,
   H_LOG_AT,
   H_LOG_BYTES,
@@ -23,7 +21,6 @@ import {
 } from '../../kernels/head-layout.js'
 import { encodeExemplarRecord, setRecordSeries } from '../../wire/frames/index.js'
 import type { Head } from '../head/head.js'
-import { SpilledChunks } from '../spill/spilled-chunks.js'
 import { sealBatch } from '../wal/format.js'
 import { CHUNK_HEAD_BYTES } from '../wal/replay-records.js'
 import { encodeSnapshotHeader, snapshotName } from './format.js'
@@ -50,7 +47,6 @@ export class SnapshotWriter {
   private readonly path: string
   private readonly file: DiskFile
   private readonly sliceBytes: number
-  private readonly spilled: SpilledChunks
   private readonly pairEnd: number
   private readonly seriesEnd: number
   private size = 0
@@ -63,7 +59,6 @@ export class SnapshotWriter {
   constructor(options: SnapshotOptions) {
     const { disk, folder, head, segment, createdMs } = options
     this.options = options
-    this.spilled = new SpilledChunks(head.view, disk)
     this.sliceBytes = options.sliceBytes ?? SLICE_BYTES
     this.path = `${folder}/${snapshotName(segment)}`
     this.pairEnd = head.view.word(H_PAIR_COUNT)
@@ -145,12 +140,12 @@ export class SnapshotWriter {
   private fillHoles(): void {
     const { kernel, view } = this.options.head
     const count = kernel.savedHoles() >>> 0
+    if (count === 0) return
+    const spilled = this.options.head.chunkFiles()
     const from = view.word(H_OOO_VALUES) >>> 2
     for (let i = 0; i < count; i++) {
-      const [to, file, offset, length] = view.u32.subarray(from + i * 4, from + i * 4 + 4)
-      const samples = view.bytes.readUInt16LE(to! - CHUNK_HEADER_BYTES + C_COUNT)
-      const at = { file: file!, offset: offset!, length: length!, samples }
-      view.bytes.set(this.spilled.read(at), to!)
+      const [to, node, ref] = view.u32.subarray(from + i * 4, from + i * 4 + 3)
+      view.bytes.set(spilled.floatsOf(node!, ref!), to!)
     }
   }
 
@@ -256,7 +251,7 @@ export class SnapshotWriter {
   /** Gives the synced file its name: from here on it counts. @throws AppError `disk-failed` */
   commit(): void {
     const { disk, folder } = this.options
-    this.spilled.close()
+    this.options.head.closeChunkFiles()
     this.file.close()
     disk.rename(`${this.path}.tmp`, this.path)
     disk.syncFolder(folder)
@@ -265,7 +260,7 @@ export class SnapshotWriter {
   /** Gives up: nothing of it is left. */
   abort(): void {
     try {
-      this.spilled.close()
+      this.options.head.closeChunkFiles()
       this.file.close()
     } catch {
       // It may be closed already.

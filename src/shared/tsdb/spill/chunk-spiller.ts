@@ -27,7 +27,7 @@ import {
   sealChunks,
 } from './format.js'
 
-/** Series and bytes of a slice: a turn waits for one. What is spilled of one series always fits. */
+/** Series and bytes of a slice: a turn waits for one. A chunk that is larger stays in memory. */
 const SLICE_SERIES = 2048
 const SLICE_BYTES = 512 << 10
 /** A file is not gone on with from here on. */
@@ -42,6 +42,8 @@ export interface SpillerParts {
   /** A number that no life of the shard had. */
   readonly newNumber: () => number
   readonly now: () => number
+  /** Bytes of a slice, when not as many as usual. */
+  readonly sliceBytes?: number
 }
 
 interface ChunkFile {
@@ -137,7 +139,8 @@ export class ChunkSpiller {
     const { kernel, view } = head
     const { before, next: from } = pass
     const to = Math.min(from + SLICE_SERIES, pass.end)
-    const next = kernel.spillStage(from, to, before, SLICE_BYTES) >>> 0
+    const most = this.parts.sliceBytes ?? SLICE_BYTES
+    const next = kernel.spillStage(from, to, before, most) >>> 0
     const bytes = kernel.spillStagedBytes() >>> 0
     if (bytes > 0) {
       const count = kernel.spillStagedCount() >>> 0
@@ -148,14 +151,12 @@ export class ChunkSpiller {
       sealChunks(staged)
       write(writing.file, staged, writing.entry.size)
       const { slot, entry } = writing
-      if (kernel.spillLink(from, next, before, slot, entry.size) === 0) return false
+      if (kernel.spillLink(from, slot, entry.size) === 0) return false
       entry.size += bytes
       this.spilled += count
       if (entry.size >= FILE_BYTES_MAX) this.closeFile()
     }
     pass.next = next
-    // One that does not fit a log buffer made small.
-    if (next === from && bytes === 0) pass.next++
     return true
   }
 

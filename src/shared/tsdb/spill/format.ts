@@ -3,15 +3,15 @@
  *
  *   header, 32 B: "NILOCHNK" | 8 version u32 | 12 zero u32 | 16 created f64 ms | 24 zero u32
  *                 | 28 crc u32 of bytes 0..28
- *   chunk:        0 crc u32 of all that follows | 4 length u16 | 6 samples u16 | 8 data
+ *   chunk:        0 crc u32 of all that follows | 4 length u32 | 8 samples u32 | 12 data
  */
 import { crc32c } from '../../base/crc32c.js'
-import { FILED_HEADER_BYTES } from '../../kernels/head-layout.js'
+import { FILED_COUNT, FILED_HEADER_BYTES, FILED_LENGTH } from '../../kernels/head-layout.js'
 
 /** Bytes before the first chunk. */
 export const CHUNK_FILE_HEADER_BYTES = 32
 const MAGIC = Buffer.from('NILOCHNK')
-const VERSION = 1
+const VERSION = 2
 
 /** The header of a chunk file. */
 export function encodeChunkFileHeader(createdMs: number): Buffer {
@@ -31,7 +31,7 @@ export function chunkFileName(number: number): string {
 /** Puts the checksums of chunks in place, which stand side by side. */
 export function sealChunks(chunks: Buffer): void {
   for (let at = 0; at < chunks.length; ) {
-    const end = at + FILED_HEADER_BYTES + chunks.readUInt16LE(at + 4)
+    const end = at + FILED_HEADER_BYTES + chunks.readUInt32LE(at + FILED_LENGTH)
     chunks.writeUInt32LE(crc32c(chunks.subarray(at + 4, end)), at)
     at = end
   }
@@ -40,8 +40,8 @@ export function sealChunks(chunks: Buffer): void {
 /** Whether a chunk as it stands in a file is of this length, has so many samples, and is whole. */
 export function isWhole(chunk: Buffer, length: number, samples: number): boolean {
   return (
-    chunk.readUInt16LE(4) === length &&
-    chunk.readUInt16LE(6) === samples &&
+    chunk.readUInt32LE(FILED_LENGTH) === length &&
+    chunk.readUInt32LE(FILED_COUNT) === samples &&
     chunk.readUInt32LE(0) === crc32c(chunk.subarray(4))
   )
 }

@@ -6,16 +6,26 @@
 import type { Disk, DiskFile } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
 import {
-  C_FILE,
   C_LENGTH,
-  C_OFFSET,
+  C_MAXT,
+  C_MINT,
   C_SPILLED,
   CHUNK_FILE_ROW_BYTES,
+  CHUNK_HEADER_BYTES,
   FILED_HEADER_BYTES,
   H_CHUNK_FILES,
   H_CHUNK_FOLDER,
+  HC_COUNT,
+  HC_LENGTH,
+  HC_MAXT,
+  HC_MINT,
+  HC_SPILLED,
+  HISTOGRAM_CHUNK_HEADER_BYTES,
+  S_FILE,
+  S_OFFSET,
 } from '../../kernels/head-layout.js'
 import type { HeadView } from '../head/head-view.js'
+import type { DamagedChunk } from './damage-notes.js'
 import { chunkFileName, isWhole } from './format.js'
 
 /** Bytes that one read brings: at first, and when one follows the other. */
@@ -23,6 +33,14 @@ const WINDOW_MIN = 4096
 const WINDOW_MAX = 256 * 1024
 /** Files that are kept open. */
 const FILES_MAX = 32
+
+/** What the head says of a spilled chunk. */
+interface Place {
+  readonly slot: number
+  readonly offset: number
+  readonly length: number
+  readonly samples: number
+}
 
 interface OpenFile {
   readonly number: number
@@ -39,34 +57,69 @@ interface OpenFile {
 export class SpilledChunks {
   private readonly view: HeadView
   private readonly disk: Disk
+  private readonly onDamage: (chunk: DamagedChunk) => void
   /** By slot, the one used last at the end. */
   private readonly files = new Map<number, OpenFile>()
+  private failure: unknown
 
-  constructor(view: HeadView, disk: Disk) {
+  /** @param onDamage told of each chunk that cannot be read, before the error is thrown */
+  constructor(view: HeadView, disk: Disk, onDamage: (chunk: DamagedChunk) => void) {
     this.view = view
     this.disk = disk
+    this.onDamage = onDamage
   }
 
   /**
-   * The data of a spilled chunk, by its address in the head; a view that the next read may overwrite.
+   * The data of a spilled chunk of floats, by its address in the head and its series; a view that the
+   * next read may overwrite.
    * @throws AppError `chunk-corrupt`
    */
-  dataOf(node: number): Buffer {
-    const { view } = this
-    const word = view.word(node + C_LENGTH)
-    return this.read({
-      file: view.word(node + C_FILE),
-      offset: view.word(node + C_OFFSET),
-      length: word & 0xffff,
-      samples: (word >>> 16) & ~C_SPILLED,
-    })
+  floatsOf(node: number, ref: number): Buffer {
+    const word = this.view.word(node + C_LENGTH)
+    const sizes = { length: word & 0xffff, samples: (word >>> 16) & ~C_SPILLED }
+    const place = this.placeOf(node + CHUNK_HEADER_BYTES, sizes)
+    const data = this.read(place)
+    if (data === undefined) throw this.damaged(place, ref, [node + C_MINT, node + C_MAXT])
+    return data
   }
 
-  /** The same by what the head says of it. */
-  read(at: { file: number; offset: number; length: number; samples: number }): Buffer {
+  /** The same of a chunk of histograms. */
+  histogramsOf(node: number, ref: number): Buffer {
+    const length = this.view.word(node + HC_LENGTH)
+    const samples = this.view.word(node + HC_COUNT) & ~HC_SPILLED
+    const place = this.placeOf(node + HISTOGRAM_CHUNK_HEADER_BYTES, { length, samples })
+    const data = this.read(place)
+    if (data === undefined) throw this.damaged(place, ref, [node + HC_MINT, node + HC_MAXT])
+    return data
+  }
+
+  private placeOf(at: number, sizes: { length: number; samples: number }): Place {
+    const { view } = this
+    return { slot: view.word(at + S_FILE), offset: view.word(at + S_OFFSET), ...sizes }
+  }
+
+  private damaged(place: Place, ref: number, [from, to]: [number, number]): Error {
+    const { view } = this
+    const bytes = FILED_HEADER_BYTES + place.length
+    this.onDamage({
+      tenant: view.tenantOf(ref),
+      file: this.numberOf(place.slot),
+      offset: place.offset,
+      bytes,
+      samples: place.samples,
+      mint: Number(view.bytes.readBigInt64LE(from)),
+      maxt: Number(view.bytes.readBigInt64LE(to)),
+    })
+    const text = `${this.pathOf(place.slot)} is damaged at ${place.offset}: a chunk of ${bytes} bytes`
+    return fail('chunk-corrupt', { text }, this.failure)
+  }
+
+  /** Undefined when it is not whole; `failure` says why where the disk did. */
+  private read(at: Place): Buffer | undefined {
+    this.failure = undefined
     const bytes = FILED_HEADER_BYTES + at.length
     try {
-      const open = this.open(at.file)
+      const open = this.open(at.slot)
       for (const isAgain of [false, true]) {
         const chunk = take(open, at.offset, bytes, isAgain)
         if (chunk.length === bytes && isWhole(chunk, at.length, at.samples)) {
@@ -74,10 +127,10 @@ export class SpilledChunks {
         }
       }
     } catch (error) {
-      throw fail('chunk-corrupt', { text: `${this.pathOf(at.file)} cannot be read` }, error)
+      // A file that is gone or cannot be read is as good as a damaged one.
+      this.failure = error
     }
-    const text = `${this.pathOf(at.file)} is damaged at ${at.offset}: a chunk of ${bytes} bytes`
-    throw fail('chunk-corrupt', { text })
+    return undefined
   }
 
   private numberOf(slot: number): number {

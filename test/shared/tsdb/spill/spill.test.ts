@@ -7,6 +7,8 @@ import { labelsOf } from '../../../../src/shared/model/labels.js'
 import { takeLease } from '../../../../src/shared/tsdb/head/leases.js'
 import {
   ChunkSpiller,
+  type DamagedChunk,
+  DamageNotes,
   endLeaseOf,
   type Head,
   HeadChunks,
@@ -32,12 +34,15 @@ class Bed {
   readonly head: Head
   readonly spiller: ChunkSpiller
   readonly reader: HeadReader
+  /** As the owner met it; that of other readers is in notes. */
+  readonly damaged: DamagedChunk[] = []
   private numbers = 0
 
   constructor(disk = new FakeDisk()) {
     this.disk = disk
     this.head = createTestHead()
     for (let i = 0; i < SAMPLES; i++) this.append(i)
+    this.head.openChunkFiles(disk, (chunk) => this.damaged.push(chunk))
     this.spiller = new ChunkSpiller({
       disk,
       head: this.head,
@@ -177,12 +182,21 @@ test('a damaged chunk is never taken for another one, and named', () => {
   const position = 40 + 17
   bed.disk.open(path!, 'update').write(Uint8Array.of(bytes[position]! ^ 4), position)
   const text = new RegExp(`${path} is damaged at 32`)
+  const notes = new DamageNotes(bed.head.view)
   assert.throws(() => bed.read(0), text)
+  const [note] = notes.take()
+  assert.deepEqual(notes.take(), [])
+  const { tenant, file, offset, samples, mint, maxt } = note!
+  assert.deepEqual([tenant, file, offset], [0, 1, 32])
+  // Newest chunks come first; the open one has the rest.
+  assert.ok(maxt - mint === (samples - 1) * 1_000 && maxt < SAMPLES * 1_000 && samples > 30)
   assert.equal(bed.read(1).length, SAMPLES)
   assert.throws(() => bed.snapshot('data/c'), text)
+  assert.deepEqual(bed.damaged, [note])
   bed.disk.open(path!, 'update').truncate(1_000)
   bed.reader.close()
   assert.throws(() => bed.read(SERIES - 1), /is damaged at/)
+  assert.equal(notes.take().length, 1)
 })
 
 test('a disk that takes no more leaves everything in memory', () => {
