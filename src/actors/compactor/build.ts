@@ -29,6 +29,8 @@ export interface BuildParts {
   readonly readerSlot: number
   /** The actor is to stop: a build that goes on is given up. */
   isStopping(): boolean
+  /** Awaited between slices of about a millisecond. */
+  pause(): Promise<void>
 }
 
 /** Builds the blocks that a request asks for; ranges without samples have none. */
@@ -72,7 +74,7 @@ function* seriesOf(
 }
 
 async function build(
-  { env }: BuildParts,
+  { env, pause }: BuildParts,
   request: BuildRequest,
   range: ChunkRange,
   series: Iterable<BlockSeries>,
@@ -87,7 +89,7 @@ async function build(
     maxTime: range.maxt,
     compaction: { level: 1, sources: [ulid], ...(hints === undefined ? {} : { hints }) },
     series,
-    pause: () => env.timers.yieldNow(),
+    pause,
   })
 }
 

@@ -5,6 +5,7 @@
 import type { Env } from '../../shared/env/index.js'
 import { buildBlocks } from './build.js'
 import { type CompactorBoot, type CompactorCalls, readerSlotOf } from './contract.js'
+import { PAUSE_OF_BUILDS, PAUSE_OF_TASKS, StandBack } from './stand-back.js'
 import { type Task, type TaskContext, TaskLoop } from './task-loop.js'
 
 /** One compactor. */
@@ -17,16 +18,18 @@ export class Compactor {
 
   /** @param tasks see tasks.ts */
   constructor(env: Env, boot: CompactorBoot, tasks: readonly Task[]) {
+    const standBack = new StandBack(env, boot.intake)
     const context: TaskContext = {
       isStopping: () => this.isStopping,
       giveWay: async () => {
-        await env.timers.yieldNow()
+        await standBack.rest(this.isStopping ? 0 : PAUSE_OF_TASKS)
         await this.building
       },
     }
     const { isStopping } = context
     const readerSlot = readerSlotOf(boot.index)
-    const parts = { env, kernel: boot.kernel, readerSlot, isStopping }
+    const pause = () => standBack.rest(this.isStopping ? 0 : PAUSE_OF_BUILDS)
+    const parts = { env, kernel: boot.kernel, readerSlot, isStopping, pause }
     for (const task of tasks) this.loops.set(task.name, new TaskLoop(env, task, context))
     this.calls = {
       build: (request) => this.build(() => buildBlocks(parts, request)),

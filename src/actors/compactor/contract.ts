@@ -142,6 +142,8 @@ export interface CompactorBoot {
   readonly count: number
   readonly config: CompactorConfig
   readonly limits: LimitsData
+  /** Tells of pushes, before which everything stands back (createIntakeCell). */
+  readonly intake: SharedArrayBuffer
   /** The compiled head kernel, by which shards' memories are read. */
   readonly kernel: WebAssembly.Module
 }

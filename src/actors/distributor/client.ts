@@ -4,6 +4,7 @@
  */
 import { type Link, runLoop } from '../../shared/actor/index.js'
 import { fnv1 } from '../../shared/base/fnv.js'
+import { createIntakeCell, IntakeCell } from '../../shared/base/intake.js'
 import type { Env } from '../../shared/env/index.js'
 import { fail } from '../../shared/errors/index.js'
 import { Doorbell, framesFitting } from '../../shared/ringbuf/index.js'
@@ -47,7 +48,10 @@ interface WaitingPush {
 
 /** Hands pushes to distributors. */
 export class DistributorClient {
+  /** For the boot data of those who stand back before pushes. */
+  readonly intakeCell = createIntakeCell()
   private readonly env: Env
+  private readonly intake = new IntakeCell(this.intakeCell)
   private readonly doorbell = new Doorbell()
   private readonly distributors: (Distributor | undefined)[]
   private waiting: WaitingPush[] = []
@@ -83,6 +87,7 @@ export class DistributorClient {
     this.doorbell.remove(gone.link.reader)
     const text = `distributor ${index} was restarted; send again`
     for (const resolve of gone.inFlight.values()) resolve({ status: 503, text, retryable: true })
+    this.intake.note(this.inFlight())
     this.doorbell.poke()
   }
 
@@ -108,6 +113,7 @@ export class DistributorClient {
         this.waiting.push(push)
         this.retrySoon()
       }
+      this.intake.note(this.inFlight())
     })
   }
 
@@ -124,7 +130,9 @@ export class DistributorClient {
     for (const distributor of this.distributors) {
       if (distributor !== undefined) hasWorked = readAnswers(distributor) || hasWorked
     }
-    return this.placeWaiting() || hasWorked
+    hasWorked = this.placeWaiting() || hasWorked
+    if (hasWorked) this.intake.note(this.inFlight())
+    return hasWorked
   }
 
   /** Takes turns until `close`. */

@@ -46,6 +46,8 @@ export interface SharedCells {
   readonly blockList: SharedArrayBuffer
   /** What threads share about tenants (createTenantCells). */
   readonly tenantCells: SharedArrayBuffer
+  /** How many pushes are inside (createIntakeCell). */
+  readonly intake: SharedArrayBuffer
   /** Which replicas are believed (createHaCells). */
   readonly haCells: SharedArrayBuffer
 }
@@ -119,7 +121,10 @@ export function actorTable(
     // Started in this order, stopped in reverse.
     children: [
       { ...common, ...storeGatewayRow(config, counts, cells) },
-      { ...common, ...compactorRow(config, counts.compactors, headKernel, { limits, memories }) },
+      {
+        ...common,
+        ...compactorRow(config, counts.compactors, headKernel, { limits, memories, cells }),
+      },
       {
         ...common,
         kind: 'ingester',
@@ -264,7 +269,11 @@ function compactorRow(
   config: Config,
   count: number,
   kernel: WebAssembly.Module,
-  shared: { readonly limits: Limits; readonly memories: readonly WebAssembly.Memory[] },
+  shared: {
+    readonly limits: Limits
+    readonly memories: readonly WebAssembly.Memory[]
+    readonly cells: SharedCells
+  },
 ): Pick<ChildSpec, 'kind' | 'count' | 'isOnDemand' | 'entry' | 'boot' | 'onGone'> {
   return {
     kind: 'compactor',
@@ -273,7 +282,8 @@ function compactorRow(
     entry: new URL('../compactor/worker.js', import.meta.url),
     boot: (index): CompactorBoot => {
       const limits = shared.limits.snapshot()
-      return { index, count, config: compactorConfigOf(config), limits, kernel }
+      const { intake } = shared.cells
+      return { index, count, config: compactorConfigOf(config), limits, intake, kernel }
     },
     onGone: (index) => {
       for (const memory of shared.memories) endLeaseOf(memory, readerSlotOf(index))

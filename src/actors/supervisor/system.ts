@@ -130,18 +130,15 @@ export async function startSupervisor(
   }
   const blockList = new BlockList(startBlockActors, areHeadsNew(config, env))
   if (isBucketInUse(config, env)) blockList.awaitReader('store-gateway')
+  const cells = {
+    budget: memory.cells,
+    blockList: blockList.cell,
+    intake: distributors.intakeCell,
+    haCells: ha.cells,
+    tenantCells,
+  }
   const supervisor = new Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>({
-    ...actorTable(
-      config,
-      counts,
-      {
-        budget: memory.cells,
-        blockList: blockList.cell,
-        tenantCells,
-        haCells: ha.cells,
-      },
-      runtime.limits,
-    ),
+    ...actorTable(config, counts, cells, runtime.limits),
     env,
     registry,
     logLevel: config['server.log_level'],

@@ -229,6 +229,11 @@ export const METRICS = {
     help: 'Runs of compactor tasks that failed.',
     labels: ['task'],
   },
+  nilo_compactor_paused_seconds_total: {
+    type: 'counter',
+    help: 'Time for which compactors stood back because pushes were being taken.',
+    labels: [],
+  },
   nilo_ingester_memory_bytes: {
     type: 'gauge',
     help: 'Bytes handed out of the memory of a shard.',

@@ -5,6 +5,7 @@ import { compactorConfigOf } from '../../../src/actors/compactor/client.js'
 import { Compactor } from '../../../src/actors/compactor/compactor.js'
 import type { CompactorBoot } from '../../../src/actors/compactor/contract.js'
 import type { Task } from '../../../src/actors/compactor/task-loop.js'
+import { createIntakeCell } from '../../../src/shared/base/intake.js'
 import { defaultConfig } from '../../../src/shared/config/index.js'
 import { compileHeadKernel } from '../../../src/shared/kernels/head.js'
 import { createFakeEnv } from '../../support/fake-env.js'
@@ -15,6 +16,7 @@ const boot: CompactorBoot = {
   count: 1,
   config: compactorConfigOf(defaultConfig()),
   limits: testLimits(),
+  intake: createIntakeCell(),
   kernel: compileHeadKernel(),
 }
 

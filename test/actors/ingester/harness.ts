@@ -6,6 +6,7 @@ import { INGESTER_DEFAULTS, type IngesterBoot } from '../../../src/actors/ingest
 import type { CutPeers } from '../../../src/actors/ingester/cutter.js'
 import { Ingester } from '../../../src/actors/ingester/ingester.js'
 import { BlockList } from '../../../src/actors/supervisor/block-list.js'
+import { createIntakeCell } from '../../../src/shared/base/intake.js'
 import { defaultConfig } from '../../../src/shared/config/index.js'
 import type { Disk, Env } from '../../../src/shared/env/index.js'
 import { createHeadMemory } from '../../../src/shared/kernels/head.js'
@@ -77,7 +78,8 @@ export class CutBed {
 
   constructor(env: Env) {
     const config = compactorConfigOf(defaultConfig())
-    const boot = { index: 0, count: 1, config, limits: testLimits(), kernel: headModule() }
+    const intake = createIntakeCell()
+    const boot = { index: 0, count: 1, config, limits: testLimits(), intake, kernel: headModule() }
     this.compactor = new Compactor(env, boot, [])
   }
 

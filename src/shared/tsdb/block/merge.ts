@@ -40,8 +40,8 @@ export interface MergeInput {
 /** Series of one source in memory: so many that their chunks take about this. */
 const BATCH_BYTES = 1 << 20
 const BATCH_MAX = 4096
-/** Series written between two pauses. */
-const SLICE = 512
+/** Series written between two pauses: about a millisecond of work. */
+const SLICE = 64
 
 /**
  * Merges blocks into `<folder>/<ULID>` of each output.

@@ -40,8 +40,8 @@ export interface BlockInput extends BlockOptions {
   readonly symbols?: Iterable<string>
 }
 
-/** Series between two pauses. */
-const SLICE = 2048
+/** Series between two pauses: about a millisecond of work. */
+const SLICE = 64
 
 /**
  * Writes a block to `<folder>/<ULID>`.

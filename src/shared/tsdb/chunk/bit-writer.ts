@@ -19,6 +19,12 @@ export class BitWriter {
     this.buffer = new Uint8Array(bytes)
   }
 
+  /** Begins anew. */
+  clear(): void {
+    this.buffer.fill(0, 0, this.length())
+    this.bit = 0
+  }
+
   /** Bytes written so far, the last one filled up with zeros. */
   length(): number {
     return (this.bit + 7) >>> 3

@@ -5,7 +5,7 @@
  */
 import { fail } from '../../errors/index.js'
 import { BitReader, takeXor } from './bit-reader.js'
-import { BitWriter, createXorState, putXor, type XorState } from './bit-writer.js'
+import { BitWriter, createXorState, NO_WINDOW, putXor, type XorState } from './bit-writer.js'
 import { ENCODING_XOR, ENCODING_XOR2 } from './histogram-columns.js'
 import { decodeXor2Chunk } from './xor2.js'
 
@@ -31,6 +31,15 @@ export class FloatEncoder {
 
   constructor() {
     this.writer.put(0, 16)
+  }
+
+  /** Begins another chunk. */
+  clear(): void {
+    this.writer.clear()
+    this.writer.put(0, 16)
+    this.size = 0
+    this.state.leading[0] = NO_WINDOW
+    this.state.trailing[0] = 0
   }
 
   /** Appends a sample that is newer than the last. */

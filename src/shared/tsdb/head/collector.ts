@@ -122,9 +122,8 @@ function* pairSteps({ view }: Head, refs: Uint32Array): Generator<boolean, Uint3
     yield true
   }
   const pairs = new Uint32Array(count)
-  for (let pair = isSeen.indexOf(1), at = 0; pair >= 0; pair = isSeen.indexOf(1, pair + 1)) {
-    pairs[at++] = pair
-  }
+  let at = 0
+  for (let pair = 0; pair < isSeen.length; pair++) if (isSeen[pair] === 1) pairs[at++] = pair
   return pairs
 }
 

@@ -43,7 +43,7 @@ import {
   SERIES_SLAB_SHIFT,
 } from '../../kernels/head-layout.js'
 import type { BlockChunk } from '../block/series.js'
-import { FloatEncoder } from '../chunk/float-chunk.js'
+import { type FloatColumns, FloatEncoder } from '../chunk/float-chunk.js'
 import { ENCODING_XOR } from '../chunk/histogram-columns.js'
 import { noteDamage } from '../spill/damage-notes.js'
 import { SpilledChunks } from '../spill/spilled-chunks.js'
@@ -69,19 +69,13 @@ const SPILLED_AT = READER_SAMPLES * 4
 const PAUSE_MS = 1
 const PAUSES_MAX = 5000
 
-/** Samples of one series, in the order of their times. */
-interface Samples {
-  readonly ts: number[]
-  readonly bits: bigint[]
-}
-
 /** Reads chunks of a head; one per thread and reader slot. */
 export class HeadChunks {
   readonly view: HeadView
   private readonly kernel: HeadKernel
   private readonly slot: number
   private readonly state: number
-  private readonly words: BigUint64Array
+  private readonly encoder = new FloatEncoder()
   private readonly spilled: SpilledChunks
   private readonly pause = new Int32Array(new SharedArrayBuffer(4))
 
@@ -97,7 +91,6 @@ export class HeadChunks {
     this.spilled = new SpilledChunks(this.view, disk, (chunk) =>
       noteDamage(this.view, this.state, chunk),
     )
-    this.words = new BigUint64Array(memory.buffer)
   }
 
   takeLease(): void {
@@ -128,7 +121,7 @@ export class HeadChunks {
       if (mint >= range.maxt) continue
       if (mint >= range.mint && maxt < range.maxt) {
         chunks.push({ mint, maxt, encoding: ENCODING_XOR, data: this.dataOf(at, ref) })
-      } else chunks.push(...encoded(inRange(this.decode(at, ref), range)).reverse())
+      } else chunks.push(...this.encoded(inRange(this.decode(at, ref), range)).reverse())
     }
     chunks.reverse()
     chunks.push(...this.openChunks(range))
@@ -141,19 +134,20 @@ export class HeadChunks {
 
   /** The chunks of what a series has out of order and frozen, in a range; no two overlap. */
   lateChunks(ref: number, range: ChunkRange): BlockChunk[] {
-    const parts: Samples[] = []
+    const parts: FloatColumns[] = []
     for (
       let at = this.frozen(ref, OOO_ROWS, O_FROZEN);
       at !== 0;
       at = this.view.word(at + C_PREVIOUS)
     ) {
       if (this.time(at + C_MAXT) < range.mint || this.time(at + C_MINT) >= range.maxt) continue
-      parts.push(inRange(this.decode(at, ref), range))
+      parts.push(copied(inRange(this.decode(at, ref), range)))
     }
     const floats = merged(parts.reverse())
     const newest = this.frozen(ref, HISTOGRAM_ROWS, HR_FROZEN)
     const lists = { view: this.view, spilled: () => this.spilled }
-    return alternating(floats, listedHistograms(lists, { ref, newest }, range))
+    const histograms = listedHistograms(lists, { ref, newest }, range)
+    return alternating(floats, histograms, (run) => this.encoded(run))
   }
 
   /** First and last time of what a series has out of order and frozen; undefined without any. */
@@ -183,22 +177,28 @@ export class HeadChunks {
   /** Open chunk and tail: as it is when only the chunk counts, else encoded again. */
   private openChunks(range: ChunkRange): BlockChunk[] {
     const { view, state } = this
-    const tail: Samples = { ts: [], bits: [] }
-    for (let k = 0; k < view.word(state + READER_TAIL); k++) {
-      tail.ts.push(view.f64[(state + READER_TAIL_TIMES) / 8 + k]!)
-      tail.bits.push(this.words[(state + READER_TAIL_VALUES) / 8 + k]!)
-    }
-    if (view.word(state + READER_OPEN_COUNT) === 0) return encoded(inRange(tail, range))
+    const tail = inRange(this.tail(), range)
+    if (view.word(state + READER_OPEN_COUNT) === 0) return this.encoded(tail)
     const length = view.word(state + READER_OPEN_BYTES)
     const open = this.decodeAt(state + READER_OPEN, length)
     const inOpen = inRange(open, range)
-    const inTail = inRange(tail, range)
-    if (inTail.ts.length > 0 || inOpen.ts.length < open.ts.length) {
-      return encoded({ ts: inOpen.ts.concat(inTail.ts), bits: inOpen.bits.concat(inTail.bits) })
-    }
+    if (tail.size > 0 || inOpen.size < open.size) return this.encoded(inOpen, tail)
     const data = view.bytes.subarray(state + READER_OPEN, state + READER_OPEN + length)
-    const maxt = open.ts.at(-1)!
+    const maxt = open.ts[open.size - 1]!
     return [{ mint: open.ts[0]!, maxt, encoding: ENCODING_XOR, data }]
+  }
+
+  /** The raw samples of the series that was read; views. */
+  private tail(): FloatColumns {
+    const { view, state } = this
+    const size = view.word(state + READER_TAIL)
+    const times = (state + READER_TAIL_TIMES) / 8
+    const words = (state + READER_TAIL_VALUES) / 4
+    return {
+      size,
+      ts: view.f64.subarray(times, times + size),
+      words: view.u32.subarray(words, words + size * 2),
+    }
   }
 
   private begin(ref: number): void {
@@ -225,7 +225,8 @@ export class HeadChunks {
     return this.view.bytes.subarray(start, start + (this.view.word(node + C_LENGTH) & 0xffff))
   }
 
-  private decode(node: number, ref: number): Samples {
+  /** Floats of a chunk; views that the next one overwrites. */
+  private decode(node: number, ref: number): FloatColumns {
     if (this.isSpilled(node)) {
       const data = this.spilled.floatsOf(node, ref)
       const at = this.state + READER_COLUMNS + SPILLED_AT
@@ -235,16 +236,41 @@ export class HeadChunks {
     return this.decodeAt(node + CHUNK_HEADER_BYTES, this.view.word(node + C_LENGTH) & 0xffff)
   }
 
-  private decodeAt(at: number, length: number): Samples {
+  private decodeAt(at: number, length: number): FloatColumns {
     const times = this.state + READER_COLUMNS
     const values = times + READER_SAMPLES * 8
-    const count = this.kernel.decodeXor(at, length, times, values)
-    if (count < 0) throw fail('chunk-corrupt', { text: 'a chunk of the head is corrupt' })
-    const { view, words } = this
+    const size = this.kernel.decodeXor(at, length, times, values)
+    if (size < 0) throw fail('chunk-corrupt', { text: 'a chunk of the head is corrupt' })
+    const { f64, u32 } = this.view
     return {
-      ts: Array.from(view.f64.subarray(times / 8, times / 8 + count)),
-      bits: Array.from(words.subarray(values / 8, values / 8 + count)),
+      size,
+      ts: f64.subarray(times / 8, times / 8 + size),
+      words: u32.subarray(values / 4, values / 4 + size * 2),
     }
+  }
+
+  /** Samples as chunks, cut where the head would have cut them (assembly/head-append.ts). */
+  private encoded(...parts: readonly FloatColumns[]): BlockChunk[] {
+    const { encoder } = this
+    const chunks: BlockChunk[] = []
+    let cutAt = 0
+    const end = (): void => {
+      const { size, mint, maxt } = encoder
+      if (size === 0) return
+      chunks.push({ mint, maxt, encoding: ENCODING_XOR, data: encoder.bytes().slice() })
+      encoder.clear()
+    }
+    for (const { size, ts, words } of parts) {
+      for (let i = 0; i < size; i++) {
+        const t = ts[i]!
+        if (encoder.size > 0 && (t >= cutAt || isFull(encoder))) end()
+        if (encoder.size === 0) cutAt = (Math.floor(t / CHUNK_RANGE_MS) + 1) * CHUNK_RANGE_MS
+        encoder.append(t, words[i * 2 + 1]!, words[i * 2]!)
+        if (encoder.size === CHUNK_SAMPLES_QUARTER) cutAt = evenEnd(encoder, cutAt)
+      }
+    }
+    end()
+    return chunks
   }
 
   private time(at: number): number {
@@ -252,28 +278,43 @@ export class HeadChunks {
   }
 }
 
-function inRange({ ts, bits }: Samples, { mint, maxt }: ChunkRange): Samples {
+function inRange({ size, ts, words }: FloatColumns, { mint, maxt }: ChunkRange): FloatColumns {
   let from = 0
-  let end = ts.length
+  let end = size
   while (from < end && ts[from]! < mint) from++
   while (end > from && ts[end - 1]! >= maxt) end--
-  return { ts: ts.slice(from, end), bits: bits.slice(from, end) }
+  return {
+    size: end - from,
+    ts: ts.subarray(from, end),
+    words: words.subarray(from * 2, end * 2),
+  }
+}
+
+function copied({ size, ts, words }: FloatColumns): FloatColumns {
+  return { size, ts: ts.slice(), words: words.slice() }
 }
 
 /** One run of several, the first given first: at equal times it stays. */
-function merged(parts: readonly Samples[]): Samples {
+function merged(parts: readonly FloatColumns[]): FloatColumns {
   if (parts.length === 1) return parts[0]!
-  if (parts.length === 0) return { ts: [], bits: [] }
-  const byTime = new Map<number, bigint>()
-  for (const { ts, bits } of parts) {
-    for (let i = 0; i < ts.length; i++) if (!byTime.has(ts[i]!)) byTime.set(ts[i]!, bits[i]!)
+  const byTime = new Map<number, readonly [low: number, high: number]>()
+  for (const { size, ts, words } of parts) {
+    for (let i = 0; i < size; i++) {
+      if (!byTime.has(ts[i]!)) byTime.set(ts[i]!, [words[i * 2]!, words[i * 2 + 1]!])
+    }
   }
-  const ts = [...byTime.keys()].sort((a, b) => a - b)
-  return { ts, bits: ts.map((t) => byTime.get(t)!) }
+  const ts = Float64Array.from(byTime.keys()).sort()
+  const words = new Uint32Array(ts.length * 2)
+  for (const [i, t] of ts.entries()) words.set(byTime.get(t)!, i * 2)
+  return { size: ts.length, ts, words }
 }
 
 /** Floats and histograms of one series as chunks that do not overlap; at equal times the float stays. */
-function alternating(floats: Samples, histograms: readonly TimedHistogram[]): BlockChunk[] {
+function alternating(
+  floats: FloatColumns,
+  histograms: readonly TimedHistogram[],
+  encoded: (run: FloatColumns) => BlockChunk[],
+): BlockChunk[] {
   if (histograms.length === 0) return encoded(floats)
   const taken = new Set(floats.ts)
   const others = new Map<number, TimedHistogram>()
@@ -282,37 +323,16 @@ function alternating(floats: Samples, histograms: readonly TimedHistogram[]): Bl
   }
   const sorted = [...others.values()].sort((a, b) => a.t - b.t)
   const chunks: BlockChunk[] = []
-  for (let at = 0, from = 0; at < floats.ts.length || from < sorted.length; ) {
+  for (let at = 0, from = 0; at < floats.size || from < sorted.length; ) {
     const next = sorted[from]?.t ?? Number.POSITIVE_INFINITY
-    const run: Samples = { ts: [], bits: [] }
-    for (; at < floats.ts.length && floats.ts[at]! < next; at++) {
-      run.ts.push(floats.ts[at]!)
-      run.bits.push(floats.bits[at]!)
-    }
+    const run = inRange(floats, { mint: floats.ts[at] ?? next, maxt: next })
     chunks.push(...encoded(run))
+    at += run.size
     const until = floats.ts[at] ?? Number.POSITIVE_INFINITY
     const end = sorted.findIndex(({ t }, i) => i >= from && t > until)
     const part = sorted.slice(from, end < 0 ? sorted.length : end)
     chunks.push(...encodeHistograms(part))
     from += part.length
-  }
-  return chunks
-}
-
-/** Samples as chunks, cut where the head would have cut them (assembly/head-append.ts). */
-function encoded({ ts, bits }: Samples): BlockChunk[] {
-  const chunks: BlockChunk[] = []
-  const words = new Uint32Array(BigUint64Array.from(bits).buffer)
-  for (let at = 0; at < ts.length; ) {
-    const encoder = new FloatEncoder()
-    let cutAt = (Math.floor(ts[at]! / CHUNK_RANGE_MS) + 1) * CHUNK_RANGE_MS
-    do {
-      encoder.append(ts[at]!, words[at * 2 + 1]!, words[at * 2]!)
-      at++
-      if (encoder.size === CHUNK_SAMPLES_QUARTER) cutAt = evenEnd(encoder, cutAt)
-    } while (at < ts.length && ts[at]! < cutAt && !isFull(encoder))
-    const { mint, maxt } = encoder
-    chunks.push({ mint, maxt, encoding: ENCODING_XOR, data: encoder.bytes().slice() })
   }
   return chunks
 }

@@ -24,8 +24,8 @@ export interface SymbolSource {
 
 /** References in memory while postings are written. */
 const POSTINGS_PART = 16 << 20
-/** Series between two pauses. */
-const SLICE = 8192
+/** Series between two pauses: about a millisecond of work. */
+const SLICE = 512
 
 /** Writes one index. */
 export class IndexWriter {
@@ -35,7 +35,7 @@ export class IndexWriter {
   private readonly partSize: number
   private readonly pause: () => Promise<void>
 
-  /** @param pause awaited between slices of a few milliseconds while the file is written */
+  /** @param pause awaited between slices of about a millisecond while the file is written */
   constructor(
     disk: Disk,
     path: string,
