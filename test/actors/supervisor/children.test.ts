@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { IngesterBoot } from '../../../src/actors/ingester/contract.js'
 import { actorCounts, actorTable } from '../../../src/actors/supervisor/children.js'
+import { createIntakeCell } from '../../../src/shared/base/intake.js'
 import { defaultConfig, EMPTY_RUNTIME } from '../../../src/shared/config/index.js'
 import { H_SERVING } from '../../../src/shared/kernels/head-layout.js'
 import {
@@ -19,6 +20,7 @@ test('the memory of a life that ended is not read any more once the next one run
     budget: createBudget(1),
     blockList: new SharedArrayBuffer(8),
     tenantCells: createTenantCells(1),
+    intake: createIntakeCell(),
     haCells: createHaCells(),
   }
   const limits = new Limits(limitsDataOf(config, EMPTY_RUNTIME))
