@@ -121,10 +121,7 @@ export function actorTable(
     // Started in this order, stopped in reverse.
     children: [
       { ...common, ...storeGatewayRow(config, counts, cells) },
-      {
-        ...common,
-        ...compactorRow(config, counts.compactors, headKernel, { limits, memories, cells }),
-      },
+      { ...common, ...compactorRow(config, counts, headKernel, { limits, memories, cells }) },
       {
         ...common,
         kind: 'ingester',
@@ -267,7 +264,7 @@ function storeGatewayRow(
 
 function compactorRow(
   config: Config,
-  count: number,
+  { compactors: count }: ActorCounts,
   kernel: WebAssembly.Module,
   shared: {
     readonly limits: Limits
