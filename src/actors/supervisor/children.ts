@@ -112,7 +112,6 @@ export function actorTable(
   // Of the present life of each shard; a new life gets a new memory, since a crash may have left
   // the old one in any state, and queriers may still read it.
   const memories: WebAssembly.Memory[] = []
-  const formers: (WebAssembly.Memory | undefined)[] = []
   const shutdownMs = config['server.graceful_shutdown_timeout']
   const common = { policy: POLICY, startMs: START_MS, shutdownMs }
   const { ingesters: shardCount, zones } = counts
@@ -129,20 +128,16 @@ export function actorTable(
         entry: new URL('../ingester/worker.js', import.meta.url),
         boot: (index): IngesterBoot => {
           const memory = createHeadMemory()
-          // The last one that queriers know; those in between never got so far.
-          formers[index] ??= memories[index]
           memories[index] = memory
           const place = placeOf(index, shardCount / zones)
           const settings = { config: ingesterConfigOf(config, place), limits: limits.snapshot() }
           const kernel = headKernel
           return { index, shardCount, place, ...settings, budget, tenantCells, memory, kernel }
         },
-        // Up to here queriers are answered by the memory of the life that ended; what they are sent of
-        // this one they may hear late.
-        onUp: (index) => {
-          const former = formers[index]
-          if (former !== undefined) retireHead(former)
-          formers[index] = undefined
+        // A querier may hear late of the next life: until then it is to wait, not to read on.
+        onGone: (index) => {
+          const memory = memories[index]
+          if (memory !== undefined) retireHead(memory)
         },
         // With zones one may be gone: pushes and queries go on.
         ...(zones > 1 ? { isEnough: (isUp) => hasQuorum(isUp, zones) } : {}),

@@ -48,8 +48,6 @@ export interface ChildSpec {
   boot(index: number): unknown
   /** A life is over: clears what it held in shared memory. */
   onGone?(index: number): void
-  /** A life has been built, and is about to be linked: of former ones nothing is to be asked any more. */
-  onUp?(index: number): void
   /** Whether those that are up do for `/ready`; without it all are needed. */
   isEnough?(isUp: readonly boolean[]): boolean
 }
@@ -299,7 +297,6 @@ export class Supervisor<Task, Answer, Message> {
     child.state = 'running'
     this.options.env.log.info('actor runs', { child: actor, restarts: child.restarts })
     this.giveSettings(actor, thread)
-    spec.onUp?.(child.index)
     this.wiring.up({ peer: spec.kind, index: child.index }, thread)
   }
 

@@ -116,8 +116,11 @@ export const H_OOO_VALUES = 1416
 export const H_OOO_COUNT = 1420
 /** u32, atomic: odd while tenants, pairs, series or postings change. */
 export const H_INDEX_SEQUENCE = 1984
-/** u32, atomic: 1 once the log is replayed, from when on readers may select for themselves. */
+/** u32, atomic: SERVING_YES once the log is replayed: readers may select for themselves, while its owner lives. */
 export const H_SERVING = 1988
+export const SERVING_YES = 1
+/** Its owner is gone, and with it the chunk files. */
+export const SERVING_NO_MORE = 2
 /** u32, atomic: raised whenever something was unlinked that readers may still follow. */
 export const H_EPOCH = 1992
 /** u32, atomic: raised when refs and pair ids were given back, before they are used again. */

@@ -7,7 +7,12 @@
  */
 import { TextLists } from '../../base/text-lists.js'
 import type { HeadKernel } from '../../kernels/head.js'
-import { H_INDEX_SEQUENCE, H_SERVING, H_TENANT_COUNT } from '../../kernels/head-layout.js'
+import {
+  H_INDEX_SEQUENCE,
+  H_SERVING,
+  H_TENANT_COUNT,
+  SERVING_YES,
+} from '../../kernels/head-layout.js'
 import type { Matcher } from '../../model/matcher.js'
 import { EMPTY_STATS, type HeadStats, headStatsSteps, type SeriesExtent } from './head-stats.js'
 import type { HeadView } from './head-view.js'
@@ -115,7 +120,7 @@ export class HeadIndex implements SelectContext {
     extentOf: SeriesExtent,
     check?: () => void,
   ): HeadStats | undefined {
-    if (Atomics.load(this.view.u32, H_SERVING / 4) === 0) return undefined
+    if (Atomics.load(this.view.u32, H_SERVING / 4) !== SERVING_YES) return undefined
     if (this.tenant(tenant) === undefined) return EMPTY_STATS
     return this.settled(tenant, (index) =>
       run(headStatsSteps(this.view, index, extentOf, most), check),
@@ -133,7 +138,7 @@ export class HeadIndex implements SelectContext {
   /** What `look` found while nothing changed. */
   private settled<T>(tenant: string, look: (tenant: number, sequence: number) => T): T | undefined {
     const { u32 } = this.view
-    if (Atomics.load(u32, H_SERVING / 4) === 0) return undefined
+    if (Atomics.load(u32, H_SERVING / 4) !== SERVING_YES) return undefined
     for (let tries = 0; tries < TRIES; tries++) {
       const before = Atomics.load(u32, H_INDEX_SEQUENCE / 4)
       if ((before & 1) !== 0) continue

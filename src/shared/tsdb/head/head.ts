@@ -56,6 +56,7 @@ import {
   SERIES_DIRECTORY,
   SERIES_SLAB_MASK,
   SERIES_SLAB_SHIFT,
+  SERVING_YES,
 } from '../../kernels/head-layout.js'
 import type { Labels } from '../../model/labels.js'
 import type { Matcher } from '../../model/matcher.js'
@@ -203,7 +204,7 @@ export class Head implements SelectContext {
 
   /** Everything that was logged is here again: readers may answer selections themselves. */
   serve(): void {
-    Atomics.store(this.view.u32, H_SERVING / 4, 1)
+    Atomics.store(this.view.u32, H_SERVING / 4, SERVING_YES)
   }
 
   /** Makes the log write the record of every series again, before its next sample. */

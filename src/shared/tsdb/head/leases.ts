@@ -4,7 +4,7 @@
  * which that happened (kernels/assembly/head-memory.ts), and samples that went into blocks are
  * unlinked only when all leases are younger than those blocks (architecture §8.19–21).
  */
-import { H_EPOCH, H_LEASES, H_SERVING } from '../../kernels/head-layout.js'
+import { H_EPOCH, H_LEASES, H_SERVING, SERVING_NO_MORE } from '../../kernels/head-layout.js'
 
 /** Takes a lease: everything that can be found from now on stays until it is given back. */
 export function takeLease(memory: Uint32Array, slot: number): void {
@@ -28,9 +28,13 @@ export function endLeaseOf(memory: WebAssembly.Memory, slot: number): void {
 }
 
 /**
- * Nobody selects in a head any more whose owner is gone: another one takes what comes. A reader that
- * has not heard of that yet would answer without it.
+ * Nobody selects in a head any more whose owner is gone: the next one takes what comes, and a reader
+ * that has not heard of it would answer without. What has been selected may be read to its end.
  */
 export function retireHead(memory: WebAssembly.Memory): void {
-  Atomics.store(new Uint32Array(memory.buffer, 0, H_SERVING / 4 + 1), H_SERVING / 4, 0)
+  Atomics.store(
+    new Uint32Array(memory.buffer, 0, H_SERVING / 4 + 1),
+    H_SERVING / 4,
+    SERVING_NO_MORE,
+  )
 }

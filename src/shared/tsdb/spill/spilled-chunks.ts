@@ -15,6 +15,7 @@ import {
   FILED_HEADER_BYTES,
   H_CHUNK_FILES,
   H_CHUNK_FOLDER,
+  H_SERVING,
   HC_COUNT,
   HC_LENGTH,
   HC_MAXT,
@@ -23,6 +24,7 @@ import {
   HISTOGRAM_CHUNK_HEADER_BYTES,
   S_FILE,
   S_OFFSET,
+  SERVING_NO_MORE,
 } from '../../kernels/head-layout.js'
 import type { HeadView } from '../head/head-view.js'
 import type { DamagedChunk } from './damage-notes.js'
@@ -72,7 +74,7 @@ export class SpilledChunks {
   /**
    * The data of a spilled chunk of floats, by its address in the head and its series; a view that the
    * next read may overwrite.
-   * @throws AppError `chunk-corrupt`
+   * @throws AppError `chunk-corrupt`; `actor-down` when its owner is gone, and the file with it
    */
   floatsOf(node: number, ref: number): Buffer {
     const word = this.view.word(node + C_LENGTH)
@@ -100,6 +102,9 @@ export class SpilledChunks {
 
   private damaged(place: Place, ref: number, [from, to]: [number, number]): Error {
     const { view } = this
+    if (Atomics.load(view.u32, H_SERVING / 4) === SERVING_NO_MORE) {
+      return fail('actor-down', { actor: 'the ingester' })
+    }
     const bytes = FILED_HEADER_BYTES + place.length
     this.onDamage({
       tenant: view.tenantOf(ref),

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DamageNotes } from '../../../../src/shared/tsdb/index.js'
+import { DamageNotes, retireHead } from '../../../../src/shared/tsdb/index.js'
 import { EVER, FLOATS, histogramOf, isLate, KindsBed, SAMPLES, SERIES, STEP } from './kinds-bed.js'
 
 /** Samples that the head was given, by series. */
@@ -117,4 +117,14 @@ test('a damaged chunk of histograms or of late samples is named and taken for no
   const t = 50 * STEP
   assert.equal(bed.head.histograms.check(FLOATS + 3, t, histogramOf(FLOATS + 3, 50), EVER), 'late')
   assert.equal(bed.damaged.length, 1)
+})
+
+test('files that went with the owner of the head are no damage, but a reason to ask again', () => {
+  const bed = new KindsBed()
+  bed.spill()
+  const notes = new DamageNotes(bed.head.view)
+  bed.disk.remove(bed.files()[0]!)
+  retireHead(bed.head.view.memory)
+  assert.throws(() => bed.read(FLOATS), { id: 'actor-down' })
+  assert.deepEqual(notes.take(), [])
 })
