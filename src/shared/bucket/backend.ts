@@ -4,6 +4,7 @@
  */
 import { type AppError, fail } from '../errors/index.js'
 import type { BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
+import type { PartsBackend } from './multipart.js'
 
 /** A page of a listing. `next` is whatever the backend wants to be given for the next page. */
 export interface BucketPage {
@@ -27,6 +28,8 @@ export interface BucketBackend {
   listPage(query: ListQuery, signal: AbortSignal): Promise<BucketPage>
   attributes(key: string, signal: AbortSignal): Promise<BucketAttributes>
   localPath?(key: string): string
+  /** Where large files can be sent in parts. */
+  readonly parts?: PartsBackend
   close(): void
 }
 

@@ -20,6 +20,7 @@ import {
   unavailable,
 } from './backend.js'
 import type { BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
+import type { FilePart } from './multipart.js'
 
 const DRAFT = /\.draft-[0-9a-f]{16}$/
 const DRAFT_AGE_MS_MAX = 24 * 3600 * 1000
@@ -220,16 +221,18 @@ export function sizeOf(disk: Disk, body: BucketBody): number {
   return facts.size
 }
 
-/** A body in pieces; those of a file are valid until the next one. */
-export function* partsOf(disk: Disk, body: BucketBody): Generator<Uint8Array> {
+/** A body in pieces, or a stretch of a file; those of a file are valid until the next one. */
+export function* partsOf(disk: Disk, body: BucketBody | FilePart): Generator<Uint8Array> {
   if (!('path' in body)) {
     yield body
     return
   }
   const file = disk.open(body.path, 'read')
   try {
-    for (let at = 0; at < file.size(); ) {
-      const part = new Uint8Array(Math.min(COPY_BYTES, file.size() - at))
+    const offset = 'offset' in body ? body.offset : 0
+    const end = 'offset' in body ? offset + body.length : file.size()
+    for (let at = offset; at < end; ) {
+      const part = new Uint8Array(Math.min(COPY_BYTES, end - at))
       const taken = file.read(part, at)
       if (taken === 0) throw fail('disk-failed', { text: `read ${body.path}: it became shorter` })
       yield part.subarray(0, taken)

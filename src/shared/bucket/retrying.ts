@@ -12,6 +12,7 @@ import {
   unavailable,
 } from './backend.js'
 import type { Bucket, BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
+import { putInParts } from './multipart.js'
 
 /** How long and how often is tried, and how much is asked for at once. */
 export interface RetryPolicy {
@@ -86,6 +87,14 @@ class RetryingBucket implements Bucket {
     const size =
       'path' in body ? (env.disk.findFacts(body.path)?.size ?? UNKNOWN_SIZE) : body.length
     const ifAbsent = options.ifAbsent === true
+    const { parts } = backend
+    if (parts !== undefined && 'path' in body && size > parts.partSize) {
+      const isThere = async () => (await this.attributes(key)).size === size
+      const object = { key: full, path: body.path, size, ifAbsent, isThere }
+      return putInParts(parts, object, (operation, bytes, run) =>
+        this.tried(operation, full, bytes, run),
+      )
+    }
     const isAgain = await this.tried('upload', full, size, (signal, tries) =>
       backend.put(full, body, ifAbsent, signal).then(
         () => false,

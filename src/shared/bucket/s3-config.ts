@@ -15,6 +15,8 @@ export interface S3Config {
   readonly 's3.bucket_lookup_type': string
   readonly 's3.dualstack_enabled': boolean
   readonly 's3.storage_class': string
+  /** Bytes; 0: as Mimir's client has it. */
+  readonly 's3.part_size': number
   readonly 's3.send_content_md5': boolean
   readonly 's3.sts_endpoint': string
   readonly 's3.sse.type': string
@@ -22,6 +24,11 @@ export interface S3Config {
   readonly 's3.sse.kms_encryption_context': string
   readonly 's3.http': unknown
 }
+
+/** S3's own limits of a part, and what Mimir's client takes unless told. */
+const PART_SIZE_MIN = 5 * 1024 ** 2
+const PART_SIZE_MAX = 5 * 1024 ** 3
+const PART_SIZE_DEFAULT = 64 * 1024 ** 2
 
 /** Keys that the configuration gives. */
 export interface StaticKeys {
@@ -45,8 +52,18 @@ export function checkS3Config(config: S3Config): void {
   if (config['s3.signature_version'] === 'v2') {
     throw fail('config-invalid', { text: 's3.signature_version: v2 is not supported; use v4' })
   }
+  const partSize = config['s3.part_size']
+  if (partSize !== 0 && (partSize < PART_SIZE_MIN || partSize > PART_SIZE_MAX)) {
+    const text = `s3.part_size: expected 0, or ${PART_SIZE_MIN} to ${PART_SIZE_MAX}, got ${partSize}`
+    throw fail('config-invalid', { text })
+  }
   staticKeysOf(config)
   encryptionOf(config)
+}
+
+/** Bytes above which an object is sent in parts, and of those. */
+export function partSizeOf(config: S3Config): number {
+  return config['s3.part_size'] || PART_SIZE_DEFAULT
 }
 
 /**

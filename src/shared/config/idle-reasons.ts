@@ -75,7 +75,6 @@ export const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^limits\.store_gateway_tenant_shard_size_per_zone$/, 'store-gateways have no zones'],
   [/^limits\.s3_sse_/, 'encryption is set for a whole bucket, by its sse block'],
   [/\.native_aws_auth_enabled$/, 'keys come from the configuration or the environment'],
-  [/\.s3\.part_size$/, 'an object is sent in one piece'],
   [/\.s3\.trace$/, 'the client has no trace'],
   [/\.enable_upload_retries$/, 'who calls the client tries again'],
   [/\.user_assigned_id$/, 'managed identities are not used'],

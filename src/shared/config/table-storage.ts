@@ -83,7 +83,7 @@ const S3 = {
   dualstack_enabled: bool(true, 'Use dual-stack endpoints.'),
   storage_class: text('', 'Storage class.'),
   native_aws_auth_enabled: bool(false, 'Credentials from the environment.'),
-  part_size: size(0, 'Bytes of a part.'),
+  part_size: size(0, 'Bytes of a part of a large object; 0 = 64 MiB.'),
   send_content_md5: bool(false, 'Send Content-MD5.'),
   sts_endpoint: text('', 'Address of the token service.'),
   max_retries: int(10, 'Tries of a request.'),
@@ -350,7 +350,6 @@ const RULES_BUCKET = {
 const BLOCKS_BUCKET = {
   ...used(BUCKET),
   's3.native_aws_auth_enabled': BUCKET['s3.native_aws_auth_enabled'],
-  's3.part_size': BUCKET['s3.part_size'],
   's3.trace': BUCKET['s3.trace'],
   'gcs.enable_upload_retries': BUCKET['gcs.enable_upload_retries'],
   'azure.user_assigned_id': BUCKET['azure.user_assigned_id'],

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { CreateBucketCommand, GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import type { RetryPolicy } from '../../../src/shared/bucket/retrying.js'
 import type { Config } from '../../../src/shared/config/index.js'
 import { startFaultProxy } from '../../support/fault-proxy.js'
 import { hasComponent, once, SWIFT, startMoto, startSwift } from '../../support/object-servers.js'
-import { rejects, testBucketContract, text } from './contract.js'
+import { random, rejects, testBucketContract, text } from './contract.js'
 import { testBucketFaults } from './faults.js'
 import { openConfigured } from './open.js'
 
@@ -127,6 +128,69 @@ function kindOf(method: string, path: string): string {
   return [method, ...names].join(' ')
 }
 
+/** A bucket that takes parts of 5 MiB, behind a proxy, and a file of 12 MiB. */
+async function partsBucket(t: TestContext, policy: Partial<RetryPolicy> = {}) {
+  const { host } = await moto()
+  const name = await freshBucket(host, KEYS.moto)
+  const proxy = await startFaultProxy(t, host)
+  const parts = { 'blocks_storage.s3.part_size': 5 << 20 }
+  const bucket = await openConfigured(
+    { ...s3Config(proxy.host, name, KEYS.moto), ...parts },
+    policy,
+  )
+  const folder = mkdtempSync(join(tmpdir(), 'nilo-parts-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const bytes = Buffer.from(random(12 << 20))
+  const path = join(folder, 'file')
+  writeFileSync(path, bytes)
+  const kinds = () => proxy.requests.map(({ method, path }) => kindOf(method, path))
+  return { bucket, proxy, bytes, path, kinds }
+}
+
+const PART = 'PUT partNumber uploadId'
+
+test('sends a large file in parts, and again only those that failed', async (t) => {
+  if (!hasComponent(t, 'moto')) return
+  const { bucket, proxy, bytes, path, kinds } = await partsBucket(t, { backoffMs: 1 })
+  let faults = 2
+  proxy.decide = ({ method, path }) =>
+    kindOf(method, path) === PART && faults-- > 0 ? { kind: 'status', status: 503 } : undefined
+  await bucket.put('t/a', { path })
+  assert.equal(Buffer.compare(Buffer.from(await bucket.get('t/a')), bytes), 0)
+  assert.equal(kinds().filter((kind) => kind === PART).length, 5)
+  assert.deepEqual(
+    kinds().filter((kind) => kind !== PART),
+    ['POST uploads', 'POST uploadId', 'GET'],
+  )
+})
+
+test('what is in parts is there when the answer to the last call is lost', async (t) => {
+  if (!hasComponent(t, 'moto')) return
+  const { bucket, proxy, bytes, path, kinds } = await partsBucket(t, { backoffMs: 1 })
+  let faults = 1
+  proxy.decide = ({ method, path }) =>
+    kindOf(method, path) === 'POST uploadId' && faults-- > 0 ? { kind: 'lose-answer' } : undefined
+  await bucket.put('t/a', { path })
+  assert.equal(kinds().filter((kind) => kind === 'POST uploadId').length, 2)
+  assert.equal(Buffer.compare(Buffer.from(await bucket.get('t/a')), bytes), 0)
+})
+
+test('gives parts up when one fails for good, also where that is forbidden', async (t) => {
+  if (!hasComponent(t, 'moto')) return
+  for (const isForbidden of [false, true]) {
+    const { bucket, proxy, path, kinds } = await partsBucket(t, { triesMax: 2, backoffMs: 1 })
+    proxy.decide = ({ method, path }) => {
+      const number = new URL(path, 'http://x').searchParams.get('partNumber')
+      if (number === '2') return { kind: 'status', status: 500 }
+      return isForbidden && method === 'DELETE' ? { kind: 'status', status: 403 } : undefined
+    }
+    await rejects(bucket.put('t/a', { path }), 'bucket-unavailable')
+    assert.equal(kinds().at(-1), 'DELETE uploadId')
+    assert.ok(!kinds().includes('POST uploadId'))
+    await rejects(bucket.get('t/a'), 'bucket-not-found')
+  }
+})
+
 test('finds keys in the environment, a profile and a web identity', async (t) => {
   if (!hasComponent(t, 'moto')) return
   const { host, url } = await moto()
@@ -172,6 +236,7 @@ test('names what is wrong with the configuration or the bucket', async (t) => {
   for (const changes of [
     { 'blocks_storage.s3.secret_access_key': '' },
     { 'blocks_storage.s3.sse.type': 'AES' },
+    { 'blocks_storage.s3.part_size': 1024 },
     { 'blocks_storage.s3.sse.type': 'SSE-KMS' },
     { 'blocks_storage.s3.http': { no_such: 1 } },
     { 'blocks_storage.s3.http': { idle_conn_timeout: 'soon' } },
