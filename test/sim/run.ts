@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util'
 import { runCrashes, SCENARIOS } from './crash-run.js'
+import { runSpills } from './spill-run.js'
 
 const { values } = parseArgs({
   options: {
@@ -15,17 +16,22 @@ const { values } = parseArgs({
 })
 const first = Number(values.seed)
 const count = Number(values.count)
-const scenarios = Object.entries(SCENARIOS).filter(([name]) => name.includes(values.only))
+const kinds = Object.entries(SCENARIOS).map(
+  ([name, { options, weather }]) =>
+    [name, (seed: number) => runCrashes(seed, options, weather)] as const,
+)
+const all = [...kinds, ['heads spill', (seed: number) => runSpills(seed)] as const]
+const scenarios = all.filter(([name]) => name.includes(values.only))
 if (!Number.isInteger(first) || !(count > 0) || scenarios.length === 0) {
   process.stderr.write('usage: npm run sim -- [--seed N] [--count N] [--only TEXT]\n')
-  for (const name of Object.keys(SCENARIOS)) process.stderr.write(`  ${name}\n`)
+  for (const [name] of all) process.stderr.write(`  ${name}\n`)
   process.exit(2)
 }
 let failures = 0
-for (const [name, { options, weather }] of scenarios) {
+for (const [name, run] of scenarios) {
   for (let seed = first; seed < first + count; seed++) {
     try {
-      await runCrashes(seed, options, weather)
+      await run(seed)
     } catch (error) {
       failures++
       const text = String(error).split('\n')[0]
