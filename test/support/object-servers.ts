@@ -64,13 +64,19 @@ export async function startMoto(stops: (() => Promise<void>)[]): Promise<ObjectS
 }
 
 /** Azure Blob; its account and key are the published ones. */
-export async function startAzurite(stops: (() => Promise<void>)[]): Promise<ObjectServer> {
+export async function startAzurite(
+  stops: (() => Promise<void>)[],
+  more: readonly string[] = [],
+): Promise<ObjectServer> {
   const port = await freePort()
   const folder = temporaryFolder(stops)
   const entry = join(root, 'azure/node_modules/azurite/dist/src/blob/main.js')
   const args = ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', folder]
   const flags = ['--silent', '--skipApiVersionCheck', '--disableTelemetry']
-  const program = startProcess({ command: process.execPath, args: [entry, ...args, ...flags] })
+  const program = startProcess({
+    command: process.execPath,
+    args: [entry, ...args, ...flags, ...more],
+  })
   stops.push(async () => void (await program.stop('SIGKILL')))
   await waitFor('azurite', program, () => opened(port))
   return serverAt(port)

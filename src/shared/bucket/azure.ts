@@ -1,6 +1,6 @@
 /**
  * Azure Blob Storage by the SDK's client, its retries off: `retrying.ts` does that for all backends
- * alike. Access by account key or connection string. Loaded when the first such bucket opens.
+ * alike. Access by account key, connection string, or an identity (azure-identity.ts). Loaded when the first such bucket opens.
  */
 import { Readable } from 'node:stream'
 import {
@@ -13,6 +13,7 @@ import {
 } from '@azure/storage-blob'
 import type { Disk, Env } from '../env/index.js'
 import { AppError, fail } from '../errors/index.js'
+import { type AzureIdentity, AzureIdentityTokens } from './azure-identity.js'
 import {
   type BucketBackend,
   type BucketPage,
@@ -27,6 +28,7 @@ import {
 } from './backend.js'
 import type { BucketAttributes, BucketBody, BucketEntry } from './bucket.js'
 import { partsOf, sizeOf } from './filesystem.js'
+import { readHttpBlock } from './http-options.js'
 
 /** Mimir's keys of the block `azure`. */
 export interface AzureConfig {
@@ -35,19 +37,30 @@ export interface AzureConfig {
   readonly 'azure.connection_string': string
   readonly 'azure.container_name': string
   readonly 'azure.endpoint_suffix': string
+  readonly 'azure.user_assigned_id': string
+  /** What the environment says of an identity, for those who give no key. */
+  readonly 'azure.identity'?: AzureIdentity
 }
 
 const SUFFIX = 'blob.core.windows.net'
+const NO_IDENTITY: AzureIdentity = {
+  tenantId: '',
+  clientId: '',
+  clientSecret: '',
+  tokenFile: '',
+  authorityHost: '',
+  metadataHost: '',
+}
 /** Largest blob of one Put Blob. */
 const PUT_SIZE_MAX = 5000 * 1024 ** 2
 
 /** @throws AppError `config-invalid` */
-export function azureBackend(config: AzureConfig, env: Pick<Env, 'disk'>): BucketBackend {
+export function azureBackend(config: AzureConfig, env: Pick<Env, 'disk' | 'clock'>): BucketBackend {
   const name = config['azure.container_name']
-  return new AzureBackend(name, serviceOf(config).getContainerClient(name), env.disk)
+  return new AzureBackend(name, serviceOf(config, env).getContainerClient(name), env.disk)
 }
 
-function serviceOf(config: AzureConfig): BlobServiceClient {
+function serviceOf(config: AzureConfig, env: Pick<Env, 'disk' | 'clock'>): BlobServiceClient {
   // One try, without a time of its own: the signal of each call ends it.
   const retryOptions = { maxTries: 1, retryPolicyType: StorageRetryPolicyType.FIXED }
   const connection = config['azure.connection_string']
@@ -57,8 +70,14 @@ function serviceOf(config: AzureConfig): BlobServiceClient {
     if (connection !== '') {
       return BlobServiceClient.fromConnectionString(connection, { retryOptions })
     }
-    if (account !== '' && key !== '') {
-      const credential = new StorageSharedKeyCredential(account, key)
+    if (account !== '') {
+      const identity = config['azure.identity'] ?? NO_IDENTITY
+      const http = readHttpBlock(undefined, 'azure.http', env.disk)
+      const userAssignedId = config['azure.user_assigned_id']
+      const credential =
+        key === ''
+          ? new AzureIdentityTokens({ userAssignedId, identity, http, env })
+          : new StorageSharedKeyCredential(account, key)
       const url = `https://${account}.${config['azure.endpoint_suffix'] || SUFFIX}`
       return new BlobServiceClient(url, credential, { retryOptions })
     }

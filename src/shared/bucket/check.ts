@@ -50,9 +50,10 @@ function checkGcs(config: GcsConfig): void {
 function checkAzure(config: AzureConfig): void {
   if (config['azure.container_name'] === '') throw wrong('azure.container_name: it is missing')
   if (config['azure.connection_string'] !== '') return
-  if (config['azure.account_name'] !== '' && config['azure.account_key'] !== '') return
+  // Without a key it is an identity's, of which nothing can be said before it is asked.
+  if (config['azure.account_name'] !== '') return
   throw wrong(
-    'azure: account_name and account_key, or connection_string, are needed; managed identities are not supported',
+    'azure: account_name, with account_key or an identity, or connection_string is needed',
   )
 }
 

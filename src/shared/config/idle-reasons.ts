@@ -77,7 +77,6 @@ export const REASONS: readonly (readonly [RegExp, string])[] = [
   [/\.native_aws_auth_enabled$/, 'keys come from the configuration or the environment'],
   [/\.s3\.trace$/, 'the client has no trace'],
   [/\.enable_upload_retries$/, 'who calls the client tries again'],
-  [/\.user_assigned_id$/, 'managed identities are not used'],
   [/\.http$|\.http\./, "the client is Node's own"],
   [/\.max_retries$/, 'who calls the client tries again'],
   [/^blocks_storage\.tsdb\.dir$|\.sync_dir$/, ONE_FOLDER],

@@ -3,6 +3,7 @@
  * flags, checked, frozen, handed out in slices. Promise: an unknown key or a bad value never starts
  * a server; it is named with its place and what was expected.
  */
+export { type AzureEnvironment, azureEnvironment } from './azure-environment.js'
 export {
   type Config,
   type ConfigSlice,

@@ -121,7 +121,7 @@ const BUCKET = {
     container_name: text('', 'Container.'),
     endpoint_suffix: text('', 'Suffix of the address.'),
     max_retries: int(3, 'Tries of a request.'),
-    user_assigned_id: text('', 'Identity.'),
+    user_assigned_id: text('', "Client id of one of the machine's identities."),
     http: open('HTTP client.', { flag: '' }),
   }),
   swift: open('OpenStack Swift.'),
@@ -352,7 +352,6 @@ const BLOCKS_BUCKET = {
   's3.native_aws_auth_enabled': BUCKET['s3.native_aws_auth_enabled'],
   's3.trace': BUCKET['s3.trace'],
   'gcs.enable_upload_retries': BUCKET['gcs.enable_upload_retries'],
-  'azure.user_assigned_id': BUCKET['azure.user_assigned_id'],
   'azure.http': BUCKET['azure.http'],
 } as const
 

@@ -7,11 +7,15 @@ import { createFakeEnv } from '../../support/fake-env.js'
 
 const env = { ...createFakeEnv(), clock: NODE_CLOCK, timers: NODE_TIMERS, disk: nodeDisk() }
 
-/** @param changes keys with their block, `blocks_storage.s3.endpoint` */
+/**
+ * @param changes keys with their block, `blocks_storage.s3.endpoint`
+ * @param more what the configuration does not have, keys of the bucket
+ */
 export function openConfigured(
   changes: Partial<Config>,
   policy: Partial<RetryPolicy> = {},
+  more: Partial<BucketConfig> = {},
 ): Promise<Bucket> {
-  const config: BucketConfig = configSlice(defaultConfig(changes), 'blocks_storage')
+  const config: BucketConfig = { ...configSlice(defaultConfig(changes), 'blocks_storage'), ...more }
   return openBucket(config, { dataDir: '.', component: 'test', policy }, env)
 }
