@@ -93,8 +93,6 @@ const OTLP_METRICS_MAX = 1 << 20
 const OTLP_PARTS_MAX = 1 << 18
 /** Room for labels of OTLP series beside what a chunk may define: the longest set, written out. */
 const TRANSLATED_MORE_BYTES = 1 << 20
-/** Room of the key of references: REFS_MAX blocks, and the words for lengths. */
-const REFS_KEY_BYTES = layout.REFS_MAX * 16 + 64
 const PAGE_BYTES = 65_536
 const PAGES_MAX = 65_535
 
@@ -184,8 +182,9 @@ export class WriteRequestKernel {
     this.extras = this.take(ROWS_MAX * layout.EXTRA_BYTES)
     this.symbols = this.take(SYMBOLS_MAX * layout.SYMBOL_BYTES)
     this.set(layout.METADATA_SEEN, this.take(layout.METADATA_SEEN_SLOTS * 8))
-    const refsKey = this.take(REFS_KEY_BYTES)
-    fillRandom(this.bytes.subarray(refsKey, refsKey + REFS_KEY_BYTES))
+    this.set(layout.PAIRS, this.take(SYMBOLS_MAX * layout.PAIR_BYTES))
+    const refsKey = this.take(layout.REFS_KEY_BYTES)
+    fillRandom(this.bytes.subarray(refsKey, refsKey + layout.REFS_KEY_BYTES))
     this.set(layout.REFS_KEY, refsKey)
     this.otlp = this.takeOtlp()
     this.translatedBytes = sizes.defineBytesMax + TRANSLATED_MORE_BYTES
@@ -455,13 +454,13 @@ function bytesOf(sizes: WriteRequestSizes): number {
     METADATA_MAX * layout.METADATA_BYTES +
     layout.METADATA_SEEN_SLOTS * 8 +
     ROWS_MAX * layout.EXTRA_BYTES +
-    SYMBOLS_MAX * layout.SYMBOL_BYTES +
+    SYMBOLS_MAX * (layout.SYMBOL_BYTES + layout.PAIR_BYTES) +
     OTLP_METRICS_MAX * otlp.METRIC_BYTES +
     OTLP_PARTS_MAX * otlp.PART_BYTES +
     ROWS_MAX * otlp.POINT_BYTES +
     2 * sizes.defineBytesMax +
     TRANSLATED_MORE_BYTES +
-    REFS_KEY_BYTES +
+    layout.REFS_KEY_BYTES +
     layout.LABELS_MAX * 16 +
     layout.PENDING_MAX * layout.PENDING_BYTES
   const perShard = sizes.samplesMax * 20 + sizes.defineBytesMax + sizes.seriesIdsMax / 8 + 1024

@@ -81,6 +81,38 @@ test('finds the same series in every body, whatever numbers its symbols have', (
   assert.deepEqual([...defineCounts.values()], [1, 1])
 })
 
+test('tells labels apart that are the same texts otherwise paired, in any order', () => {
+  const fixture = new Fixture()
+  const symbols = ['', '__name__', 'up', 'job', 'a', 'b', 'zone']
+  const push = (...series: number[][]) => {
+    const rows = series.map((list, i) => Buffer.concat([refs(...list), sample(NOW + i, i)]))
+    assert.equal(fixture.push(request(rows, symbols), 'acme', BODY_V2).status, 200)
+  }
+  // The value `a` stands for another label by turns; a value may be the name of another label.
+  push(
+    [1, 2, 3, 4, 6, 5],
+    [1, 2, 3, 5, 6, 4],
+    [1, 2, 3, 4],
+    [1, 2, 6, 4],
+    [1, 2, 3, 6],
+    [1, 2, 6, 3],
+  )
+  push([6, 5, 3, 4, 1, 2], [3, 5, 6, 4, 1, 2], [3, 4, 1, 2], [6, 4, 1, 2])
+  const { samples, defineCounts } = fixture.shards[0]!
+  assert.deepEqual(
+    [...samples].map(([key, list]) => `${key} ${list.length}`),
+    [
+      'acme|__name__=up,job=a,zone=b 2',
+      'acme|__name__=up,job=b,zone=a 2',
+      'acme|__name__=up,job=a 2',
+      'acme|__name__=up,zone=a 2',
+      'acme|__name__=up,job=zone 1',
+      'acme|__name__=up,zone=job 1',
+    ],
+  )
+  assert.deepEqual([...defineCounts.values()], [1, 1, 1, 1, 1, 1])
+})
+
 test('sends histograms and metadata of series on', () => {
   const fixture = new Fixture()
   const metadata = field(5, Buffer.concat([whole(1, 3), whole(3, 7), whole(4, 8)]))
@@ -117,6 +149,11 @@ test('sends the metadata of a metric once, however many series say the same', ()
 
 for (const [what, body, status] of [
   ['a reference out of range', request([Buffer.concat([refs(1, 99), sample(NOW, 1)])]), 400],
+  [
+    'a reference that goes on past its field',
+    request([Buffer.concat([field(1, Buffer.from([1, 2, 3, 0x84])), sample(NOW, 1)])]),
+    400,
+  ],
   ['an odd number of references', request([Buffer.concat([refs(1, 2, 3), sample(NOW, 1)])]), 400],
   ['a first symbol that is not empty', request([], ['x']), 400],
   ['no series', request([]), 200],

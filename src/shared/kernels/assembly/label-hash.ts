@@ -16,7 +16,14 @@ import {
   ID_NEXT,
   ID_ROUTE,
   KEY_LENGTH_MAX,
+  KEY_LENGTHS,
+  KEY_PAIRS,
   LABEL_LENGTH_MAX,
+  PAIR_BYTES,
+  PAIR_HASH,
+  PAIR_LENGTH,
+  PAIR_NAME,
+  PAIRS,
   REFS_KEY,
   REFS_MAX,
   ROUTE_NEW,
@@ -101,140 +108,134 @@ export let refCount: u32 = 0
  * Hashes a symbol of remote write 2.0 into its row. The length is hashed too, by words of the key
  * that no other input meets, since NH promises nothing for inputs of different lengths.
  */
-export function hashSymbol(c: usize, row: usize, p: usize, length: u32): void {
+export function hashSymbol(c: usize, index: u32, p: usize, length: u32): void {
   // Longer ones never get into a label set, and what they are otherwise does not matter.
   hashLabels(c, p, min(length, <u32>load<u32>(c, LABEL_LENGTH_MAX)))
-  const key: usize = load<u32>(c, REFS_KEY) + (REFS_MAX << 4)
-  store<u64>(row, hashLow + load<u64>(key, 16) * <u64>length + load<u64>(key), SYMBOL_HASH)
-  store<u64>(row, hashHigh + load<u64>(key, 24) * <u64>length + load<u64>(key, 8), SYMBOL_HASH + 8)
+  const key: usize = load<u32>(c, REFS_KEY)
+  const symbols: usize = load<u32>(c, SYMBOLS)
+  const row = symbols + <usize>index * SYMBOL_BYTES
+  const low = load<u64>(key, KEY_LENGTHS + 16) * <u64>length + load<u64>(key, KEY_LENGTHS)
+  const high = load<u64>(key, KEY_LENGTHS + 24) * <u64>length + load<u64>(key, KEY_LENGTHS + 8)
+  store<u64>(row, hashLow + low, SYMBOL_HASH)
+  store<u64>(row, hashHigh + high, SYMBOL_HASH + 8)
   store<u32>(row, p, SYMBOL_AT)
   store<u32>(row, length, SYMBOL_LENGTH)
+  const pairs: usize = load<u32>(c, PAIRS)
+  store<u32>(pairs + <usize>index * PAIR_BYTES, NO_NAME, PAIR_NAME)
 }
 
+/** Of a symbol that was the value of no label yet. */
+const NO_NAME: u32 = 0xffffffff
+
 /**
- * Hashes label references [p, end), at most `most` of them, over the hashes of their symbols: the
- * same for the same label set in every body.
+ * Hashes label references [p, end), at most `most` of them: the sum over the labels of a hash of
+ * each, so the same for the same label set in every body and every order. The labels of a body are
+ * few and come again and again: what one adds is kept with the value's symbol.
  *
  * @returns false when a reference is malformed, out of range, or without its other half
  */
 export function hashRefs(c: usize, p: usize, end: usize, most: u32): bool {
-  const symbols: usize = load<u32>(c, SYMBOLS)
+  const pairs: usize = load<u32>(c, PAIRS)
   const symbolCount = load<u32>(c, SYMBOL_COUNT)
-  const key: usize = load<u32>(c, REFS_KEY)
-  let low = i64x2.splat(0)
-  let high = i64x2.splat(0)
+  let sum = i64x2.splat(0)
   let count: u32 = 0
   let bytes: u32 = 0
   while (p < end && count < most) {
-    let ref: u64 = load<u8>(p)
-    if (ref < 0x80) p++
-    else if (<u32>(end - p) > 1 && load<u8>(p, 1) < 0x80) {
-      ref = (ref & 0x7f) | ((<u64>load<u8>(p, 1)) << 7)
+    const label = p
+    let name: u32 = load<u8>(p)
+    if (name < 0x80) p++
+    else if (load<u8>(p, 1) < 0x80) {
+      name = (name & 0x7f) | ((<u32>load<u8>(p, 1)) << 7)
       p += 2
-    } else {
-      ref = readVarint(p, end)
-      p = readAt
-      if (p == 0) return false
-    }
-    if (ref >= <u64>symbolCount) return false
-    const row = symbols + <usize>ref * SYMBOL_BYTES
-    if (count < <u32>REFS_MAX) {
-      const m = v128.load(row)
-      low = i64x2.add(low, product(i32x4.add(m, v128.load(key + (count << 4)))))
-      high = i64x2.add(high, product(i32x4.add(m, v128.load(key + (count << 4), 16))))
-      bytes += min(load<u32>(row, SYMBOL_LENGTH), <u32>load<u32>(c, LABEL_LENGTH_MAX)) + 4
-    } else bytes = u32.MAX_VALUE >> 1
-    count++
+    } else return hashLongRefs(c, p, end, most, sum, count, bytes)
+    if (p >= end) return false
+    let value: u32 = load<u8>(p)
+    if (value < 0x80) p++
+    else if (load<u8>(p, 1) < 0x80) {
+      value = (value & 0x7f) | ((<u32>load<u8>(p, 1)) << 7)
+      p += 2
+    } else return hashLongRefs(c, label, end, most, sum, count, bytes)
+    if (value >= symbolCount || name >= symbolCount) return false
+    const pair = pairs + <usize>value * PAIR_BYTES
+    if (load<u32>(pair, PAIR_NAME) != name) hashPair(c, pair, name, value)
+    sum = i64x2.add(sum, v128.load(pair, PAIR_HASH))
+    bytes += load<u32>(pair, PAIR_LENGTH)
+    count += 2
   }
-  hashLow = <u64>(i64x2.extract_lane(low, 0) + i64x2.extract_lane(low, 1))
-  hashHigh = <u64>(i64x2.extract_lane(high, 0) + i64x2.extract_lane(high, 1))
-  refBytes = bytes
-  refCount = count
-  return (count & 1) == 0
+  // The last one may have run past the end.
+  if (p > end) return false
+  keepSum(sum, count, bytes)
+  return true
 }
 
-// The references that `hashNextRefs` was given last, in the body at hand: where, bytes, what came out.
-let lastAt: usize = 0
-let lastSize: u32 = 0
-let lastLow: u64 = 0
-let lastHigh: u64 = 0
-let lastBytes: u32 = 0
-let lastCount: u32 = 0
+/** `hashRefs` from p on, where a reference takes more than two bytes. */
+function hashLongRefs(
+  c: usize,
+  p: usize,
+  end: usize,
+  most: u32,
+  sum: v128,
+  count: u32,
+  bytes: u32,
+): bool {
+  while (p < end && count < most) {
+    const pair = pairAt(c, p, end)
+    if (pair == 0) return false
+    p = readAt
+    sum = i64x2.add(sum, v128.load(pair, PAIR_HASH))
+    bytes += load<u32>(pair, PAIR_LENGTH)
+    count += 2
+  }
+  keepSum(sum, count, bytes)
+  return true
+}
 
-/** A body begins. */
-export function forgetRefs(): void {
-  lastAt = 0
+/** The record of the label whose references begin at p; 0 when they are malformed or out of range. */
+function pairAt(c: usize, p: usize, end: usize): usize {
+  const symbolCount: u64 = load<u32>(c, SYMBOL_COUNT)
+  const name = readVarint(p, end)
+  if (readAt == 0 || name >= symbolCount) return 0
+  const value = readVarint(readAt, end)
+  if (readAt == 0 || value >= symbolCount) return 0
+  const pairs: usize = load<u32>(c, PAIRS)
+  const pair = pairs + <usize>value * PAIR_BYTES
+  if (load<u32>(pair, PAIR_NAME) != <u32>name) hashPair(c, pair, <u32>name, <u32>value)
+  return pair
+}
+
+function keepSum(sum: v128, count: u32, bytes: u32): void {
+  hashLow = <u64>i64x2.extract_lane(sum, 0)
+  hashHigh = <u64>i64x2.extract_lane(sum, 1)
+  refBytes = count <= <u32>REFS_MAX ? bytes : u32.MAX_VALUE >> 1
+  refCount = count
 }
 
 /**
- * `hashRefs` for references [p, end) in the body, which stays where it is. Series of one target have
- * most labels in common with the one before: of the sum only what differs is taken and added.
+ * Hashes a label into the record of its value's symbol. Sums of universal hashes would let labels be
+ * found that cancel each other; each half is mixed, so that nothing of the symbols' hashes adds up.
  */
-export function hashNextRefs(c: usize, p: usize, end: usize): bool {
-  const size = <u32>(end - p)
-  if (lastAt == 0 || size != lastSize || !hashDifference(c, p, size)) {
-    if (!hashRefs(c, p, end, u32.MAX_VALUE)) return false
-    lastAt = refCount <= <u32>REFS_MAX ? p : 0
-    lastSize = size
-    lastCount = refCount
-  } else lastAt = p
-  lastLow = hashLow
-  lastHigh = hashHigh
-  lastBytes = refBytes
-  return true
-}
-
-/** References that may differ before hashing all of them is the shorter way. */
-const DIFFERENT_MAX: u32 = 8
-
-/** False when references do not stand in the same places as the last ones, or too many differ. */
-function hashDifference(c: usize, p: usize, size: u32): bool {
+function hashPair(c: usize, pair: usize, name: u32, value: u32): void {
   const symbols: usize = load<u32>(c, SYMBOLS)
-  const symbolCount = load<u32>(c, SYMBOL_COUNT)
+  const n = symbols + <usize>name * SYMBOL_BYTES
+  const v = symbols + <usize>value * SYMBOL_BYTES
   const key: usize = load<u32>(c, REFS_KEY)
   const longest: u32 = load<u32>(c, LABEL_LENGTH_MAX)
-  let low = i64x2.splat(0)
-  let high = i64x2.splat(0)
-  let bytes = lastBytes
-  let changes: u32 = 0
-  // References that end before the block at hand; where the one begins that was taken last.
-  let index: u32 = 0
-  let taken: u32 = u32.MAX_VALUE
-  for (let at: u32 = 0; at < size; at += 16) {
-    const mine = v128.load(p + at)
-    const other = v128.load(lastAt + at)
-    const mask: u32 = size - at < 16 ? (1 << (size - at)) - 1 : 0xffff
-    const ends = ~(<u32>i8x16.bitmask(mine)) & mask
-    let differ = ~(<u32>i8x16.bitmask(i8x16.eq(mine, other))) & mask
-    if (differ != 0 && ends != (~(<u32>i8x16.bitmask(other)) & mask)) return false
-    while (differ != 0) {
-      const bit = <u32>ctz<u32>(differ)
-      differ &= differ - 1
-      let start = at + bit
-      while (start > 0 && load<u8>(p + start - 1) >= 0x80) start--
-      if (start == taken) continue
-      taken = start
-      const ref = readVarint(p + start, p + size)
-      if (++changes > DIFFERENT_MAX || ref >= <u64>symbolCount) return false
-      const row = symbols + <usize>ref * SYMBOL_BYTES
-      const before = symbols + <usize>readVarint(lastAt + start, lastAt + size) * SYMBOL_BYTES
-      const place = key + ((index + <u32>popcnt<u32>(ends & ((1 << bit) - 1))) << 4)
-      const m = v128.load(row)
-      const o = v128.load(before)
-      low = i64x2.sub(low, product(i32x4.add(o, v128.load(place))))
-      high = i64x2.sub(high, product(i32x4.add(o, v128.load(place, 16))))
-      low = i64x2.add(low, product(i32x4.add(m, v128.load(place))))
-      high = i64x2.add(high, product(i32x4.add(m, v128.load(place, 16))))
-      bytes += min(load<u32>(row, SYMBOL_LENGTH), longest)
-      bytes -= min(load<u32>(before, SYMBOL_LENGTH), longest)
-    }
-    index += <u32>popcnt<u32>(ends)
-  }
-  hashLow = lastLow + <u64>(i64x2.extract_lane(low, 0) + i64x2.extract_lane(low, 1))
-  hashHigh = lastHigh + <u64>(i64x2.extract_lane(high, 0) + i64x2.extract_lane(high, 1))
-  refBytes = bytes
-  refCount = lastCount
-  return true
+  const lowFactor = load<u64>(key, KEY_PAIRS) | 1
+  const highFactor = load<u64>(key, KEY_PAIRS + 8) | 1
+  const low = load<u64>(n, SYMBOL_HASH) + load<u64>(v, SYMBOL_HASH) * lowFactor
+  const high = load<u64>(n, SYMBOL_HASH + 8) + load<u64>(v, SYMBOL_HASH + 8) * highFactor
+  store<u64>(pair, mix(low), PAIR_HASH)
+  store<u64>(pair, mix(high), PAIR_HASH + 8)
+  store<u32>(pair, name, PAIR_NAME)
+  const length = min(load<u32>(n, SYMBOL_LENGTH), longest)
+  store<u32>(pair, length + min(load<u32>(v, SYMBOL_LENGTH), longest) + 8, PAIR_LENGTH)
+}
+
+/** MurmurHash3's finaliser for 64 bits: one to one, and nothing like a sum. */
+function mix(value: u64): u64 {
+  let h = (value ^ (value >> 33)) * 0xff51afd7ed558ccd
+  h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53
+  return h ^ (h >> 33)
 }
 
 /** Word 0 × word 2 and word 1 × word 3, each 64 bits. */

@@ -25,6 +25,18 @@ export function readVarint(p: usize, end: usize): u64 {
   return 0
 }
 
+/** `readVarint` for what is one byte as a rule. */
+export function readTag(p: usize, end: usize): u64 {
+  if (p < end) {
+    const byte: u64 = load<u8>(p)
+    if (byte < 0x80) {
+      readAt = p + 1
+      return byte
+    }
+  }
+  return readVarint(p, end)
+}
+
 /** Reads a length and checks that so many bytes follow: the message is [readAt, readAt + length). */
 export function readLength(p: usize, end: usize): u32 {
   // Most lengths are one byte, the series' own two.

@@ -90,7 +90,9 @@ export const EXTRA_SIZE = 348
 export const SYMBOLS = 352
 export const SYMBOL_CAP = 356
 export const SYMBOL_COUNT = 360
-/** The key of the hash over symbols' hashes: REFS_MAX * 16 + 64 random bytes. */
+/** Labels of the body, PAIR_BYTES for each symbol: pointer. */
+export const PAIRS = 432
+/** A key beside that of the label bytes: REFS_KEY_BYTES random bytes. */
 export const REFS_KEY = 364
 /** Per id u32: what metadata was given to the host for it; and what makes it be given again. */
 export const ID_METADATA = 368
@@ -187,6 +189,18 @@ export const SYMBOL_HASH = 0
 export const SYMBOL_AT = 16
 export const SYMBOL_LENGTH = 20
 export const SYMBOL_BYTES = 32
+
+// What a label adds to the hash of its series, kept by the number of its value's symbol: hash u64 × 2,
+// the name's symbol, bytes that the label takes in a label set.
+export const PAIR_HASH = 0
+export const PAIR_NAME = 16
+export const PAIR_LENGTH = 20
+export const PAIR_BYTES = 32
+
+// In the key at REFS_KEY: the first words are those of OTLP; those of symbols' lengths; those of labels.
+export const KEY_LENGTHS = 64
+export const KEY_PAIRS = 96
+export const REFS_KEY_BYTES = 128
 /** References of one series that are looked at; a series with more is over any limit. */
 export const REFS_MAX = 8192
 

@@ -10,19 +10,9 @@
  *   message Sample { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3 }
  *   message Metadata { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4 }
  */
-import {
-  forgetRefs,
-  hashHigh,
-  hashLow,
-  hashNextRefs,
-  hashRefs,
-  hashSymbol,
-  isSeries,
-  refBytes,
-  refCount,
-} from './label-hash'
+import { hashHigh, hashLow, hashRefs, hashSymbol, isSeries, refBytes, refCount } from './label-hash'
 import { METRIC_NAME } from './label-set'
-import { readAt, readLength, readVarint, skipValue } from './proto'
+import { readAt, readLength, readTag, readVarint, skipValue } from './proto'
 import {
   addRow,
   addSample,
@@ -100,18 +90,16 @@ let seriesStart: f64 = 0
  */
 export function symbols(c: usize): i32 {
   const end: usize = load<u32>(c, END)
-  const rows: usize = load<u32>(c, SYMBOLS)
   const most = load<u32>(c, SYMBOL_CAP)
   let p: usize = load<u32>(c, POS)
   let total: u32 = 0
-  forgetRefs()
   while (p < end) {
-    const tag = readVarint(p, end)
+    const tag = readTag(p, end)
     if (readAt == 0) return WALK_MALFORMED
     if (tag == 34) {
       const length = readLength(readAt, end)
       if (readAt == 0 || total == most || (total == 0 && length != 0)) return WALK_MALFORMED
-      hashSymbol(c, rows + total * SYMBOL_BYTES, readAt, length)
+      hashSymbol(c, total, readAt, length)
       total++
       p = readAt + length
     } else {
@@ -135,7 +123,7 @@ export function walkV2(c: usize): i32 {
   while (p < end) {
     const start = p
     if (isFull(c)) return leave(c, tenant, start, WALK_MORE)
-    const tag = readVarint(p, end)
+    const tag = readTag(p, end)
     if (tag != 42) {
       skipValue(tag, readAt, end)
       p = readAt
@@ -165,7 +153,7 @@ function series(c: usize, tenant: usize, p: usize, e: usize): i32 {
     const q = from + length
     const size: u32 = <u32>(e - q) > 1 ? 2 + <u32>load<u8>(q, 1) : u32.MAX_VALUE
     if (size <= <u32>(e - q) && usualSample(q, q + size) && readTrailer(q + size, e)) {
-      if (!hashNextRefs(c, from, q)) return WALK_MALFORMED
+      if (!hashRefs(c, from, q, u32.MAX_VALUE)) return WALK_MALFORMED
       setLabels(from, refCount | REFS_FLAG, refBytes)
       return usualSeries(c, tenant)
     }
@@ -323,11 +311,11 @@ function noteMetadata(c: usize, id: u32): bool {
   let p = metadataAt
   const e = p + metadataLength
   while (p < e) {
-    const tag = readVarint(p, e)
+    const tag = readTag(p, e)
     if (readAt == 0) return false
     p = readAt
     if (tag == 8 || tag == 24 || tag == 32) {
-      const value = readVarint(p, e)
+      const value = readTag(p, e)
       if (readAt == 0) return false
       if (tag == 8) type = value
       else if (tag == 24) help = value
