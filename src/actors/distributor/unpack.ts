@@ -56,8 +56,8 @@ export function unpackBody(source: Uint8Array, flags: number, tools: UnpackTools
     if (plain === undefined || plain.length > most) return tooLarge
     if (format === BODY_OTLP) return { pieces: [plain] }
     if (format === BODY_OTLP_JSON) {
-      const encoded = encodeJsonRequest(Buffer.from(plain).toString('utf8'))
-      return encoded.length > most ? tooLarge : { pieces: [encoded] }
+      const encoded = encodeJsonRequest(plain, most)
+      return encoded === undefined ? tooLarge : { pieces: [encoded] }
     }
     const text = Buffer.from(plain).toString('latin1')
     const bytesMax = WRITTEN_OUT * most
