@@ -14,11 +14,13 @@ import type {
 } from './contract.js'
 import { goneOr, type OpenBlock } from './open-blocks.js'
 import { PAGE_BYTES, type PageCache } from './page-cache.js'
+import type { PostingsCache } from './postings-cache.js'
 
 /** What questions are answered from. */
 export interface SelectParts {
   readonly env: Env
   readonly cache: PageCache
+  readonly postings: PostingsCache
   open(tenant: string, ulid: string): Promise<OpenBlock>
   /** The block failed: it is to be opened anew. */
   forget(tenant: string, ulid: string): void
@@ -53,7 +55,9 @@ export function createCalls(parts: SelectParts): StoreGatewayCalls {
   return {
     async select({ matchers, ...request }) {
       const answer = await each(request, async (block): Promise<BlockRefs> => {
-        const refs = await selectRefs(block.index, matchers)
+        const refs = await parts.postings.get(`${block.tenant}/${block.ulid}`, matchers, () =>
+          selectRefs(block.index, matchers),
+        )
         return { ulid: block.ulid, dir: block.dir, refs: refs.slice() }
       })
       return transferring(

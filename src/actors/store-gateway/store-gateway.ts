@@ -15,11 +15,14 @@ import { Gate } from './gate.js'
 import { type OpenBlock, OpenBlocks } from './open-blocks.js'
 import { PAGE_BYTES, PageCache } from './page-cache.js'
 import { PageFiles } from './page-files.js'
+import { PostingsCache } from './postings-cache.js'
 import { createCalls } from './select.js'
 import { BucketSync } from './sync.js'
 
 /** The first of the shards' cells for their caches; queriers have those before. */
 const CACHE_CLAIMANTS = 56
+/** Of the budget of caches, for lists of matching series; the rest is for pages. */
+const POSTINGS_SHARE = 1 / 8
 /** A sync that failed is tried again so soon, ms. */
 const RETRY_MS = 5_000
 /** How often idle and deleted blocks are looked for, ms. */
@@ -37,6 +40,7 @@ export class StoreGateway {
   private readonly list: BlockListCalls
   private readonly bucket: Bucket
   private readonly cache: PageCache
+  private readonly postings: PostingsCache
   private readonly files: PageFiles | undefined
   private readonly blocks: OpenBlocks
   private readonly sync: BucketSync
@@ -53,15 +57,21 @@ export class StoreGateway {
     this.boot = boot
     this.list = list
     this.bucket = bucket
-    const budget = boot.budget === undefined ? undefined : new MemoryBudget(boot.budget)
+    const room = cacheRoom(boot)
+    const postingsBytes = Math.floor(config.cacheBytes * POSTINGS_SHARE)
+    this.postings = new PostingsCache({
+      bytesMax: postingsBytes,
+      claim: (bytes) => room('postings', bytes),
+      metrics: env.metrics,
+    })
     const folder = `${config.dataDir}/store-gateway-${index}`
     this.files = pageFilesOf(env, `${folder}-pages`, config.diskCacheBytes)
     this.cache = new PageCache(bucket, {
-      bytesMax: config.cacheBytes,
+      bytesMax: config.cacheBytes - postingsBytes,
       files: this.files,
       gapBytes: config.gapBytes,
       reads: new Gate(READS_AT_ONCE),
-      claim: (bytes) => budget?.tryRaise('caches', CACHE_CLAIMANTS + index, bytes) ?? true,
+      claim: (bytes) => room('pages', bytes),
       metrics: env.metrics,
     })
     const reads = {
@@ -77,6 +87,7 @@ export class StoreGateway {
     this.calls = createCalls({
       env,
       cache: this.cache,
+      postings: this.postings,
       open: (tenant, ulid) => this.open(tenant, ulid),
       forget: (tenant, ulid) => {
         this.blocks.drop(`${tenant}/${ulid}`)
@@ -108,6 +119,7 @@ export class StoreGateway {
     return {
       blocksOpen: this.blocks.size(),
       cacheBytes: this.cache.bytesHeld(),
+      postingsBytes: this.postings.bytesHeld(),
       diskCacheBytes: this.files?.bytesHeld() ?? 0,
       hasSynced: this.hasSynced,
       lastSyncError: this.lastError,
@@ -194,6 +206,18 @@ export class StoreGateway {
       run()
     })
     this.timers.add(timer)
+  }
+}
+
+/** Claims what two caches hold as one: what one of them is to hold from now on, and whether it may. */
+function cacheRoom({ budget: cells, index }: StoreGatewayBoot) {
+  const budget = cells === undefined ? undefined : new MemoryBudget(cells)
+  const held = { pages: 0, postings: 0 }
+  return (cache: keyof typeof held, bytes: number): boolean => {
+    const all = held.pages + held.postings - held[cache] + bytes
+    if (budget?.tryRaise('caches', CACHE_CLAIMANTS + index, all) === false) return false
+    held[cache] = bytes
+    return true
   }
 }
 

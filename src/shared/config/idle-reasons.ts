@@ -100,7 +100,11 @@ export const REASONS: readonly (readonly [RegExp, string])[] = [
   [/\.bucket_store\.max_concurrent/, 'the queue bounds how many queries run'],
   [/_concurrency$/, FIXED],
   [/\.bucket_index\./, 'a listing says what there is, the index spares reading descriptions'],
-  [/\.(index_cache|chunks_cache|metadata_cache)\./, IN_PLACE],
+  [
+    /\.metadata_cache\./,
+    'one process has one block list in memory: descriptions are read once, and listed at a sync',
+  ],
+  [/\.(index_cache|chunks_cache)\./, 'store_gateway.cache_bytes is the one budget of caches'],
   [/\.index_header\.(lazy|eager)_/, 'a block is opened when it is first asked for'],
   [/\.index_header\./, 'headers in use are in memory, and checked as they are read'],
   [/\.(streaming_series_batch_size|batch_series_size|series_fetch_preference)$/, IN_PLACE],

@@ -513,6 +513,16 @@ export const METRICS = {
     help: 'Compactions that can be done now.',
     labels: ['user'],
   },
+  thanos_store_index_cache_requests_total: {
+    type: 'counter',
+    help: 'Total number of requests to the cache.',
+    labels: ['item_type'],
+  },
+  thanos_store_index_cache_hits_total: {
+    type: 'counter',
+    help: 'Total number of requests to the cache that were a hit.',
+    labels: ['item_type'],
+  },
   thanos_objstore_bucket_operations_total: {
     type: 'counter',
     help: 'Operations against a bucket, every try counted.',
