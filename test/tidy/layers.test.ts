@@ -37,7 +37,7 @@ const PACKAGES: Record<string, RegExp> = {
   comlink: /^src\/shared\/actor\//,
   piscina: /^src\/shared\/actor\//,
   re2js: /^src\/shared\/model\/regex\.ts$/,
-  '@node-rs/crc32': /^src\/shared\/base\/crc32c\.ts$/,
+  '@node-rs/crc32': /^src\/shared\/base\/crc32c?\.ts$/,
   '@aws-sdk/client-s3': /^src\/shared\/bucket\/s3\.ts$/,
   '@azure/storage-blob': /^src\/shared\/bucket\/azure\.ts$/,
   'google-auth-library': /^src\/shared\/bucket\/gcs\.ts$/,

@@ -32,6 +32,19 @@ test('unpacks what zlib packed, also from shared memory, and several members as 
   }
 })
 
+test("takes headers with a name, and refuses a checksum or length that is not the text's", () => {
+  const gunzip = new Gunzip()
+  const packed = gzipSync('some text')
+  const named = Buffer.concat([packed.subarray(0, 10), Buffer.from('a.txt\0'), packed.subarray(10)])
+  named[3] = 8
+  assert.equal(gunzip.unpack(named, TARGET), 9)
+  for (let at = packed.length - 8; at < packed.length; at++) {
+    const damaged = Buffer.from(packed)
+    damaged[at]! ^= 1
+    assert.throws(() => gunzip.unpack(damaged, TARGET), /gzip: corrupt input/)
+  }
+})
+
 test('what is longer than the target is refused, and nothing is written past it', () => {
   const gunzip = new Gunzip()
   const plain = Buffer.alloc(100_000, 'a')
