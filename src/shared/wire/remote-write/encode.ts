@@ -83,9 +83,16 @@ export class RequestEncoder {
 
   /** A time always takes ten bytes, so that a sample's length is known: int64, sign and all. */
   private time(timeMs: number): void {
-    const bits = BigInt.asUintN(64, BigInt(Math.trunc(timeMs)))
-    for (let i = 0n; i < 9n; i++) this.data[this.at++] = Number((bits >> (7n * i)) & 127n) | 128
-    this.data[this.at++] = Number(bits >> 63n)
+    const whole = Math.trunc(timeMs)
+    const high = Math.floor(whole / 2 ** 32)
+    let low = whole - high * 2 ** 32
+    let rest = high >>> 0
+    for (let i = 0; i < 9; i++) {
+      this.data[this.at++] = (low & 127) | 128
+      low = ((low >>> 7) | (rest << 25)) >>> 0
+      rest >>>= 7
+    }
+    this.data[this.at++] = low & 1
   }
 
   private tag(tag: number, length: number): void {
