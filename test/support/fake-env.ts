@@ -164,6 +164,15 @@ export class FakeMetrics implements Metrics {
     return this.cell(name, ...labelValues)
   }
 
+  release(name: MetricName, ...labelValues: string[]): void {
+    this.cells.delete(JSON.stringify([name, ...labelValues]))
+  }
+
+  /** How many cells there are. */
+  size(): number {
+    return this.cells.size
+  }
+
   /** What a counter or gauge stands at; 0 when it was never touched. */
   value(name: MetricName, ...labelValues: string[]): number {
     return this.cells.get(JSON.stringify([name, ...labelValues]))?.value ?? 0

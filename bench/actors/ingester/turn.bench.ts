@@ -59,7 +59,7 @@ const env: Env = {
   },
   disk,
   log: createLog({ write: () => {}, now: () => 0, levelMin: 'error' }),
-  metrics: { cell: () => cell, histogram: () => cell },
+  metrics: { cell: () => cell, histogram: () => cell, release: () => {} },
 }
 const ingester = new Ingester(env, {
   index: 0,

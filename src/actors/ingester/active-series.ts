@@ -65,13 +65,24 @@ export class ActiveSeries {
     return this.active.get(tenant)
   }
 
+  /** A tenant has been forgotten. */
+  forget(tenant: string): void {
+    const { metrics } = this.env
+    this.active.delete(tenant)
+    metrics.release('cortex_ingester_active_series', tenant)
+    for (const { name } of this.trackers.get(tenant)?.trackers ?? []) {
+      metrics.release('cortex_ingester_active_series_custom_tracker', tenant, name)
+    }
+    this.trackers.delete(tenant)
+  }
+
   /** One slice of a sweep, when one is due. */
   tick(tenants: () => readonly TenantState[]): void {
     const { updateMs } = this.options
     if (updateMs === 0) return
     const now = this.env.clock.monotonic()
     if (this.sweep === undefined && now < this.nextAt) return
-    this.sweep ??= this.steps(tenants(), now)
+    this.sweep ??= this.steps([...tenants()], now)
     if (this.sweep.next().done !== true) return
     this.sweep = undefined
     this.nextAt = now + updateMs
@@ -79,6 +90,7 @@ export class ActiveSeries {
 
   private *steps(tenants: readonly TenantState[], now: number): Generator<void> {
     for (const tenant of tenants) {
+      if (this.head.findTenant(tenant.name) !== tenant.index) continue
       const { trackers, version } = this.trackersOf(tenant)
       const counts = new Float64Array(trackers.length)
       let active = 0

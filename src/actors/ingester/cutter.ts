@@ -14,7 +14,7 @@ import type { BlockEntry } from '../../shared/blocks/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { CHUNK_RANGE_MS } from '../../shared/kernels/head-layout.js'
 import type { Cell, HistogramCell } from '../../shared/telemetry/index.js'
-import { collectSteps, type Head } from '../../shared/tsdb/index.js'
+import { collectSteps, dropTenantSteps, type Head } from '../../shared/tsdb/index.js'
 import type { BuildRequest, BuiltBlock } from '../compactor/contract.js'
 import { type CutKind, type CutPlan, planCut, RANGES_MAX } from './cut-plan.js'
 import { type EarlyCutOptions, earlyCuts } from './early-cut.js'
@@ -61,6 +61,8 @@ export interface CutterParts {
   /** Begins a new log segment; its number. @throws AppError `disk-failed` */
   rotateLog(): number
   links(): Iterable<DistributorLink>
+  /** A tenant has been forgotten. */
+  onGone(tenant: string): void
 }
 
 /** What was built, and of what. */
@@ -222,9 +224,23 @@ export class Cutter {
     const isIdle = env.clock.now() - tenant.appendedAt >= idleMs * tenant.idleFactor
     try {
       while (yield* this.cutOnce(tenant, isIdle ? 'whole' : 'regular')) {}
+      yield* this.dropGone(tenant)
     } catch (error) {
       this.noteFailure(tenant, error)
     }
+  }
+
+  /** Forgets a tenant of whom nothing is here any more. */
+  private *dropGone(tenant: TenantState): Steps<void> {
+    const { head, tenants, onGone } = this.parts
+    if (!tenants.isGone(tenant) || this.wishes.has(tenant)) return
+    const steps = dropTenantSteps(head, tenant.index)
+    // From its first step on what comes has another index.
+    const first = steps.next()
+    if (first.done === true && !first.value) return
+    tenants.drop(tenant)
+    onGone(tenant.name)
+    for (let step = first; step.done !== true; step = steps.next()) yield 'wait'
   }
 
   private noteFailure(tenant: TenantState, error: unknown): void {

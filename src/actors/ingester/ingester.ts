@@ -81,6 +81,7 @@ export class Ingester {
       cells: series.cells,
       tenantsMax: boot.config.tenantsMax,
       onSeries: (tenant, count) => series.note(tenant, count),
+      floorOf: (name) => this.recovery.floorOf(name),
     })
     this.active = createActiveSeries(env, boot, this.head)
     this.recovery = new Recovery(env, boot, this.head)
@@ -159,6 +160,7 @@ export class Ingester {
       shardCount,
       rotateLog,
       links: () => this.links.values(),
+      onGone: (tenant) => this.active.forget(tenant),
     })
   }
 

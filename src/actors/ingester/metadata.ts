@@ -69,6 +69,10 @@ export class TenantMetadata {
     return [...this.metrics.values()].flatMap((entries) => entries.map((entry) => entry.value))
   }
 
+  isEmpty(): boolean {
+    return this.metrics.size === 0
+  }
+
   /** Drops what was last heard of before a time. */
   dropBefore(time: number): void {
     for (const [metric, entries] of this.metrics) {

@@ -9,6 +9,15 @@ import { TenantMetadata } from './metadata.js'
 /** Half of a head's chunk range: how far behind its newest sample a tenant may still write, in ms. */
 const BEHIND_MAX_MS = 3_600_000
 const IDLE_JITTER = 0.25
+/** Tenants without series and metadata, of whom nothing came for so long, are forgotten, ms. */
+const GONE_AFTER_MS = 3_600_000
+/** Cells by tenant alone. */
+const CELLS = [
+  'cortex_ingester_memory_series_created_total',
+  'cortex_ingester_memory_series_removed_total',
+  'cortex_ingester_ingested_samples_total',
+  'cortex_ingester_tsdb_out_of_order_samples_appended_total',
+] as const
 
 /** The oldest start that a sample may bring, also where its tenant has no samples to measure from. */
 export function oldestStart(sampleMs: number): number {
@@ -58,6 +67,8 @@ export interface TenantsOptions {
   readonly tenantsMax: number
   /** Hears how many series a tenant has, when that has changed. */
   onSeries(tenant: TenantState, series: number): void
+  /** Time up to which samples in order of a tenant are in blocks; -Infinity: none are. */
+  floorOf(name: string): number
 }
 
 /** All tenants of a shard. */
@@ -110,7 +121,8 @@ export class Tenants {
       metadata: new TenantMetadata(),
       mint: Number.POSITIVE_INFINITY,
       maxt: Number.NEGATIVE_INFINITY,
-      floor: Number.NEGATIVE_INFINITY,
+      // One that comes back has what it had in blocks.
+      floor: this.options.floorOf(name),
       lateFrom: Number.POSITIVE_INFINITY,
       lateUntil: Number.NEGATIVE_INFINITY,
       hasLate: false,
@@ -128,6 +140,27 @@ export class Tenants {
     this.byName.set(name, state)
     this.states.push(state)
     return state
+  }
+
+  /** Whether nothing of a tenant is here any more, and nothing has come for a while. */
+  isGone(tenant: TenantState): boolean {
+    if (this.head.view.seriesCount(tenant.index) > 0 || !tenant.metadata.isEmpty()) return false
+    return this.env.clock.now() - tenant.appendedAt >= GONE_AFTER_MS
+  }
+
+  /** Forgets a tenant that is gone. When something comes it is made anew. */
+  drop(tenant: TenantState): void {
+    this.byName.delete(tenant.name)
+    const at = this.states.indexOf(tenant)
+    const last = this.states.pop()!
+    if (at < this.states.length) this.states[at] = last
+    const { metrics } = this.env
+    for (const name of CELLS) metrics.release(name, tenant.name)
+    for (const reason of tenant.discarded.keys()) {
+      if (tenant.discarded[reason] === undefined) continue
+      const label = DISCARD_REASONS[reason] ?? 'none'
+      metrics.release('cortex_discarded_samples_total', label, tenant.name)
+    }
   }
 
   /** Why there is no further tenant. */
@@ -228,7 +261,7 @@ export class Tenants {
    */
   takeReplayed(floorOf: (name: string) => number): void {
     for (const [index, name] of this.head.tenantNames().entries()) {
-      const tenant = this.get(name)
+      const tenant = name === '' ? undefined : this.get(name)
       if (tenant === undefined) continue
       const { mint, maxt, hasLate, hasHistograms } = this.head.timesOf(index)
       tenant.floor = Math.max(tenant.floor, floorOf(name))

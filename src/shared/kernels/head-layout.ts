@@ -39,7 +39,7 @@
  * Name row, 32 B: 0 bytes u32 | 4 length u32 | 8 tenant u32 | 12 next name of the tenant u32
  *   | 16 newest pair u32 | 20 pairs u32
  * Tenant row, 32 B: 0 bytes u32 | 4 length u32 | 8 pair of all series u32 | 12 newest name u32
- *   | 16 series u32
+ *   | 16 series u32 | of one that was taken out, without length: 20 its length u32 | 24 next free row, + 1, u32
  * Label row: count u32, pair ids u32[count]. Ids of pairs and names start at 1: 0 is none.
  * Postings block: next block u32, refs; of POSTINGS_FIRST words at first, doubling to POSTINGS_MAX.
  *   The count's top bit (POSTINGS_UNSORTED) says that a reused ref stands after a greater one.
@@ -153,6 +153,10 @@ export const H_FREE_REF_COUNT = 1472
 export const H_FREE_PAIRS = 1476
 /** Free name ids, as the others. */
 export const H_FREE_NAMES = 1500
+/** Free tenant rows, as list head + 1. */
+export const H_FREE_TENANTS = 1504
+/** u32, atomic: raised when an index comes to stand for another tenant. */
+export const H_TENANT_REUSES = 1508
 /** u32: not 0 while no new series are to be made. */
 export const H_NO_NEW_SERIES = 1424
 export const H_KEY = 2048

@@ -82,6 +82,8 @@ export interface HeadKernel {
   unlinkSeries(ref: number): number
   unlinkPair(pair: number): void
   releaseSeries(ref: number): void
+  unlinkTenant(tenant: number): number
+  releaseTenant(tenant: number): void
   releasePair(pair: number): void
   unlinkName(name: number): void
   releaseName(name: number): void

@@ -17,4 +17,6 @@ export interface Metrics {
   /** The cell of a counter or gauge; keep it, do not look it up per event. */
   cell(name: MetricName, ...labelValues: string[]): Cell
   histogram(name: MetricName, ...labelValues: string[]): HistogramCell
+  /** Gives back the cell of a counter or gauge, which nobody adds to any more; without one nothing happens. */
+  release(name: MetricName, ...labelValues: string[]): void
 }

@@ -70,7 +70,7 @@ export {
 export { type BlockReport, type VerifyOptions, verifyBlock } from './block/verify.js'
 export { BLOCK_TEMPORARY, type BlockInput, compareLabels, writeBlock } from './block/writer.js'
 export { type EncodedChunk, encodeSamples, type SampleRun } from './chunk/encode-samples.js'
-export { type Collected, collectSteps } from './head/collector.js'
+export { type Collected, collectSteps, dropTenantSteps } from './head/collector.js'
 export type { StoredExemplar } from './head/exemplars.js'
 export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'
 export { type ChunkRange, HeadChunks } from './head/head-chunks.js'

@@ -95,3 +95,34 @@ test('a cell is found again, label values may hold anything, wrong label counts 
   )
   assert.throws(() => metrics.cell('cortex_ingester_memory_series', 'x'), /0 labels/)
 })
+
+test('cells that are released make room for others, and are not shown', () => {
+  const blocks = [createMetricBlock()]
+  const metrics = openMetrics(blocks[0]!, (block) => blocks.push(block))
+  const name = 'cortex_ingester_ingested_samples_total'
+  metrics.cell(name, 'kept').add(3)
+  for (let n = 0; n < 50_000; n++) {
+    const tenant = `tenant-${String(n).padStart(6, '0')}`
+    metrics.cell(name, tenant).add(n)
+    if (n > 0) metrics.release(name, `tenant-${String(n - 1).padStart(6, '0')}`)
+  }
+  metrics.release(name, 'never there')
+  assert.equal(blocks.length, 1)
+  const readings = readMetricBlock(blocks[0]!).map(({ labelValues, values }) => [
+    labelValues[0],
+    values[0],
+  ])
+  readings.sort()
+  assert.deepEqual(readings, [
+    ['kept', 3],
+    ['tenant-049999', 49_999],
+  ])
+  // One that is longer than what is free gets a line of its own; one that returns begins at 0.
+  metrics.release(name, 'tenant-049999')
+  metrics.cell(name, 'x'.repeat(100)).add(1)
+  metrics.cell(name, 'tenant-049999').add(2)
+  const again = readMetricBlock(blocks[0]!).find(
+    ({ labelValues }) => labelValues[0] === 'tenant-049999',
+  )
+  assert.deepEqual(again?.values, [2])
+})

@@ -8,6 +8,7 @@ import {
   H_FREE_PAIRS,
   H_FREE_REF_COUNT,
   H_FREE_REFS,
+  H_FREE_TENANTS,
   H_NAME_TABLE,
   H_PAIR_TABLE,
   H_SERIES_TABLE,
@@ -89,6 +90,29 @@ export function releaseSeries(ref: u32): void {
   store<u32>(record, load<u32>(H_FREE_REFS))
   store<u32>(H_FREE_REFS, ref + 1)
   store<u32>(H_FREE_REF_COUNT, load<u32>(H_FREE_REF_COUNT) + 1)
+}
+
+/**
+ * Takes a tenant without series and names out: it has no name any more.
+ * @returns false, and nothing done, when it has any
+ */
+export function unlinkTenant(tenant: u32): bool {
+  const row = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
+  const length = load<u32>(row, 4)
+  if (length == 0 || load<u32>(row, 12) != 0 || load<u32>(row, 16) != 0) return false
+  store<u32>(row, length, 20)
+  store<u32>(row, 0, 4)
+  return true
+}
+
+/** Gives back what an unlinked tenant has, and its index. */
+export function releaseTenant(tenant: u32): void {
+  const row = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
+  releasePair(load<u32>(row, 8))
+  giveBack(load<u32>(row), load<u32>(row, 20) + 8)
+  memory.fill(row, 0, TENANT_ROW_BYTES)
+  store<u32>(row, load<u32>(H_FREE_TENANTS), 24)
+  store<u32>(H_FREE_TENANTS, tenant + 1)
 }
 
 /** Gives back an unlinked pair's bytes, and its id. */

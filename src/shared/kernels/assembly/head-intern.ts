@@ -20,6 +20,7 @@ import {
   H_FREE_PAIRS,
   H_FREE_REF_COUNT,
   H_FREE_REFS,
+  H_FREE_TENANTS,
   H_INDEX_SEQUENCE,
   H_NAME_COUNT,
   H_NAME_TABLE,
@@ -30,6 +31,7 @@ import {
   H_SERIES_COUNT,
   H_SERIES_TABLE,
   H_TENANT_COUNT,
+  H_TENANT_REUSES,
   H_TENANTS,
   LABELS_MAX,
   LANE_BASES,
@@ -158,7 +160,8 @@ function newPair(bytes: u32, length: u32, nameLength: u32, name: u32): u32 {
 
 /** Adds a tenant whose name stands at p; its index, or DEFINE_FULL. */
 export function addTenant(p: u32, length: u32): i32 {
-  const tenant = load<u32>(H_TENANT_COUNT)
+  const reused = load<u32>(H_FREE_TENANTS)
+  const tenant = reused != 0 ? reused - 1 : load<u32>(H_TENANT_COUNT)
   if (tenant >= u32(TENANTS_MAX) || free() < 1 << 20) return DEFINE_FULL
   beginChange()
   const all = newPair(p, 0, 0, 0)
@@ -168,10 +171,13 @@ export function addTenant(p: u32, length: u32): i32 {
     return DEFINE_FULL
   }
   const row = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
+  if (reused != 0) store<u32>(H_FREE_TENANTS, load<u32>(row, 24))
+  memory.fill(row, 0, TENANT_ROW_BYTES)
   store<u32>(row, kept)
   store<u32>(row, length, 4)
   store<u32>(row, all, 8)
-  store<u32>(H_TENANT_COUNT, tenant + 1)
+  if (reused == 0) store<u32>(H_TENANT_COUNT, tenant + 1)
+  else atomic.add<u32>(H_TENANT_REUSES, 1)
   endChange()
   return tenant
 }

@@ -69,9 +69,11 @@ export {
   releaseName,
   releasePair,
   releaseSeries,
+  releaseTenant,
   unlinkName,
   unlinkPair,
   unlinkSeries,
+  unlinkTenant,
 } from './head-collect'
 export {
   histogramClose,

@@ -75,6 +75,24 @@ export function* collectSteps(
   return { series: gone.length, pairs: unused.length }
 }
 
+/**
+ * Takes a tenant out that has no series any more, and gives its row back for another one.
+ *
+ * @returns false when it has series; yields false to wait for readers
+ */
+export function* dropTenantSteps(head: Head, tenant: number): Generator<boolean, boolean> {
+  let isOut = false
+  change(head, () => {
+    isOut = head.unlinkTenant(tenant)
+  })
+  if (!isOut) return false
+  const epoch = head.kernel.nextEpoch() >>> 0
+  while (head.kernel.oldestLease() >>> 0 < epoch) yield false
+  Atomics.add(head.view.u32, H_REUSES / 4, 1)
+  head.kernel.releaseTenant(tenant)
+  return true
+}
+
 /** [number] 1 for each of some numbers. */
 function marksOf(numbers: Uint32Array): Uint8Array {
   let most = 0

@@ -11,6 +11,7 @@ import {
   H_INDEX_SEQUENCE,
   H_SERVING,
   H_TENANT_COUNT,
+  H_TENANT_REUSES,
   SERVING_YES,
 } from '../../kernels/head-layout.js'
 import type { Matcher } from '../../model/matcher.js'
@@ -47,6 +48,9 @@ export class HeadIndex implements SelectContext {
   readonly kernel: Pick<HeadKernel, 'overlaps'>
   private readonly parts: HeadIndexParts
   private readonly tenants = new Map<string, number>()
+  /** Rows that are in it, and of which state. */
+  private tenantsSeen = 0
+  private tenantReuses = 0
   /** Of which the state is the sequence number that they were made under. */
   private readonly lists = new TextLists()
 
@@ -152,11 +156,17 @@ export class HeadIndex implements SelectContext {
   }
 
   private tenant(name: string): number | undefined {
+    const reuses = Atomics.load(this.view.u32, H_TENANT_REUSES / 4)
+    if (reuses !== this.tenantReuses) {
+      this.tenants.clear()
+      this.tenantsSeen = 0
+      this.tenantReuses = reuses
+    }
     const known = this.tenants.get(name)
     if (known !== undefined) return known
     const count = this.view.word(H_TENANT_COUNT)
-    for (let index = this.tenants.size; index < count; index++) {
-      this.tenants.set(this.view.tenantText(index), index)
+    for (; this.tenantsSeen < count; this.tenantsSeen++) {
+      this.tenants.set(this.view.tenantText(this.tenantsSeen), this.tenantsSeen)
     }
     return this.tenants.get(name)
   }

@@ -250,7 +250,7 @@ export class Head implements SelectContext {
     const tenant = this.kernel.addTenant(at, bytes.length)
     if (tenant < 0) return undefined
     this.tenants.set(name, tenant)
-    this.tenantCache.push(name)
+    this.tenantCache[tenant] = name
     return tenant
   }
 
@@ -259,7 +259,15 @@ export class Head implements SelectContext {
     return this.tenants.get(name)
   }
 
-  /** Names of all tenants, by index. */
+  /** Takes a tenant without series out; false when it has any. `releaseTenant` follows. */
+  unlinkTenant(tenant: number): boolean {
+    if (this.kernel.unlinkTenant(tenant) === 0) return false
+    this.tenants.delete(this.tenantCache[tenant]!)
+    this.tenantCache[tenant] = ''
+    return true
+  }
+
+  /** Names of all tenants, by index; empty where there is none any more. */
   tenantNames(): readonly string[] {
     return this.tenantCache
   }

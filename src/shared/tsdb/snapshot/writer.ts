@@ -103,11 +103,13 @@ export class SnapshotWriter {
   /** Payload: count u32, then per tenant index u32, length u32, name. */
   private addTenants(): void {
     const { head } = this.options
-    const names = head.tenantNames().map((name) => Buffer.from(name))
-    const payload = Buffer.alloc(4 + names.reduce((sum, name) => sum + 8 + name.length, 0))
+    const names = [...head.tenantNames().entries()]
+      .filter(([, name]) => name !== '')
+      .map(([index, name]) => [index, Buffer.from(name)] as const)
+    const payload = Buffer.alloc(4 + names.reduce((sum, [, name]) => sum + 8 + name.length, 0))
     payload.writeUInt32LE(names.length, 0)
     let at = 4
-    for (const [index, name] of names.entries()) {
+    for (const [index, name] of names) {
       payload.writeUInt32LE(index, at)
       payload.writeUInt32LE(name.length, at + 4)
       name.copy(payload, at + 8)
