@@ -16,9 +16,24 @@ export interface BodyCounts {
   bytes: number
 }
 
+/** Tenants that have cells; of one more the one that was quiet for the longest time loses its own. */
+const TENANTS_MAX = 16_000
+
 const DUPLICATES_REASON = DISCARD_REASONS.indexOf('sample_duplicate_timestamp')
 
+/** Cells by tenant alone. */
+const BY_TENANT = [
+  'cortex_distributor_requests_in_total',
+  'cortex_distributor_samples_in_total',
+  'cortex_distributor_exemplars_in_total',
+  'cortex_distributor_metadata_in_total',
+  'cortex_distributor_received_requests_total',
+  'cortex_distributor_received_samples_total',
+  'cortex_distributor_non_ha_samples_received_total',
+] as const
+
 interface TenantCells {
+  readonly tenant: string
   readonly requestsIn: Cell
   readonly samplesIn: Cell
   readonly exemplarsIn: Cell
@@ -33,13 +48,17 @@ export class Counters {
   /** Where a body's discards are put together for `count`, by reason. */
   readonly discarded = new Uint32Array(DISCARD_REASONS.length)
   private readonly metrics: Metrics
+  private readonly tenantsMax: number
+  /** The one that was counted last at the end. */
   private readonly tenants = new Map<string, TenantCells>()
+  private latest: TenantCells | undefined
   private readonly compressed: Cell
   private readonly decompressed: Cell
   private readonly newSeries: Cell
 
-  constructor(metrics: Metrics) {
+  constructor(metrics: Metrics, tenantsMax = TENANTS_MAX) {
     this.metrics = metrics
+    this.tenantsMax = tenantsMax
     this.compressed = metrics.cell('nilo_distributor_body_bytes_total', 'compressed')
     this.decompressed = metrics.cell('nilo_distributor_body_bytes_total', 'decompressed')
     this.newSeries = metrics.cell('nilo_distributor_new_series_total')
@@ -109,10 +128,19 @@ export class Counters {
   }
 
   private cellsOf(tenant: string): TenantCells {
-    const known = this.tenants.get(tenant)
-    if (known !== undefined) return known
+    if (this.latest?.tenant === tenant) return this.latest
+    const cells = this.tenants.get(tenant) ?? this.open(tenant)
+    this.tenants.delete(tenant)
+    this.tenants.set(tenant, cells)
+    this.latest = cells
+    return cells
+  }
+
+  private open(tenant: string): TenantCells {
     const { metrics } = this
-    const cells: TenantCells = {
+    if (this.tenants.size >= this.tenantsMax) this.forget(this.tenants.keys().next().value!)
+    return {
+      tenant,
       requestsIn: metrics.cell('cortex_distributor_requests_in_total', tenant),
       samplesIn: metrics.cell('cortex_distributor_samples_in_total', tenant),
       exemplarsIn: metrics.cell('cortex_distributor_exemplars_in_total', tenant),
@@ -121,7 +149,14 @@ export class Counters {
       samples: metrics.cell('cortex_distributor_received_samples_total', tenant),
       discarded: [],
     }
-    this.tenants.set(tenant, cells)
-    return cells
+  }
+
+  private forget(tenant: string): void {
+    const { metrics } = this
+    this.tenants.delete(tenant)
+    for (const name of BY_TENANT) metrics.release(name, tenant)
+    for (const reason of DISCARD_REASONS) {
+      metrics.release('cortex_discarded_samples_total', reason, tenant)
+    }
   }
 }
