@@ -14,10 +14,12 @@ import {
   type BlockSeries,
   type ChunkRange,
   HeadChunks,
+  type NumberedBlockInput,
+  type NumberedSeries,
   type OrderedSeries,
   OUT_OF_ORDER_HINT,
   orderByLabels,
-  writeBlock,
+  writeNumberedBlock,
 } from '../../shared/tsdb/index.js'
 import type { BuildRequest, BuiltBlock } from './contract.js'
 
@@ -45,13 +47,14 @@ export async function buildBlocks(parts: BuildParts, request: BuildRequest): Pro
       const series = seriesOf(parts, inOrder, (ref) =>
         chunks.overlaps(ref, range) ? chunks.chunks(ref, range) : [],
       )
-      const meta = await build(parts, request, range, series)
+      const meta = await build(parts, request, range, { symbols: inOrder.symbols, series })
       if (meta !== undefined) built.push(builtOf(meta, false))
     }
     const late = orderByLabels(chunks.view, request.lateRefs)
     for (const range of lateRanges(chunks, request)) {
       const series = seriesOf(parts, late, (ref) => chunks.lateChunks(ref, range))
-      const meta = await build(parts, request, range, series, [OUT_OF_ORDER_HINT])
+      const hints = [OUT_OF_ORDER_HINT]
+      const meta = await build(parts, request, range, { symbols: late.symbols, series, hints })
       if (meta !== undefined) built.push(builtOf(meta, true))
     }
     return built
@@ -61,15 +64,20 @@ export async function buildBlocks(parts: BuildParts, request: BuildRequest): Pro
   }
 }
 
+/** What of a block is its series. */
+type BuildInput = Pick<NumberedBlockInput, 'symbols' | 'series'> & {
+  readonly hints?: readonly string[]
+}
+
 function* seriesOf(
   { isStopping }: BuildParts,
   series: OrderedSeries,
   chunksOf: (ref: number) => BlockSeries['chunks'],
-): Generator<BlockSeries> {
+): Generator<NumberedSeries> {
   for (const ref of series.refs) {
     if (isStopping()) throw fail('shutting-down', {})
     const chunks = chunksOf(ref)
-    if (chunks.length > 0) yield { labels: series.labels(ref), chunks }
+    if (chunks.length > 0) yield { ids: series.idsOf(ref), chunks }
   }
 }
 
@@ -77,17 +85,17 @@ async function build(
   { env, pause }: BuildParts,
   request: BuildRequest,
   range: ChunkRange,
-  series: Iterable<BlockSeries>,
-  hints?: readonly string[],
+  { symbols, series, hints }: BuildInput,
 ): Promise<BlockMeta | undefined> {
   const random = new Uint8Array(10)
   env.prng.fill(random)
   const ulid = ulidOf(env.clock.now(), random)
-  return await writeBlock(env.disk, request.folder, {
+  return await writeNumberedBlock(env.disk, request.folder, {
     ulid,
     minTime: range.mint,
     maxTime: range.maxt,
     compaction: { level: 1, sources: [ulid], ...(hints === undefined ? {} : { hints }) },
+    symbols,
     series,
     pause,
   })

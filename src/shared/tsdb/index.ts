@@ -68,7 +68,15 @@ export {
   type Tombstones,
 } from './block/tombstones.js'
 export { type BlockReport, type VerifyOptions, verifyBlock } from './block/verify.js'
-export { BLOCK_TEMPORARY, type BlockInput, compareLabels, writeBlock } from './block/writer.js'
+export {
+  BLOCK_TEMPORARY,
+  type BlockInput,
+  compareLabels,
+  type NumberedBlockInput,
+  type NumberedSeries,
+  writeBlock,
+  writeNumberedBlock,
+} from './block/writer.js'
 export { type EncodedChunk, encodeSamples, type SampleRun } from './chunk/encode-samples.js'
 export { type Collected, collectSteps, dropTenantSteps } from './head/collector.js'
 export type { StoredExemplar } from './head/exemplars.js'

@@ -79,6 +79,43 @@ export async function writeBlock(
   }
 }
 
+/** A series whose labels are symbols: names and values by turns. */
+export interface NumberedSeries {
+  readonly ids: Uint32Array
+  readonly chunks: BlockSeries['chunks']
+}
+
+/** What a block is written from when labels are symbols already. */
+export interface NumberedBlockInput extends BlockOptions {
+  readonly symbols: SymbolTable
+  /** In the order of their labels, without doubles. */
+  readonly series: Iterable<NumberedSeries>
+}
+
+/** The same as `writeBlock`, of series whose labels are numbers; symbols that none uses are left out. */
+export async function writeNumberedBlock(
+  disk: Disk,
+  folder: string,
+  input: NumberedBlockInput,
+): Promise<BlockMeta | undefined> {
+  const { symbols } = input
+  const writer = new BlockWriter(disk, folder, input)
+  const isUsed = new Uint8Array(symbols.size)
+  let count = 0
+  try {
+    for (const { ids, chunks } of input.series) {
+      for (const chunk of chunks)
+        writer.addChunk(chunk.mint, chunk.maxt, chunk.encoding, chunk.data)
+      if (writer.endSeries(ids, 0, ids.length)) for (const id of ids) isUsed[id] = 1
+      if (++count % SLICE === 0) await input.pause?.()
+    }
+    return await writer.finish(symbols.source(isUsed))
+  } catch (error) {
+    writer.abandon()
+    throw error
+  }
+}
+
 /** Ids of labels; those that are the same as of the series before, at their place, are known. */
 function internLabels(symbols: SymbolTable, labels: Labels, before: Labels, ids: number[]): void {
   for (let i = 0; i < labels.length; i++) {

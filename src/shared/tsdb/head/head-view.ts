@@ -72,6 +72,12 @@ export class HeadView {
   }
 
   pairValue(pair: number): string {
+    const { from, to } = this.pairValueBytes(pair)
+    return this.bytes.toString('utf8', from, to)
+  }
+
+  /** Where in `bytes` a pair's value lies. */
+  pairValueBytes(pair: number): { readonly from: number; readonly to: number } {
     const row = this.pairRow(pair)
     const at = this.word(row)
     const lengths = this.word(row + 4)
@@ -79,7 +85,7 @@ export class HeadView {
     let start = at + varintBytes(nameLength) + nameLength
     // The value's own length prefix: skip its bytes.
     while (this.bytes[start]! > 127) start++
-    return this.bytes.toString('utf8', start + 1, at + (lengths & 0xffff))
+    return { from: start + 1, to: at + (lengths & 0xffff) }
   }
 
   /** Name id of a pair. */
