@@ -66,6 +66,8 @@ export interface Workbench {
   readonly counters: Counters
   readonly ha: HaTracker
   readonly gunzip: Gunzip
+  /** Of the body in hand: [sets], 1 where frames of it went out and the last one did not. */
+  readonly partial: Uint8Array
   /** The last request that the tracker looked at was one of a pair: most likely the next is, too. */
   lastPaired: boolean
   /** Wall clock, ms. */
@@ -84,7 +86,7 @@ export class BodyInHand {
   private readonly limits: TenantLimits
   private readonly counts: BodyCounts
   private readonly metadata: MetadataSender
-  /** [sets], 1 where frames of this body went out and the last one did not. */
+  /** The bench's, which one body has at a time. */
   private readonly partial: Uint8Array
   private windows: Windows | undefined
   /** A chunk stands in the open frames. */
@@ -99,7 +101,8 @@ export class BodyInHand {
   private isDelta = false
   private readonly flags: number
   private readonly protocol: Protocol
-  private readonly extras: Extras
+  /** Made for the first chunk that has any. */
+  private extras: Extras | undefined
 
   constructor(bench: Workbench, request: PushRequest, tenantName: string, flags = 0) {
     this.flags = flags
@@ -118,7 +121,8 @@ export class BodyInHand {
       if (isPaired) bench.cache.defineAnew(this.series, retries)
     }
     this.protocol = protocolOf(bench.kernel, flags & BODY_FORMAT, this.limits)
-    this.partial = new Uint8Array(bench.sets.length)
+    this.partial = bench.partial
+    this.partial.fill(0)
     this.metadata = new MetadataSender(bench, request, this.tenant, this.protocol)
     this.counts = {
       samples: 0,
@@ -133,8 +137,13 @@ export class BodyInHand {
     }
     bench.counters.discarded.fill(0)
     for (const set of bench.sets) set.begin()
-    const { tenant, counts, protocol } = this
-    this.extras = new Extras(bench, { request, tenant, counts, protocol })
+  }
+
+  private takeExtras(kernel: WriteRequestKernel): boolean {
+    if (kernel.get(layout.EXTRA_COUNT) === 0) return true
+    const { bench, request, tenant, counts, protocol } = this
+    this.extras ??= new Extras(bench, { request, tenant, counts, protocol })
+    return this.extras.take(kernel)
   }
 
   /** Decompresses. `source` is not needed after this call. */
@@ -295,7 +304,7 @@ export class BodyInHand {
     kernel.exports.attend(kernel.context)
     if (!this.attend()) return
     const defined = kernel.exports.defineRows(kernel.context)
-    if (defined < 0 || !this.metadata.take(kernel) || !this.extras.take(kernel)) {
+    if (defined < 0 || !this.metadata.take(kernel) || !this.takeExtras(kernel)) {
       this.refuseMalformed()
       return
     }

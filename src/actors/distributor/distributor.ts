@@ -80,6 +80,7 @@ export class Distributor {
       cells: new TenantCells(boot.tenantCells),
       ha: new HaTracker(config.isHaTrackerOn, boot.haCells, env.metrics),
       gunzip: new Gunzip(),
+      partial: new Uint8Array(setCount),
       lastPaired: false,
       counters: new Counters(env.metrics),
       now: () => env.clock.now(),

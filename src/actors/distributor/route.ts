@@ -98,9 +98,10 @@ export class Replica {
    */
   sendForgotten(): boolean {
     const { ends, forgets } = this
+    if (ends === undefined || forgets.length === 0) return false
+    const { writer } = ends
     let sent = 0
-    for (const ids of ends === undefined ? [] : forgets) {
-      const { writer } = ends!
+    for (const ids of forgets) {
       const offset = writer.reserve(FRAME_FORGOTTEN, forgetFrameBytes(ids.length))
       if (offset < 0) break
       encodeForget(writer.data, offset, ids)
