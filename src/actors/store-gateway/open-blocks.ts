@@ -1,7 +1,8 @@
 /**
  * The blocks that are open: an index-header in memory and, of remote blocks, on local disk, made
- * when a block is first asked for and let go when nobody has asked for long. Local blocks, and those
- * of a bucket that is a folder, are read in place; others through the page cache.
+ * when a block is first asked for and let go when nobody has asked for long, or when it has left the
+ * list; who reads one then reads it to the end. Local blocks, and those of a bucket that is a folder,
+ * are read in place; others through the page cache.
  */
 import { type BlockEntry, blockKey } from '../../shared/blocks/index.js'
 import type { Bucket } from '../../shared/bucket/index.js'
@@ -48,10 +49,13 @@ export interface BlockPlaces {
 }
 
 interface Slot {
+  readonly key: string
   readonly block: Promise<OpenBlock>
   readonly dir: string | undefined
   readonly touched: number
   usedAt: number
+  /** Questions that are being answered from it. */
+  users: number
 }
 
 /** Open at a time at most; the one used longest ago is closed. */
@@ -61,6 +65,8 @@ const OPEN_MAX = 2_000
 export class OpenBlocks {
   private readonly places: BlockPlaces
   private readonly slots = new Map<string, Slot>()
+  /** Those that were dropped while in use: the last user closes. */
+  private readonly leaving = new Set<Slot>()
 
   constructor(places: BlockPlaces) {
     this.places = places
@@ -72,11 +78,23 @@ export class OpenBlocks {
   }
 
   /**
-   * Opens a block, or gives the one that is open.
+   * Asks a block, opened if it is not open: it stays so until the answer, whatever is dropped.
    * @throws AppError `block-gone`, `block-damaged`, those of the bucket
    */
-  async get(entry: BlockEntry): Promise<OpenBlock> {
+  async use<T>(entry: BlockEntry, ask: (block: OpenBlock) => Promise<T>): Promise<T> {
     const key = `${entry.tenant}/${entry.ulid}`
+    const slot = this.slotOf(key, entry)
+    slot.users++
+    try {
+      return await ask(await this.orForget(key, slot))
+    } finally {
+      slot.users--
+      if (slot.users === 0 && this.leaving.delete(slot)) closeSoon(slot)
+    }
+  }
+
+  /** The slot of a block, now the one used last. */
+  private slotOf(key: string, entry: BlockEntry): Slot {
     const dir = this.dirOf(entry)
     const known = this.slots.get(key)
     const touched = entry.touched ?? 0
@@ -84,18 +102,21 @@ export class OpenBlocks {
       known.usedAt = this.places.env.clock.monotonic()
       this.slots.delete(key)
       this.slots.set(key, known)
-      return await known.block
+      return known
     }
     if (known !== undefined) this.drop(key)
     const block =
       dir === undefined
         ? this.places.opens.run(() => this.openRemote(entry))
         : this.openLocal(entry, dir)
-    const slot: Slot = { block, dir, touched, usedAt: this.places.env.clock.monotonic() }
+    const usedAt = this.places.env.clock.monotonic()
+    const slot: Slot = { key, block, dir, touched, usedAt, users: 0 }
     this.slots.set(key, slot)
-    if (this.slots.size > OPEN_MAX)
-      for (const oldest of this.slots.keys()) return this.closeFor(oldest, block)
-    return await this.orForget(key, slot)
+    if (this.slots.size > OPEN_MAX) {
+      const [oldest] = this.slots.keys()
+      this.drop(oldest!)
+    }
+    return slot
   }
 
   /** Lets go of a block that failed, so that the next question opens it anew. */
@@ -103,10 +124,8 @@ export class OpenBlocks {
     const slot = this.slots.get(key)
     if (slot === undefined) return
     this.slots.delete(key)
-    slot.block.then(
-      (block) => block.close(),
-      () => {},
-    )
+    if (slot.users > 0) this.leaving.add(slot)
+    else closeSoon(slot)
   }
 
   /** Closes what nobody has asked for since a time of the monotonic clock. */
@@ -126,8 +145,11 @@ export class OpenBlocks {
     for (const tenant of env.disk.list(folder)) {
       for (const ulid of env.disk.list(`${folder}/${tenant}`)) {
         if (await isThere(tenant, ulid)) continue
-        this.drop(`${tenant}/${ulid}`)
-        env.disk.remove(`${folder}/${tenant}/${ulid}`)
+        const key = `${tenant}/${ulid}`
+        this.drop(key)
+        // Of what is still read, or being made, the next time.
+        if ([...this.leaving].some((slot) => slot.key === key)) continue
+        env.disk.remove(`${folder}/${key}`)
       }
     }
     for (const [key] of this.slots) {
@@ -139,11 +161,6 @@ export class OpenBlocks {
   /** Closes everything. */
   close(): void {
     for (const key of [...this.slots.keys()]) this.drop(key)
-  }
-
-  private closeFor(oldest: string, block: Promise<OpenBlock>): Promise<OpenBlock> {
-    this.drop(oldest)
-    return block
   }
 
   private async orForget(key: string, slot: Slot): Promise<OpenBlock> {
@@ -237,6 +254,13 @@ export class OpenBlocks {
       throw error
     }
   }
+}
+
+function closeSoon({ block }: Slot): void {
+  block.then(
+    (open) => open.close(),
+    () => {},
+  )
 }
 
 /** What a missing object of a block means to who asked. */

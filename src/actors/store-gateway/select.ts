@@ -21,7 +21,8 @@ export interface SelectParts {
   readonly env: Env
   readonly cache: PageCache
   readonly postings: PostingsCache
-  open(tenant: string, ulid: string): Promise<OpenBlock>
+  /** Asks a block, which stays open until it has answered. */
+  use<T>(tenant: string, ulid: string, ask: (block: OpenBlock) => Promise<T>): Promise<T>
   /** The block failed: it is to be opened anew. */
   forget(tenant: string, ulid: string): void
   sync(): Promise<void>
@@ -45,7 +46,7 @@ export function createCalls(parts: SelectParts): StoreGatewayCalls {
     ask: (block: OpenBlock) => Promise<T>,
   ): Promise<T> => {
     try {
-      return await ask(await parts.open(tenant, ulid))
+      return await parts.use(tenant, ulid, ask)
     } catch (error) {
       const gone = goneOr(error, ulid)
       if (gone instanceof AppError && gone.id === 'block-gone') parts.forget(tenant, ulid)

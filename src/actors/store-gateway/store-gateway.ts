@@ -88,7 +88,7 @@ export class StoreGateway {
       env,
       cache: this.cache,
       postings: this.postings,
-      open: (tenant, ulid) => this.open(tenant, ulid),
+      use: (tenant, ulid, ask) => this.use(tenant, ulid, ask),
       forget: (tenant, ulid) => {
         this.blocks.drop(`${tenant}/${ulid}`)
         this.sync.distrust(ulid)
@@ -134,10 +134,14 @@ export class StoreGateway {
     this.bucket.close()
   }
 
-  private async open(tenant: string, ulid: string): Promise<OpenBlock> {
+  private async use<T>(
+    tenant: string,
+    ulid: string,
+    ask: (block: OpenBlock) => Promise<T>,
+  ): Promise<T> {
     const entry = await this.findEntry(tenant, ulid)
     if (entry === undefined) throw fail('block-gone', { block: ulid })
-    return await this.blocks.get(entry)
+    return await this.blocks.use(entry, ask)
   }
 
   private async findEntry(tenant: string, ulid: string): Promise<BlockEntry | undefined> {

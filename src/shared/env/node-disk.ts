@@ -43,29 +43,42 @@ function openFile(path: string, flags: number): DiskFile {
   const fd = tried('open', path, () => fs.openSync(path, flags, 0o640))
   // Where the next append goes. O_APPEND would send every positioned write to the end as well.
   let end = tried('open', path, () => fs.fstatSync(fd).size)
+  let isOpen = true
+  /** The number of a file that was closed may be another file's by now. */
+  const openFd = (): number => {
+    if (isOpen) return fd
+    throw Object.assign(new Error('the file is closed'), { code: 'EBADF' })
+  }
   return {
     path,
     write(bytes, position) {
       const at = position ?? end
-      const written = tried('write', path, () => fs.writeSync(fd, bytes, 0, bytes.length, at))
+      const written = tried('write', path, () => fs.writeSync(openFd(), bytes, 0, bytes.length, at))
       end = Math.max(end, at + written)
       return written
     },
     read: (into, position) =>
-      tried('read', path, () => fs.readSync(fd, into, 0, into.length, position)),
+      tried('read', path, () => fs.readSync(openFd(), into, 0, into.length, position)),
     size: () => end,
     truncate(size) {
-      tried('truncate', path, () => fs.ftruncateSync(fd, size))
+      tried('truncate', path, () => fs.ftruncateSync(openFd(), size))
       end = size
     },
-    sync: () => tried('sync', path, () => fs.fdatasyncSync(fd)),
+    sync: () => tried('sync', path, () => fs.fdatasyncSync(openFd())),
     syncLater: () =>
       new Promise((resolve, reject) => {
-        fs.fdatasync(fd, (error) =>
-          error === null ? resolve() : reject(diskFailed('sync', path, error)),
+        tried('sync', path, () =>
+          fs.fdatasync(openFd(), (error) =>
+            error === null ? resolve() : reject(diskFailed('sync', path, error)),
+          ),
         )
       }),
-    close: () => tried('close', path, () => fs.closeSync(fd)),
+    close: () =>
+      tried('close', path, () => {
+        const last = openFd()
+        isOpen = false
+        fs.closeSync(last)
+      }),
   }
 }
 

@@ -201,6 +201,43 @@ test('a head and blocks are one: nothing twice, the head first where both have a
   assert.equal(await numberOf(world, 'a', sum, at), 300 + 10)
 })
 
+test('a block that leaves the list under a question is read to the end, and closed then', async (t) => {
+  const store = new BlockStore(t)
+  const world = worldOf(t, store)
+  const entry = await store.put(await store.make('a', { series: 400, from: 0, to: 240 }))
+  const ulids = [entry.ulid]
+  world.list.change({ tenant: 'a', add: [entry] })
+  const [gateway] = world.gateways
+  const started = new Promise<() => void>((resolve) => {
+    store.backend.before = ({ operation }) =>
+      operation === 'get' ? new Promise<void>((goOn) => resolve(goOn)) : undefined
+  })
+  const matchers = [{ name: 'job', op: '=~', value: 'n.*' } as const]
+  const asked = gateway!.calls.select({ tenant: 'a', ulids, matchers })
+  const goOn = await started
+  world.list.change({ tenant: 'a', remove: ulids })
+  await gateway!.tidy()
+  assert.equal(gateway!.details()['blocksOpen'], 0)
+  store.backend.before = () => {}
+  goOn()
+  const [found] = await asked
+  assert.ok(found!.refs.length > 0)
+  await gateway!.tidy()
+  const header = join(store.folder, 'data', 'store-gateway-0')
+  assert.deepEqual(readdirSync(join(header, 'a')), [])
+  const open = readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)]
+    } catch {
+      return []
+    }
+  })
+  assert.deepEqual(
+    open.filter((path) => path.startsWith(header)),
+    [],
+  )
+})
+
 test('what a query has read of a shard that has ended meanwhile is not kept as the next one’s', async (t) => {
   const store = new BlockStore(t)
   const labels = labelsOf({
