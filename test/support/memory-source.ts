@@ -132,6 +132,7 @@ function read(series: Series, mint: number, maxt: number, out: SampleBuffer): vo
   out.ts.set(series.ts.subarray(from, to))
   out.values.set(series.values.subarray(from, to))
   out.count = to - from
+  out.times = series.ts
   if (series.starts !== undefined) out.starts = series.starts.slice(from, to)
   if (series.histograms !== undefined) {
     const histograms = series.histograms.slice(from, to)

@@ -154,6 +154,8 @@ export class ColumnCache {
   unshare(entry: Entry): boolean {
     const { times, count } = entry
     if (times.holders === 1) {
+      // Those that were given out stay as they are.
+      times.ts = times.ts.slice()
       times.filled = count
       return true
     }
@@ -287,6 +289,7 @@ export class CachedColumns {
       out.values = values.slice(first, end)
       return
     }
+    if (entry.times.holders > 1) out.times = ts
     out.ts = first === 0 ? ts : ts.subarray(first)
     out.values = first === 0 ? values : values.subarray(first)
   }

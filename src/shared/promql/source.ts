@@ -33,6 +33,12 @@ export interface SampleBuffer {
    * to which the engine sets it before each read, when it is known of none.
    */
   starts?: Float64Array | undefined
+  /**
+   * Where other series have these times too, what they share: reads of one query and range with the
+   * same array here and as many samples have the same times. The engine sets it to undefined before
+   * each read.
+   */
+  times?: Float64Array | undefined
 }
 
 /** The series of one selector, in no particular order. */

@@ -123,12 +123,29 @@ test('series with samples out of order are read each time', () => {
   assert.equal(bed.cache.bytesHeld(), 0)
 })
 
+/** Reads with the same shared times and as many samples are to have the same times. */
+function assertShared(
+  out: SampleBuffer,
+  mint: number,
+  seen: Map<Float64Array, Float64Array>,
+): void {
+  if (out.times === undefined) return
+  const ts = out.ts.slice(0, out.count)
+  assert.deepEqual(out.times.subarray(out.times.indexOf(ts[0]!)).subarray(0, out.count), ts)
+  if (mint !== 0) return
+  const known = seen.get(out.times)
+  if (known?.length === ts.length) assert.deepEqual(ts, known)
+  seen.set(out.times, ts)
+}
+
 test('series that are scraped together share their times until one goes its own way', () => {
   for (const bytesMax of [30_000, 60_000, 1 << 20]) {
     const bed = bedOf(bytesMax)
     const prng = new SeededPrng(3)
     const out = bufferOf()
     const last = new Array<number>(SERIES).fill(0)
+    const seen = new Map<Float64Array, Float64Array>()
+    let sharing = 0
     let now = 0
     for (let round = 0; round < 600; round++) {
       bed.cache.beginQuery()
@@ -142,10 +159,14 @@ test('series that are scraped together share their times until one goes its own 
       }
       for (let k = 0; k < 8; k++) {
         const mint = prng.below(4) === 0 ? prng.below(now) : 0
+        out.times = undefined
         assertEqual(bed, prng.below(SERIES), mint, prng.below(3) === 0 ? now : 1e12, out)
+        if (out.count > 0) assertShared(out, mint, seen)
       }
+      sharing = Math.max(sharing, seen.size)
       assert.ok(bed.cache.bytesHeld() <= bytesMax, `${bed.cache.bytesHeld()} bytes of ${bytesMax}`)
     }
+    assert.ok(sharing > 0)
     bed.columns.dropAll()
     assert.equal(bed.cache.bytesHeld(), 0)
   }
@@ -161,5 +182,6 @@ test('shared times are held once', () => {
     for (let ref = 0; ref < SERIES; ref++) bed.columns.read(ref, 0, 1e9, outs[ref]!)
   }
   assert.ok(outs.every(({ ts }) => ts === outs[0]!.ts))
+  assert.ok(outs.slice(1).every(({ times }) => times === outs[0]!.ts))
   assert.ok(bed.cache.bytesHeld() < (SERIES + 1) * 532 * 8 + SERIES * 500)
 })

@@ -9,6 +9,11 @@ import type { LabelTable } from '../label-table.js'
 import type { PrometheusRelease } from '../release.js'
 import type { Expr, PosRange, SelectorMode, ValueType } from '../syntax/ast.js'
 
+/** Times that several series of a query have, and what the function of a call has made of them. */
+export interface SharedTimes {
+  kept: Float64Array | undefined
+}
+
 /**
  * One series' samples and the window of every step. Windows are left-open, (end − range, end].
  * Stale markers are taken out beforehand. Reused from series to series.
@@ -37,6 +42,8 @@ export interface Windows {
   readonly eval0: number
   /** Milliseconds between evaluation times: not 0 under @, as stepMs is. */
   readonly evalStepMs: number
+  /** Where the windows are those of other series as well. At most four numbers a step may be kept. */
+  readonly shared?: SharedTimes | undefined
 }
 
 /**

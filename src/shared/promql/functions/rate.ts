@@ -1,8 +1,8 @@
 /**
  * rate, increase, delta and their instant relatives, resets and changes, over one series and all
  * steps. After Prometheus promql/functions.go (extrapolatedRate, instantValue), in its order of
- * operations. Hot path: resets are found once per series, and a step costs nothing per sample
- * unless its window has resets. Benchmark: bench/shared/promql/functions.bench.ts.
+ * operations. Hot path: resets are found once per series, what hangs on times alone once for all
+ * series that have them, and a step costs nothing per sample unless its window has resets. Benchmark: bench/shared/promql/functions.bench.ts.
  */
 import { extendedRate, rangeSeconds } from './extended-rate.js'
 import type { FunctionRows, RangeKernel, Windows } from './kernel.js'
@@ -16,6 +16,9 @@ import {
   histogramsResets,
 } from './native-range.js'
 import { startedIncrease, startedIrate, startedRate, startedResets } from './start-times.js'
+
+/** Numbers that hang on a window's times alone: a factor, seconds sampled, to its start and end. */
+const SPAN = 4
 
 /** Per-second increase, counter resets taken out. */
 const rate: RangeKernel = makeExtrapolated({ isCounter: true, isRate: true })
@@ -37,17 +40,17 @@ function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): RangeK
   // Indexes of samples below their predecessor; kept and grown from series to series.
   let resetAt = new Int32Array(64)
   return (windows, _params, values, base, present, wordBase) => {
-    const { ts, values: samples, from, to, steps, rangeMs, end0, stepMs } = windows
+    const { ts, values: samples, from, to, steps, rangeMs, end0, stepMs, shared } = windows
     const seconds = isRate ? rangeSeconds(rangeMs) : 1
     if (windows.mode !== 'plain') {
       extendedRate(windows, { isCounter, seconds }, values, base, present, wordBase)
       return
     }
-    let resetCount = 0
-    if (isCounter) {
-      if (resetAt.length < windows.count) resetAt = new Int32Array(2 * windows.count)
-      resetCount = findResets(windows, resetAt)
-    }
+    const known = shared?.kept
+    if (shared !== undefined) shared.kept ??= new Float64Array(SPAN * steps)
+    const kept = known === undefined ? shared?.kept : undefined
+    if (isCounter && resetAt.length < windows.count) resetAt = new Int32Array(2 * windows.count)
+    const resetCount = isCounter ? findResets(windows, resetAt) : 0
     let reset = 0
     for (let i = 0; i < steps; i++) {
       const first = from[i]!
@@ -60,36 +63,43 @@ function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): RangeK
       for (let r = reset; r < resetCount && resetAt[r]! <= last; r++) {
         result += samples[resetAt[r]! - 1]!
       }
-      const firstTs = ts[first]!
-      const lastTs = ts[last]!
-      if (result === 0 && lastTs !== firstTs) {
-        // Whatever the factor, it is a positive number.
-        values[base + i] = result
-        present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
-        continue
+      let sampled: number
+      let toStart: number
+      let toEnd: number
+      let factor: number
+      const at = SPAN * i
+      if (known === undefined) {
+        const end = end0 + i * stepMs
+        sampled = (ts[last]! - ts[first]!) / 1000
+        const half = sampled / gaps / 2
+        // Where a sample is missing near a boundary the series is taken to start or end there.
+        const threshold = (sampled / gaps) * 1.1
+        toStart = (ts[first]! - (end - rangeMs)) / 1000
+        if (toStart >= threshold) toStart = half
+        toEnd = (end - ts[last]!) / 1000
+        if (toEnd >= threshold) toEnd = half
+        factor = sampled === 0 ? 1 : (sampled + toStart + toEnd) / sampled
+        if (isRate) factor /= seconds
+        if (kept !== undefined) {
+          kept[at] = factor
+          kept[at + 1] = sampled
+          kept[at + 2] = toStart
+          kept[at + 3] = toEnd
+        }
+      } else {
+        factor = known[at]!
+        sampled = known[at + 1]!
+        toStart = known[at + 2]!
+        toEnd = known[at + 3]!
       }
-      const end = end0 + i * stepMs
-      let toStart = (firstTs - (end - rangeMs)) / 1000
-      let toEnd = (end - lastTs) / 1000
-      const sampled = (lastTs - firstTs) / 1000
-      const average = sampled / gaps
-      // Where a sample is missing near a boundary the series is taken to start or end there.
-      const threshold = average * 1.1
-      if (toStart >= threshold) toStart = average / 2
-      if (
-        isCounter &&
-        result > 0 &&
-        firstValue >= 0 &&
-        !(firstValue >= result && toStart <= sampled)
-      ) {
-        // A counter is not extrapolated below zero. (One that has not even doubled reaches zero no
-        // later than it was sampled for: that is told without dividing.)
-        const toZero = sampled * (firstValue / result)
-        if (toZero < toStart) toStart = toZero
+      // A counter is not extrapolated below zero. (One that has not even doubled reaches zero no
+      // later than it was sampled for: that is told without dividing.)
+      if (isCounter && result > 0 && firstValue >= 0) {
+        if (!(firstValue >= result && toStart <= sampled) && sampled !== 0) {
+          const toZero = sampled * (firstValue / result)
+          if (toZero < toStart) factor = (sampled + toZero + toEnd) / sampled / seconds
+        }
       }
-      if (toEnd >= threshold) toEnd = average / 2
-      let factor = sampled === 0 ? 1 : (sampled + toStart + toEnd) / sampled
-      if (isRate) factor /= seconds
       values[base + i] = result * factor
       present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
     }

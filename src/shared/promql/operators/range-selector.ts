@@ -14,6 +14,7 @@ import { findExtendedWindows } from './extended-windows.js'
 import { extraPoints } from './histogram-cells.js'
 import type { QueryState, SampleRows } from './operator.js'
 import { detectResets, dropStale, sampleBuffer } from './selector.js'
+import { type SharedWindows, WindowsByTimes } from './shared-windows.js'
 
 /** The rows of a range vector; those of a subquery are evaluated here. */
 export async function openRange(plan: RangePlan, state: QueryState): Promise<SampleRows> {
@@ -40,6 +41,7 @@ async function rowsOf(plan: RangePlan, state: QueryState): Promise<SampleRows> {
     read(row, out) {
       out.histograms = undefined
       out.starts = undefined
+      out.times = undefined
       selected.read(row, mint, maxt, out)
       state.read.samples += out.count
       state.memory.worked(out.count)
@@ -56,6 +58,7 @@ function subqueryRows(matrix: StepMatrix, range: StepRange): SampleRows {
     dropName: matrix.dropName,
     read(row, out) {
       out.starts = undefined
+      out.times = undefined
       if (out.ts.length < matrix.steps) {
         out.ts = new Float64Array(matrix.steps)
         out.values = new Float64Array(matrix.steps)
@@ -112,6 +115,12 @@ export interface SlidingWindows extends Windows {
   readonly buffer: SampleBuffer
   /** How far beyond its range an anchored or smoothed window looks. */
   readonly lookbackMs: number
+  /** [steps] Their own, or those that other series have as well. */
+  from: Int32Array
+  to: Int32Array
+  readonly own: { readonly from: Int32Array; readonly to: Int32Array }
+  readonly byTimes: WindowsByTimes
+  shared: SharedWindows | undefined
 }
 
 /** Windows over a buffer, to be filled series by series with `slide`. */
@@ -119,14 +128,18 @@ export function windowsOf(plan: RangePlan, state: QueryState): SlidingWindows {
   const steps = plan.range.count
   state.memory.claim(steps * 8)
   const buffer = sampleBuffer()
+  const own = { from: new Int32Array(steps), to: new Int32Array(steps) }
   return {
     buffer,
     ts: buffer.ts,
     values: buffer.values,
     count: 0,
     steps,
-    from: new Int32Array(steps),
-    to: new Int32Array(steps),
+    own,
+    from: own.from,
+    to: own.to,
+    byTimes: new WindowsByTimes(steps, state.memory),
+    shared: undefined,
     rangeMs: plan.rangeMs,
     mode: plan.mode,
     lookbackMs: plan.lookbackMs,
@@ -159,20 +172,31 @@ export function slide(windows: SlidingWindows): number {
   windows.ts = buffer.ts
   windows.values = buffer.values
   windows.count = buffer.count
+  const { times, count } = buffer
+  if (times !== undefined && windows.mode === 'plain') {
+    const known = windows.byTimes.of(times, count)
+    if (known !== undefined) return point(windows, known)
+  }
+  windows.from = windows.own.from
+  windows.to = windows.own.to
+  windows.shared = undefined
   if (windows.mode !== 'plain') {
     const range = { ...windows, isSmoothed: windows.mode === 'smoothed' }
     return findExtendedWindows(buffer.ts, buffer.count, range, windows.from, windows.to)
   }
-  return findWindows(
-    buffer.ts,
-    buffer.count,
-    windows.end0,
-    windows.stepMs,
-    windows.rangeMs,
-    windows.steps,
-    windows.from,
-    windows.to,
-  )
+  const { from, to } = windows
+  const { end0, stepMs, rangeMs, steps } = windows
+  const fullest = findWindows(buffer.ts, count, end0, stepMs, rangeMs, steps, from, to)
+  if (times === undefined || !windows.byTimes.takes(times)) return fullest
+  return point(windows, windows.byTimes.keep(times, { count, fullest, from, to }))
+}
+
+/** Has the windows be those that were found before. @returns samples of the fullest one */
+function point(windows: SlidingWindows, shared: SharedWindows): number {
+  windows.shared = shared
+  windows.from = shared.from
+  windows.to = shared.to
+  return shared.fullest
 }
 
 function findWindows(

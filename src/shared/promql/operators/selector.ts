@@ -175,6 +175,7 @@ export function dropStale(buffer: SampleBuffer): void {
     values[kept++] = values[i]!
   }
   buffer.count = kept
+  buffer.times = undefined
 }
 
 /** Tells of histograms with an unknown hint, but the first, whether counters were reset before. */
