@@ -149,7 +149,7 @@ export class CommitLoop {
       link.flush()
       taken += this.drainLink(link, share)
     }
-    if (this.frames.length + this.records.size() > 0) this.commit()
+    if (this.frames.length + this.records.size() > 0) this.commit(links)
     for (const { link, requestId, ack } of this.due) link.send(requestId, ack)
     this.frames.length = 0
     this.due.length = 0
@@ -456,7 +456,7 @@ export class CommitLoop {
     this.parts.tenants.discard(tenant, reason, count)
   }
 
-  private commit(): void {
+  private commit(links: readonly DistributorLink[]): void {
     const { head, log, tenants } = this.parts
     const { kernel } = head
     const { records } = this
@@ -466,9 +466,8 @@ export class CommitLoop {
     if (!log.write(head.logBatch(), { sampleCount, mint, maxt })) {
       kernel.rollback(0, this.used)
       kernel.logForget()
-      const text = this.retryText('cannot write its log')
-      for (const { ack } of this.frames) worsen(ack, ACK_RETRY, text)
-      records.rollback(text)
+      records.rollback()
+      this.retryAll(links, this.retryText('cannot write its log'))
       return
     }
     const appended = kernel.append(0, this.used)
@@ -483,6 +482,12 @@ export class CommitLoop {
       tenant.appendedAt = now
       this.countStored(frame, stored)
     }
+  }
+
+  /** Everything that came in this turn is to be sent again: also what only repeats a part of it. */
+  private retryAll(links: readonly DistributorLink[], text: string): void {
+    for (const { ack } of this.due) worsen(ack, ACK_RETRY, text)
+    for (const { open } of links) for (const ack of open.values()) worsen(ack, ACK_RETRY, text)
   }
 
   /** Appends what a frame has out of order, and counts what was stored of it. */

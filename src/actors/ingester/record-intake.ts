@@ -12,6 +12,7 @@ import { isStale } from '../../shared/model/stale.js'
 import {
   type Head,
   type HistogramOutcome,
+  isSameHistogram,
   RECORD_EXEMPLARS,
   RECORD_HISTOGRAMS,
   type StoredExemplar,
@@ -102,6 +103,8 @@ export class RecordIntake {
   private readonly parts: IntakeParts
   private histograms: PendingHistogram[] = []
   private exemplars: PendingExemplar[] = []
+  /** The newest of each series in this turn: the head has them only once they are written. */
+  private readonly newest = new Map<number, PendingHistogram>()
   mint = Number.POSITIVE_INFINITY
   maxt = Number.NEGATIVE_INFINITY
 
@@ -123,6 +126,7 @@ export class RecordIntake {
   clear(): void {
     this.histograms = []
     this.exemplars = []
+    this.newest.clear()
     this.mint = Number.POSITIVE_INFINITY
     this.maxt = Number.NEGATIVE_INFINITY
   }
@@ -179,6 +183,8 @@ export class RecordIntake {
     if (found === undefined) return []
     const { histogram } = found
     const pending = this.checkStart(taken, ref, view.t, found)
+    const before = this.newest.get(ref)
+    if (before?.t === view.t && isSameHistogram(before.histogram, histogram)) return pending
     const outcome = head.histograms.check(ref, view.t, histogram, {
       inOrder: tenants.oldestOf(tenant),
       outOfOrder: tenants.oldestOutOfOrder(tenant, view.t),
@@ -193,7 +199,9 @@ export class RecordIntake {
     }
     this.mint = Math.min(this.mint, view.t)
     this.maxt = Math.max(this.maxt, view.t)
-    pending.push({ tenant, ack, ref, t: view.t, histogram, isLate: outcome === 'late' })
+    const last = { tenant, ack, ref, t: view.t, histogram, isLate: outcome === 'late' }
+    if (outcome === 'accepted') this.newest.set(ref, last)
+    pending.push(last)
     return pending
   }
 
@@ -293,14 +301,16 @@ export class RecordIntake {
   }
 
   /** The batch could not be written: everything is as before. */
-  rollback(text: string): void {
-    for (const { ack } of this.histograms) worsen(ack, ACK_RETRY, text)
+  rollback(): void {
     this.takeBack(this.histograms, 0)
   }
 
   private takeBack(histograms: readonly PendingHistogram[], from: number): void {
     const { head } = this.parts
-    for (const [i, { ref }] of histograms.entries()) head.refs[from + i] = ref
+    for (const [i, last] of histograms.entries()) {
+      head.refs[from + i] = last.ref
+      if (this.newest.get(last.ref) === last) this.newest.delete(last.ref)
+    }
     head.kernel.rollback(from, histograms.length)
   }
 }

@@ -78,6 +78,7 @@ export {
   writeNumberedBlock,
 } from './block/writer.js'
 export { type EncodedChunk, encodeSamples, type SampleRun } from './chunk/encode-samples.js'
+export { isSameHistogram } from './chunk/open-histograms.js'
 export { type Collected, collectSteps, dropTenantSteps } from './head/collector.js'
 export type { StoredExemplar } from './head/exemplars.js'
 export { type CheckCounts, Head, type HeadOptions, READER_SLOTS_DEFAULT } from './head/head.js'

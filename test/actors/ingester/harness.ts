@@ -239,6 +239,14 @@ export class Shard {
 
   /** Sends the records of one body, of a series that was defined before; the ack. */
   pushRecords(tenant: string, name: string, records: readonly Uint8Array[]): Ack {
+    this.sendRecords(tenant, name, records)
+    const acks = this.settle()
+    assert.equal(acks.length, 1)
+    return acks[0]!
+  }
+
+  /** The same without a turn. */
+  sendRecords(tenant: string, name: string, records: readonly Uint8Array[]): void {
     const id = this.ids.get(JSON.stringify([tenant, name]))
     assert.ok(id !== undefined, 'the series was defined')
     for (const record of records) setRecordSeries(record, id)
@@ -249,9 +257,6 @@ export class Shard {
     const head = { requestId: this.nextRequest++, flags: WRITE_LAST, tenant: tenantBytes }
     encodeRecords(this.writer.data, at, head, records)
     this.writer.commit()
-    const acks = this.settle()
-    assert.equal(acks.length, 1)
-    return acks[0]!
   }
 
   /** Turns until there is nothing to do; the acks that came. */

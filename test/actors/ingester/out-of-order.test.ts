@@ -129,6 +129,26 @@ test('what cannot be written is not stored, in order or not, and can be sent aga
   assert.deepEqual(await next.shard.read('t', 'z'), [[START - 2000, 3]])
 })
 
+test('what repeats a body of the same turn that cannot be written is not stored either', async () => {
+  const disk = new FakeDisk()
+  const { shard } = createShard(disk, HOUR)
+  shard.push('t', [['x', START, 1]])
+  disk.fault = ({ what }) => (what === 'write' ? { fail: 'ENOSPC' } : undefined)
+  const body: Sample[] = [['x', START + 1000, 4]]
+  shard.send('t', body)
+  shard.send('t', body)
+  assert.deepEqual(
+    shard.settle().map(({ status }) => status),
+    [ACK_RETRY, ACK_RETRY],
+  )
+  disk.fault = () => undefined
+  assert.equal(shard.push('t', body).status, ACK_OK)
+  assert.deepEqual(await shard.read('t', 'x'), [
+    [START, 1],
+    [START + 1000, 4],
+  ])
+})
+
 test('with no memory left late samples are refused for now, without harm to the others', async () => {
   // The least that a head starts with, and a little.
   const { shard } = createShard(new FakeDisk(), 24 * HOUR, { pages: 1760 })

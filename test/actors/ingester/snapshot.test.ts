@@ -5,6 +5,8 @@ import { encodeLabels } from '../../../src/shared/tsdb/head/label-bytes.js'
 import { WalWriter } from '../../../src/shared/tsdb/index.js'
 import { BATCH_HEADER_BYTES } from '../../../src/shared/tsdb/wal/format.js'
 import {
+  ACK_OK,
+  ACK_REJECTED,
   encodeExemplarRecord,
   encodeHistogramRecord,
 } from '../../../src/shared/wire/frames/index.js'
@@ -260,6 +262,20 @@ function recordsOf(i: number): Uint8Array[] {
     encodeExemplarRecord(START + i * 1000, i, label),
   ]
 }
+
+test('histograms that come again in the same turn are no duplicates, others are', () => {
+  const shard = new Shard(createFakeEnv())
+  shard.push('t', [['h', START - 9000, 1]])
+  const other = recordsOf(2)
+  new DataView(other[0]!.buffer, other[0]!.byteOffset).setFloat64(16, START + 1000, true)
+  for (const records of [recordsOf(1), recordsOf(1), other]) shard.sendRecords('t', 'h', records)
+  const acks = shard.settle()
+  assert.deepEqual(
+    acks.map(({ status }) => status),
+    [ACK_OK, ACK_OK, ACK_REJECTED],
+  )
+  assert.match(acks[2]!.text, /err-mimir-sample-duplicate-timestamp/)
+})
 
 test('histograms and exemplars are in snapshots, which go on being taken', async () => {
   const env = createFakeEnv()

@@ -250,10 +250,14 @@ function isBelow(counts: Float64Array, last: Float64Array, union: Union): boolea
   return false
 }
 
-function sampleAt(
-  columns: HistogramColumns,
-  index: number,
-): { count: number; zeroCount: number; sum: number } {
+/** What histograms are told apart by. */
+interface Sums {
+  readonly count: number
+  readonly zeroCount: number
+  readonly sum: number
+}
+
+function sampleAt(columns: HistogramColumns, index: number): Sums {
   return {
     count: columns.counts[index]!,
     zeroCount: columns.zeroCounts[index]!,
@@ -291,13 +295,17 @@ export function hasSample(chunk: Chunk, t: number, histogram: AnyHistogram): boo
   const index = columns.ts.indexOf(t)
   if (index < 0) return false
   const sample = sampleAt(columns, index)
-  if (isStale(sample.sum) || isStale(histogram.sum)) {
-    return isStale(sample.sum) && isStale(histogram.sum)
-  }
-  return (
-    sample.count === histogram.count &&
-    sample.zeroCount === histogram.zeroCount &&
-    Object.is(sample.sum, histogram.sum) &&
-    isFloatHistogram(histogram) === columns.isFloat
-  )
+  if (isStale(sample.sum) || isStale(histogram.sum)) return hasSameSums(sample, histogram)
+  return isFloatHistogram(histogram) === columns.isFloat && hasSameSums(sample, histogram)
+}
+
+/** Whether two histograms are of one kind and have these sums; buckets are not compared. */
+export function isSameHistogram(a: AnyHistogram, b: AnyHistogram): boolean {
+  if (isStale(a.sum) || isStale(b.sum)) return hasSameSums(a, b)
+  return isFloatHistogram(a) === isFloatHistogram(b) && hasSameSums(a, b)
+}
+
+function hasSameSums(a: Sums, b: Sums): boolean {
+  if (isStale(a.sum) || isStale(b.sum)) return isStale(a.sum) && isStale(b.sum)
+  return a.count === b.count && a.zeroCount === b.zeroCount && Object.is(a.sum, b.sum)
 }
