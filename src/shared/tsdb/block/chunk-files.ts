@@ -30,6 +30,7 @@ const CHUNK_BYTES_MAX = 64 << 20
 /** What is read of a chunk whose end is not known; 120 float samples take 200 to 1,000. */
 const CHUNK_BYTES_GUESS = 1280
 const BUFFER_BYTES = 1 << 20
+const CHECKSUM_BYTES = 4
 
 /** Name of a segment by its number from 0. */
 export function segmentName(segment: number): string {
@@ -49,6 +50,14 @@ export interface ChunkColumns {
 /** Data of chunk `index`, a view. */
 export function chunkData(chunks: ChunkColumns, index: number): Uint8Array {
   return chunks.buffers[chunks.buffer[index]!]!.subarray(chunks.from[index]!, chunks.to[index]!)
+}
+
+/** Encoding, data and checksum of chunk `index` as they lie in the segment, a view. */
+export function chunkRecord(chunks: ChunkColumns, index: number): Uint8Array {
+  return chunks.buffers[chunks.buffer[index]!]!.subarray(
+    chunks.from[index]! - 1,
+    chunks.to[index]! + CHECKSUM_BYTES,
+  )
 }
 
 /** Reads the chunks of one block. */
@@ -224,17 +233,36 @@ export class ChunkWriter {
 
   /** Appends a chunk; `segment` and `offset` say where it went. */
   append(encoding: number, data: Uint8Array): void {
-    const most = data.length + 10
-    if (this.file === undefined || this.size + most > this.segmentBytesMax) this.cut()
     const { buffer } = this
-    const before = buffer.size
-    this.offset = this.size
-    buffer.uvarint(data.length)
+    this.begin(data.length)
     const from = buffer.size
     buffer.u8(encoding)
     buffer.put(data)
     buffer.u32(crc32c(buffer.bytes.subarray(from, buffer.size)))
+    this.end(from)
+  }
+
+  /** Appends a chunk of another block with the checksum that it has there, and that was right. */
+  copy(record: Uint8Array): void {
+    this.begin(record.length - 1 - CHECKSUM_BYTES)
+    const from = this.buffer.size
+    this.buffer.put(record)
+    this.end(from)
+  }
+
+  private begin(length: number): void {
+    const most = length + 10
+    if (this.file === undefined || this.size + most > this.segmentBytesMax) this.cut()
+    const { buffer } = this
+    const before = buffer.size
+    this.offset = this.size
+    buffer.uvarint(length)
     this.size += buffer.size - before
+  }
+
+  private end(from: number): void {
+    const { buffer } = this
+    this.size += buffer.size - from
     if (buffer.size >= BUFFER_BYTES) this.flush()
   }
 

@@ -10,7 +10,7 @@ import type { Disk } from '../../env/index.js'
 import { damaged } from '../index/damage.js'
 import type { SeriesColumns } from '../index/series.js'
 import type { SymbolSource } from '../index/writer.js'
-import { type ChunkColumns, chunkData } from './chunk-files.js'
+import { type ChunkColumns, chunkData, chunkRecord } from './chunk-files.js'
 import type { BlockMeta, ThanosMeta } from './meta.js'
 import type { Block } from './reader.js'
 import { mergeSamples, withoutDeleted } from './sample-merge.js'
@@ -360,7 +360,7 @@ class SeriesCursor {
     const { chunkEnds, mints, maxts } = this.columns!
     const chunks = this.chunkColumns!
     for (let i = chunkEnds[this.index]!; i < chunkEnds[this.index + 1]!; i++) {
-      writer.addChunk(mints[i]!, maxts[i]!, chunks.encodings[i]!, chunkData(chunks, i))
+      writer.copyChunk(mints[i]!, maxts[i]!, chunkRecord(chunks, i))
     }
   }
 

@@ -174,12 +174,29 @@ export class BlockWriter {
 
   /** Adds a chunk to the series whose labels come with `endSeries`. */
   addChunk(mint: number, maxt: number, encoding: number, data: Uint8Array): void {
-    const { chunks } = this
-    const entry = this.entry
+    this.checkOrder(mint, maxt)
+    this.chunks.append(encoding, data)
+    this.noteChunk(mint, maxt, encoding, sampleCount(encoding, data))
+  }
+
+  /** The same of a chunk as another block has it: encoding, data, and the checksum that was right. */
+  copyChunk(mint: number, maxt: number, record: Uint8Array): void {
+    this.checkOrder(mint, maxt)
+    this.chunks.copy(record)
+    const encoding = record[0]!
+    this.noteChunk(mint, maxt, encoding, sampleCount(encoding, record.subarray(1)))
+  }
+
+  private checkOrder(mint: number, maxt: number): void {
     if (maxt < mint || (this.chunkCount > 0 && mint <= this.lastMaxt)) {
       throw new Error(`a chunk of block ${this.options.ulid} is out of order`)
     }
-    chunks.append(encoding, data)
+  }
+
+  /** Takes the chunk that was written last into the entry of its series. */
+  private noteChunk(mint: number, maxt: number, encoding: number, samples: number): void {
+    const { chunks } = this
+    const entry = this.entry
     const reference = chunks.segment * 2 ** 32 + chunks.offset
     if (this.chunkCount === 0) {
       entry.varint(mint)
@@ -194,7 +211,6 @@ export class BlockWriter {
     this.lastMaxt = maxt
     this.lastReference = reference
     this.chunkCount++
-    const samples = sampleCount(encoding, data)
     this.stats.samples += samples
     if (encoding !== ENCODING_XOR && encoding !== ENCODING_XOR2) this.stats.histograms += samples
   }
