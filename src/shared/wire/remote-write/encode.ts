@@ -6,6 +6,8 @@ import { fail } from '../../errors/index.js'
 
 /** Bytes of a piece; one more series comes on top. */
 const PIECE_BYTES = 4 << 20
+/** Samples and metadata records of a request: short lines would make tens of millions of one body. */
+const ITEMS_MAX = 2_000_000
 /** A series' labels at most; no limit of a tenant allows nearly so many. */
 const SERIES_BYTES_MAX = 1 << 20
 
@@ -32,7 +34,7 @@ export class RequestEncoder {
   /**
    * Adds a series of one sample. `labels` are names and values by turns.
    *
-   * @throws AppError `bad-data` when its labels are absurdly long, or the request becomes too large
+   * @throws AppError `bad-data` when its labels are absurdly long, or the request becomes too large or long
    */
   sample(labels: readonly string[], timeMs: number, value: number): void {
     let inner = SAMPLE_BYTES
@@ -43,7 +45,7 @@ export class RequestEncoder {
     if (inner > SERIES_BYTES_MAX)
       throw fail('bad-data', { text: 'a series of over 1 MiB of labels' })
     this.room(inner + 8)
-    this.items++
+    this.countItem()
     this.tag(10, inner)
     for (let i = 0; i < labels.length; i += 2) {
       this.tag(10, labelBytes(labels[i]!, labels[i + 1]!))
@@ -62,7 +64,7 @@ export class RequestEncoder {
     const inner = 2 + textBytes(metric) + textBytes(help)
     if (inner > SERIES_BYTES_MAX) return
     this.room(inner + 8)
-    this.items++
+    this.countItem()
     this.tag(26, inner)
     this.data[this.at++] = 8
     this.data[this.at++] = type
@@ -74,6 +76,11 @@ export class RequestEncoder {
   take(): Written {
     this.cut()
     return { pieces: this.pieces, items: this.items }
+  }
+
+  private countItem(): void {
+    if (++this.items <= ITEMS_MAX) return
+    throw fail('bad-data', { text: `over ${ITEMS_MAX} samples in one body: send it in parts` })
   }
 
   private text(tag: number, text: string): void {

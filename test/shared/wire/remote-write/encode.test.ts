@@ -48,3 +48,9 @@ test('times before and after 1970 come as they are', () => {
     times.map((time, i) => [i, Math.trunc(time + 0.25) + 0]),
   )
 })
+
+test('a body of very many short lines is refused before it takes long', () => {
+  const encoder = new RequestEncoder(1 << 30)
+  for (let i = 0; i < 2_000_000; i++) encoder.sample([], i, 0)
+  assert.throws(() => encoder.sample([], 0, 0), { id: 'bad-data' })
+})
