@@ -57,16 +57,17 @@ function escapeRune(char: string): string {
 /**
  * Reads a string literal, quotes included.
  *
+ * @param tick is called for each escape, and may throw
  * @returns undefined when the literal is not valid
  */
-export function unquoteGo(literal: string): string | undefined {
+export function unquoteGo(literal: string, tick?: () => void): string | undefined {
   const quote = literal[0]
   if (literal.length < 2 || quote !== literal[literal.length - 1]) return undefined
   const body = literal.slice(1, -1)
   if (quote === '`') return body.includes('`') ? undefined : body
   if (quote !== '"' && quote !== "'") return undefined
   if (!/[\\\n"']/.test(body)) return body
-  return decodeEscapes(body, quote)
+  return decodeEscapes(body, quote, tick)
 }
 
 const SIMPLE: Readonly<Record<string, string>> = {
@@ -82,11 +83,12 @@ const SIMPLE: Readonly<Record<string, string>> = {
 /** Digits that an escape has; octal ones have no letter. */
 const DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 
-function decodeEscapes(body: string, quote: string): string | undefined {
+function decodeEscapes(body: string, quote: string, tick?: () => void): string | undefined {
   const parts: string[] = []
   const bytes: number[] = []
   let at = 0
   while (at < body.length) {
+    tick?.()
     if (body[at] !== '\\') {
       const next = body.indexOf('\\', at)
       const run = next === -1 ? body.slice(at) : body.slice(at, next)

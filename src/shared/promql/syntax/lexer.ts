@@ -45,9 +45,12 @@ export class Lexer {
   private gotDuration = false
   /** Whether a bracket was opened and no number has come since. */
   private inDuration = false
+  private readonly tick: (() => void) | undefined
 
-  constructor(text: string) {
+  /** @param tick is called for each escape of a string, and may throw */
+  constructor(text: string, tick?: () => void) {
     this.text = text
+    this.tick = tick
   }
 
   /** The next token; EOF again and again at the end. Throws AppError `query-parse`. */
@@ -302,6 +305,7 @@ export class Lexer {
 
   /** Checks the escape whose backslash was read. */
   private escape(quote: string): void {
+    this.tick?.()
     const char = this.peek()
     if (char === '') throw this.error('escape sequence not terminated')
     if ('abfnrtv\\'.includes(char) || char === quote) {

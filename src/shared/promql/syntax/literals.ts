@@ -38,7 +38,7 @@ export function parseNumber(stream: TokenStream): NumberLiteral {
 
 /** The text that a STRING token stands for. */
 export function stringOf(stream: TokenStream, token: Token): string {
-  const value = unquoteGo(token.text)
+  const value = unquoteGo(token.text, stream.tick)
   if (value !== undefined) return value
   const message = `error unquoting string ${quoteGo(token.text)}: invalid syntax`
   throw stream.error(token.start, message)

@@ -58,13 +58,14 @@ export class TokenStream {
   private lookahead: Token | undefined
   private context = NO_CONTEXT
   private nesting = 0
-  private readonly tick: (() => void) | undefined
+  /** What long work on a token is to call now and then, too. */
+  readonly tick: (() => void) | undefined
 
   /** @param tick is called for each token, and may throw */
   constructor(text: string, options: ParseOptions, tick?: () => void) {
     this.text = text
     this.options = options
-    this.lexer = new Lexer(text)
+    this.lexer = new Lexer(text, tick)
     this.tick = tick
   }
 

@@ -240,3 +240,13 @@ test('gives the tree its parts', () => {
   assert.ok(scaled.kind === 'binary')
   assert.equal(scaled.matching, undefined)
 })
+
+test('a string of nothing but escapes can be ended in the middle', () => {
+  const text = `"${'\\u00e9'.repeat(100_000)}"`
+  let ticks = 0
+  const stop = (): void => {
+    if (++ticks > 5_000) throw new Error('stopped')
+  }
+  assert.throws(() => parse(text, NOTHING, stop), /^Error: stopped$/)
+  assert.equal(ticks, 5_001)
+})
