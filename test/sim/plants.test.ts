@@ -68,14 +68,14 @@ test('a snapshot that deletes its log too early is found', () => {
 function ackFirst(ingester: Ingester): void {
   interface Turn {
     due: { link: { send(id: number, ack: unknown): void }; requestId: number; ack: unknown }[]
-    commit(): void
+    commit(...of: unknown[]): void
   }
   const { loop } = ingester as unknown as { loop: Turn }
   const { commit } = loop
-  loop.commit = () => {
+  loop.commit = (...of) => {
     for (const { link, requestId, ack } of loop.due) link.send(requestId, ack)
     loop.due.length = 0
-    commit.call(loop)
+    commit.apply(loop, of)
   }
 }
 
