@@ -1,6 +1,6 @@
 /**
- * The head of a remote write request as senders write it, read without Node's parser (RFC 9112, the
- * part of it that leaves no room for doubt): a POST to the push path with a Content-Length, headers
+ * The head of a push as senders write it, read without Node's parser (RFC 9112, the
+ * part of it that leaves no room for doubt): a POST to one of the paths for pushes with a Content-Length, headers
  * one a line and each once. Whatever is not exactly so is left to Node, so nothing has to be refused
  * here and nothing can be read in two ways. Hot: a connection's heads differ in their Content-Length
  * only, so all but the first are known by two comparisons of bytes.
@@ -9,6 +9,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 
 /** A head, and where its body is. */
 export interface PushHead {
+  /** Which of the paths it is for. */
+  readonly path: number
   readonly headers: IncomingHttpHeaders
   /** Where the body starts in the bytes that were read. */
   readonly bodyAt: number
@@ -35,6 +37,7 @@ const FOR_NODE: ReadonlySet<string> = new Set([
 
 /** What a head is but for the digits of its Content-Length. */
 interface KnownHead {
+  readonly path: number
   readonly before: string
   readonly after: string
   readonly headers: IncomingHttpHeaders
@@ -43,13 +46,13 @@ interface KnownHead {
 
 /** Reads the heads of one connection. */
 export class PushHeads {
-  private readonly requestLine: string
+  private readonly requestLines: readonly string[]
   private readonly bytesMax: number
   private known: KnownHead | undefined
 
   /** @param bytesMax of a head, as configured */
-  constructor(path: string, bytesMax: number) {
-    this.requestLine = `POST ${path} HTTP/1.1`
+  constructor(paths: readonly string[], bytesMax: number) {
+    this.requestLines = paths.map((path) => `POST ${path} HTTP/1.1`)
     this.bytesMax = Math.min(bytesMax, HEAD_BYTES_MAX)
   }
 
@@ -59,16 +62,16 @@ export class PushHeads {
     if (end < 0) return undefined
     // With the line break of the last header.
     const text = bytes.toString('latin1', 0, end + 2)
-    const known = this.known ?? parse(text, this.requestLine)
+    const known = this.known ?? parse(text, this.requestLines)
     if (known === undefined) return undefined
     let length = lengthIn(text, known)
     if (length < 0) {
-      this.known = parse(text, this.requestLine)
+      this.known = parse(text, this.requestLines)
       if (this.known === undefined) return undefined
       length = lengthIn(text, this.known)
     } else this.known = known
-    const { headers, isLast } = this.known
-    return { headers, isLast, bodyAt: end + 4, bodyBytes: length }
+    const { path, headers, isLast } = this.known
+    return { path, headers, isLast, bodyAt: end + 4, bodyBytes: length }
   }
 }
 
@@ -80,12 +83,13 @@ function lengthIn(text: string, { before, after }: KnownHead): number {
   return LENGTH.test(digits) ? Number(digits) : -1
 }
 
-function parse(text: string, requestLine: string): KnownHead | undefined {
-  const [first, ...lines] = text.split('\r\n')
-  if (first !== requestLine || lines.pop() !== '') return undefined
+function parse(text: string, requestLines: readonly string[]): KnownHead | undefined {
+  const [first = '', ...lines] = text.split('\r\n')
+  const path = requestLines.indexOf(first)
+  if (path < 0 || lines.pop() !== '') return undefined
   const headers: Record<string, string> = {}
   let before: string | undefined
-  let at = requestLine.length + 2
+  let at = first.length + 2
   for (const line of lines) {
     const match = HEADER_LINE.exec(line)
     if (match === null) return undefined
@@ -105,5 +109,5 @@ function parse(text: string, requestLine: string): KnownHead | undefined {
   const after = text.slice(before.length + headers['content-length']!.length)
   // Of the one head that was parsed: whoever looks for the length has it apart.
   delete headers['content-length']
-  return { before, after, headers, isLast: connection === 'close' }
+  return { path, before, after, headers, isLast: connection === 'close' }
 }

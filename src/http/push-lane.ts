@@ -19,16 +19,21 @@ import { BodyBuffers } from './body-buffers.js'
 import { errorReply, withRetryAfter } from './errors.js'
 import type { Front, MountedEndpoint, Reply } from './handler.js'
 import { type PushHead, PushHeads } from './push-head.js'
+import { type PushWay, pushBody } from './push-way.js'
 import type { RequestMeter } from './request-meter.js'
-import { isVersion2, pushBody, pushBounds } from './routes/push.js'
 import { readShared, type SharedReads } from './socket-reads.js'
+
+/** A path for pushes: its row, and what is behind. */
+export interface LaneDoor {
+  readonly endpoint: MountedEndpoint
+  readonly way: PushWay
+}
 
 /** What the lane works with. */
 export interface PushLaneParts {
   readonly front: Front
   readonly meter: RequestMeter
-  /** The row of pushes. */
-  readonly endpoint: MountedEndpoint
+  readonly doors: readonly LaneDoor[]
   readonly state: { readonly isDraining: boolean }
 }
 
@@ -61,12 +66,15 @@ export class PushLane {
   }
 
   /** An answer in the bytes of HTTP/1.1, with the headers that Node would send. */
-  private encode({ status, headers, body }: Reply, isLast: boolean): string {
-    const text = typeof body === 'string' ? body : Buffer.concat(body ?? []).toString()
+  private encode({ status, headers, body = '' }: Reply, isLast: boolean): string | Buffer {
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nDate: ${this.date()}\r\n`
     for (const name in headers) head += `${name}: ${headers[name]}\r\n`
     head += isLast ? 'Connection: close\r\n' : this.keepAlive
-    return `${head}content-length: ${Buffer.byteLength(text)}\r\n\r\n${text}`
+    if (typeof body === 'string')
+      return `${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+    const length = body.reduce((sum, piece) => sum + piece.length, 0)
+    head += `content-length: ${length}\r\n\r\n`
+    return length === 0 ? head : Buffer.concat([Buffer.from(head), ...body])
   }
 
   private date(): string {
@@ -100,8 +108,11 @@ type Phase = 'idle' | 'entering' | 'body' | 'busy' | 'discarding' | 'stalled'
 /** A push that has begun to come. */
 interface Push {
   readonly head: PushHead
+  readonly door: LaneDoor
   tenant: string
-  isV2: boolean
+  /** It is known who sends. */
+  isOpen: boolean
+  flags: number
   /** What has come of the body; it grows as that does, whatever was promised. */
   body: Buffer | undefined
   /** Bytes of the body that have not come. */
@@ -116,7 +127,7 @@ interface Push {
 interface Owner {
   readonly buffers: BodyBuffers
   gone(): void
-  encode(reply: Reply, isLast: boolean): string
+  encode(reply: Reply, isLast: boolean): string | Buffer
   /** Node's server takes over. */
   serve(): void
 }
@@ -141,7 +152,8 @@ class PushConnection {
     this.socket = socket
     this.owner = owner
     const { config } = parts.front
-    this.heads = new PushHeads(parts.endpoint.fullPath, config.headerBytesMax)
+    const paths = parts.doors.map(({ endpoint }) => endpoint.fullPath)
+    this.heads = new PushHeads(paths, config.headerBytesMax)
     socket.setTimeout(config.idleTimeoutMs)
     socket.on('end', this.onEnd).on('close', this.onClose)
     socket.on('error', this.onError).on('timeout', this.onTimeout)
@@ -194,11 +206,14 @@ class PushConnection {
       this.leave(bytes)
       return
     }
-    const { front, meter, endpoint, state } = this.parts
+    const { front, meter, doors, state } = this.parts
+    const door = doors[head.path]!
+    const { endpoint } = door
     const { bodyAt, bodyBytes: left, headers } = head
     const done = meter.begin('POST', endpoint.route)
     const nothing = { body: undefined, ticket: undefined, timer: undefined }
-    const push: Push = { head, tenant: '', isV2: false, left, ...nothing, done }
+    const known = { tenant: '', isOpen: false, flags: 0 }
+    const push: Push = { head, door, ...known, left, ...nothing, done }
     this.push = push
     this.phase = 'entering'
     const came = bodyAt < bytes.length ? [bytes.subarray(bodyAt)] : []
@@ -224,10 +239,12 @@ class PushConnection {
     // The client may have gone meanwhile.
     if (this.push !== push) return
     const { front } = this.parts
+    const { way } = push.door
+    push.isOpen = true
     try {
-      push.isV2 = isVersion2(push.head.headers)
+      push.flags = way.flagsOf(push.head.headers)
       push.ticket = front.admission.enter(tenant, this.reads.leavesGarbage)
-      const bounds = pushBounds(front)
+      const bounds = way.bounds(front)
       if (push.left > bounds.bytesMax) throw bounds.tooLarge()
       push.ticket.admit(push.left)
     } catch (error) {
@@ -277,16 +294,23 @@ class PushConnection {
   }
 
   private submit(push: Push): void {
-    const { front, endpoint } = this.parts
+    const { front } = this.parts
+    const { door, tenant, flags } = push
     push.timer?.cancel()
     push.ticket!.hasCome()
     this.phase = 'busy'
     const length = push.head.bodyBytes
     const body = { pieces: push.body === undefined ? [] : [push.body.subarray(0, length)], length }
-    pushBody(front, push.tenant, body, push.isV2).then(
+    pushBody(door.way, front, { tenant, flags, body }).then(
       (reply) => this.answer(push, reply),
-      (error: unknown) => this.answer(push, errorReply(error, endpoint.errors, front.env)),
+      (error: unknown) => this.answer(push, this.failureOf(push, error)),
     )
+  }
+
+  private failureOf({ door, head, isOpen }: Push, error: unknown): Reply {
+    const { front } = this.parts
+    const told = isOpen ? door.way.failed?.(error, front, head.headers) : undefined
+    return told ?? errorReply(error, door.endpoint.errors, front.env)
   }
 
   private answer(push: Push, reply: Reply): void {
@@ -303,9 +327,9 @@ class PushConnection {
   /** Answers without the body, or the rest of it, which is thrown away so that the answer is read. */
   private refuse(push: Push, error: unknown, came: readonly Buffer[] = []): void {
     if (this.push !== push) return
-    const { front, endpoint } = this.parts
+    const { front } = this.parts
     this.settle(push)
-    this.send(push, errorReply(error, endpoint.errors, front.env))
+    this.send(push, this.failureOf(push, error))
     this.phase = 'discarding'
     this.discardMax = DISCARD_BYTES_MAX
     push.timer = front.env.timers.after(DISCARD_MS, () => this.socket.destroy())

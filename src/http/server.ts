@@ -30,12 +30,18 @@ import type {
 import { createListener } from './listener.js'
 import { PushDesk } from './push-desk.js'
 import { PushLane } from './push-lane.js'
+import type { PushWay } from './push-way.js'
 import { QueryLog } from './query-log.js'
 import { RequestMeter } from './request-meter.js'
 import { RouteTable } from './route-table.js'
+import { OTLP } from './routes/otlp.js'
+import { REMOTE_WRITE } from './routes/push.js'
 
-/** Of remote write, in the table. */
-const PUSH_PATH = '/api/v1/push'
+/** What the lane for pushes takes, by paths of the table. */
+const PUSH_WAYS: Readonly<Record<string, PushWay>> = {
+  '/api/v1/push': REMOTE_WRITE,
+  '/otlp/v1/metrics': OTLP,
+}
 
 type FrontContext = Context<{ Bindings: HttpBindings }>
 
@@ -78,8 +84,11 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
   const state = { isDraining: false }
   const routes = new RouteTable(front.endpoints)
   const onRequest = createRouter(front, routes, meter, state)
-  const { endpoint } = routes.find('POST', `${config.pathPrefix}${PUSH_PATH}`)!
-  const lane = new PushLane({ front, meter, endpoint, state })
+  const doors = Object.entries(PUSH_WAYS).map(([path, way]) => ({
+    endpoint: routes.find('POST', `${config.pathPrefix}${path}`)!.endpoint,
+    way,
+  }))
+  const lane = new PushLane({ front, meter, doors, state })
   const main = createListener(config, env, onRequest, lane)
   const admin =
     config.adminListener &&

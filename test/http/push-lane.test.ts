@@ -23,7 +23,7 @@ function wire(front: TestFront): Wire {
   let text = ''
   socket.setNoDelay(true)
   socket.on('data', (piece) => {
-    text += piece.toString()
+    text += piece.toString('latin1')
   })
   socket.on('error', () => {})
   const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
@@ -31,8 +31,13 @@ function wire(front: TestFront): Wire {
   return { socket, closed, received: () => text, count }
 }
 
-function push(body: string, headers = ''): string {
-  return `${PUSH}${headers}Content-Length: ${body.length}\r\n\r\n${body}`
+function push(body: string, headers = '', start = PUSH): string {
+  return `${start}${headers}Content-Length: ${body.length}\r\n\r\n${body}`
+}
+
+function otlp(body: string, type = 'application/x-protobuf', headers = ''): string {
+  const start = 'POST /otlp/v1/metrics HTTP/1.1\r\nHost: x\r\n'
+  return push(body, `Content-Type: ${type}\r\n${headers}`, start)
 }
 
 /** Lets the server read what was sent. */
@@ -89,11 +94,28 @@ describe('the push lane', () => {
       request: push('abc', 'Retry-Attempt: 9\r\n'),
       answer: { status: 503, text: 'b' },
     },
+    OTLP: { request: otlp('abc', undefined, 'Content-Encoding: gzip\r\n') },
+    'OTLP in JSON': { request: otlp('{}', 'application/json; charset=utf-8') },
+    // Long enough for lengths that are no UTF-8.
+    'OTLP, points refused': {
+      request: otlp('abc'),
+      answer: { status: 200, text: 'x'.repeat(200) },
+    },
+    'OTLP, a rejection in JSON': {
+      request: otlp('{}', 'application/json'),
+      answer: { status: 400, text: 'why ö' },
+    },
+    'OTLP, an overload': { request: otlp('abc'), answer: { status: 500, text: 'b' } },
+    'OTLP of another type': { request: otlp('abc', 'text/plain') },
+    'OTLP of another encoding': { request: otlp('abc', undefined, 'Content-Encoding: br\r\n') },
+    'OTLP over the limit': { request: otlp('x'.repeat(101)) },
+    'OTLP of a bad tenant': { request: otlp('abc', undefined, 'X-Scope-OrgID: a/b\r\n') },
   }
   for (const [name, { request, answer }] of Object.entries(cases)) {
     test(`answers as Node's server does: ${name}`, async (t) => {
       const front = await startFront({
         pushBytesMax: 100,
+        otlpBytesMax: 100,
         retryAfter: { minS: 7, maxS: 7 },
       })
       t.after(() => front.server.drain())
@@ -283,7 +305,7 @@ describe('heads', () => {
     )
 
   test('are known again by everything but their length', () => {
-    const heads = new PushHeads('/p', 4096)
+    const heads = new PushHeads(['/p'], 4096)
     const first = heads.read(head('4'))
     assert.deepEqual({ ...first?.headers }, { host: 'a', 'x-b': '1' })
     assert.equal(first?.bodyBytes, 4)
@@ -307,8 +329,8 @@ describe('heads', () => {
       for (const byte of bytes) {
         for (const cut of [0, 1]) {
           const text = good.slice(0, at) + byte + good.slice(at + cut)
-          const fresh = new PushHeads('/p', 4096).read(Buffer.from(text, 'latin1'))
-          const used = new PushHeads('/p', 4096)
+          const fresh = new PushHeads(['/p'], 4096).read(Buffer.from(text, 'latin1'))
+          const used = new PushHeads(['/p'], 4096)
           used.read(head('42'))
           assert.deepEqual(used.read(Buffer.from(text, 'latin1')), fresh, JSON.stringify(text))
           if (fresh !== undefined) seen++

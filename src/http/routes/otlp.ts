@@ -3,53 +3,49 @@
  * came; answers are what OTLP senders expect: a response message that may tell of points refused,
  * or a google.rpc.Status, in the request's own content type.
  */
+import type { IncomingHttpHeaders } from 'node:http'
 import type { PushAnswer } from '../../actors/distributor/contract.js'
-import { type AppError, fail } from '../../shared/errors/index.js'
-import { BODY_OTLP, BODY_OTLP_JSON } from '../../shared/wire/frames/index.js'
+import { fail } from '../../shared/errors/index.js'
+import { BODY_FORMAT, BODY_OTLP, BODY_OTLP_JSON } from '../../shared/wire/frames/index.js'
 import { encodeFailure, encodeSuccess } from '../../shared/wire/otlp/index.js'
-import { readBody } from '../bodies.js'
 import { appErrorOf } from '../errors.js'
-import type { Front, HttpRequest, Reply } from '../handler.js'
+import type { Reply } from '../handler.js'
+import { type PushWay, pushHandler } from '../push-way.js'
 import { compressionOf } from './compression.js'
 
 const PROTOBUF = 'application/x-protobuf'
 const JSON_TYPE = 'application/json'
 
-/** Stores one OTLP request; answers once it is in the log. */
-export async function otlpMetrics(request: HttpRequest, front: Front): Promise<Reply> {
-  const { headers } = request.incoming
-  const media = headers['content-type']?.split(';')[0]?.trim().toLowerCase()
-  const isJson = media === JSON_TYPE
-  try {
+/** OTLP requests, protobuf or JSON. */
+export const OTLP: PushWay = {
+  flagsOf: (headers) => {
+    const media = mediaOf(headers)
+    const isJson = media === JSON_TYPE
     if (!isJson && media !== PROTOBUF) {
       const text = `OTLP bodies are ${PROTOBUF} or ${JSON_TYPE}, got content type ${media ?? '(none)'}`
       throw fail('content-type-unsupported', { text })
     }
-    const flags = (isJson ? BODY_OTLP_JSON : BODY_OTLP) | compressionOf(headers['content-encoding'])
-    return replyOf(await store(request, front, flags), isJson)
-  } catch (cause) {
-    const error: AppError = appErrorOf(cause, front.env)
-    return failure(error.row().status, error.message, isJson)
-  }
+    return (isJson ? BODY_OTLP_JSON : BODY_OTLP) | compressionOf(headers['content-encoding'])
+  },
+  bounds: ({ config, env }) => ({
+    bytesMax: config.otlpBytesMax,
+    timeoutMs: config.readTimeoutMs,
+    timers: env.timers,
+    tooLarge: () =>
+      fail('err-mimir-distributor-max-otlp-request-size', { max: config.otlpBytesMax }),
+  }),
+  replyOf: (answer, flags) => replyOf(answer, (flags & BODY_FORMAT) === BODY_OTLP_JSON),
+  failed: (cause, { env }, headers) => {
+    const error = appErrorOf(cause, env)
+    return failure(error.row().status, error.message, mediaOf(headers) === JSON_TYPE)
+  },
 }
 
-async function store(request: HttpRequest, front: Front, flags: number): Promise<PushAnswer> {
-  const { incoming, tenant } = request
-  const { config, env } = front
-  const ticket = front.admission.enter(tenant)
-  try {
-    const body = await readBody(incoming, {
-      bytesMax: config.otlpBytesMax,
-      timeoutMs: config.readTimeoutMs,
-      timers: env.timers,
-      tooLarge: () =>
-        fail('err-mimir-distributor-max-otlp-request-size', { max: config.otlpBytesMax }),
-      admission: ticket,
-    })
-    return await front.backend.distributors.push(tenant, body.pieces, body.length, flags)
-  } finally {
-    ticket.leave()
-  }
+/** Stores one OTLP request; answers once it is in the log. */
+export const otlpMetrics = pushHandler(OTLP)
+
+function mediaOf(headers: IncomingHttpHeaders): string | undefined {
+  return headers['content-type']?.split(';')[0]?.trim().toLowerCase()
 }
 
 function replyOf(answer: PushAnswer, isJson: boolean): Reply {

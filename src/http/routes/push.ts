@@ -1,59 +1,39 @@
 /**
- * Remote write: POST /api/v1/push. Hot: the body is read from the Node request under bounds and
- * handed to a distributor as it came; nothing here looks inside it.
+ * Remote write: POST /api/v1/push. Hot: the body is read under bounds and handed to a distributor as it
+ * came; nothing here looks inside it.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { fail } from '../../shared/errors/index.js'
 import { BODY_V2, type WrittenCounts } from '../../shared/wire/frames/index.js'
-import { type Body, type BodyBounds, readBody } from '../bodies.js'
 import { textReply } from '../errors.js'
-import type { Front, HttpRequest, Reply } from '../handler.js'
+import type { Reply } from '../handler.js'
+import { type PushWay, pushHandler } from '../push-way.js'
 
 const PROTOBUF = 'application/x-protobuf'
 const PROTO_V1 = 'prometheus.WriteRequest'
 const PROTO_V2 = 'io.prometheus.write.v2.Request'
 const STORED: Reply = { status: 200 }
 
-/** Stores one remote write body, 1.0 or 2.0; answers once it is in the log. */
-export async function push(request: HttpRequest, front: Front): Promise<Reply> {
-  const { incoming, tenant } = request
-  const isV2 = isVersion2(incoming.headers)
-  const ticket = front.admission.enter(tenant)
-  try {
-    const bounds = { ...pushBounds(front), admission: ticket }
-    return await pushBody(front, tenant, await readBody(incoming, bounds), isV2)
-  } finally {
-    ticket.leave()
-  }
-}
-
-/** How large a body may be, and how long it may take. */
-export function pushBounds({ config, env }: Front): BodyBounds {
-  return {
+/** Bodies of remote write, 1.0 or 2.0. */
+export const REMOTE_WRITE: PushWay = {
+  flagsOf: (headers) => (isVersion2(headers) ? BODY_V2 : 0),
+  bounds: ({ config, env }) => ({
     bytesMax: config.pushBytesMax,
     timeoutMs: config.readTimeoutMs,
     timers: env.timers,
     tooLarge: () =>
       fail('err-mimir-distributor-max-write-message-size', { max: config.pushBytesMax }),
-  }
+  }),
+  replyOf: ({ status, text, written }, flags) => {
+    const isV2 = flags === BODY_V2
+    if (!isV2 && status === 200) return STORED
+    const reply = status === 200 ? STORED : textReply(status, text === '' ? '' : `${text}\n`)
+    return isV2 ? withWritten(reply, written) : reply
+  },
 }
 
-/** Hands a whole body to the distributors; their answer as a reply. */
-export async function pushBody(
-  front: Front,
-  tenant: string,
-  { pieces, length }: Body,
-  isV2: boolean,
-): Promise<Reply> {
-  const { distributors } = front.backend
-  const answer = await distributors.push(tenant, pieces, length, isV2 ? BODY_V2 : 0)
-  if (!isV2 && answer.status === 200) return STORED
-  const reply =
-    answer.status === 200
-      ? STORED
-      : textReply(answer.status, answer.text === '' ? '' : `${answer.text}\n`)
-  return isV2 ? withWritten(reply, answer.written) : reply
-}
+/** Stores one remote write body; answers once it is in the log. */
+export const push = pushHandler(REMOTE_WRITE)
 
 /** Remote write 2.0 tells the sender what was stored, whatever the answer. */
 function withWritten(reply: Reply, written: WrittenCounts | undefined): Reply {
@@ -72,7 +52,7 @@ function withWritten(reply: Reply, written: WrittenCounts | undefined): Reply {
  * Whether a push speaks remote write 2.0. No type, or one without a `proto` parameter, is 1.0;
  * everything else is refused with 415, as the specification asks (Mimir answers 400, or takes it).
  */
-export function isVersion2(headers: IncomingHttpHeaders): boolean {
+function isVersion2(headers: IncomingHttpHeaders): boolean {
   const { 'content-type': type, 'content-encoding': encoding } = headers
   if (encoding !== undefined && encoding !== 'snappy' && !/^\s*(snappy\s*)?$/i.test(encoding)) {
     const text = `remote write bodies are snappy-compressed, got content encoding ${encoding}`
