@@ -5,7 +5,7 @@
 import type { Env } from '../../shared/env/index.js'
 import { buildBlocks } from './build.js'
 import { type CompactorBoot, type CompactorCalls, readerSlotOf } from './contract.js'
-import { PAUSE_OF_BUILDS, PAUSE_OF_TASKS, StandBack } from './stand-back.js'
+import { PAUSE_SHARE, StandBack } from './stand-back.js'
 import { type Task, type TaskContext, TaskLoop } from './task-loop.js'
 
 /** One compactor. */
@@ -22,13 +22,13 @@ export class Compactor {
     const context: TaskContext = {
       isStopping: () => this.isStopping,
       giveWay: async () => {
-        await standBack.rest(this.isStopping ? 0 : PAUSE_OF_TASKS)
+        await standBack.rest(this.isStopping ? 0 : PAUSE_SHARE)
         await this.building
       },
     }
     const { isStopping } = context
     const readerSlot = readerSlotOf(boot.index)
-    const pause = () => standBack.rest(this.isStopping ? 0 : PAUSE_OF_BUILDS)
+    const pause = () => standBack.rest(this.isStopping ? 0 : PAUSE_SHARE)
     const parts = { env, kernel: boot.kernel, readerSlot, isStopping, pause }
     for (const task of tasks) this.loops.set(task.name, new TaskLoop(env, task, context))
     this.calls = {

@@ -15,10 +15,8 @@ const SLICE_MS = 1
 /** However long a piece of work has taken, a pause ends after this, ms. */
 const PAUSE_MS_MAX = 200
 
-/** How long to pause at most, in times of the work before: heads hold memory until they are built. */
-export const PAUSE_OF_BUILDS = 1
-/** The same for tasks, which nobody waits for. */
-export const PAUSE_OF_TASKS = 4
+/** How long to pause at most, in times of the work before. */
+export const PAUSE_SHARE = 4
 
 /** Stands back, for one thread. */
 export class StandBack {
@@ -37,7 +35,7 @@ export class StandBack {
     this.since = env.clock.monotonic()
   }
 
-  /** A safe point: lets messages in, and pushes go first. @param share PAUSE_OF_… */
+  /** A safe point: lets messages in, and pushes go first. @param share of the work before, PAUSE_SHARE; 0: not at all */
   async rest(share: number): Promise<void> {
     const { clock, timers } = this.env
     await timers.yieldNow()
