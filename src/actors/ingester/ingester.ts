@@ -19,13 +19,19 @@ import { Recovery, shardFolder } from './recovery.js'
 import { createCalls } from './select.js'
 import { SeriesLimits } from './series-limits.js'
 import { Snapshotter } from './snapshotter.js'
-import { Spilling } from './spilling.js'
+import { Spilling, type SpillingParts } from './spilling.js'
 import { Tenants } from './tenants.js'
 
 /** How often pushes let housekeeping in that has nothing to go on with, ms. */
 const HOUSEKEEPING_MS = 5
 /** How often metadata is looked through for what to drop, ms. */
 const METADATA_SWEEP_MS = 60_000
+
+/** What others do for a shard. */
+export interface IngesterPeers extends CutPeers {
+  /** Sees to a new life, for what only a start has again. */
+  renew?(damage: ListedDamage): void
+}
 
 /** What a shard says of itself. */
 export interface IngesterStatus {
@@ -70,7 +76,7 @@ export class Ingester {
   private sweptAt = 0
 
   /** @param peers without it no blocks are cut */
-  constructor(env: Env, boot: IngesterBoot, peers?: CutPeers) {
+  constructor(env: Env, boot: IngesterBoot, peers?: IngesterPeers) {
     this.env = env
     this.boot = boot
     this.head = new Head(env, { memory: boot.memory, module: boot.kernel })
@@ -130,7 +136,7 @@ export class Ingester {
       this.report = new BlockReport(env, peers, shardFolder(boot), recovery.localBlocks())
       this.cutter = this.createCutter(peers, () => wal.rotate())
     }
-    this.spilling = createSpilling(env, boot, head, tenants)
+    this.spilling = createSpilling(env, boot, { head, tenants }, peers)
     this.pressure = new MemoryPressure(env, boot, head, {
       scarcity: () => this.spilling.hurry(),
       pressure: () => this.cutter?.cutEarly(),
@@ -342,10 +348,16 @@ function createActiveSeries(env: Env, boot: IngesterBoot, head: Head): ActiveSer
   return new ActiveSeries(env, head, { updateMs, idleMs })
 }
 
-function createSpilling(env: Env, boot: IngesterBoot, head: Head, tenants: Tenants): Spilling {
+function createSpilling(
+  env: Env,
+  boot: IngesterBoot,
+  parts: Pick<SpillingParts, 'head' | 'tenants'>,
+  peers: IngesterPeers | undefined,
+): Spilling {
   const { spillBytes: bytesMax, spillAfterMs: afterMs } = boot.config
   const folder = shardFolder(boot)
-  return new Spilling({ env, shard: boot.index, head, tenants, folder, bytesMax, afterMs })
+  const onDamage = (damage: ListedDamage): void => peers?.renew?.(damage)
+  return new Spilling({ env, shard: boot.index, folder, bytesMax, afterMs, onDamage, ...parts })
 }
 
 function createGauges({ metrics }: Env, shard: number) {

@@ -25,7 +25,7 @@ const LOOK_MS = 1_000
 
 /** What a damaged chunk in a chunk file means for whoever reads the list. */
 const LOST =
-  'nothing: snapshot and log have these samples; until the next start of the shard queries that need them fail, and so do snapshots and cuts with this series'
+  'nothing: snapshot and log have these samples, and the shard is started anew to have them again, at most once in ten minutes; until then queries that need them fail, and so do snapshots and cuts with this series'
 
 /** What spilling works with. */
 export interface SpillingParts {
@@ -39,6 +39,8 @@ export interface SpillingParts {
   readonly bytesMax: number
   /** `head.spill_after`, ms. */
   readonly afterMs: number
+  /** Told of each chunk that could not be read back. */
+  onDamage(damage: ListedDamage): void
 }
 
 /** Spills chunks of a shard. */
@@ -141,6 +143,7 @@ export class Spilling {
     const [from, to] = [timeText(mint), timeText(maxt)]
     const entry = { path, position, bytes, reason, lost: LOST, tenants, from, to, samples }
     this.damaged.set(place, entry)
+    this.parts.onDamage(entry)
     env.log.error('a chunk file is damaged', {
       path,
       position,

@@ -30,6 +30,7 @@ runActor<IngesterBoot>((env, boot, host) => {
     keepLocal: (folder, ulids) => main.keepLocal({ folder, ulids }),
     build: (request) =>
       askCompactor((compactor) => compactor.build(request)).finally(() => host.poke()),
+    renew: (damage) => host.renew(damage),
   })
   return {
     turn: () => ingester.turn(),

@@ -24,6 +24,7 @@ import {
 import type { ChildState, ChildStatus, Readiness, SystemStatus } from './contract.js'
 import { HangWatch } from './hang-watch.js'
 import { ReadyWatch, readinessOf } from './readiness.js'
+import { Renewals } from './renewals.js'
 import { decideRestart, type RestartPolicy } from './restart.js'
 import type { RingLife } from './rings.js'
 import { type LinkSpec, type MainEnds, type SeatNotices, Wiring } from './wiring.js'
@@ -114,6 +115,7 @@ export class Supervisor<Task, Answer, Message> {
   private readonly children: Child[] = []
   private readonly wiring: Wiring<Message>
   private readonly hangs: HangWatch
+  private readonly renewals: Renewals
   private readonly readyWatch: ReadyWatch
   private pool: Pool<Task, Answer, Message> | undefined
   private poolHistory: readonly number[] = []
@@ -129,6 +131,7 @@ export class Supervisor<Task, Answer, Message> {
     this.options = options
     const { links, main, pool, env } = options
     this.hangs = new HangWatch(env, options.hangMs ?? HANG_MS, () => this.running())
+    this.renewals = new Renewals(env)
     this.readyWatch = new ReadyWatch(env, async () => (await this.status()).readiness)
     this.wiring = new Wiring(links, main, pool?.notices, env.log)
     for (const spec of options.children) {
@@ -252,6 +255,7 @@ export class Supervisor<Task, Answer, Message> {
   async drain(): Promise<string[]> {
     this.isDraining = true
     this.hangs.stop()
+    this.renewals.stop()
     this.readyWatch.stop()
     await this.pool?.close()
     const failed: string[] = []
@@ -316,12 +320,15 @@ export class Supervisor<Task, Answer, Message> {
   private onNote(child: Child, note: ActorNote): void {
     if (note.note === 'metric-block') this.options.registry.attach(child.actor, note.block)
     else if (note.note === 'open') this.openFor(note.peer, note.index, note.port)
-    else this.wiring.relink({ peer: child.spec.kind, index: child.index }, note)
+    else if (note.note === 'renew') {
+      if (child.thread !== undefined) this.renewals.ask(child.thread, note.damage)
+    } else this.wiring.relink({ peer: child.spec.kind, index: child.index }, note)
   }
 
   private onExit(child: Child, exit: ThreadExit): void {
     const wasStarted = child.state !== 'starting' || child.restarts > 0
     child.spec.onGone?.(child.index)
+    this.renewals.noteExit(child.actor)
     child.thread = undefined
     child.lastStatus = undefined
     child.silentSince = undefined
@@ -422,6 +429,10 @@ export class Supervisor<Task, Answer, Message> {
     }
     const { state, restarts, lastExit } = child
     const isOnDemand = child.spec.isOnDemand === true
+    const former = this.renewals.damageOf(actor)
+    if (status !== undefined && former.length > 0) {
+      status = { ...status, damage: [...former, ...(status.damage ?? [])] }
+    }
     return { actor, state, restarts, lastExit, isOnDemand, status, silentMs }
   }
 
@@ -475,6 +486,7 @@ export class Supervisor<Task, Answer, Message> {
 
   private async terminateAll(): Promise<void> {
     this.hangs.stop()
+    this.renewals.stop()
     this.readyWatch.stop()
     await this.pool?.close()
     await Promise.all(this.children.map((child) => child.thread?.terminate()))

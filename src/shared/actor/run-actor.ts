@@ -52,6 +52,11 @@ export interface ActorHost {
   /** Asks the supervisor for a new generation of a link (ids unknown to the other side). */
   relink(peer: string, index: number): void
   /**
+   * Asks for a new life, for a part of its data that only a start has again: the thread is ended soon,
+   * at most once in some minutes.
+   */
+  renew(damage: Readonly<Record<string, string | number>>): void
+  /**
    * A port on which another actor answers its calls, or main with peer `main`. One that starts with
    * its first work is started. The port closes when the other one ends, or does not run: open another.
    */
@@ -75,6 +80,7 @@ export interface ActorControl {
 export type ActorNote =
   | { readonly note: 'metric-block'; readonly block: SharedArrayBuffer }
   | { readonly note: 'relink'; readonly peer: string; readonly index: number }
+  | { readonly note: 'renew'; readonly damage: Readonly<Record<string, string | number>> }
   | {
       readonly note: 'open'
       readonly peer: string
@@ -118,6 +124,7 @@ export function runActor<Boot>(
   const host: ActorHost = {
     poke: () => doorbell.poke(),
     relink: (peer, index) => tell({ note: 'relink', peer, index }),
+    renew: (damage) => tell({ note: 'renew', damage }),
     open: (peer, index) => {
       const { port1, port2 } = new MessageChannel()
       tell({ note: 'open', peer, index, port: port2 }, [port2])
