@@ -24,6 +24,8 @@ import type { TenantState, Tenants } from './tenants.js'
 
 /** Series per step: pushes wait for it, a millisecond at most. */
 const STEP_SERIES = 512
+/** The same of numbers that are only looked at. */
+const STEP_REFS = 16_384
 /** How long links are waited for, ms; series that one of them has stay until the next cut. */
 const FORGOTTEN_MS = 60_000
 /** Tenants that are cut at once when memory is short. */
@@ -419,17 +421,19 @@ export class Cutter {
   private *collect(tenant: TenantState, empty: Uint32Array): Steps<void> {
     const { head, tenants, env } = this.parts
     if (empty.length === 0) return
-    const dying = new Uint8Array(empty.reduce((most, ref) => Math.max(most, ref), 0) + 1)
-    for (const ref of empty) dying[ref] = 1
+    const dying = new Uint8Array(head.refEnd())
     this.dying = dying
     try {
-      for (const link of this.parts.links()) link.forgetRefs(dying)
+      for (let from = 0; from < empty.length; from += STEP_REFS) {
+        for (const ref of empty.subarray(from, from + STEP_REFS)) dying[ref] = 1
+        yield 'busy'
+      }
+      for (const link of this.parts.links()) yield* busy(link.forgetSteps(dying))
       const until = env.clock.monotonic() + FORGOTTEN_MS
       const isWaiting = (): boolean => [...this.parts.links()].some((link) => link.isForgetting())
       while (isWaiting() && env.clock.monotonic() < until) yield 'wait'
-      for (const link of this.parts.links()) link.keepBound(dying)
-      const refs = empty.filter((ref) => dying[ref] === 1)
-      const steps = collectSteps(head, tenant.index, refs, (ref) => dying[ref] !== 1)
+      for (const link of this.parts.links()) yield* busy(link.keepSteps(dying))
+      const steps = collectSteps(head, tenant.index, empty, (ref) => dying[ref] !== 1)
       for (;;) {
         const step = steps.next()
         tenants.noteRemoved(tenant)
@@ -441,6 +445,11 @@ export class Cutter {
       this.dying = new Uint8Array(0)
     }
   }
+}
+
+/** Goes through steps that have always more to do. */
+function* busy(steps: Iterable<void>): Steps<void> {
+  for (const _ of steps) yield 'busy'
 }
 
 /** Waits for a promise, step by step. */

@@ -36,6 +36,9 @@ export const REFS_END = 0xfffffffa
 const DYING_UNTOLD = 1
 const DYING_TOLD = 2
 
+/** Ids that one step goes through. */
+const STEP_IDS = 32_768
+
 /** Ids are dense, so a larger one is a fault, not a series. */
 const IDS_MAX = 1 << 26
 
@@ -77,6 +80,8 @@ export class DistributorLink {
   /** [id] DYING_UNTOLD, DYING_TOLD: the distributor is to forget it, and has not said that it has. */
   private dying = new Uint8Array(0)
   private dyingCount = 0
+  /** More of them are being found. */
+  private isMarking = false
   /** No id below is to be told of. */
   private untoldFrom = 0
   private readonly unsent: { requestId: number; ack: BodyAck }[] = []
@@ -122,18 +127,30 @@ export class DistributorLink {
     }
   }
 
-  /** Has the distributor forget the ids of some refs. @param isDying [ref] 1 of those */
-  forgetRefs(isDying: Uint8Array): void {
-    const { refs } = this
-    const dying = new Uint8Array(refs.length)
+  /**
+   * Has the distributor forget the ids of some refs; yields between steps of a part of a millisecond.
+   * @param isDying [ref] 1 of those; of one that is bound meanwhile 0 again
+   */
+  *forgetSteps(isDying: Uint8Array): Generator<void, void> {
+    // Ids that come later are bound to what is wanted.
+    const end = this.refs.length
+    const dying = new Uint8Array(end)
     dying.set(this.dying)
-    for (let id = 0; id < refs.length; id++) {
-      const ref = refs[id]!
-      if (ref >= isDying.length || isDying[ref] !== 1 || dying[id] !== 0) continue
-      dying[id] = DYING_UNTOLD
-      this.dyingCount++
-    }
     this.dying = dying
+    this.isMarking = true
+    for (let from = 0; from < end; from += STEP_IDS) {
+      const { refs } = this
+      let count = 0
+      for (let id = from; id < Math.min(end, from + STEP_IDS); id++) {
+        const ref = refs[id]!
+        if (ref >= isDying.length || isDying[ref] !== 1 || dying[id] !== 0) continue
+        dying[id] = DYING_UNTOLD
+        count++
+      }
+      this.dyingCount += count
+      yield
+    }
+    this.isMarking = false
     this.untoldFrom = 0
   }
 
@@ -145,14 +162,19 @@ export class DistributorLink {
   /** The distributor has forgotten ids: those that were not defined anew meanwhile are unbound. */
   takeForgotten(ids: Uint32Array): void {
     for (const id of ids) if (this.spare(id)) this.refs[id] = REF_UNBOUND
-    if (this.dyingCount === 0) this.dying = new Uint8Array(0)
+    if (this.dyingCount === 0 && !this.isMarking) this.dying = new Uint8Array(0)
   }
 
-  /** Takes refs that ids stand for off a list of dying ones. */
-  keepBound(isDying: Uint8Array): void {
-    for (let id = 0; id < this.refs.length; id++) {
-      const ref = this.refs[id]!
-      if (ref < isDying.length) isDying[ref] = 0
+  /** Takes refs that ids stand for off a list of dying ones, in such steps; ids that come later see to it themselves. */
+  *keepSteps(isDying: Uint8Array): Generator<void, void> {
+    const end = this.refs.length
+    for (let from = 0; from < end; from += STEP_IDS) {
+      const { refs } = this
+      for (let id = from; id < Math.min(end, from + STEP_IDS); id++) {
+        const ref = refs[id]!
+        if (ref < isDying.length) isDying[ref] = 0
+      }
+      yield
     }
   }
 

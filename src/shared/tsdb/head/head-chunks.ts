@@ -65,6 +65,9 @@ export interface ChunkRange {
 /** Where a spilled chunk is put to be decoded: in the columns, above all that one chunk fills. */
 const SPILLED_AT = READER_SAMPLES * 4
 
+/** Chunks that are encoded anew share an array: one for each would be most of what a build allocates. */
+const ROOM_BYTES = 64 << 10
+
 /** Milliseconds between attempts, and how many, when the owner stands still inside a burst. */
 const PAUSE_MS = 1
 const PAUSES_MAX = 5000
@@ -78,6 +81,9 @@ export class HeadChunks {
   private readonly encoder = new FloatEncoder()
   private readonly spilled: SpilledChunks
   private readonly pause = new Int32Array(new SharedArrayBuffer(4))
+  /** Chunks that were encoded anew, side by side. */
+  private room = new Uint8Array(0)
+  private roomUsed = 0
 
   /**
    * @param slot of the head's reader slots, this one's alone
@@ -257,7 +263,8 @@ export class HeadChunks {
     const end = (): void => {
       const { size, mint, maxt } = encoder
       if (size === 0) return
-      chunks.push({ mint, maxt, encoding: ENCODING_XOR, data: encoder.bytes().slice() })
+      const data = this.kept(encoder.bytes())
+      chunks.push({ mint, maxt, encoding: ENCODING_XOR, data })
       encoder.clear()
     }
     for (const { size, ts, words } of parts) {
@@ -271,6 +278,19 @@ export class HeadChunks {
     }
     end()
     return chunks
+  }
+
+  /** A copy. */
+  private kept(bytes: Uint8Array): Uint8Array {
+    if (this.roomUsed + bytes.length > this.room.length) {
+      // What was kept before has the former room.
+      this.room = new Uint8Array(Math.max(ROOM_BYTES, bytes.length))
+      this.roomUsed = 0
+    }
+    const from = this.roomUsed
+    this.room.set(bytes, from)
+    this.roomUsed += bytes.length
+    return this.room.subarray(from, this.roomUsed)
   }
 
   private time(at: number): number {

@@ -8,7 +8,7 @@ import type { Disk, DiskFile } from '../../env/index.js'
 import { writeAll } from './block-file.js'
 import { ByteList } from './lists.js'
 
-const MEMORY_BYTES = 8 << 20
+const MEMORY_BYTES = 1 << 20
 const WINDOW_BYTES = 1 << 20
 
 /** One record of a spool, reused. */
