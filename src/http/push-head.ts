@@ -1,9 +1,9 @@
 /**
- * The head of a push as senders write it, read without Node's parser (RFC 9112, the
- * part of it that leaves no room for doubt): a POST to one of the paths for pushes with a Content-Length, headers
- * one a line and each once. Whatever is not exactly so is left to Node, so nothing has to be refused
- * here and nothing can be read in two ways. Hot: a connection's heads differ in their Content-Length
- * only, so all but the first are known by two comparisons of bytes.
+ * The head of a push as senders write it, read without Node's parser (RFC 9112, the part of it that
+ * leaves no room for doubt): a POST to one of the paths for pushes with a Content-Length, headers one
+ * a line and each once. Whatever is not exactly so is left to Node, so nothing has to be refused here
+ * and nothing can be read in two ways. Hot: a connection's heads differ in their Content-Length only,
+ * so all but the first are known by two comparisons of bytes.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 

@@ -413,7 +413,7 @@ export class Compactions {
       return ulid === undefined ? undefined : { ulid, error }
     }
     if (error.id !== 'chunk-corrupt') return undefined
-    const scratch = `${this.scratch}/search`
+    const scratch = `${this.scratch}/${this.number++}`
     try {
       for (const ulid of sources) {
         const block = await openSource({ ...this.parts, scratch }, tenant, { ulid })

@@ -3,7 +3,8 @@
  * clusters that were silent for long, and shows them.
  */
 import type { Config } from '../../shared/config/index.js'
-import type { Env, Timer } from '../../shared/env/index.js'
+import type { Disk, Env, Timer } from '../../shared/env/index.js'
+import { fail } from '../../shared/errors/index.js'
 import { createHaCells, HaCells, type HaEntry } from '../../shared/limits/index.js'
 import type { MetricsRegistry } from '../../shared/telemetry/index.js'
 
@@ -44,7 +45,7 @@ export function startHaKeeper(config: Config, env: Env, registry: MetricsRegistr
     if (text === written) return
     try {
       env.disk.makeFolder(config['data.dir'])
-      env.disk.replaceFile(path, Buffer.from(text))
+      replaceUnsynced(env.disk, path, Buffer.from(text))
       written = text
     } catch (error) {
       env.log.warn('elected replicas could not be written', { err: String(error) })
@@ -64,6 +65,22 @@ export function startHaKeeper(config: Config, env: Env, registry: MetricsRegistr
       keep()
     },
   }
+}
+
+/**
+ * A kill finds the file of before or of after. Not synced: main takes the pushes, and all would wait for
+ * the disk; after a power cut the next replica heard may be elected.
+ */
+function replaceUnsynced(disk: Disk, path: string, bytes: Uint8Array): void {
+  const temporary = `${path}.tmp`
+  const file = disk.open(temporary, 'create')
+  try {
+    if (file.write(bytes) !== bytes.length)
+      throw fail('disk-failed', { text: `write ${temporary}` })
+  } finally {
+    file.close()
+  }
+  disk.rename(temporary, path)
 }
 
 /** A file that cannot be read is as if it were not there: the next replica heard is elected. */

@@ -32,6 +32,21 @@ export const STEP = 10_000
 export const EVER = { inOrder: Number.NEGATIVE_INFINITY, outOfOrder: Number.NEGATIVE_INFINITY }
 const ALL = { mint: 0, maxt: 1e15 }
 
+/** Takes a snapshot of a head: its checksum. */
+export function snapshotSum(
+  { disk, head }: { disk: FakeDisk; head: Head },
+  folder: string,
+): number {
+  head.kernel.logBegin()
+  disk.makeFolder(folder)
+  const options = { disk, folder, head, segment: 7, createdMs: 1, sliceBytes: 100_000 }
+  const writer = new SnapshotWriter(options)
+  while (writer.step()) {}
+  writer.sync()
+  writer.commit()
+  return crc32c(disk.readFile(`${folder}/snapshot.00000007`))
+}
+
 /** The histogram of a series and step. */
 export function histogramOf(series: number, i: number): IntHistogram {
   const deltas = Float64Array.from({ length: 1 + (series % 9) * 8 }, (_, k) => (k === 0 ? i : 1))
@@ -153,15 +168,7 @@ export class KindsBed {
   }
 
   snapshot(folder: string): number {
-    const { disk, head } = this
-    head.kernel.logBegin()
-    disk.makeFolder(folder)
-    const options = { disk, folder, head, segment: 7, createdMs: 1, sliceBytes: 100_000 }
-    const writer = new SnapshotWriter(options)
-    while (writer.step()) {}
-    writer.sync()
-    writer.commit()
-    return crc32c(disk.readFile(`${folder}/snapshot.00000007`))
+    return snapshotSum(this, folder)
   }
 
   freeze(): void {

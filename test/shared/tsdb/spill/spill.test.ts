@@ -14,10 +14,10 @@ import {
   HeadChunks,
   HeadReader,
   type ReadBuffer,
-  SnapshotWriter,
 } from '../../../../src/shared/tsdb/index.js'
 import { FakeDisk } from '../../../support/fake-disk.js'
 import { createTestHead, headModule } from '../../../support/head-source.js'
+import { snapshotSum } from './kinds-bed.js'
 
 const SERIES = 300
 const SAMPLES = 1_000
@@ -100,15 +100,7 @@ class Bed {
 
   /** A checksum of a snapshot. */
   snapshot(folder: string): number {
-    const { disk, head } = this
-    head.kernel.logBegin()
-    disk.makeFolder(folder)
-    const options = { disk, folder, head, segment: 7, createdMs: 1, sliceBytes: 100_000 }
-    const writer = new SnapshotWriter(options)
-    while (writer.step()) {}
-    writer.sync()
-    writer.commit()
-    return crc32c(disk.readFile(`${folder}/snapshot.00000007`))
+    return snapshotSum(this, folder)
   }
 
   files(): string[] {
