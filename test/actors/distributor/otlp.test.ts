@@ -431,3 +431,13 @@ test('with the switch, a zero stands where counting began, for all that counts f
     assert.equal(findHistogram(record!.kind, record!.payload)!.startMs, isOn ? began : 0)
   }
 })
+
+test('metadata is told once, however many metrics there are', () => {
+  const fixture = new Fixture()
+  const metrics = Array.from({ length: 2_000 }, (_, i) => gauge(`m${i}`, [point(i)]))
+  const told = (): number => fixture.shards.reduce((sum, { metadata }) => sum + metadata.length, 0)
+  for (let body = 0; body < 3; body++) {
+    assert.equal(push(fixture, request(metrics, RESOURCE)).status, 200)
+    assert.ok(told() >= 2_000 && told() < 2_005, `${told()} records after body ${body}`)
+  }
+})

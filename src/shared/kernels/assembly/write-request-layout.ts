@@ -182,7 +182,7 @@ export const METADATA_LABELS_LENGTH = 12
 export const METADATA_BYTES = 16
 
 /** A power of two. Metrics that fall to one slot are given to the host again now and then. */
-export const METADATA_SEEN_SLOTS = 16_384
+export const METADATA_SEEN_SLOTS = 131_072
 
 // A symbol: hash u64 × 2, pointer, length.
 export const SYMBOL_HASH = 0

@@ -354,15 +354,27 @@ function isSeen(c: usize, metadata: u64): bool {
   return isNoted(c, metricHash(c, labelsAt, labelsLength ^ REFS_FLAG), metadata)
 }
 
-/** Whether a metric's metadata was noted not long ago; if not it is from now on. Both are hashes. */
+/**
+ * Whether a metric's metadata was noted not long ago; if not it is from now on. Both are hashes.
+ *
+ * Its place is one of eight, a cache line: with one alone two metrics of a hundred share it in three
+ * processes of ten, and push each other out in every body. The lowest byte of a key tells its epoch.
+ */
 export function isNoted(c: usize, metric: u64, metadata: u64): bool {
   const tenant = ((<u64>load<u32>(c, TENANT)) << 32) | <u64>load<u32>(c, TENANT_HASH)
-  let key = (metric ^ tenant ^ load<u32>(c, METADATA_EPOCH)) * MIX_PRIME
+  const epoch: u64 = load<u32>(c, METADATA_EPOCH)
+  let key = (metric ^ tenant ^ epoch) * MIX_PRIME
   key = (key ^ (key >> 29) ^ metadata) * MIX_PRIME
-  const slot = <u32>(key >> 40) & (METADATA_SEEN_SLOTS - 1)
-  const cell: usize = load<u32>(c, METADATA_SEEN) + (slot << 3)
-  if (load<u64>(cell) == key) return true
-  store<u64>(cell, key)
+  key = (key & ~0xff) | (epoch & 0xff)
+  const line = <u32>(key >> 40) & (METADATA_SEEN_SLOTS / 8 - 1)
+  const cells: usize = load<u32>(c, METADATA_SEEN) + (line << 6)
+  let free: usize = <usize>(key >> 8) & 56
+  for (let i: usize = 0; i < 64; i += 8) {
+    const cell = load<u64>(cells + i)
+    if (cell == key) return true
+    if (cell == 0 || (cell & 0xff) != (epoch & 0xff)) free = i
+  }
+  store<u64>(cells + free, key)
   return false
 }
 
