@@ -7,10 +7,15 @@
 import { memberCountOf, type Place, placeOf } from '../../shared/hashring/index.js'
 import type { Limits, TenantCells } from '../../shared/limits/index.js'
 import { METRIC_NAME } from '../../shared/model/labels.js'
-import { decodeLabels, encodePair, type Head } from '../../shared/tsdb/index.js'
+import { decodeLabels, findPairBytes, type Head } from '../../shared/tsdb/index.js'
 import { DEFINE_HEADER_BYTES, padTo8 } from '../../shared/wire/frames/index.js'
 import { REF_INSTANCE_LIMIT, REF_METRIC_LIMIT, REF_USER_LIMIT } from './links.js'
 import type { TenantState } from './tenants.js'
+
+const METRIC_NAME_BYTES = Buffer.from(METRIC_NAME)
+
+/** Series that a metric has; undefined where that does not matter. */
+type MetricCount = { series: number } | undefined
 
 /** What is asked for each series of a frame, in order. */
 export interface SeriesGate {
@@ -117,35 +122,28 @@ export class SeriesLimits {
   }
 
   /** [define] how many series its metric has; metrics without the limit are left out. */
-  private metricsOf(
-    tenant: TenantState,
-    defines: Uint8Array,
-    count: number,
-  ): ({ series: number } | undefined)[] {
-    const { head } = this.parts
-    const byName = new Map<string, { series: number }>()
-    const metrics: ({ series: number } | undefined)[] = []
-    const view = new DataView(defines.buffer, defines.byteOffset, defines.length)
-    for (let i = 0, at = 0; i < count && at + DEFINE_HEADER_BYTES <= defines.length; i++) {
+  private metricsOf(tenant: TenantState, defines: Uint8Array, count: number): MetricCount[] {
+    const byPair = new Map<string, MetricCount>()
+    const metrics: MetricCount[] = []
+    const bytes = Buffer.from(defines.buffer, defines.byteOffset, defines.length)
+    for (let i = 0, at = 0; i < count && at + DEFINE_HEADER_BYTES <= bytes.length; i++) {
       const from = at + DEFINE_HEADER_BYTES
-      const length = view.getUint32(at + 8, true)
-      at = from + padTo8(length)
-      if (at > defines.length) break
-      const name = decodeLabels(defines.subarray(from, from + length)).find(
-        (label) => label.name === METRIC_NAME,
-      )?.value
-      if (name === undefined || this.parts.freeMetrics.has(name)) {
-        metrics.push(undefined)
-        continue
-      }
-      let metric = byName.get(name)
-      if (metric === undefined) {
-        const pair = head.findPair(tenant.index, encodePair(METRIC_NAME, name))
-        metric = { series: pair === 0 ? 0 : head.view.postingsCount(pair) }
-        byName.set(name, metric)
-      }
-      metrics.push(metric)
+      const end = from + bytes.readUInt32LE(at + 8)
+      at = from + padTo8(end - from)
+      if (at > bytes.length) break
+      const pair = findPairBytes(bytes, { from, end }, METRIC_NAME_BYTES)
+      const key = pair === undefined ? '' : (pair as Buffer).toString('latin1')
+      if (!byPair.has(key)) byPair.set(key, pair === undefined ? undefined : this.countOf(tenant, pair))
+      metrics.push(byPair.get(key))
     }
     return metrics
+  }
+
+  private countOf(tenant: TenantState, pair: Uint8Array): MetricCount {
+    const { freeMetrics, head } = this.parts
+    const name = decodeLabels(pair)[0]!.value
+    if (freeMetrics.has(name)) return undefined
+    const found = head.findPair(tenant.index, pair)
+    return { series: found === 0 ? 0 : head.view.postingsCount(found) }
   }
 }

@@ -86,7 +86,7 @@ export { type ChunkRange, HeadChunks } from './head/head-chunks.js'
 export { HeadReader, type ReadBuffer } from './head/head-reader.js'
 export type { HeadStats } from './head/head-stats.js'
 export type { HistogramOutcome } from './head/histograms.js'
-export { decodeLabels, encodePair } from './head/label-bytes.js'
+export { decodeLabels, encodePair, findPairBytes } from './head/label-bytes.js'
 export { type OrderedSeries, orderByLabels } from './head/label-order.js'
 export { endLeaseOf, retireHead } from './head/leases.js'
 export {

@@ -42,6 +42,47 @@ export function decodeLabels(bytes: Uint8Array): Labels {
   return labels
 }
 
+/**
+ * Finds the bytes of a label (encodePair) among those of a label set, reading none of it as text.
+ *
+ * @param labels where the label set lies in `bytes`
+ * @returns a view of them; undefined when there is no such label, or the set is cut off
+ */
+export function findPairBytes(
+  bytes: Uint8Array,
+  labels: { readonly from: number; readonly end: number },
+  name: Uint8Array,
+): Uint8Array | undefined {
+  let at = labels.from
+  const skipText = (): number => {
+    let length = 0
+    for (let shift = 0; shift <= 28; shift += 7) {
+      const byte = bytes[at++] ?? 0
+      length |= (byte & 127) << shift
+      if (byte < 128) break
+    }
+    at += length >>> 0
+    return length
+  }
+  while (at < labels.end) {
+    const start = at
+    const nameLength = skipText()
+    const nameEnd = at
+    skipText()
+    if (at > labels.end) return undefined
+    if (nameLength === name.length && endsWith(bytes, nameEnd, name)) {
+      return bytes.subarray(start, at)
+    }
+  }
+  return undefined
+}
+
+function endsWith(bytes: Uint8Array, end: number, text: Uint8Array): boolean {
+  const from = end - text.length
+  for (let i = 0; i < text.length; i++) if (bytes[from + i] !== text[i]) return false
+  return true
+}
+
 function uvarint(value: number): Uint8Array {
   const bytes: number[] = []
   while (value > 127) {

@@ -217,6 +217,11 @@ export class WalWriter implements FrameLog {
     return this.number
   }
 
+  /** Number of the segment begun last. */
+  newestSegment(): number {
+    return this.number
+  }
+
   /** Deletes the segments below a number: a snapshot has what they held. */
   removeBefore(number: number): void {
     const { disk, folder } = this.options
