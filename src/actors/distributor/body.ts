@@ -14,6 +14,7 @@ import {
   type Limits,
   type TenantCells,
   type TenantLimits,
+  type TenantRow,
 } from '../../shared/limits/index.js'
 import type { Gunzip } from '../../shared/wire/compression/index.js'
 import {
@@ -401,9 +402,9 @@ export class BodyInHand {
   }
 
   /** The tenant's row of the cells that threads share. */
-  private cells(): number {
+  private cells(): TenantRow {
     const { bench, tenant } = this
-    if (tenant.cells < 0) tenant.cells = bench.cells.rowOf(tenant.name)
+    tenant.cells ??= bench.cells.rowOf(tenant.name)
     return tenant.cells
   }
 

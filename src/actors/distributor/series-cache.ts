@@ -10,7 +10,7 @@ import { fnv1 } from '../../shared/base/fnv.js'
 import type { Members } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { WriteRequestKernel } from '../../shared/kernels/write-request.js'
-import type { LimitName, TenantLimits } from '../../shared/limits/index.js'
+import type { LimitName, TenantLimits, TenantRow } from '../../shared/limits/index.js'
 import type { Sender } from './ha-tracker.js'
 import { LabelRewriter } from './rewrite.js'
 
@@ -57,8 +57,8 @@ export interface TenantSeries {
   rewriter: LabelRewriter | undefined
   /** Who sent series, by their ids; of those that were the first of a body. */
   readonly senders: Map<number, Sender>
-  /** Its row in the cells that threads share; -1 before it was looked up. */
-  cells: number
+  /** Its row in the cells that threads share; undefined before it was looked up. */
+  cells: TenantRow | undefined
   /** `retries` of those cells when its series were last defined. */
   retries: number
   /** The kernel's record (layout TENANT_*). */
@@ -175,7 +175,7 @@ export class SeriesCache {
       hash: fnv1(nameBytes),
       limits,
       senders: new Map(),
-      cells: -1,
+      cells: undefined,
       retries: 0,
       record,
       idBlocks: [],

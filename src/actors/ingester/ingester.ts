@@ -45,6 +45,12 @@ export interface IngesterStatus {
   readonly limitsVersion: number
 }
 
+/**
+ * Samples of a tenant that comes back are refused for so long where they are older than its blocks;
+ * Mimir knows of those as long as its TSDB is open (close_idle_tsdb_timeout), ms.
+ */
+const GONE_CUT_MS = 13 * 3_600_000
+
 /** One shard, without a thread: worker.ts gives it one, tests call its turns. */
 export class Ingester {
   /** What queriers may call. */
@@ -99,20 +105,7 @@ export class Ingester {
       fsync: boot.config.walFsync,
       intervalMs: boot.config.walFsyncIntervalMs,
     })
-    this.snapshots = new Snapshotter({
-      env,
-      shard,
-      head,
-      wal,
-      folder: shardFolder(boot),
-      logBytesMax: boot.config.snapshotLogBytes,
-      createdMs,
-      onTaken: (segment) => {
-        this.log.trust()
-        this.recovery.noteSnapshot(segment)
-      },
-      isHeld: () => this.cutter?.holdsSnapshots() === true,
-    })
+    this.snapshots = this.createSnapshotter(wal, createdMs)
     this.loop = new CommitLoop({
       env,
       shard,
@@ -170,6 +163,14 @@ export class Ingester {
     })
   }
 
+  /** What of tenants that are gone is in blocks matters no more once no log has samples of theirs. */
+  private forgetGone(log: { readonly oldest: number; readonly newest: number }): void {
+    const latest = this.env.clock.now() - GONE_CUT_MS
+    this.recovery.ownBlocks().forgetGone(log, (name, { before }) => {
+      return before < latest && this.tenants.find(name) === undefined
+    })
+  }
+
   /** Cuts blocks of whole heads, of all tenants when none is named. */
   private async flush(names: readonly string[]): Promise<void> {
     const { cutter, tenants } = this
@@ -211,6 +212,25 @@ export class Ingester {
       segmentBytesMax: boot.config.walSegmentBytesMax,
       createdMs,
       onLost: () => this.head.forgetLogged(),
+    })
+  }
+
+  private createSnapshotter(wal: WalWriter, createdMs: () => number): Snapshotter {
+    const { env, boot, head } = this
+    return new Snapshotter({
+      env,
+      shard: boot.index,
+      head,
+      wal,
+      folder: shardFolder(boot),
+      logBytesMax: boot.config.snapshotLogBytes,
+      createdMs,
+      onTaken: (segment) => {
+        this.log.trust()
+        this.recovery.noteSnapshot(segment)
+      },
+      onLogCut: (oldest) => this.forgetGone({ oldest, newest: wal.newestSegment() }),
+      isHeld: () => this.cutter?.holdsSnapshots() === true,
     })
   }
 

@@ -50,6 +50,8 @@ export class LocalBlocks {
   private readonly disk: Disk
   private readonly folder: string
   private readonly cuts = new Map<string, TenantCut>()
+  /** Newest segment of the log when a tenant was first found gone. */
+  private readonly goneAt = new Map<string, number>()
 
   /** @param folder `data/ingester-0` */
   constructor(disk: Disk, folder: string) {
@@ -70,6 +72,27 @@ export class LocalBlocks {
   /** Tenants of which something is in blocks. */
   cutTenants(): string[] {
     return [...this.cuts.keys()]
+  }
+
+  /**
+   * Forgets tenants that are gone, when no log or snapshot that is kept can have samples of them: the
+   * next note does not name them.
+   *
+   * @param log segments: the oldest that a start would read, the newest there is
+   */
+  forgetGone(
+    log: { readonly oldest: number; readonly newest: number },
+    isGone: (tenant: string, cut: TenantCut) => boolean,
+  ): void {
+    for (const [tenant, cut] of this.cuts) {
+      const goneAt = this.goneAt.get(tenant) ?? log.newest
+      if (!isGone(tenant, cut)) this.goneAt.delete(tenant)
+      else if (goneAt >= log.oldest) this.goneAt.set(tenant, goneAt)
+      else {
+        this.cuts.delete(tenant)
+        this.goneAt.delete(tenant)
+      }
+    }
   }
 
   /**

@@ -133,7 +133,8 @@ export class SeriesLimits {
       if (at > bytes.length) break
       const pair = findPairBytes(bytes, { from, end }, METRIC_NAME_BYTES)
       const key = pair === undefined ? '' : (pair as Buffer).toString('latin1')
-      if (!byPair.has(key)) byPair.set(key, pair === undefined ? undefined : this.countOf(tenant, pair))
+      if (!byPair.has(key))
+        byPair.set(key, pair === undefined ? undefined : this.countOf(tenant, pair))
       metrics.push(byPair.get(key))
     }
     return metrics

@@ -53,6 +53,8 @@ export interface SnapshotterParts {
   readonly createdMs: () => number
   /** Told when a snapshot is on disk, with its number. */
   readonly onTaken: (segment: number) => void
+  /** Told when old log was removed, with the number of the oldest segment that a start needs. */
+  readonly onLogCut: (oldest: number) => void
   /** Whether none may begin just now, unless one was requested. */
   readonly isHeld: () => boolean
 }
@@ -211,7 +213,9 @@ export class Snapshotter {
     env.log.info('snapshot taken', { took_ms: took, size_bytes: this.lastBytes })
     try {
       removeOldSnapshots(env.disk, folder, false)
-      wal.removeBefore(oldestNeeded(env.disk, folder))
+      const oldest = oldestNeeded(env.disk, folder)
+      wal.removeBefore(oldest)
+      this.parts.onLogCut(oldest)
     } catch (error) {
       // The next snapshot tries again.
       env.log.warn('old log cannot be removed', { err: String(error) })

@@ -1,6 +1,12 @@
 /** What an ingester keeps per tenant beside its series: newest time, metadata, counters. */
 import type { Env } from '../../shared/env/index.js'
-import type { Limits, LimitsData, TenantCells, TenantLimits } from '../../shared/limits/index.js'
+import type {
+  Limits,
+  LimitsData,
+  TenantCells,
+  TenantLimits,
+  TenantRow,
+} from '../../shared/limits/index.js'
 import type { Cell } from '../../shared/telemetry/index.js'
 import type { Head } from '../../shared/tsdb/index.js'
 import { DISCARD_REASONS } from '../../shared/wire/frames/index.js'
@@ -35,7 +41,7 @@ export interface TenantState {
   /** Time of the newest sample, ms; -Infinity before the first. */
   maxt: number
   /** Its row in the cells that threads share. */
-  readonly cells: number
+  readonly cells: TenantRow
   /** Samples in order before are in blocks, or going there: none is taken any more. */
   floor: number
   /** Samples from this time on may go out of order, whatever the limits say, until `lateUntil`. */

@@ -169,11 +169,15 @@ export async function startSupervisor(
     ha,
     rings,
     bucketWatch,
+    cellsSweep: sweepCells(env, tenantCells),
     tenantCells: new TenantCells(tenantCells),
     shardsPerZone: counts.ingesters / counts.zones,
     drainMs: config['server.graceful_shutdown_timeout'],
   })
 }
+
+/** How often cells of tenants are looked through, ms. */
+const CELLS_SWEEP_MS = 60_000
 
 /** Whether blocks may be in the bucket already: of a remote one only its reader can tell. */
 function isBucketInUse(config: Config, env: Env): boolean {
@@ -191,6 +195,17 @@ function watchBucket(config: Config, env: Env, onBlocks: () => void): { stop(): 
   }
   look()
   return { stop: () => timer?.cancel() }
+}
+
+/** Frees, as time goes by, what tenants have in the cells that are gone. */
+function sweepCells(env: Env, cells: SharedArrayBuffer): { stop(): void } {
+  const view = new TenantCells(cells)
+  let timer = env.timers.after(CELLS_SWEEP_MS, sweep)
+  function sweep(): void {
+    view.sweep(env.clock.now())
+    timer = env.timers.after(CELLS_SWEEP_MS, sweep)
+  }
+  return { stop: () => timer.cancel() }
 }
 
 /** Whether no shard of any zone has left anything on disk. */
@@ -213,6 +228,7 @@ function systemOf(
     readonly ha: HaKeeper
     readonly rings: Rings
     readonly bucketWatch: { stop(): void }
+    readonly cellsSweep: { stop(): void }
     readonly tenantCells: TenantCells
     readonly shardsPerZone: number
   },
@@ -253,6 +269,7 @@ function systemOf(
       options.ha.stop()
       options.rings.stop()
       options.bucketWatch.stop()
+      options.cellsSweep.stop()
       return supervisor.drain()
     },
   }
@@ -307,8 +324,7 @@ function tenantViews(options: {
       options.registry.labelValues('cortex_ingester_memory_series_created_total', 'user'),
     seriesOf: (tenant) => {
       const { tenantCells: cells, shardsPerZone } = options
-      const row = cells.findRow(tenant)
-      return row === undefined ? 0 : cells.series(row, { from: 0, to: shardsPerZone })
+      return cells.seriesOf(tenant, { from: 0, to: shardsPerZone })
     },
     totalOf: (metric, tenant) => {
       const where = { label: 'user', value: tenant }

@@ -15,5 +15,5 @@ export {
   type LimitedQuery,
   type RuledQuery,
 } from './query-rules.js'
-export { type BucketSize, createTenantCells, TenantCells } from './tenant-cells.js'
+export { type BucketSize, createTenantCells, TenantCells, type TenantRow } from './tenant-cells.js'
 export { ingestionBucket, requestBucket, TokenBucket } from './token-bucket.js'
