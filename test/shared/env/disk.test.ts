@@ -1,6 +1,6 @@
 /** The disk's contract, on the real one and on the fake one that other tests rely on. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -97,4 +97,27 @@ test('fake disk: a power loss leaves what was synced, faults hit the call they a
   assert.equal(disk.open('/d/kept', 'append').write(bytes('abc')), 2)
   disk.fault = (call) => (call.what === 'sync' ? { fail: 'EIO' } : undefined)
   assert.throws(() => disk.open('/d/kept', 'append').sync(), isDiskFailed)
+})
+
+test('node disk: a large file is gone at once, and what it takes is freed off the thread', async () => {
+  const disk = nodeDisk()
+  const path = join(root, 'large')
+  const held = (): string[] =>
+    readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        const target = readlinkSync(`/proc/self/fd/${fd}`)
+        return target.startsWith(path) ? [target] : []
+      } catch {
+        return []
+      }
+    })
+  const file = disk.open(path, 'create')
+  file.write(new Uint8Array(2 << 20))
+  file.close()
+  disk.remove(path)
+  assert.ok(!disk.exists(path))
+  disk.open(path, 'create').close()
+  assert.deepEqual(held(), [`${path} (deleted)`])
+  while (held().length > 0) await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(disk.readFile(path).length, 0)
 })
