@@ -31,12 +31,12 @@ export interface DistributorConfig {
   readonly seriesIdsMax: number
 }
 
-/** Mimir's defaults, and ours where Mimir has no such key. */
+/** Mimir's defaults but for the timeout (decision 0025), and ours where Mimir has no such key. */
 export const DISTRIBUTOR_DEFAULTS: DistributorConfig = {
   maxRecvMsgSize: 100 << 20,
   maxOtlpRequestSize: 100 << 20,
   maxInfluxRequestSize: 100 << 20,
-  remoteTimeoutMs: 2_000,
+  remoteTimeoutMs: 10_000,
   isHaTrackerOn: false,
   predictorBytesMax: 64 << 20,
   seriesIdsMax: 4 << 20,

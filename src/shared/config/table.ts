@@ -266,7 +266,10 @@ const DISTRIBUTOR = {
   influx_endpoint_enabled: bool(false, 'Take Influx line protocol.', USED),
   max_influx_request_size: size(100 * MIB, 'Largest body of Influx lines or text.', USED),
   max_request_pool_buffer_size: size(0, 'Buffer pool of Mimir.'),
-  remote_timeout: duration(2 * SECOND, 'Longest wait for the ingesters of a push.', USED),
+  remote_timeout: duration(10 * SECOND, 'Longest wait for the ingesters of a push.', {
+    ...USED,
+    mimirDefault: 2 * SECOND,
+  }),
   'retry_after_header.enabled': bool(true, 'Send Retry-After with 429 and 5xx.', USED),
   'retry_after_header.min_backoff': duration(6 * SECOND, 'Least Retry-After.', USED),
   'retry_after_header.max_backoff': duration(96 * SECOND, 'Greatest Retry-After.', USED),

@@ -1,6 +1,7 @@
 /** Links that fill up, restart and lose things: who is answered what, and what is defined again. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { DISTRIBUTOR_DEFAULTS } from '../../../src/actors/distributor/contract.js'
 import { SeededPrng } from '../../../src/shared/base/prng.js'
 import {
   ACK_BYTES_MAX,
@@ -12,6 +13,8 @@ import {
 import { below } from '../../shared/kernels/write-request-harness.js'
 import { remoteWriteBody } from '../../support/remote-write.js'
 import { Fixture } from './fixture.js'
+
+const TIMEOUT_MS = DISTRIBUTOR_DEFAULTS.remoteTimeoutMs
 
 const NOW = 1_700_000_000_000
 const SEED = Number(process.env['SEED'] ?? 1)
@@ -160,17 +163,17 @@ test('does not take for defined what a given-up frame would have defined', async
   const waiting = [1, 2, 3, 4].map((at) => fixture.send(bodyOf('m', 20, at)))
   const lost = fixture.send(bodyOf('new', 100))
   turns(fixture)
-  await fixture.env.clock.advance(2_001)
+  await fixture.env.clock.advance(TIMEOUT_MS + 1)
   turns(fixture)
   fixture.readAnswers()
   assert.ok(fixture.answers.some((answer) => waiting.includes(answer.requestId)))
   for (let i = 0; i < 5 && !fixture.answers.some((one) => one.requestId === lost); i++) {
-    await fixture.env.clock.advance(2_001)
+    await fixture.env.clock.advance(TIMEOUT_MS + 1)
     turns(fixture)
     fixture.readAnswers()
   }
   assert.equal(fixture.answer(lost).status, 503)
-  assert.match(fixture.answer(lost).text, /within 2000 ms/)
+  assert.match(fixture.answer(lost).text, new RegExp(`within ${TIMEOUT_MS} ms`))
   fixture.settle()
   const shard = fixture.shards[0]!
   assert.equal(shard.samples.has('acme|__name__=new,index=7'), false)
@@ -182,7 +185,7 @@ test('answers 503 after the deadline, and ignores the ack that comes late', asyn
   const fixture = new Fixture()
   const requestId = fixture.send(bodyOf('m', 5))
   turns(fixture)
-  await fixture.env.clock.advance(1_999)
+  await fixture.env.clock.advance(TIMEOUT_MS - 1)
   turns(fixture)
   assert.equal(fixture.readAnswers(), 0)
   await fixture.env.clock.advance(1)
