@@ -83,11 +83,26 @@ function randomName(random: SeededPrng): Buffer {
   const kind = below(random, 30)
   if (kind < kinds.length) return Buffer.from(kinds[kind]!)
   if (kind === 28) return Buffer.alloc(1020 + below(random, 8), 0x61)
+  if (kind >= 26) return longName(random)
   return Buffer.from(`label_${below(random, 200)}`)
 }
 
+/** Up to 40 bytes, most of them the same in all; one may be from where the ranges of letters and digits end. */
+function longName(random: SeededPrng): Buffer {
+  const name = Buffer.from('label_names_of_more_than_sixteen_bytes_42').subarray(
+    0,
+    1 + below(random, 41),
+  )
+  const bytes = Buffer.from(name)
+  const edges = Buffer.from('/09:;@AZ[^_`az{\0\x7f\xe1', 'latin1')
+  if (below(random, 2) === 0)
+    bytes[below(random, bytes.length)] = edges[below(random, edges.length)]!
+  return bytes
+}
+
 function randomValue(random: SeededPrng): Buffer {
-  const kind = below(random, 12)
+  const kind = below(random, 13)
+  if (kind === 12) return longName(random)
   if (kind === 0) return Buffer.alloc(0)
   if (kind === 1) return Buffer.alloc(2045 + below(random, 6), 0x62)
   if (kind < 5) {

@@ -65,8 +65,8 @@ export function labelSet(c: usize, p: usize, n: u32, out: usize): i32 {
   store<u32>(c, 0, SET_OFFENDER)
   const reason = checkName(c, table, count)
   if (reason != 0) return reason
-  sortLabels(table, count)
-  const labelReason = checkLabels(c, table, count)
+  const isDistinct = sortLabels(table, count)
+  const labelReason = checkLabels(c, table, count, isDistinct)
   if (labelReason != 0) return labelReason
   writeLabels(c, table, count, out)
   return 0
@@ -157,34 +157,40 @@ function checkName(c: usize, table: usize, count: i32): i32 {
   return 0
 }
 
-/** Insertion sort by name: senders sort, so this is one pass. */
-function sortLabels(table: usize, count: i32): void {
+/** Insertion sort by name: senders sort, so this is one pass. Whether all names are different. */
+function sortLabels(table: usize, count: i32): bool {
+  let isDistinct = true
   for (let i = 1; i < count; i++) {
     const row = v128.load(table + ((<usize>i) << 4))
     const name: usize = i32x4.extract_lane(row, 0)
     const length: u32 = i32x4.extract_lane(row, 1)
     let to = table + ((<usize>i) << 4)
-    while (
-      to > table &&
-      compareBytes(load<u32>(to - 16, NAME), load<u32>(to - 16, NAME_LENGTH), name, length) > 0
-    ) {
+    while (to > table) {
+      const order = compareBytes(load<u32>(to - 16), load<u32>(to - 16, 4), name, length)
+      if (order == 0) isDistinct = false
+      if (order <= 0) break
       v128.store(to, v128.load(to - 16))
       to -= 16
     }
     v128.store(to, row)
   }
+  return isDistinct
 }
 
 function compareBytes(a: usize, aLength: u32, b: usize, bLength: u32): i32 {
   const n = min(aLength, bLength)
-  for (let i: u32 = 0; i < n; i++) {
-    const difference = <i32>load<u8>(a + i) - <i32>load<u8>(b + i)
-    if (difference != 0) return difference
+  for (let i: u32 = 0; i < n; i += 8) {
+    const x = load<u64>(a + i)
+    const y = load<u64>(b + i)
+    if (x == y) continue
+    // What lies behind their ends may differ as well.
+    const at = i + (<u32>ctz<u64>(x ^ y) >> 3)
+    return at < n ? <i32>load<u8>(a + at) - <i32>load<u8>(b + at) : <i32>aLength - <i32>bLength
   }
   return <i32>aLength - <i32>bLength
 }
 
-function checkLabels(c: usize, table: usize, count: i32): i32 {
+function checkLabels(c: usize, table: usize, count: i32, isDistinct: bool): i32 {
   const anyName = load<u32>(c, NAMES_UTF8) != 0
   const nameMax = load<u32>(c, LIMIT_NAME_LENGTH)
   const valueMax = load<u32>(c, LIMIT_VALUE_LENGTH)
@@ -199,6 +205,7 @@ function checkLabels(c: usize, table: usize, count: i32): i32 {
     if (!isUtf8(load<u32>(row, VALUE), load<u32>(row, VALUE_LENGTH))) return REASON_VALUE_INVALID
     if (load<u32>(row, VALUE_LENGTH) > valueMax) return REASON_VALUE_LONG
     if (
+      !isDistinct &&
       i > 0 &&
       compareBytes(load<u32>(row - 16, NAME), load<u32>(row - 16, NAME_LENGTH), name, length) == 0
     ) {
@@ -211,17 +218,37 @@ function checkLabels(c: usize, table: usize, count: i32): i32 {
 /** [a-zA-Z_][a-zA-Z0-9_]*, with colons too in a metric name. */
 function isLegacyName(p: usize, length: u32, colons: bool): bool {
   if (length == 0) return false
-  for (let i: u32 = 0; i < length; i++) {
-    const byte = load<u8>(p + i)
-    const letter = ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a) || byte == 0x5f
-    const digit = byte >= 0x30 && byte <= 0x39 && i > 0
-    if (!letter && !digit && !(colons && byte == 0x3a)) return false
+  const first = load<u8>(p)
+  if (first >= 0x30 && first <= 0x39) return false
+  // 0x3a is the colon, and comes after the digits.
+  const digits = i8x16.splat(colons ? 0x3a - 0x30 : 0x39 - 0x30)
+  for (let i: u32 = 0; i < length; i += 16) {
+    const bytes = v128.load(p + i)
+    const folded = i8x16.sub(v128.or(bytes, i8x16.splat(0x20)), i8x16.splat(0x61))
+    const isLetter = i8x16.le_u(folded, i8x16.splat(25))
+    const isDigit = i8x16.le_u(i8x16.sub(bytes, i8x16.splat(0x30)), digits)
+    const isLine = i8x16.eq(bytes, i8x16.splat(0x5f))
+    const wrong = ~i8x16.bitmask(v128.or(v128.or(isLetter, isDigit), isLine))
+    if ((wrong & bitsOf(length - i)) != 0) return false
+  }
+  return true
+}
+
+/** A bit for each of the bytes that are left, 16 at most. */
+function bitsOf(left: u32): i32 {
+  return left >= 16 ? 0xffff : (1 << left) - 1
+}
+
+function isAscii(p: usize, length: u32): bool {
+  for (let i: u32 = 0; i < length; i += 16) {
+    if ((i8x16.bitmask(v128.load(p + i)) & bitsOf(length - i)) != 0) return false
   }
   return true
 }
 
 /** Well-formed UTF-8 as Go sees it: shortest forms, no surrogates, up to U+10FFFF. */
 function isUtf8(p: usize, length: u32): bool {
+  if (isAscii(p, length)) return true
   const end = p + length
   while (p < end) {
     if (<u32>(end - p) >= 8 && (load<u64>(p) & 0x8080808080808080) == 0) {
