@@ -13,12 +13,17 @@ export interface Scrape {
   readonly rawBytes: number
 }
 
-/** Makes the bodies of a scrape. */
-export function scrapeOf(series: number, scrape: number, now: number): Scrape {
+/** Makes the bodies of a scrape, of remote write 1.0 or 2.0. */
+export function scrapeOf(
+  series: number,
+  scrape: number,
+  now: number,
+  makeBody: (from: number, to: number, time: number) => Buffer = bodyOf,
+): Scrape {
   const bodies: Uint8Array[] = []
   let rawBytes = 0
   for (let from = 0; from < series; from += SERIES_PER_BODY) {
-    const raw = bodyOf(from, Math.min(series, from + SERIES_PER_BODY), now + scrape * SCRAPE_MS)
+    const raw = makeBody(from, Math.min(series, from + SERIES_PER_BODY), now + scrape * SCRAPE_MS)
     rawBytes += raw.length
     bodies.push(compressSync(raw))
   }
@@ -64,7 +69,10 @@ function bodyOf(from: number, to: number, time: number, ends: number[] = []): Bu
   const parts: Buffer[] = []
   let bytes = 0
   for (let index = from; index < to; index++) {
-    const fields = [...labelsOf(index), sampleField(time, valueAt(index, time))]
+    const labels = labelsOf(index).map(([name, value]) =>
+      field(10, Buffer.concat([field(10, Buffer.from(name)), field(18, Buffer.from(value))])),
+    )
+    const fields = [...labels, sampleField(time, valueAt(index, time))]
     const series = field(10, Buffer.concat(fields))
     parts.push(series)
     bytes += series.length
@@ -73,9 +81,30 @@ function bodyOf(from: number, to: number, time: number, ends: number[] = []): Bu
   return Buffer.concat(parts)
 }
 
-function labelsOf(index: number): Buffer[] {
+/** The same series as remote write 2.0: symbols numbered as they come, the metadata with each series. */
+export function bodyV2Of(from: number, to: number, time: number): Buffer {
+  const symbols = new Map([['', 0]])
+  const refOf = (text: string): Buffer => {
+    const known = symbols.get(text)
+    if (known === undefined) symbols.set(text, symbols.size)
+    return varint(known ?? symbols.size - 1)
+  }
+  const series: Buffer[] = []
+  for (let index = from; index < to; index++) {
+    const labels = labelsOf(index)
+    const refs = field(10, Buffer.concat(labels.flat().map(refOf)))
+    const help = refOf(`Packets of kind ${index % 40} that were dropped.`)
+    const metadata = field(42, Buffer.concat([Buffer.from([8, 1, 24]), help]))
+    const sample = sampleField(time, valueAt(index, time))
+    series.push(field(42, Buffer.concat([refs, sample, metadata])))
+  }
+  const texts = [...symbols.keys()].map((text) => field(34, Buffer.from(text)))
+  return Buffer.concat([...texts, ...series])
+}
+
+function labelsOf(index: number): [string, string][] {
   const pod = Math.floor(index / 40)
-  const labels: [string, string][] = [
+  return [
     ['__name__', `container_network_receive_packets_dropped_${index % 40}_total`],
     ['cluster', 'production-europe-west1'],
     ['container', `application-server-${pod % 17}`],
@@ -90,9 +119,6 @@ function labelsOf(index: number): Buffer[] {
     ['node', `gke-production-pool-${pod % 100}-node`],
     ['pod', `application-server-${pod % 17}-${pod}-abcde`],
   ]
-  return labels.map(([name, value]) =>
-    field(10, Buffer.concat([field(10, Buffer.from(name)), field(18, Buffer.from(value))])),
-  )
 }
 
 function sampleField(time: number, value: number): Buffer {

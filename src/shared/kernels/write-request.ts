@@ -183,6 +183,8 @@ export class WriteRequestKernel {
     this.symbols = this.take(SYMBOLS_MAX * layout.SYMBOL_BYTES)
     this.set(layout.METADATA_SEEN, this.take(layout.METADATA_SEEN_SLOTS * 8))
     this.set(layout.PAIRS, this.take(SYMBOLS_MAX * layout.PAIR_BYTES))
+    this.set(layout.REFS_WORK, this.takeRefsWork())
+    this.set(layout.NAME_KEYS, this.take(layout.NAME_KEY_SLOTS * layout.NAME_KEY_BYTES))
     const refsKey = this.take(layout.REFS_KEY_BYTES)
     fillRandom(this.bytes.subarray(refsKey, refsKey + layout.REFS_KEY_BYTES))
     this.set(layout.REFS_KEY, refsKey)
@@ -370,6 +372,23 @@ export class WriteRequestKernel {
     this.setMembers(undefined)
   }
 
+  /** Lays down how eight bytes of references are spread (layout REFS_WORK). */
+  private takeRefsWork(): number {
+    const work = this.take(layout.REFS_WORK_BYTES)
+    // What an index of 255 takes is zero.
+    this.bytes.fill(255, work, work + layout.REFS_DECODED)
+    for (let bits = 0; bits < 256; bits++) {
+      let to = work + bits * 16
+      for (let byte = 0; byte < 8; to += 2) {
+        const isLong = ((bits >> byte) & 1) === 1
+        if (isLong && byte === 7) break
+        this.bytes[to] = byte++
+        if (isLong) this.bytes[to + 1] = byte++
+      }
+    }
+    return work
+  }
+
   private takeOtlp(): number {
     const state = this.take(otlp.OTLP_STATE_BYTES)
     const set = (field: number, value: number): void => {
@@ -461,6 +480,8 @@ function bytesOf(sizes: WriteRequestSizes): number {
     2 * sizes.defineBytesMax +
     TRANSLATED_MORE_BYTES +
     layout.REFS_KEY_BYTES +
+    layout.REFS_WORK_BYTES +
+    layout.NAME_KEY_SLOTS * layout.NAME_KEY_BYTES +
     layout.LABELS_MAX * 16 +
     layout.PENDING_MAX * layout.PENDING_BYTES
   const perShard = sizes.samplesMax * 20 + sizes.defineBytesMax + sizes.seriesIdsMax / 8 + 1024

@@ -281,7 +281,7 @@ test('knows a series whatever stands before it, by references of one byte, two a
     const seen = new Set<string>()
     const series: Buffer[] = []
     for (let n = 0; n < 150; n++) {
-      const count = 2 + below(3) * 4
+      const count = 2 + below(5) * 6
       const labels = [['__name__', `m${below(4)}`] as [string, string]]
       for (let i = 0; i < count; i++) {
         labels.push([`l${String(i).padStart(2, '0')}`, `v${below(3)}`.repeat(1 + below(2) * 40)])

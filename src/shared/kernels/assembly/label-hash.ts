@@ -6,7 +6,6 @@
  * of one length collide with a chance of 2^-64, whatever a sender knows but the key; lengths are
  * compared too. (xxHash-like lanes can be made to collide without knowing the seed.)
  */
-import { readAt, readVarint } from './proto'
 import {
   HASH_KEY,
   ID_FINGERPRINT,
@@ -16,23 +15,7 @@ import {
   ID_NEXT,
   ID_ROUTE,
   KEY_LENGTH_MAX,
-  KEY_LENGTHS,
-  KEY_PAIRS,
-  LABEL_LENGTH_MAX,
-  PAIR_BYTES,
-  PAIR_HASH,
-  PAIR_LENGTH,
-  PAIR_NAME,
-  PAIRS,
-  REFS_KEY,
-  REFS_MAX,
   ROUTE_NEW,
-  SYMBOL_AT,
-  SYMBOL_BYTES,
-  SYMBOL_COUNT,
-  SYMBOL_HASH,
-  SYMBOL_LENGTH,
-  SYMBOLS,
   TENANT_COUNT,
   TENANT_ID_NEXT,
   TENANT_KEEPS_KEYS,
@@ -100,146 +83,14 @@ export function mixHash(low: u64, high: u64): void {
   hashHigh += high
 }
 
-/** What the symbols that `hashRefs` looked at take as a label set, in bytes, at most; how many. */
-export let refBytes: u32 = 0
-export let refCount: u32 = 0
-
-/**
- * Hashes a symbol of remote write 2.0 into its row. The length is hashed too, by words of the key
- * that no other input meets, since NH promises nothing for inputs of different lengths.
- */
-export function hashSymbol(c: usize, index: u32, p: usize, length: u32): void {
-  // Longer ones never get into a label set, and what they are otherwise does not matter.
-  hashLabels(c, p, min(length, <u32>load<u32>(c, LABEL_LENGTH_MAX)))
-  const key: usize = load<u32>(c, REFS_KEY)
-  const symbols: usize = load<u32>(c, SYMBOLS)
-  const row = symbols + <usize>index * SYMBOL_BYTES
-  const low = load<u64>(key, KEY_LENGTHS + 16) * <u64>length + load<u64>(key, KEY_LENGTHS)
-  const high = load<u64>(key, KEY_LENGTHS + 24) * <u64>length + load<u64>(key, KEY_LENGTHS + 8)
-  store<u64>(row, hashLow + low, SYMBOL_HASH)
-  store<u64>(row, hashHigh + high, SYMBOL_HASH + 8)
-  store<u32>(row, p, SYMBOL_AT)
-  store<u32>(row, length, SYMBOL_LENGTH)
-  const pairs: usize = load<u32>(c, PAIRS)
-  store<u32>(pairs + <usize>index * PAIR_BYTES, NO_NAME, PAIR_NAME)
-}
-
-/** Of a symbol that was the value of no label yet. */
-const NO_NAME: u32 = 0xffffffff
-
-/**
- * Hashes label references [p, end), at most `most` of them: the sum over the labels of a hash of
- * each, so the same for the same label set in every body and every order. The labels of a body are
- * few and come again and again: what one adds is kept with the value's symbol.
- *
- * @returns false when a reference is malformed, out of range, or without its other half
- */
-export function hashRefs(c: usize, p: usize, end: usize, most: u32): bool {
-  const pairs: usize = load<u32>(c, PAIRS)
-  const symbolCount = load<u32>(c, SYMBOL_COUNT)
-  let sum = i64x2.splat(0)
-  let count: u32 = 0
-  let bytes: u32 = 0
-  while (p < end && count < most) {
-    const label = p
-    let name: u32 = load<u8>(p)
-    if (name < 0x80) p++
-    else if (load<u8>(p, 1) < 0x80) {
-      name = (name & 0x7f) | ((<u32>load<u8>(p, 1)) << 7)
-      p += 2
-    } else return hashLongRefs(c, p, end, most, sum, count, bytes)
-    if (p >= end) return false
-    let value: u32 = load<u8>(p)
-    if (value < 0x80) p++
-    else if (load<u8>(p, 1) < 0x80) {
-      value = (value & 0x7f) | ((<u32>load<u8>(p, 1)) << 7)
-      p += 2
-    } else return hashLongRefs(c, label, end, most, sum, count, bytes)
-    if (value >= symbolCount || name >= symbolCount) return false
-    const pair = pairs + <usize>value * PAIR_BYTES
-    if (load<u32>(pair, PAIR_NAME) != name) hashPair(c, pair, name, value)
-    sum = i64x2.add(sum, v128.load(pair, PAIR_HASH))
-    bytes += load<u32>(pair, PAIR_LENGTH)
-    count += 2
-  }
-  // The last one may have run past the end.
-  if (p > end) return false
-  keepSum(sum, count, bytes)
-  return true
-}
-
-/** `hashRefs` from p on, where a reference takes more than two bytes. */
-function hashLongRefs(
-  c: usize,
-  p: usize,
-  end: usize,
-  most: u32,
-  sum: v128,
-  count: u32,
-  bytes: u32,
-): bool {
-  while (p < end && count < most) {
-    const pair = pairAt(c, p, end)
-    if (pair == 0) return false
-    p = readAt
-    sum = i64x2.add(sum, v128.load(pair, PAIR_HASH))
-    bytes += load<u32>(pair, PAIR_LENGTH)
-    count += 2
-  }
-  keepSum(sum, count, bytes)
-  return true
-}
-
-/** The record of the label whose references begin at p; 0 when they are malformed or out of range. */
-function pairAt(c: usize, p: usize, end: usize): usize {
-  const symbolCount: u64 = load<u32>(c, SYMBOL_COUNT)
-  const name = readVarint(p, end)
-  if (readAt == 0 || name >= symbolCount) return 0
-  const value = readVarint(readAt, end)
-  if (readAt == 0 || value >= symbolCount) return 0
-  const pairs: usize = load<u32>(c, PAIRS)
-  const pair = pairs + <usize>value * PAIR_BYTES
-  if (load<u32>(pair, PAIR_NAME) != <u32>name) hashPair(c, pair, <u32>name, <u32>value)
-  return pair
-}
-
-function keepSum(sum: v128, count: u32, bytes: u32): void {
-  hashLow = <u64>i64x2.extract_lane(sum, 0)
-  hashHigh = <u64>i64x2.extract_lane(sum, 1)
-  refBytes = count <= <u32>REFS_MAX ? bytes : u32.MAX_VALUE >> 1
-  refCount = count
-}
-
-/**
- * Hashes a label into the record of its value's symbol. Sums of universal hashes would let labels be
- * found that cancel each other; each half is mixed, so that nothing of the symbols' hashes adds up.
- */
-function hashPair(c: usize, pair: usize, name: u32, value: u32): void {
-  const symbols: usize = load<u32>(c, SYMBOLS)
-  const n = symbols + <usize>name * SYMBOL_BYTES
-  const v = symbols + <usize>value * SYMBOL_BYTES
-  const key: usize = load<u32>(c, REFS_KEY)
-  const longest: u32 = load<u32>(c, LABEL_LENGTH_MAX)
-  const lowFactor = load<u64>(key, KEY_PAIRS) | 1
-  const highFactor = load<u64>(key, KEY_PAIRS + 8) | 1
-  const low = load<u64>(n, SYMBOL_HASH) + load<u64>(v, SYMBOL_HASH) * lowFactor
-  const high = load<u64>(n, SYMBOL_HASH + 8) + load<u64>(v, SYMBOL_HASH + 8) * highFactor
-  store<u64>(pair, mix(low), PAIR_HASH)
-  store<u64>(pair, mix(high), PAIR_HASH + 8)
-  store<u32>(pair, name, PAIR_NAME)
-  const length = min(load<u32>(n, SYMBOL_LENGTH), longest)
-  store<u32>(pair, length + min(load<u32>(v, SYMBOL_LENGTH), longest) + 8, PAIR_LENGTH)
-}
-
-/** MurmurHash3's finaliser for 64 bits: one to one, and nothing like a sum. */
-function mix(value: u64): u64 {
-  let h = (value ^ (value >> 33)) * 0xff51afd7ed558ccd
-  h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53
-  return h ^ (h >> 33)
+/** Sets the hash at hand. */
+export function setHash(low: u64, high: u64): void {
+  hashLow = low
+  hashHigh = high
 }
 
 /** Word 0 × word 2 and word 1 × word 3, each 64 bits. */
-function product(x: v128): v128 {
+export function product(x: v128): v128 {
   const upper = i8x16.shuffle(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
   return i64x2.extmul_low_i32x4_u(x, upper)
 }

@@ -10,14 +10,13 @@ import {
   hashHigh,
   hashLabels,
   hashLow,
-  hashRefs,
   isSeries,
   keyBytes,
-  refBytes,
   tagOf,
 } from './label-hash'
 import { EXTRA_SERIES } from './otlp-layout'
 import { readAt, readLength, readVarint, skipValue } from './proto'
+import { hashRefs, refBytes } from './refs-hash'
 import {
   COLUMN_IDS,
   COLUMN_TIMES,

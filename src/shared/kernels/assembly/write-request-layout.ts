@@ -92,6 +92,10 @@ export const SYMBOL_CAP = 356
 export const SYMBOL_COUNT = 360
 /** Labels of the body, PAIR_BYTES for each symbol: pointer. */
 export const PAIRS = 432
+/** What references are decoded with: pointer to REFS_WORK_BYTES. */
+export const REFS_WORK = 440
+/** Keys of label names, NAME_KEY_BYTES each: pointer. */
+export const NAME_KEYS = 436
 /** A key beside that of the label bytes: REFS_KEY_BYTES random bytes. */
 export const REFS_KEY = 364
 /** Per id u32: what metadata was given to the host for it; and what makes it be given again. */
@@ -190,17 +194,32 @@ export const SYMBOL_AT = 16
 export const SYMBOL_LENGTH = 20
 export const SYMBOL_BYTES = 32
 
-// What a label adds to the hash of its series, kept by the number of its value's symbol: hash u64 × 2,
-// the name's symbol, bytes that the label takes in a label set.
+// What labels add to the hash of their series, kept by the number of the value's symbol for two names:
+// hash u64 × 2 each, the symbol of the name each, bytes that the label takes in a label set each.
 export const PAIR_HASH = 0
-export const PAIR_NAME = 16
-export const PAIR_LENGTH = 20
-export const PAIR_BYTES = 32
+export const PAIR_NAME = 32
+export const PAIR_LENGTH = 40
+export const PAIR_BYTES = 64
 
-// In the key at REFS_KEY: the first words are those of OTLP; those of symbols' lengths; those of labels.
+// In the key at REFS_KEY: the first words are those of OTLP; those of symbols' lengths; the
+// key of ChaCha20 that gives names their keys.
 export const KEY_LENGTHS = 64
-export const KEY_PAIRS = 96
+export const KEY_NAMES = 96
 export const REFS_KEY_BYTES = 128
+
+// The key of a label name, in the slot that its hash falls to: the hash u64 × 2, what every label of
+// the name adds u64 × 2, the NH keys of both halves u32 × 4 each.
+export const NAME_KEY_HASH = 0
+export const NAME_KEY_SUM = 16
+export const NAME_KEY_LOW = 32
+export const NAME_KEY_HIGH = 48
+export const NAME_KEY_BYTES = 64
+/** A power of two. Names that fall to one slot take turns, and are given the same keys again. */
+export const NAME_KEY_SLOTS = 1_024
+// Where references are decoded: for each eight bits, set where a reference goes on after a byte, how
+// those eight bytes are spread over eight words (i8x16.swizzle); then the words, u16 each.
+export const REFS_DECODED = 4096
+export const REFS_WORK_BYTES = 4096 + 256
 /** References of one series that are looked at; a series with more is over any limit. */
 export const REFS_MAX = 8192
 

@@ -10,9 +10,10 @@
  *   message Sample { double value = 1; int64 timestamp = 2; int64 start_timestamp = 3 }
  *   message Metadata { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4 }
  */
-import { hashHigh, hashLow, hashRefs, hashSymbol, isSeries, refBytes, refCount } from './label-hash'
+import { hashHigh, hashLow, isSeries } from './label-hash'
 import { METRIC_NAME } from './label-set'
 import { readAt, readLength, readTag, readVarint, skipValue } from './proto'
+import { hashRefs, hashSymbol, refBytes, refCount } from './refs-hash'
 import {
   addRow,
   addSample,
@@ -84,15 +85,23 @@ let metadataLength: u32 = 0
 /** When counting of the series began, ms; 0: not said. */
 let seriesStart: f64 = 0
 
+/** Hash of the metadata looked at last; its message, when that is short (length 0: it is not). */
+let metadataHash: u64 = 0
+let shortLength: u32 = 0
+let shortMetadata: u64 = 0
+
 /**
- * Reads the symbols of the body [POS, END): 0, or WALK_MALFORMED when its framing is not sound, the
- * first symbol is not empty, or there are more than SYMBOL_CAP.
+ * Reads the symbols of the body [POS, END) and moves POS on to the first other field: 0, or
+ * WALK_MALFORMED when its framing is not sound, the first symbol is not empty, or there are more than
+ * SYMBOL_CAP.
  */
 export function symbols(c: usize): i32 {
   const end: usize = load<u32>(c, END)
   const most = load<u32>(c, SYMBOL_CAP)
   let p: usize = load<u32>(c, POS)
   let total: u32 = 0
+  let other: usize = 0
+  shortLength = 0
   while (p < end) {
     const tag = readTag(p, end)
     if (readAt == 0) return WALK_MALFORMED
@@ -104,12 +113,14 @@ export function symbols(c: usize): i32 {
       p = readAt + length
     } else {
       if (tag >> 3 == 4 || (tag >> 3 == 5 && tag != 42)) return WALK_MALFORMED
+      if (other == 0) other = p
       skipValue(tag, readAt, end)
       if (readAt == 0) return WALK_MALFORMED
       p = readAt
     }
   }
   store<u32>(c, total, SYMBOL_COUNT)
+  store<u32>(c, other == 0 ? end : other, POS)
   return WALK_DONE
 }
 
@@ -305,6 +316,39 @@ function gatherRefs(c: usize, p: usize, e: usize): void {
  * when it is malformed.
  */
 function noteMetadata(c: usize, id: u32): bool {
+  if (!isAsBefore() && !hashMetadata(c)) return false
+  if (id != 0) {
+    const mark = <u32>(metadataHash >> 32) ^ load<u32>(c, METADATA_EPOCH)
+    const cell: usize = load<u32>(c, ID_METADATA) + (id << 2)
+    if (load<u32>(cell) == mark) return true
+    store<u32>(cell, mark)
+  }
+  if (isSeen(c, metadataHash)) return true
+  const index = load<u32>(c, METADATA_COUNT)
+  const at: usize = load<u32>(c, METADATA) + index * METADATA_BYTES
+  store<u32>(at, metadataAt, METADATA_AT)
+  store<u32>(at, metadataLength, METADATA_LENGTH)
+  store<u32>(at, labelsAt, METADATA_LABELS)
+  store<u32>(at, labelsLength, METADATA_LABELS_LENGTH)
+  store<u32>(c, index + 1, METADATA_COUNT)
+  return true
+}
+
+/** Whether the message at hand is short and that of the series before; series of one metric say the same. */
+function isAsBefore(): bool {
+  if (metadataLength - 1 >= 8) {
+    shortLength = 0
+    return false
+  }
+  const word = load<u64>(metadataAt) & (u64.MAX_VALUE >> <u64>(64 - 8 * metadataLength))
+  if (metadataLength == shortLength && word == shortMetadata) return true
+  shortLength = metadataLength
+  shortMetadata = word
+  return false
+}
+
+/** Hashes the metadata at hand; false when it is malformed. */
+function hashMetadata(c: usize): bool {
   let type: u64 = 0
   let help: u64 = 0
   let unit: u64 = 0
@@ -331,21 +375,7 @@ function noteMetadata(c: usize, id: u32): bool {
   const rows: usize = load<u32>(c, SYMBOLS)
   const helpHash = load<u64>(rows + <usize>help * SYMBOL_BYTES, SYMBOL_HASH)
   const unitHash = load<u64>(rows + <usize>unit * SYMBOL_BYTES, SYMBOL_HASH)
-  const mixed = (helpHash ^ rotl<u64>(unitHash, 21) ^ type) * MIX_PRIME
-  if (id != 0) {
-    const mark = <u32>(mixed >> 32) ^ load<u32>(c, METADATA_EPOCH)
-    const cell: usize = load<u32>(c, ID_METADATA) + (id << 2)
-    if (load<u32>(cell) == mark) return true
-    store<u32>(cell, mark)
-  }
-  if (isSeen(c, mixed)) return true
-  const index = load<u32>(c, METADATA_COUNT)
-  const at: usize = load<u32>(c, METADATA) + index * METADATA_BYTES
-  store<u32>(at, metadataAt, METADATA_AT)
-  store<u32>(at, metadataLength, METADATA_LENGTH)
-  store<u32>(at, labelsAt, METADATA_LABELS)
-  store<u32>(at, labelsLength, METADATA_LABELS_LENGTH)
-  store<u32>(c, index + 1, METADATA_COUNT)
+  metadataHash = (helpHash ^ rotl<u64>(unitHash, 21) ^ type) * MIX_PRIME
   return true
 }
 
