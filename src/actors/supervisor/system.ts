@@ -24,6 +24,7 @@ import { connectIngester, type IngesterClient } from '../ingester/client.js'
 import type { CutSeriesRequest } from '../ingester/contract.js'
 import type { QuerierPool } from '../querier/client.js'
 import type { QuerierAnswer, QuerierMessage, QuerierTask } from '../querier/contract.js'
+import { BlockActors } from './block-actors.js'
 import { BlockList } from './block-list.js'
 import { type ActorCounts, actorCounts, actorTable, ringSettingsOf } from './children.js'
 import type { RingView, SeriesDeletion, SystemStatus } from './contract.js'
@@ -121,14 +122,12 @@ export async function startSupervisor(
   const ha = startHaKeeper(config, env, registry)
   exportOverrides(registry, config, runtime.limits)
   const memory = startMemoryWatch(config, env, counts.distributors)
-  // Those who read blocks, and those who ship and clean them, start when there are any.
-  const startBlockActors = (): void => {
-    supervisor.openPort('store-gateway', 0)?.close()
-    for (let index = 0; index < counts.compactors; index++) {
-      supervisor.openPort('compactor', index)?.close()
-    }
-  }
-  const blockList = new BlockList(startBlockActors, areHeadsNew(config, env))
+  const blockActors = new BlockActors({
+    timers: env.timers,
+    compactors: counts.compactors,
+    start: (kind, index) => supervisor.openPort(kind, index)?.close(),
+  })
+  const blockList = new BlockList(() => blockActors.noteFirst(), areHeadsNew(config, env))
   if (isBucketInUse(config, env)) blockList.awaitReader('store-gateway')
   const cells = {
     budget: memory.cells,
@@ -153,7 +152,7 @@ export async function startSupervisor(
   const rings = new Rings(env, ringSettingsOf(config, counts), () => supervisor.lives())
   exportRings(registry, rings)
   rings.start()
-  const bucketWatch = watchBucket(config, env, startBlockActors)
+  const bucketWatch = watchBucket(config, env, blockActors)
   runtime.start()
   distributors.run().catch((error: unknown) => {
     const stack = error instanceof Error ? error.stack : undefined
@@ -187,14 +186,18 @@ function isBucketInUse(config: Config, env: Env): boolean {
 }
 
 /** Tells of blocks in the bucket: now, or when it is found by looks every so often that it has got some. */
-function watchBucket(config: Config, env: Env, onBlocks: () => void): { stop(): void } {
+function watchBucket(config: Config, env: Env, blockActors: BlockActors): { stop(): void } {
   let timer: Timer | undefined
   const look = (): void => {
-    if (isBucketInUse(config, env)) onBlocks()
+    if (isBucketInUse(config, env)) blockActors.startAll()
     else timer = env.timers.after(config['blocks_storage.bucket_store.sync_interval'], look)
   }
   look()
-  return { stop: () => timer?.cancel() }
+  const stop = (): void => {
+    timer?.cancel()
+    blockActors.stop()
+  }
+  return { stop }
 }
 
 /** Frees, as time goes by, what tenants have in the cells that are gone. */

@@ -65,6 +65,11 @@ export class FloatEncoder {
     writer.patch(1, this.size & 0xff)
   }
 
+  /** How many bytes so far. */
+  length(): number {
+    return this.writer.length()
+  }
+
   /** Bytes so far; a view, valid until more is appended. */
   bytes(): Uint8Array {
     return this.writer.bytes()

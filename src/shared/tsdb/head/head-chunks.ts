@@ -298,11 +298,13 @@ export class HeadChunks {
   }
 }
 
-function inRange({ size, ts, words }: FloatColumns, { mint, maxt }: ChunkRange): FloatColumns {
+function inRange(columns: FloatColumns, { mint, maxt }: ChunkRange): FloatColumns {
+  const { size, ts, words } = columns
   let from = 0
   let end = size
   while (from < end && ts[from]! < mint) from++
   while (end > from && ts[end - 1]! >= maxt) end--
+  if (end - from === size) return columns
   return {
     size: end - from,
     ts: ts.subarray(from, end),
@@ -358,7 +360,7 @@ function alternating(
 }
 
 function isFull(encoder: FloatEncoder): boolean {
-  return encoder.size >= CHUNK_SAMPLES_MAX || encoder.bytes().length > CHUNK_BYTES_FULL
+  return encoder.size >= CHUNK_SAMPLES_MAX || encoder.length() > CHUNK_BYTES_FULL
 }
 
 /** Where a chunk with a quarter of its samples is to end. */
