@@ -15,6 +15,7 @@ import type { Matcher } from '../../shared/model/matcher.js'
 import type { FetchMeter, LabelTable } from '../../shared/promql/index.js'
 import { ChunkDecoder } from '../../shared/tsdb/index.js'
 import type { StoreGatewayClient, StoreGatewayClients } from '../store-gateway/client.js'
+import type { BlockRefs, BlockSeriesColumns } from '../store-gateway/contract.js'
 import type { BlocksAnswer } from '../supervisor/contract.js'
 import { BlockSelection, type ChunkPlan } from './block-selection.js'
 import { type BlockPlace, BlockTable, selectionKey } from './block-table.js'
@@ -267,16 +268,18 @@ export class BlockReads {
       const answers = await this.ask(shard, (calls) =>
         calls.select({ tenant, ulids, matchers: matchers.map(plainMatcher) }),
       )
-      for (const { ulid, dir, refs } of answers) {
-        const touched = asked.find((entry) => entry.ulid === ulid)?.touched ?? 0
-        const table = this.tableOf({ tenant, ulid, dir, touched }, labels)
-        const unknown = table.unknown(refs)
-        if (unknown.length > 0) {
-          const series = await this.ask(shard, (calls) =>
-            calls.series({ tenant, ulid, refs: unknown }),
-          )
-          table.add(unknown, series)
-        }
+      // While this thread takes in one block's series, the shard looks for those of the next.
+      const asking = (answer: BlockRefs | undefined) => {
+        if (answer === undefined) return undefined
+        const unknown = this.unknownOf(tenant, shard, answer, asked, labels)
+        unknown.catch(() => {})
+        return unknown
+      }
+      let next = asking(answers[0])
+      for (const [at, { ulid, refs }] of answers.entries()) {
+        const { table, unknown, series } = await next!
+        next = asking(answers[at + 1])
+        if (series !== undefined) table.add(unknown, series)
         const rows = table.rowsOf(refs)
         table.keepSelection(key, rows)
         found.set(ulid, { table, rows })
@@ -285,6 +288,22 @@ export class BlockReads {
     })
     this.makeRoom(new Set(found.keys()))
     return entries.map(({ ulid }) => found.get(ulid)!)
+  }
+
+  /** The table of a block that has answered, and the series in the answer that are not in it yet. */
+  private async unknownOf(
+    tenant: string,
+    shard: number,
+    { ulid, dir, refs }: BlockRefs,
+    asked: readonly BlockEntry[],
+    labels: LabelTable,
+  ): Promise<{ table: BlockTable; unknown: Uint32Array; series: BlockSeriesColumns | undefined }> {
+    const touched = asked.find((entry) => entry.ulid === ulid)?.touched ?? 0
+    const table = this.tableOf({ tenant, ulid, dir, touched }, labels)
+    const unknown = table.unknown(refs)
+    if (unknown.length === 0) return { table, unknown, series: undefined }
+    const request = { tenant, ulid, refs: unknown }
+    return { table, unknown, series: await this.ask(shard, (calls) => calls.series(request)) }
   }
 
   /** A table that is still of the entry's files. */

@@ -42,6 +42,8 @@ interface Entry {
   /** The reader's stamp when they were. */
   stamp: number
   hasStale: boolean
+  /** No value is below the one before it. */
+  isRising: boolean
   /** The query that used it last. */
   usedBy: number
   /** Its place in the list of all entries. */
@@ -284,6 +286,8 @@ export class CachedColumns {
     out.histograms = undefined
     out.count = Math.max(0, end - first)
     out.hasNoStale = !entry.hasStale
+    // Without its stale markers a series may have resets that it has not with them.
+    out.hasNoResets = entry.isRising && !entry.hasStale
     if (entry.hasStale) {
       out.ts = ts.slice(first, end)
       out.values = values.slice(first, end)
@@ -326,6 +330,7 @@ export class CachedColumns {
       from: mint,
       stamp,
       hasStale: false,
+      isRising: true,
       usedBy: this.cache.now(),
       place: UNLISTED,
     }
@@ -417,9 +422,12 @@ function append(entry: Entry, from: SampleBuffer): void {
   const { times, values } = entry
   const { ts } = times
   let at = entry.count
+  let before = at === 0 ? Number.NaN : values[at - 1]!
   for (let i = 0; i < from.count; i++, at++) {
     const value = from.values[i]!
     if (at >= times.filled) ts[at] = from.ts[i]!
+    if (value < before) entry.isRising = false
+    before = value
     if (value !== value && isStale(value)) entry.hasStale = true
   }
   values.set(from.values.subarray(0, from.count), entry.count)

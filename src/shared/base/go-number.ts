@@ -3,8 +3,12 @@
  * strconv.ParseFloat) and printing floats as strconv.FormatFloat does with the shortest precision.
  */
 import { quoteGo } from './go-string.js'
+import { TextParts } from './text-parts.js'
 
 const INT64_MAX = 9_223_372_036_854_775_807n
+
+/** Takes a time in proportion to the text, also where it does not match. */
+const FLOAT = /^(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
 
 /** Either a number or Go's text of why there is none. */
 export type ParsedNumber = { readonly value: number } | { readonly error: string }
@@ -12,15 +16,17 @@ export type ParsedNumber = { readonly value: number } | { readonly error: string
 /**
  * Reads a number literal: decimal, hexadecimal (0x), octal (leading 0), underscores between
  * digits, fractions, exponents, Inf and NaN in any case. Octal that is not octal is decimal.
+ *
+ * @param tick is called for each underscore, and may throw
  */
-export function parseGoNumber(text: string): ParsedNumber {
-  const integer = parseInteger(text)
+export function parseGoNumber(text: string, tick?: () => void): ParsedNumber {
+  const integer = parseInteger(text, tick)
   if (integer !== undefined) return { value: integer }
   if (/^[+-]?(?:inf|infinity)$/i.test(text))
     return { value: text[0] === '-' ? -Infinity : Infinity }
   if (/^nan$/i.test(text)) return { value: Number.NaN }
-  const digits = stripUnderscores(text)
-  if (digits === undefined || !/^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(digits)) {
+  const digits = stripUnderscores(text, tick)
+  if (digits === undefined || !FLOAT.test(digits)) {
     return { error: `strconv.ParseFloat: parsing ${quoteGo(text)}: invalid syntax` }
   }
   const value = Number(digits)
@@ -28,9 +34,9 @@ export function parseGoNumber(text: string): ParsedNumber {
   return { error: `strconv.ParseFloat: parsing ${quoteGo(text)}: value out of range` }
 }
 
-function parseInteger(text: string): number | undefined {
+function parseInteger(text: string, tick?: () => void): number | undefined {
   const isHex = /^0[xX]/.test(text)
-  const digits = stripUnderscores(isHex ? text.replace(/^0[xX]_?/, '') : text)
+  const digits = stripUnderscores(isHex ? text.replace(/^0[xX]_?/, '') : text, tick)
   if (digits === undefined || digits === '') return undefined
   const isOctal = !isHex && digits.length > 1 && digits[0] === '0'
   const pattern = isHex ? /^[0-9a-fA-F]+$/ : isOctal ? /^[0-7]+$/ : /^[0-9]+$/
@@ -43,9 +49,22 @@ function parseInteger(text: string): number | undefined {
 }
 
 /** Without underscores; undefined when one does not stand between two digits. */
-function stripUnderscores(text: string): string | undefined {
+function stripUnderscores(text: string, tick?: () => void): string | undefined {
   if (!text.includes('_')) return text
-  return /^_|_$|_[^0-9]|[^0-9]_/.test(text) ? undefined : text.replaceAll('_', '')
+  const parts = new TextParts()
+  let from = 0
+  for (let at = text.indexOf('_'); at !== -1; at = text.indexOf('_', from)) {
+    tick?.()
+    if (!isDigit(text.charCodeAt(at - 1)) || !isDigit(text.charCodeAt(at + 1))) return undefined
+    parts.push(text.slice(from, at))
+    from = at + 1
+  }
+  parts.push(text.slice(from))
+  return parts.join()
+}
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39
 }
 
 /** FormatFloat(value, 'f', -1, 64): shortest digits that read back equal, never an exponent. */

@@ -6,6 +6,7 @@
  * prints as it was written, and leaves the process as U+FFFD.
  * Follows the Go language specification, "String literals", and strconv.Quote.
  */
+import { TextParts } from './text-parts.js'
 
 const ESCAPES: ReadonlyMap<number, string> = new Map([
   [0x07, '\\a'],
@@ -83,12 +84,17 @@ const SIMPLE: Readonly<Record<string, string>> = {
 /** Digits that an escape has; octal ones have no letter. */
 const DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 }
 
+/** Bytes of escapes that may wait to be made characters, and that one character may have. */
+const WAITING_BYTES = 4096
+const CHARACTER_BYTES = 4
+
 function decodeEscapes(body: string, quote: string, tick?: () => void): string | undefined {
-  const parts: string[] = []
+  const parts = new TextParts()
   const bytes: number[] = []
   let at = 0
   while (at < body.length) {
     tick?.()
+    if (bytes.length >= WAITING_BYTES) flushBytes(bytes, parts, CHARACTER_BYTES - 1)
     if (body[at] !== '\\') {
       const next = body.indexOf('\\', at)
       const run = next === -1 ? body.slice(at) : body.slice(at, next)
@@ -120,7 +126,7 @@ function decodeEscapes(body: string, quote: string, tick?: () => void): string |
     parts.push(String.fromCodePoint(code))
   }
   flushBytes(bytes, parts)
-  return parts.join('')
+  return parts.join()
 }
 
 /** The value of an escape's digits, octal where it has no count; undefined when there is none. */
@@ -133,16 +139,20 @@ function codeOf(digits: string, count: number | undefined): number | undefined {
   return code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? undefined : code
 }
 
-/** Moves bytes to the text; each byte that belongs to no character as a lone surrogate. */
-function flushBytes(bytes: number[], parts: string[]): void {
-  for (let at = 0; at < bytes.length; ) {
+/**
+ * Moves bytes to the text; each byte that belongs to no character as a lone surrogate.
+ * @param kept how many of the last ones stay, which may be a character's beginning
+ */
+function flushBytes(bytes: number[], parts: TextParts, kept = 0): void {
+  let at = 0
+  while (at < bytes.length - kept) {
     const length = characterLength(bytes, at)
     parts.push(
       length === 0 ? String.fromCharCode(0xdc00 + bytes[at]!) : character(bytes, at, length),
     )
     at += Math.max(length, 1)
   }
-  bytes.length = 0
+  bytes.splice(0, at)
 }
 
 /** Bytes of the UTF-8 character at an index; 0 when there is none (RFC 3629, section 4). */

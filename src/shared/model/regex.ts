@@ -119,6 +119,21 @@ export function compileRegex(pattern: string): LabelRegex {
  * @throws AppError `bad-data` with the text of Go's regexp package
  */
 export function compileReplacer(pattern: string): Replacer {
+  const known = replacers.get(pattern)
+  if (known !== undefined) return known
+  const made = makeReplacer(pattern)
+  if (pattern.length > KEPT_PATTERN_MAX) return made
+  if (replacers.size >= REPLACERS_MAX) replacers.clear()
+  replacers.set(pattern, made)
+  return made
+}
+
+/** Dashboards ask the same again and again, and compiling takes longer than replacing a few values. */
+const replacers = new Map<string, Replacer>()
+const REPLACERS_MAX = 64
+const KEPT_PATTERN_MAX = 1_000
+
+function makeReplacer(pattern: string): Replacer {
   checkSize(pattern)
   const expression = compileRe2(pattern)
   const names = expression.namedGroups()

@@ -22,6 +22,11 @@ export interface SampleBuffer {
   /** A source may say that there is no stale marker among them, which saves looking for one. */
   hasNoStale?: boolean
   /**
+   * A source may say that no value is below the one before it, which saves looking for resets. The
+   * engine sets it to false before each read.
+   */
+  hasNoResets?: boolean
+  /**
    * [count] native histograms: undefined where a sample is a float, undefined altogether when all
    * are, to which the engine sets it before each read. The
    * array is the engine's from then on, the histograms are shared. Where there is one, `values` is

@@ -54,6 +54,8 @@ function range(text: string, steps: number): QuerierQuery {
 }
 
 const ALL = { mint: 0, maxt: END_MS, limit: 0 }
+const LONG_NUMBER = `0.${'1_'.repeat(PATTERN_TEXT / 2)}1`
+const LONG_ESCAPES = `m{a="${'\\n'.repeat(PATTERN_TEXT / 4)}${'\\xff'.repeat(PATTERN_TEXT / 8)}"}`
 const LONG_SELECTOR = `m{${'a="b",'.repeat(PATTERN_TEXT / 6)}}`
 
 let hostileQueries = 0
@@ -84,6 +86,8 @@ const WORK: Readonly<Record<string, QuerierQuery | (() => QuerierQuery)>> = {
   'listing values': { kind: 'label-values', name: 'i', matchers: ['m{g!="1"}'], ...ALL },
   federation: { kind: 'federate', matchers: ['m'], atMs: END_MS },
   'parsing 10 MB': instant(LONG_SELECTOR),
+  'parsing 10 MB of a number': instant(LONG_NUMBER),
+  'parsing 10 MB of escapes': instant(LONG_ESCAPES),
   'parsing 10 MB of a selector': { kind: 'series', matchers: [LONG_SELECTOR], ...ALL },
 }
 

@@ -147,3 +147,20 @@ test('unquotes string literals, bytes that are no UTF-8 included', () => {
   for (const [literal, value] of cases) assert.equal(unquoteGo(literal), value, literal)
   assert.equal(quoteGo('\udcff\udcc3('), '"\\xff\\xc3("')
 })
+
+test('reads literals of any length', () => {
+  const unquoted = (body: string): string | undefined => unquoteGo(`"${body}"`)
+  assert.equal(unquoted('\\n'.repeat(10_000)), '\n'.repeat(10_000))
+  // Escaped bytes of characters, of which some begin in any place.
+  for (const before of ['', 'a', '\\xff', '\\xff\\xff', '\\xe2\\x82']) {
+    const euros = unquoted(`${before}${'\\xe2\\x82\\xac'.repeat(5_000)}`)
+    assert.equal(euros, `${unquoted(before)}${'€'.repeat(5_000)}`, before)
+  }
+  assert.equal(unquoted('\\xff'.repeat(10_000)), '\udcff'.repeat(10_000))
+  // In time proportional to the length, valid or not.
+  const digits = '1'.repeat(500_000)
+  assert.deepEqual(parseGoNumber(`0.${digits}`), { value: Number(`0.${digits}`) })
+  for (const text of [`${digits}e5.5`, `${digits}.${digits}e`, `.${digits}.`]) {
+    assert.ok('error' in parseGoNumber(text))
+  }
+})

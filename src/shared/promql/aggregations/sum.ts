@@ -34,25 +34,59 @@ function addSum(
   const { steps, words, values: sums, present: begun } = out
   const sumBase = group * steps
   for (let word = 0; word < words; word++) {
-    let bits = present[wordBase + word]!
+    const bits = present[wordBase + word]!
     if (bits === 0) continue
-    let known = begun[group * words + word]!
+    const known = begun[group * words + word]!
     begun[group * words + word] = known | bits
-    for (let i = word << 5; bits !== 0; i++, bits >>>= 1, known >>>= 1) {
-      if ((bits & 1) === 0) continue
-      const value = values[base + i]!
-      const at = sumBase + i
-      if ((known & 1) === 0) {
-        sums[at] = value
-        continue
-      }
-      const sum = sums[at]!
-      const total = sum + value
-      if (total === Infinity || total === -Infinity) lost[at] = 0
-      else if (Math.abs(sum) >= Math.abs(value)) lost[at]! += sum - total + value
-      else lost[at]! += value - total + sum
-      sums[at] = total
+    const first = word << 5
+    const count = Math.min(32, steps - first)
+    if (bits === known && bits === 0xffffffff >>> (32 - count)) {
+      addAll(sums, lost, sumBase + first, values, base + first, count)
+    } else addSome(sums, lost, sumBase + first, values, base + first, bits, known)
+  }
+}
+
+/** Adds where there are values, of which `known` are not the first. */
+function addSome(
+  sums: Float64Array,
+  lost: Float64Array,
+  to: number,
+  values: Float64Array,
+  from: number,
+  bits: number,
+  known: number,
+): void {
+  for (let i = 0; bits !== 0; i++, bits >>>= 1, known >>>= 1) {
+    if ((bits & 1) === 0) continue
+    if ((known & 1) === 0) sums[to + i] = values[from + i]!
+    else addAll(sums, lost, to + i, values, from + i, 1)
+  }
+}
+
+/**
+ * Adds values to as many sums. What an addition loses is exact however it is got: here without
+ * looking which number is larger (Knuth's TwoSum).
+ */
+function addAll(
+  sums: Float64Array,
+  lost: Float64Array,
+  to: number,
+  values: Float64Array,
+  from: number,
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) {
+    const at = to + i
+    const value = values[from + i]!
+    const sum = sums[at]!
+    const total = sum + value
+    sums[at] = total
+    if (total === Infinity || total === -Infinity) {
+      lost[at] = 0
+      continue
     }
+    const back = total - sum
+    lost[at]! += sum - (total - back) + (value - back)
   }
 }
 

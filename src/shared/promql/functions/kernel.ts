@@ -42,6 +42,8 @@ export interface Windows {
   readonly eval0: number
   /** Milliseconds between evaluation times: not 0 under @, as stepMs is. */
   readonly evalStepMs: number
+  /** It is known that no value is below the one before it. */
+  readonly hasNoResets?: boolean
   /** Where the windows are those of other series as well. At most four numbers a step may be kept. */
   readonly shared?: SharedTimes | undefined
 }

@@ -108,6 +108,7 @@ function makeExtrapolated(kind: { isCounter: boolean; isRate: boolean }): RangeK
 
 function findResets(windows: Windows, resetAt: Int32Array): number {
   const { values, count } = windows
+  if (windows.hasNoResets === true) return 0
   let found = 0
   let previous = values[0]!
   for (let k = 1; k < count; k++) {

@@ -1,100 +1,30 @@
 /**
  * deriv, predict_linear, double_exponential_smoothing and integral, over one series and all steps.
- * After Prometheus promql/functions.go (linearRegression), in its order of operations.
+ * After Prometheus promql/functions.go, in its order of operations; lines are the trend kernel's.
  */
 import { fail } from '../../errors/index.js'
+import { fitLines } from '../../kernels/trend.js'
 import type { FunctionRows, RangeKernel } from './kernel.js'
-
-/** What linear() found; one object, reused. */
-interface Line {
-  slope: number
-  /** The value at the intercept time. */
-  intercept: number
-}
-
-/** Least squares over samples [from, to) with time in seconds from interceptMs. */
-function linear(
-  ts: Float64Array,
-  values: Float64Array,
-  from: number,
-  to: number,
-  interceptMs: number,
-  line: Line,
-): void {
-  // Sums with what each addition loses (Neumaier), which is exact however it is got; here without
-  // looking which number is larger (Knuth's TwoSum), so that four sums go on side by side.
-  let x = 0
-  let y = 0
-  let xy = 0
-  let xx = 0
-  let lostX = 0
-  let lostY = 0
-  let lostXy = 0
-  let lostXx = 0
-  const first = values[from]!
-  let isConstant = true
-  for (let k = from; k < to; k++) {
-    const value = values[k]!
-    if (k > from && value !== first) isConstant = false
-    const seconds = (ts[k]! - interceptMs) / 1e3
-    const nextX = x + seconds
-    const backX = nextX - x
-    lostX += x - (nextX - backX) + (seconds - backX)
-    x = nextX
-    const nextY = y + value
-    const backY = nextY - y
-    lostY += y - (nextY - backY) + (value - backY)
-    y = nextY
-    const product = seconds * value
-    const nextXy = xy + product
-    const backXy = nextXy - xy
-    lostXy += xy - (nextXy - backXy) + (product - backXy)
-    xy = nextXy
-    const square = seconds * seconds
-    const nextXx = xx + square
-    const backXx = nextXx - xx
-    lostXx += xx - (nextXx - backXx) + (square - backXx)
-    xx = nextXx
-  }
-  if (isConstant) {
-    const hasLine = Math.abs(first) !== Number.POSITIVE_INFINITY
-    line.slope = hasLine ? 0 : Number.NaN
-    line.intercept = hasLine ? first : Number.NaN
-    return
-  }
-  const n = to - from
-  const sumX = x + lostX
-  const sumY = y === Number.POSITIVE_INFINITY || y === Number.NEGATIVE_INFINITY ? y : y + lostY
-  const isXyFinite = xy !== Number.POSITIVE_INFINITY && xy !== Number.NEGATIVE_INFINITY
-  const covariance = (isXyFinite ? xy + lostXy : xy) - (sumX * sumY) / n
-  const variance = xx + lostXx - (sumX * sumX) / n
-  line.slope = covariance / variance
-  line.intercept = sumY / n - (line.slope * sumX) / n
-}
 
 /** Slope per second; the time of the first sample is the origin, which keeps numbers small. */
 const deriv: RangeKernel = (windows, _params, values, base, present, wordBase) => {
-  const { ts, values: samples, from, to, steps } = windows
-  const line: Line = { slope: 0, intercept: 0 }
+  const { ts, from, to, steps } = windows
+  const { slopes } = fitLines(windows, (step) => ts[from[step]!]!)
   for (let i = 0; i < steps; i++) {
-    const first = from[i]!
-    if (to[i]! - first < 2) continue
-    linear(ts, samples, first, to[i]!, ts[first]!, line)
-    values[base + i] = line.slope
+    if (to[i]! - from[i]! < 2) continue
+    values[base + i] = slopes[i]!
     present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
   }
 }
 
 /** Value so many seconds after the evaluation time. */
 const predictLinear: RangeKernel = (windows, params, values, base, present, wordBase) => {
-  const { ts, values: samples, from, to, steps, eval0, evalStepMs } = windows
+  const { from, to, steps, eval0, evalStepMs } = windows
   const ahead = params[0]!
-  const line: Line = { slope: 0, intercept: 0 }
+  const lines = fitLines(windows, (step) => eval0 + step * evalStepMs)
   for (let i = 0; i < steps; i++) {
-    const first = from[i]!
-    if (to[i]! - first < 2) continue
-    linear(ts, samples, first, to[i]!, eval0 + i * evalStepMs, line)
-    values[base + i] = line.slope * ahead[i]! + line.intercept
+    if (to[i]! - from[i]! < 2) continue
+    values[base + i] = lines.slopes[i]! * ahead[i]! + lines.values[i]!
     present[wordBase + (i >>> 5)]! |= 1 << (i & 31)
   }
 }

@@ -42,6 +42,7 @@ async function rowsOf(plan: RangePlan, state: QueryState): Promise<SampleRows> {
       out.histograms = undefined
       out.starts = undefined
       out.times = undefined
+      out.hasNoResets = false
       selected.read(row, mint, maxt, out)
       state.read.samples += out.count
       state.memory.worked(out.count)
@@ -59,6 +60,7 @@ function subqueryRows(matrix: StepMatrix, range: StepRange): SampleRows {
     read(row, out) {
       out.starts = undefined
       out.times = undefined
+      out.hasNoResets = false
       if (out.ts.length < matrix.steps) {
         out.ts = new Float64Array(matrix.steps)
         out.values = new Float64Array(matrix.steps)
@@ -121,6 +123,7 @@ export interface SlidingWindows extends Windows {
   readonly own: { readonly from: Int32Array; readonly to: Int32Array }
   readonly byTimes: WindowsByTimes
   shared: SharedWindows | undefined
+  hasNoResets: boolean
 }
 
 /** Windows over a buffer, to be filled series by series with `slide`. */
@@ -140,6 +143,7 @@ export function windowsOf(plan: RangePlan, state: QueryState): SlidingWindows {
     to: own.to,
     byTimes: new WindowsByTimes(steps, state.memory),
     shared: undefined,
+    hasNoResets: false,
     rangeMs: plan.rangeMs,
     mode: plan.mode,
     lookbackMs: plan.lookbackMs,
@@ -172,6 +176,7 @@ export function slide(windows: SlidingWindows): number {
   windows.ts = buffer.ts
   windows.values = buffer.values
   windows.count = buffer.count
+  windows.hasNoResets = buffer.hasNoResets === true
   const { times, count } = buffer
   if (times !== undefined && windows.mode === 'plain') {
     const known = windows.byTimes.of(times, count)

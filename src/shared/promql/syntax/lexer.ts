@@ -27,6 +27,8 @@ const DURATION_SINGLE: Readonly<Record<string, TokenKind>> = {
   '-': 'SUB',
   '^': 'POW',
 }
+/** Every so many characters of a long token are a unit of work: 64. */
+const TICK_MASK = 63
 /** Stands for the end of the input where a character is printed. */
 const END_RUNE = '\ufffd'
 
@@ -47,7 +49,7 @@ export class Lexer {
   private inDuration = false
   private readonly tick: (() => void) | undefined
 
-  /** @param tick is called for each escape of a string, and may throw */
+  /** @param tick is called now and then within long tokens, and may throw */
   constructor(text: string, tick?: () => void) {
     this.text = text
     this.tick = tick
@@ -81,6 +83,11 @@ export class Lexer {
 
   private error(message: string): Error {
     return parseError(this.text, this.start, message)
+  }
+
+  /** One character on, within a token that may be of any length. */
+  private advance(): void {
+    if ((++this.at & TICK_MASK) === 0) this.tick?.()
   }
 
   /** The character at the cursor, '' at the end. */
@@ -298,18 +305,17 @@ export class Lexer {
         throw this.error(isRaw ? 'unterminated raw string' : 'unterminated quoted string')
       }
       if (char === '\ufffd') throw this.error('invalid UTF-8 rune')
-      this.at++
+      this.advance()
       if (char === '\\' && !isRaw) this.escape(quote)
     }
   }
 
   /** Checks the escape whose backslash was read. */
   private escape(quote: string): void {
-    this.tick?.()
     const char = this.peek()
     if (char === '') throw this.error('escape sequence not terminated')
     if ('abfnrtv\\'.includes(char) || char === quote) {
-      this.at++
+      this.advance()
       return
     }
     if (/^[0-7]$/.test(char)) {
@@ -319,7 +325,7 @@ export class Lexer {
     if (char !== 'x' && char !== 'u' && char !== 'U') {
       throw this.error(`unknown escape sequence ${describeRune(char)}`)
     }
-    this.at++
+    this.advance()
     if (char === 'x') this.codeEscape(2, 16, 255)
     else this.codeEscape(char === 'u' ? 4 : 8, 16, 0x10ffff)
   }
@@ -334,7 +340,7 @@ export class Lexer {
         throw this.error(`illegal character ${describeRune(char)} in escape sequence`)
       }
       code = code * base + digit
-      this.at++
+      this.advance()
     }
     if (code > max || (code >= 0xd800 && code < 0xe000)) {
       throw this.error('escape sequence is an invalid Unicode code point')
@@ -351,7 +357,7 @@ export class Lexer {
   private accept(set: string): boolean {
     const char = this.text[this.at]
     if (char === undefined || !set.includes(char)) return false
-    this.at++
+    this.advance()
     return true
   }
 
@@ -375,7 +381,8 @@ export class Lexer {
     this.accept(digits)
     let dots = 0
     let exponents = 0
-    while (this.isNext(`${digits}._eE`)) {
+    const inside = `${digits}._eE`
+    while (this.isNext(inside)) {
       if (this.isNext('.') && dots > 0) return !this.accept('.')
       if (this.isNext('eE') && exponents > 0) return !this.accept('eE')
       if (this.accept('.')) {

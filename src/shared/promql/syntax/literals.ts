@@ -14,7 +14,7 @@ export function numberOf(stream: TokenStream, token: Token): number {
   if (token.kind === 'DURATION') {
     return stream.checkedAt(token.start, () => parseDuration(token.text)) / 1000
   }
-  const parsed = parseGoNumber(token.text)
+  const parsed = parseGoNumber(token.text, stream.tick)
   if ('value' in parsed) return parsed.value
   throw stream.error(token.start, `error parsing number: ${parsed.error}`)
 }
