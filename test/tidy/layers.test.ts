@@ -28,6 +28,12 @@ const LAYERS: Record<string, number> = {
 }
 /** Modules whose files are imported one by one. */
 const NO_INDEX = new Set(['base', 'model', 'kernels'])
+/** What is imported of modules that have more than one index. */
+const INDEXES: Record<string, RegExp> = {
+  wire: /^[\w-]+\/index\.ts$/,
+  // Threads that only parse do without the engine.
+  promql: /^(syntax\/)?index\.ts$/,
+}
 const PACKAGES: Record<string, RegExp> = {
   hono: /^src\/http\//,
   '@hono/node-server': /^src\/http\//,
@@ -108,7 +114,7 @@ function localOffence(file: string, to: string): string | undefined {
     if (isFace || to === 'src/actors/query-frontend/query-frontend.ts') return undefined
     return 'of another actor only contract.ts and client.ts'
   }
-  const wanted = toPart === 'wire' ? /^[\w-]+\/index\.ts$/ : /^index\.ts$/
+  const wanted = INDEXES[toPart] ?? /^index\.ts$/
   if (!NO_INDEX.has(toPart) && !wanted.test(rest.join('/'))) return 'import its index.ts'
   if (area !== 'shared') return undefined
   const fromLayer = LAYERS[from]

@@ -7,7 +7,7 @@
 import type { Env } from '../../shared/env/index.js'
 import type { Matcher } from '../../shared/model/matcher.js'
 import { compileRegex } from '../../shared/model/regex.js'
-import { parseMetricSelector, SELECTOR_OPTIONS } from '../../shared/promql/index.js'
+import { parseMetricSelector, SELECTOR_OPTIONS } from '../../shared/promql/syntax/index.js'
 import type { Head } from '../../shared/tsdb/index.js'
 import type { TenantState } from './tenants.js'
 
