@@ -52,11 +52,12 @@ async function assertDamageIsMended(nilo: Nilo, folder: string, end: number): Pr
   const failed = await callApi(nilo.queryUrl, 'query', { query, time })
   assert.equal(failed.httpStatus, 500)
   assert.match(JSON.stringify(failed), /is damaged at/)
-  const damage = await waitFor('damage', nilo, async () => {
+  const listed = async (): Promise<Record<string, string>[] | undefined> => {
     const page = await (await fetch(`${nilo.url}/debug/damage`)).json()
     const list = (page as { damage: Record<string, string>[] }).damage
     return list.length === 0 ? undefined : list
-  })
+  }
+  const damage = await waitFor('damage', nilo, listed)
   assert.equal(damage[0]!['reason'], 'chunk-file')
   assert.equal(damage[0]!['tenants'], 'anonymous')
   assert.ok(Date.parse(damage[0]!['to']!) <= end)
@@ -64,8 +65,9 @@ async function assertDamageIsMended(nilo: Nilo, folder: string, end: number): Pr
     const answer = await callApi(nilo.queryUrl, 'query', { query, time })
     return answer.status === 'success' ? true : undefined
   })
-  const page = await (await fetch(`${nilo.url}/debug/damage`)).json()
-  assert.deepEqual((page as { damage: unknown[] }).damage[0], damage[0])
+  // A shard that is busy may not say how it is in time.
+  const still = await waitFor('damage of the last life', nilo, listed)
+  assert.deepEqual(still[0], damage[0])
 }
 
 test('queries read chunk files as they read memory, and a start needs none of them', async (t) => {
