@@ -107,9 +107,12 @@ async function buildKernels() {
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return
   mkdirSync(to, { recursive: true })
   await mendFence()
+  const inlining = await adjustInlining()
   const { default: asc } = await import('assemblyscript/asc')
   for (const file of sources.filter((name) => name.endsWith('.kernel.ts'))) {
-    await compileKernel(asc, join(from, file), join(to, file.replace('.kernel.ts', '.wasm')))
+    const source = join(from, file)
+    inlining.isMuch = /^\/\/ inline: much$/m.test(readFileSync(source, 'utf8'))
+    await compileKernel(asc, source, join(to, file.replace('.kernel.ts', '.wasm')))
   }
   writeFileSync(stampFile, stamp)
 }
@@ -123,6 +126,22 @@ async function mendFence() {
   const fence = binaryen._BinaryenAtomicFence
   binaryen._BinaryenAtomicFence = (module, order) =>
     fence(module, order || binaryen.MemoryOrder.seqcst)
+}
+
+/**
+ * A kernel whose source holds the line `// inline: much` has far larger functions put into their
+ * callers than asc would, which has no flag for it. V8 itself inlines nothing in WebAssembly.
+ */
+async function adjustInlining() {
+  const { default: binaryen } = await import('binaryen')
+  const inlining = { isMuch: false }
+  const sizes = { Always: 60, Flexible: 500, OneCaller: 2000 }
+  for (const [kind, much] of Object.entries(sizes)) {
+    const name = `_BinaryenSet${kind}InlineMaxSize`
+    const set = binaryen[name]
+    binaryen[name] = (size) => set(inlining.isMuch ? much : size)
+  }
+  return inlining
 }
 
 /** A kernel whose source holds the line `// memory: shared` imports a shared memory. */

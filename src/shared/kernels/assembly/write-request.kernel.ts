@@ -1,3 +1,4 @@
+// inline: much
 /**
  * The push path's kernel: a compressed remote write 1.0 request in, columns of (series id, time,
  * value bits) out, then those columns dealt to the shards. No object, string or allocation per
