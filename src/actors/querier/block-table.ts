@@ -3,6 +3,7 @@
  * and which of them matched earlier selections. Blocks never change but for what is deleted of them
  * (`touched`), so all of it stays good while the block and the label table do.
  */
+import { TextParts } from '../../shared/base/text-parts.js'
 import type { Disk } from '../../shared/env/index.js'
 import type { Matcher } from '../../shared/model/matcher.js'
 import type { LabelTable, SampleBuffer } from '../../shared/promql/index.js'
@@ -245,10 +246,11 @@ export class BlockTable {
 
 /** What makes two selections of a block the same. @param tick is called for each matcher */
 export function selectionKey(matchers: readonly Matcher[], tick?: () => void): string {
-  const texts = matchers.map(({ name, op, value }) => {
+  const texts = new TextParts()
+  for (const { name, op, value } of matchers) {
     tick?.()
-    return JSON.stringify([name, op, value])
-  })
+    texts.push(`${JSON.stringify([name, op, value])},`)
+  }
   return texts.join()
 }
 

@@ -6,6 +6,7 @@
  * Follows Prometheus promql/engine.go: PreprocessExpr, setOffsetForAtModifier, the subquery case
  * of eval.
  */
+import { TextParts } from '../../base/text-parts.js'
 import { fail } from '../../errors/index.js'
 import type { Matcher } from '../../model/matcher.js'
 import type { StepRange } from '../columns.js'
@@ -300,10 +301,11 @@ function selectMatchers(
   matchers: readonly Matcher[],
   { mint, maxt }: { mint: number; maxt: number },
 ): number {
-  const texts = matchers.map(({ name, op, value }) => {
+  const texts = new TextParts()
+  for (const { name, op, value } of matchers) {
     builder.tick()
-    return JSON.stringify([name, op, value])
-  })
+    texts.push(`${JSON.stringify([name, op, value])},`)
+  }
   const text = texts.join()
   const same = builder.byText.get(text) ?? []
   for (const index of same) {

@@ -67,7 +67,11 @@ export function* matchSteps(
   tenant: number,
   matchers: readonly Matcher[],
 ): Generator<void, Uint32Array> {
-  const tests = matchers.map((matcher) => ({ matcher, ...valueTestOf(matcher) }))
+  const tests: (ValueTest & { readonly matcher: Matcher })[] = []
+  for (const matcher of matchers) {
+    tests.push({ matcher, ...valueTestOf(matcher) })
+    if (tests.length % STEP === 0) yield
+  }
   let refs: Uint32Array | undefined
   for (const { matcher, test, step } of tests) {
     if (test('')) continue
