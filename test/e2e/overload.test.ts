@@ -230,7 +230,8 @@ test('a disk that does not answer', { timeout: 90_000 }, async (t) => {
     rmSync(join(flag, '..'), { recursive: true, force: true })
   })
   const preload = new URL('../support/stuck-disk.js', import.meta.url).href
-  const server = await start(t, LIMITS, ['--import', preload])
+  const flags = [...LIMITS, '-distributor.remote-timeout=2s']
+  const server = await start(t, flags, ['--import', preload])
   const calm = await storm(server, { senders: 4, forMs: 500, seriesEach: 100 })
   assert.ok(calm.acked > 0 && calm.refused === 0)
   const before = rssOf(server)
