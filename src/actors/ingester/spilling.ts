@@ -16,9 +16,9 @@ import {
 import { DAMAGE_LISTED_MAX, type ListedDamage, timeText } from './damage-list.js'
 import type { Tenants } from './tenants.js'
 
-/** Passes that begin, at most, while the age that they spill from goes by: each looks at every series. */
-const PASSES_PER_AGE = 12
-/** How soon after another a pass begins at the soonest, and after a failure, ms. */
+/** How often a pass may begin, ms: it looks at every series. */
+const PASS_EVERY_MS = 300_000
+/** The same while memory is short, and after a failure. */
 const HURRY_MS = 30_000
 /** How often it is looked for what can be given back, and for damage, ms. */
 const LOOK_MS = 1_000
@@ -116,21 +116,10 @@ export class Spilling {
   }
 
   private begin(now: number): boolean {
-    const age = this.isShort ? 0 : this.spillAge()
-    const before = this.isShort ? Number.POSITIVE_INFINITY : this.newest() - age
-    this.passAt = now + Math.max(HURRY_MS, age / PASSES_PER_AGE)
+    const before = this.isShort ? Number.POSITIVE_INFINITY : this.newest() - this.parts.afterMs
+    this.passAt = now + (this.isShort ? HURRY_MS : PASS_EVERY_MS)
     this.isShort = false
     return this.spiller.begin(before)
-  }
-
-  /**
-   * How old chunks are that are spilled, ms: the more memory they take, the younger. With a steady
-   * intake of r bytes a ms, what stays in memory comes to rest at √(r × spill_after × spill_bytes),
-   * while a fixed age would let it grow with r.
-   */
-  private spillAge(): number {
-    const { afterMs, bytesMax } = this.parts
-    return afterMs * Math.min(1, bytesMax / this.spiller.chunkBytes())
   }
 
   /** Time of the newest sample, but no later than now: a clock that is ahead spills nothing early. */

@@ -93,7 +93,7 @@ const OWN = {
   ),
   'head.spill_after': duration(
     60 * MINUTE,
-    'How much older than the newest sample a chunk is that goes to a chunk file; less as chunks in memory exceed head.spill_bytes, in the same proportion.',
+    'How much older than the newest sample a chunk is that goes to a chunk file while memory is not short.',
     USED,
   ),
 } as const
