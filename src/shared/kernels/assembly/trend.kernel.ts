@@ -113,29 +113,38 @@ function fitTwo(
     sxx = nextXx
   }
   if (n0 > 1) {
-    x = f64x2.extract_lane(sx, 0)
-    y = f64x2.extract_lane(sy, 0)
-    xy = f64x2.extract_lane(sxy, 0)
-    xx = f64x2.extract_lane(sxx, 0)
-    lostX = f64x2.extract_lane(lx, 0)
-    lostY = f64x2.extract_lane(ly, 0)
-    lostXy = f64x2.extract_lane(lxy, 0)
-    lostXx = f64x2.extract_lane(lxx, 0)
+    hold(sx, sy, sxy, sxx)
+    holdLost(lx, ly, lxy, lxx)
     isConstant = i64x2.extract_lane(differs, 0) == 0
     finish(t0, v0, n, n0, origin0, origins, slopes, i)
   }
   if (j != i && n1 > 1) {
-    x = f64x2.extract_lane(sx, 1)
-    y = f64x2.extract_lane(sy, 1)
-    xy = f64x2.extract_lane(sxy, 1)
-    xx = f64x2.extract_lane(sxx, 1)
-    lostX = f64x2.extract_lane(lx, 1)
-    lostY = f64x2.extract_lane(ly, 1)
-    lostXy = f64x2.extract_lane(lxy, 1)
-    lostXx = f64x2.extract_lane(lxx, 1)
+    hold(swap(sx), swap(sy), swap(sxy), swap(sxx))
+    holdLost(swap(lx), swap(ly), swap(lxy), swap(lxx))
     isConstant = i64x2.extract_lane(differs, 1) == 0
     finish(t1, v1, n, n1, origin1, origins, slopes, j)
   }
+}
+
+/** The halves of a vector, exchanged. */
+function swap(halves: v128): v128 {
+  return v128.shuffle<u64>(halves, halves, 1, 0)
+}
+
+/** Keeps the sums of the first halves. */
+function hold(sx: v128, sy: v128, sxy: v128, sxx: v128): void {
+  x = f64x2.extract_lane(sx, 0)
+  y = f64x2.extract_lane(sy, 0)
+  xy = f64x2.extract_lane(sxy, 0)
+  xx = f64x2.extract_lane(sxx, 0)
+}
+
+/** And what they have lost. */
+function holdLost(lx: v128, ly: v128, lxy: v128, lxx: v128): void {
+  lostX = f64x2.extract_lane(lx, 0)
+  lostY = f64x2.extract_lane(ly, 0)
+  lostXy = f64x2.extract_lane(lxy, 0)
+  lostXx = f64x2.extract_lane(lxx, 0)
 }
 
 /** Adds the samples from `done` on, which the other window does not have, and draws the line. */
