@@ -32,6 +32,8 @@ export interface IngesterConfig {
   readonly spillBytes: number
   /** `head.spill_after`: chunks that end this much before the newest sample go to the chunk file. */
   readonly spillAfterMs: number
+  /** `head.cut_bytes`: with more closed chunks in memory heads are cut before their time; 0: they are not. */
+  readonly cutBytes: number
   /** `ingester.metadata_retain_period`, ms: how long metadata stays after its last push. */
   readonly metadataRetainMs: number
   /** `ingester.instance_limits.max_series` of the process and `max_tenants`; 0 = no limit. */
@@ -60,6 +62,7 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   snapshotLogBytes: 256 << 20,
   spillBytes: 64 << 20,
   spillAfterMs: 3_600_000,
+  cutBytes: 768 << 20,
   metadataRetainMs: 600_000,
   seriesMax: 0,
   activeSeriesUpdateMs: 60_000,

@@ -28,7 +28,7 @@ const STEP_SERIES = 512
 const STEP_REFS = 16_384
 /** How long links are waited for, ms; series that one of them has stay until the next cut. */
 const FORGOTTEN_MS = 60_000
-/** Tenants that are cut at once when memory is short. */
+/** Tenants that are cut at once when memory is short, or chunks take more than they may. */
 const EARLY_TENANTS = 8
 /** How soon a cut that failed is tried again, ms. */
 const RETRY_MS = 10_000
@@ -56,6 +56,8 @@ export interface CutterParts {
   readonly idleMs: number
   /** When heads are cut early for series that are not active; of this shard's part. */
   readonly early: EarlyCutOptions
+  /** `head.cut_bytes`: the older half of the largest heads is cut when chunks take more; 0: never. */
+  readonly bytesMax: number
   /** Active series of a tenant; undefined while they are not counted. */
   activeOf(tenant: string): number | undefined
   /** Shards of a zone. */
@@ -136,11 +138,21 @@ export class Cutter {
   cutEarly(): void {
     const { tenants, head } = this.parts
     const sizeOf = ({ index }: TenantState): number => head.view.seriesCount(index)
-    const largest = [...tenants.all()].sort((a, b) => sizeOf(b) - sizeOf(a)).slice(0, EARLY_TENANTS)
-    for (const tenant of largest) {
-      // What comes of it is logged and counted where it happens.
-      if (!this.wishes.has(tenant)) this.flush(tenant, 'early').catch(() => {})
-    }
+    const largest = [...tenants.all()].sort((a, b) => sizeOf(b) - sizeOf(a))
+    for (const tenant of largest.slice(0, EARLY_TENANTS)) this.cutSoon(tenant, 'early')
+  }
+
+  private cutSoon(tenant: TenantState, kind: CutKind): void {
+    this.parts.tenants.keepLaggards(tenant)
+    // What comes of it is logged and counted where it happens.
+    if (!this.wishes.has(tenant)) this.flush(tenant, kind).catch(() => {})
+  }
+
+  /** Chunks take more than they may: cuts the older half of those heads that together have most of them. */
+  private cutLargest(): void {
+    const { tenants, head, bytesMax } = this.parts
+    if (bytesMax === 0 || head.chunkBytes() <= bytesMax) return
+    for (const tenant of largestHeads(head, tenants.all())) this.cutSoon(tenant, 'half')
   }
 
   /** Many series are in memory that have no samples any more: cuts the heads that have them. */
@@ -153,9 +165,7 @@ export class Cutter {
       seriesMin: tenant.limits.early_head_compaction_owned_series_threshold / shardCount,
       reductionMin: tenant.limits.early_head_compaction_min_estimated_series_reduction_percentage,
     }))
-    for (const tenant of earlyCuts(heads, early)) {
-      if (!this.wishes.has(tenant)) this.flush(tenant, 'early').catch(() => {})
-    }
+    for (const tenant of earlyCuts(heads, early)) this.cutSoon(tenant, 'early')
   }
 
   /** A ref was bound to an id: it is wanted again. */
@@ -196,6 +206,7 @@ export class Cutter {
       this.round = [...this.parts.tenants.all()]
       this.showTimes()
       this.cutInactive()
+      this.cutLargest()
     }
     const tenant = this.round.pop()
     return tenant === undefined ? undefined : this.cutDue(tenant)
@@ -445,6 +456,23 @@ export class Cutter {
       this.dying = new Uint8Array(0)
     }
   }
+}
+
+/** Tenants that have half of all samples or more, the largest first: by series and how long they go back. */
+function largestHeads(head: Head, tenants: readonly TenantState[]): TenantState[] {
+  const sized = tenants.flatMap((tenant) => {
+    const { mint, maxt, index } = tenant
+    return maxt > mint ? [{ tenant, size: head.view.seriesCount(index) * (maxt - mint) }] : []
+  })
+  sized.sort((a, b) => b.size - a.size)
+  let left = sized.reduce((sum, { size }) => sum + size, 0) / 2
+  const chosen: TenantState[] = []
+  for (const { tenant, size } of sized.slice(0, EARLY_TENANTS)) {
+    if (left <= 0) break
+    chosen.push(tenant)
+    left -= size
+  }
+  return chosen
 }
 
 /** Goes through steps that have always more to do. */

@@ -155,6 +155,7 @@ export class Ingester {
       intervalMs: boot.config.headCompactionIntervalMs,
       idleMs: boot.config.headCompactionIdleMs,
       early: { seriesMin: earlyCutSeriesMin / shardCount, reductionMin },
+      bytesMax: boot.config.cutBytes,
       activeOf: (tenant) => this.active.activeOf(tenant),
       shardCount,
       rotateLog,

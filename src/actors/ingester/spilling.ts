@@ -110,9 +110,9 @@ export class Spilling {
   }
 
   private isDue(now: number): boolean {
-    const { bytesMax } = this.parts
+    const { bytesMax, head } = this.parts
     if (bytesMax === 0 || now < this.passAt) return false
-    return this.isShort || this.spiller.chunkBytes() > bytesMax
+    return this.isShort || head.chunkBytes() > bytesMax
   }
 
   private begin(now: number): boolean {

@@ -292,6 +292,7 @@ function ingesterConfigOf(config: Config, { zone }: Place): IngesterConfig {
     snapshotLogBytes: config['wal.snapshot_bytes'],
     spillBytes: config['head.spill_bytes'],
     spillAfterMs: config['head.spill_after'],
+    cutBytes: config['head.cut_bytes'],
     metadataRetainMs: config['ingester.metadata_retain_period'],
     activeSeriesUpdateMs: config['ingester.active_series_metrics_enabled']
       ? config['ingester.active_series_metrics_update_period']

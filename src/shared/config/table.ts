@@ -96,6 +96,11 @@ const OWN = {
     'How much older than the newest sample a chunk is that goes to a chunk file while memory is not short.',
     USED,
   ),
+  'head.cut_bytes': size(
+    768 * 1024 * 1024,
+    'Memory of closed chunks, per shard, above which the older half of the largest heads is cut to blocks before its two hours are over; 0 = none is.',
+    USED,
+  ),
 } as const
 
 const SERVER = {

@@ -259,6 +259,38 @@ test('when memory is short all but the newest is cut, in the middle of a range',
   )
 })
 
+test('when chunks take more than they may the older half of the largest heads is cut', async () => {
+  const disk = new FakeDisk()
+  const { env, cuts, shard } = await createShard(disk, { config: { cutBytes: 1 } })
+  const small = steady('x', START, START + 50 * MINUTE)
+  const wide = Array.from({ length: 150 }, (_, i) => START + i * 20_000)
+  pushAll(shard, 'small', small)
+  await env.timers.advance(MINUTE)
+  await shard.rest()
+  assert.deepEqual(await cuts.samples(disk, 'small'), new Map(), 'no chunk is closed yet')
+  pushAll(
+    shard,
+    'wide',
+    wide.flatMap((t): Sample[] => [0, 1, 2].map((n) => [`w${n}`, t, Math.sin(t + n)])),
+  )
+  await env.timers.advance(MINUTE)
+  await shard.rest()
+  assert.deepEqual(await cuts.samples(disk, 'small'), new Map(), 'it has less than a half')
+  const of = (n: number, times: readonly number[]) => times.map((t) => [t, Math.sin(t + n)])
+  const middle = (wide[0]! + wide.at(-1)!) / 2
+  const inBlocks = await cuts.samples(disk, 'wide')
+  const older = wide.filter((t) => t < middle)
+  assert.deepEqual(inBlocks.get('w2'), of(2, older))
+  // A sender that is behind the others, but not by an hour, loses nothing.
+  const behind: Sample = ['late', START + MINUTE, 7]
+  pushAll(shard, 'wide', [behind])
+  assert.deepEqual(await shard.read('wide', 'late'), [behind.slice(1)])
+  await shard.flush('wide')
+  const all = await cuts.samples(disk, 'wide')
+  for (const n of [0, 1, 2]) assert.deepEqual(all.get(`w${n}`), of(n, wide))
+  assert.deepEqual(all.get('late'), [behind.slice(1)])
+})
+
 test('series that are not active any more leave memory early where there are many', async () => {
   for (const seriesMin of [0, 30]) {
     const disk = new FakeDisk()

@@ -25,6 +25,7 @@ import {
   H_DEFINES,
   H_DUPLICATES,
   H_EXTENTS_FREE_COUNT,
+  H_EXTENTS_USED,
   H_FIRST_CODE,
   H_FIRST_REF,
   H_FIRST_TIME,
@@ -221,6 +222,11 @@ export class Head implements SelectContext {
   /** Bytes that series and samples take. */
   dataBytes(): number {
     return this.u64(H_BUMP) - this.fixedBytes - this.reusableBytes()
+  }
+
+  /** Bytes that closed chunks take in memory, about. */
+  chunkBytes(): number {
+    return this.view.word(H_EXTENTS_USED) * EXTENT_BYTES
   }
 
   /** Bytes that were given back and not taken again; the system has them as ours still. */

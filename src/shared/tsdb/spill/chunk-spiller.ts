@@ -12,11 +12,9 @@ import {
   CHUNK_FILE_ROW_BYTES,
   CHUNK_FILES_MAX,
   CHUNK_FOLDER_BYTES,
-  EXTENT_BYTES,
   H_CHUNK_FILES,
   H_CHUNK_FOLDER,
   H_EXTENTS_DROPPED,
-  H_EXTENTS_USED,
   H_LOG,
 } from '../../kernels/head-layout.js'
 import type { Head } from '../head/head.js'
@@ -81,11 +79,6 @@ export class ChunkSpiller {
       view.bytes.set(path, at + 4)
     }
     parts.disk.remove(parts.folder)
-  }
-
-  /** Bytes that closed chunks take in memory, about. */
-  chunkBytes(): number {
-    return this.parts.head.view.word(H_EXTENTS_USED) * EXTENT_BYTES
   }
 
   /** Bytes of all files. */

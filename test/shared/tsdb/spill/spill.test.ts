@@ -133,7 +133,7 @@ test('memory comes back when nobody reads it, files when no series has a chunk o
   const bed = new Bed()
   const { head, spiller } = bed
   takeLease(head.view.u32, 3)
-  const extents = spiller.chunkBytes() >>> 20
+  const extents = head.chunkBytes() >>> 20
   bed.spill()
   assert.equal(head.view.word(H_EXTENTS_FREE_COUNT), 0)
   endLeaseOf(head.view.memory, 3)
@@ -141,7 +141,7 @@ test('memory comes back when nobody reads it, files when no series has a chunk o
   // All but the one that is being filled.
   assert.ok(extents > 1)
   assert.equal(head.view.word(H_EXTENTS_FREE_COUNT), extents - 1)
-  assert.equal(spiller.chunkBytes() >>> 20, 2)
+  assert.equal(head.chunkBytes() >>> 20, 2)
   takeLease(head.view.u32, 3)
   for (let ref = 0; ref < SERIES; ref++) head.kernel.truncateSeries(ref, 990_000)
   spiller.collect()
