@@ -62,7 +62,7 @@ export const INGESTER_DEFAULTS: Omit<IngesterConfig, 'dataDir'> = {
   snapshotLogBytes: 256 << 20,
   spillBytes: 64 << 20,
   spillAfterMs: 3_600_000,
-  cutBytes: 768 << 20,
+  cutBytes: 512 << 20,
   metadataRetainMs: 600_000,
   seriesMax: 0,
   activeSeriesUpdateMs: 60_000,

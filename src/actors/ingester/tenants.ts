@@ -218,7 +218,7 @@ export class Tenants {
   }
 
   /**
-   * The tenant's whole head is about to be cut: senders that are behind the newest one do not lose
+   * The tenant's head is about to be cut whole, or before its time: senders that are behind the newest one do not lose
    * what would have gone in order. Forgotten by a restart.
    */
   keepLaggards(tenant: TenantState): void {

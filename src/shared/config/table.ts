@@ -97,7 +97,7 @@ const OWN = {
     USED,
   ),
   'head.cut_bytes': size(
-    768 * 1024 * 1024,
+    512 * 1024 * 1024,
     'Memory of closed chunks, per shard, above which the older half of the largest heads is cut to blocks before its two hours are over; 0 = none is.',
     USED,
   ),
