@@ -5,6 +5,7 @@
 import type { Endpoint } from './handler.js'
 import * as admin from './routes/admin.js'
 import * as blocks from './routes/blocks.js'
+import * as cardinality from './routes/cardinality.js'
 import * as compactor from './routes/compactor.js'
 import { cleanTombstones, deleteSeries } from './routes/deletion.js'
 import { haTracker } from './routes/ha-tracker.js'
@@ -78,6 +79,23 @@ const EXEMPLARS = {
   handler: query.queryExemplars,
   doc: 'Exemplars of the selected series.',
 }
+const CARDINALITY = [
+  {
+    path: '/api/v1/cardinality/label_names',
+    handler: cardinality.labelNames,
+    doc: 'Label names with the most values in memory; `cardinality_analysis_enabled` switches these on.',
+  },
+  {
+    path: '/api/v1/cardinality/label_values',
+    handler: cardinality.labelValues,
+    doc: 'Values of labels (`label_names[]`) with the most series in memory.',
+  },
+  {
+    path: '/api/v1/cardinality/active_series',
+    handler: cardinality.activeSeries,
+    doc: 'Series that had samples within the idle timeout.',
+  },
+]
 const EXPLAIN = {
   path: '/api/v1/explain',
   handler: query.explain,
@@ -193,6 +211,10 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { ...POST_API, ...PARSE },
   { ...GET_API, ...EXEMPLARS },
   { ...POST_API, ...EXEMPLARS },
+  ...CARDINALITY.flatMap((row) => [
+    { ...GET_API, ...row },
+    { ...POST_API, ...row },
+  ]),
   {
     ...POST_API,
     path: '/api/v1/read',

@@ -39,6 +39,7 @@ export function querierConfigOf(config: Config, threads = 1): QuerierConfig {
     samplesMax: config['querier.max_samples'],
     federationConcurrency: config['tenant_federation.max_concurrent'],
     isShuffleSharding: config['querier.shuffle_sharding_ingesters_enabled'],
+    activeIdleMs: config['ingester.active_series_metrics_idle_timeout'],
     isWarmedUp: config['querier.warm_up_enabled'],
     cacheBytes: Math.floor(config['querier.column_cache_bytes'] / threads),
   }

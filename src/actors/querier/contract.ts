@@ -24,6 +24,8 @@ export interface QuerierConfig {
   readonly federationConcurrency: number
   /** `querier.shuffle_sharding_ingesters_enabled`: ask only shards that may have the tenant. */
   readonly isShuffleSharding: boolean
+  /** `ingester.active_series_metrics_idle_timeout`, ms: a series without a newer sample is idle. */
+  readonly activeIdleMs: number
   /** Bytes of decoded columns that a thread keeps from query to query; 0: none. */
   readonly cacheBytes: number
   /** A thread runs made-up queries when it has started. */
@@ -130,6 +132,19 @@ export type QuerierQuery =
       readonly kind: 'tsdb-status'
       /** Rows of each list at most. */
       readonly limit: number
+    }
+  | {
+      /** How many values and series labels have in the heads, or which series are active. */
+      readonly kind: 'cardinality'
+      readonly of: 'label-names' | 'label-values' | 'active-series'
+      /** '' = all series. */
+      readonly selector: string
+      /** Of active series alone. */
+      readonly isActive: boolean
+      /** The labels whose values are asked for. */
+      readonly names: readonly string[]
+      /** Rows of each list at most; undefined = as many as are usual. */
+      readonly limit: number | undefined
     }
   | {
       /** The plan of a query; `isRun`: and what its nodes cost. */

@@ -11,6 +11,7 @@ import { type Expr, formatExpr, LabelTable, treeOf } from '../../shared/promql/i
 import { MemoryBudget } from '../../shared/slab/index.js'
 import { encodeData, JsonEncoder } from '../../shared/wire/json/index.js'
 import { type BlockParts, BlockReads } from './block-reads.js'
+import { answerCardinality, type CardinalityContext } from './cardinality.js'
 import { ColumnCache } from './column-cache.js'
 import {
   CACHE_CLAIMANTS,
@@ -35,7 +36,7 @@ import {
 import { QueryClaims } from './query-claims.js'
 import { clampLabels, type QueryLimits, queryLimitsOf } from './query-limits.js'
 import { QueryStop } from './query-stop.js'
-import { parseReadFilter } from './read-filter.js'
+import { HEADS_ONLY, parseReadFilter } from './read-filter.js'
 import { answerRemoteRead } from './remote-read.js'
 import type { Placement } from './tenant-sets.js'
 import { answerTsdbStatus } from './tsdb-status.js'
@@ -118,7 +119,8 @@ export class Querier {
     if (sets > SETS_MAX || pairs > PAIRS_MAX) this.dropLabels()
     const { queryables } = task
     const zones = this.boot.zones ?? 1
-    const filter = queryables === undefined ? undefined : parseReadFilter(queryables, zones)
+    const own = task.query.kind === 'cardinality' ? HEADS_ONLY : undefined
+    const filter = queryables === undefined ? own : parseReadFilter(queryables, zones)
     const stop = new QueryStop(task.cancel, this.env.timers, this.heap)
     this.fanout.begin(stop, filter)
     this.labels.watch = { tick: () => stop.check(), claim: () => {} }
@@ -157,6 +159,8 @@ export class Querier {
         return answerRemoteRead(this.evaluateContext(task, stop), query)
       case 'tsdb-status':
         return answerTsdbStatus(context, query)
+      case 'cardinality':
+        return answerCardinality(this.cardinalityContext(task, stop), query)
       case 'series':
         return answerSeries(context, this.clamped(tenant, query))
       case 'label-names':
@@ -172,6 +176,12 @@ export class Querier {
       case 'exemplars':
         return answerExemplars(this.evaluateContext(task, stop), query)
     }
+  }
+
+  private cardinalityContext({ tenant }: QuerierTask, stop: QueryStop): CardinalityContext {
+    const limits = this.limitsOf(tenant).cardinality
+    const activeSinceMs = this.env.clock.now() - this.boot.config.activeIdleMs
+    return { tenant, fanout: this.reads, labels: this.labels, stop, limits, activeSinceMs }
   }
 
   private evaluateContext(task: QuerierTask, stop: QueryStop): EvaluateContext {

@@ -44,6 +44,19 @@ export interface QueryLimits {
   readonly limited: readonly LimitedQuery[]
   /** Rows of label queries, by kind. */
   readonly rowsMax: Readonly<Record<'series' | 'label-names' | 'label-values', number>>
+  readonly cardinality: CardinalityLimits
+}
+
+/** What of the cardinality API a tenant may ask. */
+export interface CardinalityLimits {
+  readonly isEnabled: boolean
+  /** Rows of a list. */
+  readonly rowsMax: number
+  /** Names whose values are asked for at once. */
+  readonly namesMax: number
+  /** Bytes of an answer, of labels and of series. */
+  readonly namesBytesMax: number
+  readonly seriesBytesMax: number
 }
 
 const made = new WeakMap<TenantLimits, QueryLimits>()
@@ -81,6 +94,13 @@ export function queryLimitsOf(limits: TenantLimits): QueryLimits {
       series: limits.max_series_query_limit,
       'label-names': limits.max_label_names_limit,
       'label-values': limits.max_label_values_limit,
+    },
+    cardinality: {
+      isEnabled: limits.cardinality_analysis_enabled,
+      rowsMax: limits.cardinality_analysis_max_results,
+      namesMax: limits.label_values_max_cardinality_label_names_per_request,
+      namesBytesMax: limits.label_names_and_values_results_max_size_bytes,
+      seriesBytesMax: limits.active_series_results_max_size_bytes,
     },
   }
   made.set(limits, query)

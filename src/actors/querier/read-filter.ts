@@ -13,6 +13,9 @@ export interface ReadFilter {
   readonly zones: ReadonlySet<number> | undefined
 }
 
+/** What is in memory, of all zones. */
+export const HEADS_ONLY: ReadFilter = { hasIngesters: true, hasBlocks: false, zones: undefined }
+
 /**
  * Reads the names of what is to be queried.
  * @throws AppError `bad-data` when there is no such thing

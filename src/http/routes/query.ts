@@ -37,13 +37,13 @@ const TOO_MANY_POINTS =
 /** GET, POST /api/v1/query */
 export async function instantQuery(request: HttpRequest, front: Front): Promise<Reply> {
   const { query, timeoutMs } = readInstant(await readParams(request, front), front)
-  return run(request, front, query, timeoutMs)
+  return runQuery(request, front, query, timeoutMs)
 }
 
 /** GET, POST /api/v1/query_range */
 export async function rangeQuery(request: HttpRequest, front: Front): Promise<Reply> {
   const { query, timeoutMs } = readRange(await readParams(request, front))
-  return run(request, front, query, timeoutMs)
+  return runQuery(request, front, query, timeoutMs)
 }
 
 /** GET, POST /api/v1/explain: a range query when there is a step. */
@@ -64,7 +64,7 @@ async function explained(request: HttpRequest, front: Front, isRun: boolean): Pr
     throw invalidParam('format', `${quoteGo(format)} is neither json nor text`)
   }
   const query = { kind: 'explain', of: read.query, isRun, asText: format === 'text' } as const
-  return run(request, front, query, read.timeoutMs)
+  return runQuery(request, front, query, read.timeoutMs)
 }
 
 /** A query and how long it may take, ms. */
@@ -119,14 +119,14 @@ export async function series(request: HttpRequest, front: Front): Promise<Reply>
   const params = await readParams(request, front)
   const matchers = params.all('match[]')
   if (matchers.length === 0) throw fail('bad-data', { text: 'no match[] parameter provided' })
-  return run(request, front, { kind: 'series', matchers, ...rangeOf(params) })
+  return runQuery(request, front, { kind: 'series', matchers, ...rangeOf(params) })
 }
 
 /** GET, POST /api/v1/labels */
 export async function labelNames(request: HttpRequest, front: Front): Promise<Reply> {
   const params = await readParams(request, front)
   const matchers = params.all('match[]')
-  return run(request, front, { kind: 'label-names', matchers, ...rangeOf(params) })
+  return runQuery(request, front, { kind: 'label-names', matchers, ...rangeOf(params) })
 }
 
 /** GET /api/v1/label/:name/values */
@@ -136,7 +136,7 @@ export async function labelValues(request: HttpRequest, front: Front): Promise<R
   // Any UTF-8 text is a name, as in Prometheus 3.
   if (name === '') throw fail('bad-data', { text: `invalid label name: ${quoteGo(name)}` })
   const matchers = params.all('match[]')
-  return run(request, front, { kind: 'label-values', name, matchers, ...rangeOf(params) })
+  return runQuery(request, front, { kind: 'label-values', name, matchers, ...rangeOf(params) })
 }
 
 /** GET /api/v1/metadata */
@@ -145,19 +145,19 @@ export async function metadata(request: HttpRequest, front: Front): Promise<Repl
   const limit = integerParam(params, 'limit')
   const limitPerMetric = integerParam(params, 'limit_per_metric')
   const metric = params.get('metric')
-  return run(request, front, { kind: 'metadata', metric, limit, limitPerMetric })
+  return runQuery(request, front, { kind: 'metadata', metric, limit, limitPerMetric })
 }
 
 /** GET, POST /api/v1/format_query */
 export async function formatQuery(request: HttpRequest, front: Front): Promise<Reply> {
   const params = await readParams(request, front)
-  return run(request, front, { kind: 'format-query', text: params.get('query') })
+  return runQuery(request, front, { kind: 'format-query', text: params.get('query') })
 }
 
 /** GET, POST /api/v1/parse_query */
 export async function parseQuery(request: HttpRequest, front: Front): Promise<Reply> {
   const params = await readParams(request, front)
-  return run(request, front, { kind: 'parse-query', text: params.get('query') })
+  return runQuery(request, front, { kind: 'parse-query', text: params.get('query') })
 }
 
 /** GET, POST /api/v1/query_exemplars */
@@ -169,20 +169,20 @@ export async function queryExemplars(request: HttpRequest, front: Front): Promis
     throw fail('bad-data', { text: 'end timestamp must not be before start timestamp' })
   }
   const text = params.get('query')
-  return run(request, front, { kind: 'exemplars', text, mint: startMs, maxt: endMs })
+  return runQuery(request, front, { kind: 'exemplars', text, mint: startMs, maxt: endMs })
 }
 
 /** GET /federate */
 export async function federate(request: HttpRequest, front: Front): Promise<Reply> {
   const matchers = (await readParams(request, front)).all('match[]')
-  return run(request, front, { kind: 'federate', matchers, atMs: front.env.clock.now() })
+  return runQuery(request, front, { kind: 'federate', matchers, atMs: front.env.clock.now() })
 }
 
 /** POST /api/v1/read: remote read. */
 export async function remoteRead(request: HttpRequest, front: Front): Promise<Reply> {
   checkBlocked(request, front)
   const { pieces } = await readSmallBody(request, front)
-  return run(request, front, { kind: 'remote-read', body: Buffer.concat(pieces) })
+  return runQuery(request, front, { kind: 'remote-read', body: Buffer.concat(pieces) })
 }
 
 /** GET /api/v1/status/tsdb */
@@ -195,7 +195,7 @@ export async function tsdbStatus(request: HttpRequest, front: Front): Promise<Re
   if (limit > TSDB_ROWS_MAX) {
     throw fail('bad-data', { text: `limit must not exceed ${TSDB_ROWS_MAX}` })
   }
-  return run(request, front, { kind: 'tsdb-status', limit })
+  return runQuery(request, front, { kind: 'tsdb-status', limit })
 }
 
 function rangeOf(params: Params): { mint: number; maxt: number; limit: number } {
@@ -232,7 +232,8 @@ function queryablesOf({ incoming }: HttpRequest, { config }: Front): string[] | 
   return header.split(',').map((name) => name.trim())
 }
 
-async function run(
+/** Runs a query for the tenant of a request. */
+export async function runQuery(
   request: HttpRequest,
   front: Front,
   query: QuerierQuery,

@@ -67,10 +67,6 @@ export const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^limits\.out_of_order_blocks_external_/, 'blocks of late samples are compacted as all others'],
   [/^limits\.max_queriers_per_tenant$|^query_scheduler\.prior/, 'the queue is fair over tenants'],
   [/^limits\.prom2_range_compat$/, 'ranges are read as Prometheus 3 reads them'],
-  [
-    /^limits\.(cardinality_analysis_|label_names_and_values_|label_values_max_|active_series_results_)/,
-    'there is no cardinality API',
-  ],
   [/^limits\.compactor_max_per_block_upload_/, 'files of a block go one after the other'],
   [/^limits\.store_gateway_tenant_shard_size_per_zone$/, 'store-gateways have no zones'],
   [/^limits\.s3_sse_/, 'encryption is set for a whole bucket, by its sse block'],

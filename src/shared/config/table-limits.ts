@@ -511,27 +511,27 @@ const READ = {
   cardinality_analysis_enabled: bool(
     false,
     'Serve the cardinality API.',
-    named('querier.cardinality-analysis-enabled'),
+    used('querier.cardinality-analysis-enabled'),
   ),
   cardinality_analysis_max_results: int(
     500,
     'Most results of it.',
-    named('querier.cardinality-api-max-series-limit'),
+    used('querier.cardinality-api-max-series-limit'),
   ),
   label_names_and_values_results_max_size_bytes: size(
     400 * MIB,
     'Largest answer of label names and values.',
-    named('querier.label-names-and-values-results-max-size-bytes'),
+    used('querier.label-names-and-values-results-max-size-bytes'),
   ),
   label_values_max_cardinality_label_names_per_request: int(
     100,
     'Label names of a request.',
-    named('querier.label-values-max-cardinality-label-names-per-request'),
+    used('querier.label-values-max-cardinality-label-names-per-request'),
   ),
   active_series_results_max_size_bytes: size(
     400 * MIB,
     'Largest answer of active series.',
-    named('querier.active-series-results-max-size-bytes'),
+    used('querier.active-series-results-max-size-bytes'),
   ),
 } as const
 

@@ -62,6 +62,13 @@ export const ERRORS = {
     retryable: false,
     message: 'the request body is larger than {max} bytes',
   },
+  'answer-too-large': {
+    status: 413,
+    type: 'too_large_entry',
+    retryable: false,
+    message:
+      'the answer has {bytes} bytes, at most {max} are allowed; ask with a narrower selector or a smaller limit',
+  },
   'body-timeout': {
     status: 408,
     type: 'timeout',

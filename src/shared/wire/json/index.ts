@@ -13,6 +13,8 @@ export { JsonEncoder } from './encoder.js'
 export { type ExemplarRow, encodeExemplars } from './exemplars.js'
 export {
   type AnswerNotes,
+  encodeActiveSeries,
+  encodeBareData,
   encodeData,
   encodeError,
   encodeSeries,

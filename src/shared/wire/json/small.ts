@@ -48,6 +48,25 @@ export function encodeSeries(
   notes: AnswerNotes = {},
 ): Uint8Array<ArrayBuffer>[] {
   const pieces = new TextPieces()
+  pieces.write(OPEN)
+  writeSeries(pieces, sets, labels)
+  pieces.write(closeAnswer(notes))
+  return pieces.finish()
+}
+
+/** Series, as Mimir's API of active series lists them: without a status. */
+export function encodeActiveSeries(
+  sets: Iterable<number>,
+  labels: LabelSource,
+): Uint8Array<ArrayBuffer>[] {
+  const pieces = new TextPieces()
+  pieces.write('{"data":')
+  writeSeries(pieces, sets, labels)
+  pieces.write('}')
+  return pieces.finish()
+}
+
+function writeSeries(pieces: TextPieces, sets: Iterable<number>, labels: LabelSource): void {
   // Series share most of their labels: each is quoted once.
   const texts: string[] = []
   const textOf = (pair: number): string => {
@@ -57,7 +76,7 @@ export function encodeSeries(
     texts[pair] = text
     return text
   }
-  pieces.write(`${OPEN}[`)
+  pieces.write('[')
   let separator = '{'
   for (const set of sets) {
     let inner = separator
@@ -68,8 +87,7 @@ export function encodeSeries(
     }
     pieces.write(inner.endsWith(',') ? `${inner.slice(0, -1)}}` : `${inner}}`)
   }
-  pieces.write(`]${closeAnswer(notes)}`)
-  return pieces.finish()
+  pieces.write(']')
 }
 
 /** Data of any shape that JSON has: metadata, build information, a formatted query. */
@@ -78,6 +96,13 @@ export function encodeData(data: unknown, notes: AnswerNotes = {}): Uint8Array<A
   pieces.write(OPEN)
   pieces.write(toJson(data))
   pieces.write(closeAnswer(notes))
+  return pieces.finish()
+}
+
+/** Data of any shape that JSON has, without an envelope. */
+export function encodeBareData(data: unknown): Uint8Array<ArrayBuffer>[] {
+  const pieces = new TextPieces()
+  pieces.write(toJson(data))
   return pieces.finish()
 }
 
