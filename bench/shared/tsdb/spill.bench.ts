@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { nodeDisk } from '../../../src/shared/env/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../../src/shared/kernels/head.js'
 import { labelsOf } from '../../../src/shared/model/labels.js'
-import { ChunkSpiller, Head, HeadReader } from '../../../src/shared/tsdb/index.js'
+import { ChunkSpiller, Head, HeadReader, SnapshotWriter } from '../../../src/shared/tsdb/index.js'
 import { report } from '../../figures.js'
 
 const SERIES = Number(process.argv[2] ?? 20_000)
@@ -92,4 +92,17 @@ report('chunk file', spiller.fileBytes() / SERIES, 'B/series')
 report('memory, an hour kept', head.dataBytes() / SERIES, 'B/series')
 report('read, two hours of three from a file, neighbours', read(1), 'ns/sample')
 report('read, the same, every fifth', read(5), 'ns/sample')
+
+head.openChunkFiles(nodeDisk(), () => {})
+const writer = new SnapshotWriter({ disk: nodeDisk(), folder, head, segment: 1, createdMs: 1 })
+const slices: number[] = []
+for (let more = true; more; ) {
+  const from = performance.now()
+  more = writer.step()
+  slices.push(performance.now() - from)
+}
+writer.abort()
+slices.sort((a, b) => a - b)
+report('snapshot with it, slice of 99 %', slices[Math.floor(slices.length * 0.99)]!, 'ms')
+report('the whole of it', (slices.reduce((a, b) => a + b) / SERIES) * 1e3, 'µs/series')
 rmSync(folder, { recursive: true, force: true })

@@ -27,6 +27,8 @@ import { encodeSnapshotHeader, snapshotName } from './format.js'
 
 /** Bytes of a slice: a turn waits for one. */
 const SLICE_BYTES = 1 << 20
+/** Its part while spilled chunks are read back, some microseconds each. */
+const SPILLED_PART = 1 / 8
 
 /** What a snapshot is made of. */
 export interface SnapshotOptions {
@@ -54,6 +56,8 @@ export class SnapshotWriter {
     'tenants'
   private next = 1
   private histogramRefs: number[] | undefined
+  /** The last slice had spilled chunks. */
+  private isReadingBack = false
 
   /** Creates the file. @throws AppError `disk-failed` */
   constructor(options: SnapshotOptions) {
@@ -129,7 +133,8 @@ export class SnapshotWriter {
   private addStates(): number {
     const { kernel } = this.options.head
     const from = this.next
-    this.next = kernel.saveStates(from, this.seriesEnd, this.sliceBytes) >>> 0
+    const most = this.isReadingBack ? this.sliceBytes * SPILLED_PART : this.sliceBytes
+    this.next = kernel.saveStates(from, this.seriesEnd, most) >>> 0
     if (this.next === this.seriesEnd) this.stage = 'histograms'
     else if (this.next === from) {
       throw fail('internal', { text: `series ${from} is too large for a snapshot` })
@@ -142,6 +147,7 @@ export class SnapshotWriter {
   private fillHoles(): void {
     const { kernel, view } = this.options.head
     const count = kernel.savedHoles() >>> 0
+    this.isReadingBack = count > 0
     if (count === 0) return
     const spilled = this.options.head.chunkFiles()
     const from = view.word(H_OOO_VALUES) >>> 2
