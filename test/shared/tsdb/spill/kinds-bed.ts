@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { crc32c } from '../../../../src/shared/base/crc32c.js'
+import { BATCH_HEADER_BYTES, RECORD_STATES } from '../../../../src/shared/kernels/head-layout.js'
 import type { IntHistogram } from '../../../../src/shared/model/histogram.js'
 import { labelsOf } from '../../../../src/shared/model/labels.js'
 import {
@@ -15,6 +16,8 @@ import {
   type ReadBuffer,
   SnapshotWriter,
 } from '../../../../src/shared/tsdb/index.js'
+import { SNAPSHOT_HEADER_BYTES } from '../../../../src/shared/tsdb/snapshot/format.js'
+import { findBatchHeader } from '../../../../src/shared/tsdb/wal/format.js'
 import { FakeDisk } from '../../../support/fake-disk.js'
 import { createTestHead, headModule } from '../../../support/head-source.js'
 
@@ -44,7 +47,22 @@ export function snapshotSum(
   while (writer.step()) {}
   writer.sync()
   writer.commit()
-  return crc32c(disk.readFile(`${folder}/snapshot.00000007`))
+  return crc32c(Buffer.concat(statesOf(Buffer.from(disk.readFile(`${folder}/snapshot.00000007`)))))
+}
+
+/** What a snapshot says of its series, however it is sliced; the slices with chunks of histograms whole. */
+function statesOf(snapshot: Buffer): Buffer[] {
+  const states: Buffer[] = []
+  for (let at = SNAPSHOT_HEADER_BYTES; at < snapshot.length; ) {
+    const { length } = findBatchHeader(snapshot, at, snapshot.length)!
+    const record = at + BATCH_HEADER_BYTES
+    const kind = snapshot.readUInt32LE(record)
+    const end = record + 8 + snapshot.readUInt32LE(record + 4)
+    if (kind === RECORD_STATES) states.push(snapshot.subarray(record + 8, end))
+    else states.push(snapshot.subarray(record, at + length))
+    at += length
+  }
+  return states
 }
 
 /** The histogram of a series and step. */
