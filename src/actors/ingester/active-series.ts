@@ -2,7 +2,8 @@
  * Active series: those that had a sample appended within the idle timeout, in all and by the tenant's
  * custom trackers. Appends note nothing: every update period a sweep goes over the series in slices,
  * and what has another newest sample than at the sweep before was active since. A series' trackers
- * are matched when it is met first, and again when the tenant's trackers have changed.
+ * are matched when it is met first, and again when the tenant's trackers have changed, or refs have
+ * come to stand for other series.
  */
 import type { Env } from '../../shared/env/index.js'
 import type { Matcher } from '../../shared/model/matcher.js'
@@ -13,6 +14,8 @@ import type { TenantState } from './tenants.js'
 
 /** Series looked at in a turn. */
 const SLICE = 4_000
+/** Times that a tenant's count begins anew when refs change under it; then its last one stays. */
+const TRIES = 3
 /** Trackers of a tenant; further ones are left out, and said so. */
 const TRACKERS_MAX = 32
 
@@ -49,6 +52,8 @@ export class ActiveSeries {
   private maskVersions = new Uint32Array(0)
   private readonly trackers = new Map<string, TenantTrackers>()
   private versions = 0
+  /** The head's number when masks were kept. */
+  private reuses = 0
   /** By tenant, of the last sweep. */
   private readonly active = new Map<string, number>()
   private sweep: Generator<void> | undefined
@@ -90,23 +95,44 @@ export class ActiveSeries {
 
   private *steps(tenants: readonly TenantState[], now: number): Generator<void> {
     for (const tenant of tenants) {
-      if (this.head.findTenant(tenant.name) !== tenant.index) continue
-      const { trackers, version } = this.trackersOf(tenant)
-      const counts = new Float64Array(trackers.length)
-      let active = 0
-      const refs = this.head.view.postings(this.head.view.allPair(tenant.index)).slice()
-      for (const [at, ref] of refs.entries()) {
-        if (at % SLICE === SLICE - 1) yield
-        if (!this.isActive(ref, now)) continue
-        active++
-        if (trackers.length === 0) continue
-        const mask = this.maskOf(ref, trackers, version)
-        for (let i = 0; i < trackers.length; i++) if ((mask & (1 << i)) !== 0) counts[i]!++
+      for (let tries = 0; tries < TRIES; tries++) {
+        if (this.head.findTenant(tenant.name) !== tenant.index) break
+        if (yield* this.count(tenant, now)) break
       }
-      this.active.set(tenant.name, active)
-      this.show(tenant.name, active, trackers, counts)
       yield
     }
+  }
+
+  /** Counts a tenant's series; false when refs have come to stand for others in between. */
+  private *count(tenant: TenantState, now: number): Generator<void, boolean> {
+    this.dropReused()
+    const { trackers, version } = this.trackersOf(tenant)
+    const counts = new Float64Array(trackers.length)
+    let active = 0
+    const refs = this.head.view.postings(this.head.view.allPair(tenant.index)).slice()
+    for (const [at, ref] of refs.entries()) {
+      if (at % SLICE === SLICE - 1) {
+        yield
+        if (this.dropReused()) return false
+      }
+      if (!this.isActive(ref, now)) continue
+      active++
+      if (trackers.length === 0) continue
+      const mask = this.maskOf(ref, trackers, version)
+      for (let i = 0; i < trackers.length; i++) if ((mask & (1 << i)) !== 0) counts[i]!++
+    }
+    this.active.set(tenant.name, active)
+    this.show(tenant.name, active, trackers, counts)
+    return true
+  }
+
+  /** Forgets masks once refs may stand for other series than they were made of. */
+  private dropReused(): boolean {
+    const reuses = this.head.reuses()
+    if (reuses === this.reuses) return false
+    this.reuses = reuses
+    this.maskVersions.fill(0)
+    return true
   }
 
   private isActive(ref: number, now: number): boolean {

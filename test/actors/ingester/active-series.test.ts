@@ -1,7 +1,12 @@
 /** Active series and their trackers. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ActiveSeries } from '../../../src/actors/ingester/active-series.js'
+import type { TenantState } from '../../../src/actors/ingester/tenants.js'
+import { labelsOf } from '../../../src/shared/model/labels.js'
+import { collectSteps, type Head } from '../../../src/shared/tsdb/index.js'
 import { createFakeEnv } from '../../support/fake-env.js'
+import { createTestHead } from '../../support/head-source.js'
 import { testLimits } from '../../support/limits.js'
 import { Shard } from './harness.js'
 
@@ -40,4 +45,49 @@ test('series are active while samples come, in all and by tracker', async () => 
   await sweep(1_000)
   assert.deepEqual(counts(), [1, 0, 0])
   assert.equal(env.metrics.value('cortex_ingester_active_series_custom_tracker', 't', 'named'), 1)
+})
+
+/** Takes series without samples from `ms` on out of a head, so that their refs are free. */
+function remove(head: Head, tenant: number, refs: readonly number[], ms: number): void {
+  for (const ref of refs) head.kernel.truncateSeries(ref, ms)
+  for (const steps = collectSteps(head, tenant, refs, () => false); !steps.next().done; );
+}
+
+test('a ref that stands for another series by now is matched anew, in the middle of a sweep too', async () => {
+  const env = createFakeEnv()
+  const head = createTestHead()
+  const active = new ActiveSeries(env, head, { updateMs: 1, idleMs: 60_000 })
+  const limits = trackers({ old: '{kind="old"}', new: '{kind="new"}' })
+  let made = 0
+  const add = (kind: string): number => {
+    const ref = head.getOrCreate('t', labelsOf({ __name__: `m${made}`, kind }))
+    assert.equal(head.appendSample(ref, made++, 1), 'appended')
+    return ref
+  }
+  const refs = Array.from({ length: 5_000 }, () => add('old'))
+  const tenant = { name: 't', index: head.findTenant('t')!, limits } as unknown as TenantState
+  const turns = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      await env.timers.advance(1)
+      active.tick(() => [tenant])
+    }
+  }
+  const counts = (): number[] =>
+    ['old', 'new'].map((name) =>
+      env.metrics.value('cortex_ingester_active_series_custom_tracker', 't', name),
+    )
+  const replace = (some: readonly number[]): void => {
+    remove(head, tenant.index, some, made)
+    const again = some.map(() => add('new'))
+    assert.deepEqual(new Set(again), new Set(some), 'refs are used again')
+  }
+  await turns(10)
+  assert.deepEqual(counts(), [5_000, 0])
+  replace(refs.slice(0, 10))
+  await turns(10)
+  assert.deepEqual(counts(), [4_990, 10])
+  await turns(1)
+  replace(refs.slice(10, 20))
+  await turns(10)
+  assert.deepEqual(counts(), [4_980, 20])
 })

@@ -44,6 +44,7 @@ import {
   H_OUT_OF_ORDER,
   H_REFS,
   H_REPEATED,
+  H_REUSES,
   H_SERIES_COUNT,
   H_SERVING,
   H_SMALL_FREE,
@@ -196,6 +197,11 @@ export class Head implements SelectContext {
   /** Series in memory, of all tenants; those that are being removed count until their refs are free. */
   seriesCount(): number {
     return this.view.word(H_SERIES_COUNT) - this.view.word(H_FREE_REF_COUNT)
+  }
+
+  /** Changes before refs and pair ids come to stand for something else. */
+  reuses(): number {
+    return Atomics.load(this.view.u32, H_REUSES / 4)
   }
 
   /** All refs, used and free, are below. */
