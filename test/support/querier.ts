@@ -47,11 +47,12 @@ export class TestShard implements ShardLink {
   }
 }
 
-/** A querier over these shards. */
+/** A querier over these shards; with several zones each of them has as many, and all series. */
 export function createTestQuerier(
   env: Env,
   shards: readonly ShardLink[],
   changes: Partial<Config> = {},
+  zones = 1,
 ): Querier {
   const whole = defaultConfig(changes)
   const limits = limitsDataOf(whole, EMPTY_RUNTIME)
@@ -59,6 +60,7 @@ export function createTestQuerier(
     config: querierConfigOf(whole),
     limits,
     shardCount: shards.length,
+    zones,
     kernel: headModule(),
   }
   const querier = new Querier(env, boot)

@@ -198,7 +198,7 @@ export class Fanout {
   }
 
   /**
-   * What each shard has of a tenant.
+   * What each shard has of a tenant; of shards that have the same series, the one that has most.
    * @throws AppError `overloaded` while one cannot tell
    */
   async headStats(tenant: string, most: number): Promise<HeadStats[]> {
@@ -209,7 +209,13 @@ export class Fanout {
       }
       return stats
     })
-    return answers
+    const { quorum } = this.readable(tenant)
+    const fullest: HeadStats[] = []
+    for (let set = 0; set < answers.length; set += quorum) {
+      const copies = answers.slice(set, set + quorum)
+      fullest.push(copies.reduce((best, one) => (one.series > best.series ? one : best)))
+    }
+    return fullest
   }
 
   /** What each shard has of the exemplars of some series. */
