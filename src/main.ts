@@ -22,16 +22,20 @@ const HELP = `usage: nilo [command] [flags]
 Flags are Mimir's: -config.file=FILE, -server.http-listen-port=9009, -data.dir=DIR …
 All of them: docs/reference/config.md`
 
+/** Commands that tell more of themselves. */
+const TELLING = new Set(['block', 'bench', 'import'])
+
 await main(process.argv.slice(2))
 
 async function main(args: readonly string[]): Promise<void> {
   const hasCommand = args[0] !== undefined && !args[0].startsWith('-')
-  const command = hasCommand ? args[0] : 'serve'
-  const flags = hasCommand ? args.slice(1) : args
+  const isHelp = args[0] === 'help' || args.some((flag) => /^--?(h|help|help-all)$/.test(flag))
+  const told = isHelp ? args.find((name) => TELLING.has(name)) : undefined
+  const command = told ?? (hasCommand ? args[0] : 'serve')
+  const flags = told !== undefined ? ['help'] : hasCommand ? args.slice(1) : args
   try {
-    if (command === 'help' || flags.some((flag) => /^--?(h|help|help-all)$/.test(flag))) {
-      console.log(HELP)
-    } else if (command === 'version' || flags.some((flag) => /^--?version$/.test(flag))) {
+    if (isHelp && told === undefined) console.log(HELP)
+    else if (command === 'version' || flags.some((flag) => /^--?version$/.test(flag))) {
       console.log(`nilometer ${version()} (Node ${process.versions.node})`)
     } else if (command === 'check-config') await checkConfig(flags)
     else if (command === 'new-token' || command === 'hash-password') {

@@ -137,6 +137,14 @@ test('check-config, version and help answer without starting', async (t) => {
   const help = runNilo(['help'])
   assert.deepEqual(await help.exited, { code: 0, signal: null })
   assert.match(help.output(), /check-config/)
+  for (const words of [
+    ['block', '--help'],
+    ['help', 'block'],
+  ]) {
+    const told = runNilo(words)
+    assert.deepEqual(await told.exited, { code: 0, signal: null })
+    assert.match(told.output(), /usage: nilo block <what> <path>/)
+  }
 })
 
 test('a tenant header can be required, a wrong one is always refused', async (t) => {
