@@ -47,6 +47,7 @@ export const MAX_TIME_MS = 2 ** 53
 export function parseTime(text: string): number | undefined {
   if (FLOAT.test(text)) {
     const seconds = Number(text)
+    if (!Number.isFinite(seconds)) return undefined
     const whole = Math.trunc(seconds)
     // As Go does it: the fraction to the millisecond, then cut to whole nanoseconds.
     const nanos = Math.trunc((Math.round((seconds - whole) * 1000) / 1000) * 1e9)

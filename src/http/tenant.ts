@@ -41,6 +41,21 @@ function mostTenants({ federation }: HttpConfig, isFederated: boolean): number {
 }
 
 /**
+ * The tenant that a page's path names.
+ *
+ * @throws AppError `bad-data` when there can be none of that name
+ */
+export function tenantInPath(request: { param(name: string): string }): string {
+  const id = request.param('tenant')
+  try {
+    checkTenantId(id)
+  } catch (error) {
+    throw fail('bad-data', { text: error instanceof Error ? error.message : String(error) }, error)
+  }
+  return id
+}
+
+/**
  * Checks one tenant id.
  *
  * @throws AppError `no-org-id` for an empty one, `tenant-id-invalid`

@@ -75,6 +75,15 @@ test('rings, tenants and blocks of several store-gateways and compactors', async
   assert.equal(await countOf(system, 24 * days), whole)
   assert.deepEqual(await json(system, '/store-gateway/tenants'), { tenants: [TENANT] })
   assert.deepEqual(await json(system, '/compactor/tenants'), { tenants: [TENANT] })
+  for (const name of ['..%2Fother', '..', 'a%2Fb', '%zz', 'a b']) {
+    for (const page of [
+      `/store-gateway/tenant/${name.replace('..', '%2e%2e')}/blocks`,
+      `/compactor/tenant/${name.replace('..', '%2e%2e')}/planned_jobs`,
+    ]) {
+      const { status } = await fetch(`${system.url}${page}`)
+      assert.ok(status === 400 || status === 404, `${page}: ${status}`)
+    }
+  }
   const gateways = await json<Ring>(system, '/store-gateway/ring')
   // Of three shards the tenant is given two; those that nobody asks have not started.
   assert.ok(gateways.shards.length >= 1 && gateways.shards.length <= 3)

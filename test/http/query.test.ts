@@ -123,6 +123,11 @@ describe('the query API', () => {
         'invalid parameter "time": invalid time value for \'time\': cannot parse "abc" to a valid timestamp',
     },
     {
+      path: '/query?query=up&time=1e400',
+      error:
+        'invalid parameter "time": invalid time value for \'time\': cannot parse "1e400" to a valid timestamp',
+    },
+    {
       path: '/query?query=up&timeout=x',
       error: 'invalid parameter "timeout": cannot parse "x" to a valid duration',
     },

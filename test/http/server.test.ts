@@ -67,6 +67,7 @@ describe('the front', () => {
     assert.match(body, /href="\/metrics"/)
     assert.match(body, /\/prometheus\/api\/v1\/query_range/)
     assert.match(body, /\/api\/v1\/push/)
+    assert.doesNotMatch(body, /href="[^"]*(\/:|flush)/, 'no link is broken, or cuts heads')
   })
 
   test('shows readiness, configuration, metrics, services', async () => {

@@ -19,7 +19,12 @@ export function index(_request: HttpRequest, front: Front): Reply {
 
 function indexRow(endpoint: MountedEndpoint): string {
   const path = escapeHtml(endpoint.fullPath)
-  const isPage = endpoint.method === 'GET' && !endpoint.auth
+  // What a click is to open: no path with a place for a name, nothing that does more than show.
+  const isPage =
+    endpoint.method === 'GET' &&
+    !endpoint.auth &&
+    !endpoint.path.includes('/:') &&
+    endpoint.path !== '/ingester/flush'
   const shown = isPage ? `<a href="${path}"><code>${path}</code></a>` : `<code>${path}</code>`
   return `<tr><td>${endpoint.method}</td><td>${shown}</td><td>${escapeHtml(endpoint.doc)}</td></tr>`
 }

@@ -5,11 +5,12 @@ import { ulidBytes } from '../../shared/base/ulid.js'
 import { jsonReply } from '../errors.js'
 import type { Front, HttpRequest, Reply } from '../handler.js'
 import { escapeHtml, pageReply } from '../html.js'
+import { tenantInPath } from '../tenant.js'
 import { withCompactor } from './blocks.js'
 
 /** GET /compactor/tenant/:tenant/planned_jobs */
 export function plannedJobs(request: HttpRequest, front: Front): Promise<Reply> {
-  const tenant = request.param('tenant')
+  const tenant = tenantInPath(request)
   return withCompactor(front, async ({ calls }) => {
     return jsonReply(200, { tenant, jobs: await calls.plannedJobs({ tenant }) })
   })
@@ -40,7 +41,7 @@ export async function blockTenants(request: HttpRequest, front: Front): Promise<
 
 /** GET /store-gateway/tenant/:tenant/blocks; `show_deleted`, `show_sources`, `show_parents`, `split_count`. */
 export async function tenantBlocks(request: HttpRequest, front: Front): Promise<Reply> {
-  const tenant = request.param('tenant')
+  const tenant = tenantInPath(request)
   const search = request.search()
   const report = await withCompactor(front, ({ calls }) => calls.tenantBlocks({ tenant }))
   const shows = (name: string): boolean => search.get(name) === 'on'
