@@ -20,7 +20,8 @@ class NotedWorker extends workerThreads.Worker {
 }
 
 function isWanted(entry: string): boolean {
-  if (KIND === '*') return entry.includes('/actors/') || entry.includes('/piscina/')
+  if (KIND === '*') return entry.includes('/actors/')
+  if (KIND === '') return entry.includes('/actors/') && !entry.includes('/actors/querier/')
   return entry.includes(`/actors/${KIND}`)
 }
 

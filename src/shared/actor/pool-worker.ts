@@ -1,20 +1,13 @@
 /**
- * The thread side of a pool: what a pool thread's `worker.ts` exports. A thread claims a seat in
- * shared cells when its module loads, announces itself, and is sent what belongs to the seat
- * (ports, metrics); tasks wait until then.
+ * The thread side of a pool: what a pool thread's `worker.ts` calls. The thread says hello when its
+ * parts are built, and is sent what belongs to its seat (ports) before the first task; tasks and
+ * their outcomes go over the thread's own port, one at a time.
  */
-import {
-  MessageChannel,
-  type MessagePort,
-  parentPort,
-  threadId,
-  workerData,
-} from 'node:worker_threads'
+import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { createNodeEnv, type Env } from '../env/index.js'
 import { type LogLevel, openMetrics } from '../telemetry/index.js'
 import { toWireError, type WireError } from './errors.js'
 import { HeapGuard } from './heap-guard.js'
-import { loadPiscina } from './piscina.js'
 
 /** What one thread of a pool does. */
 export interface PoolParts<Task, Answer, Message> {
@@ -30,34 +23,30 @@ export interface PoolParts<Task, Answer, Message> {
 /** The worker data of a pool's threads. */
 export interface PoolWorkerData {
   readonly actor: string
+  readonly seat: number
   readonly boot: unknown
   readonly logLevel: LogLevel
-  /** Int32 per seat: the thread id of its owner, 0 when free. */
-  readonly seats: SharedArrayBuffer
+  readonly metricBlock: SharedArrayBuffer
   readonly heapMbMax: number
 }
 
-/** A thread's first word. */
-export interface PoolHello {
-  readonly hello: number
-  readonly seat: number
-}
-
 /** What a thread is sent. */
-export type PoolNote<Message> =
-  | { readonly note: 'seat'; readonly metricBlock: SharedArrayBuffer }
+export type PoolNote<Task, Message> =
+  | { readonly note: 'task'; readonly task: Task }
   | { readonly note: 'message'; readonly message: Message }
+  /** What belongs to the seat has been sent. */
+  | { readonly note: 'seated' }
 
-/** A thread's word that it has warmed up. */
-export interface PoolWarm {
-  readonly warm: number
-}
-
-/** A further block of metrics, on its way to the registry. */
-export interface PoolMetricBlock {
-  readonly seat: number
-  readonly metricBlock: SharedArrayBuffer
-}
+/** What a thread says. */
+export type PoolWord<Answer> =
+  | { readonly word: 'outcome'; readonly outcome: PoolOutcome<Answer> }
+  /** Its first word. */
+  | { readonly word: 'hello' }
+  /** It has warmed up. */
+  | { readonly word: 'warm' }
+  /** A further block of metrics, on its way to the registry. */
+  | { readonly word: 'metrics'; readonly metricBlock: SharedArrayBuffer }
+  | ({ readonly word: 'open' } & PoolOpen)
 
 /** A thread's wish to call an actor: the port is the actor's end. */
 export interface PoolOpen {
@@ -74,97 +63,74 @@ export interface PoolHost {
   open(peer: string, index: number): MessagePort
 }
 
-/** A task's outcome: errors would lose id and details in the pool's own way back. */
+/** A task's outcome: errors would lose id and details on the way. */
 export type PoolOutcome<Answer> =
   | { readonly ok: true; readonly answer: Answer }
   | { readonly ok: false; readonly error: WireError }
 
 /**
- * Makes the function that `worker.ts` exports as `run`.
+ * Makes this thread one of a pool; what a pool's `worker.ts` does when it is loaded. What `receive`
+ * throws ends the thread: one that has missed news is not to go on with what is no more.
  *
- * @param build makes the thread's parts, once it has its seat
+ * @param build makes the thread's parts
  */
 export function poolWorker<Boot, Task, Answer, Message>(
   build: (env: Env, boot: Boot, seat: number, host: PoolHost) => PoolParts<Task, Answer, Message>,
-): (task: Task) => Promise<PoolOutcome<Answer>> {
-  const data = workerData as PoolWorkerData
-  const heap = new HeapGuard(data.heapMbMax * 2 ** 20)
-  const seat = claimSeat(new Int32Array(data.seats))
-  const built = new Promise<PoolParts<Task, Answer, Message>>((resolve) => {
-    let parts: PoolParts<Task, Answer, Message> | undefined
-    const early: Message[] = []
-    listen((value) => {
-      const note = value as PoolNote<Message>
-      if (note.note === 'message') {
-        if (parts === undefined) early.push(note.message)
-        else parts.receive(note.message)
-        return
-      }
-      const metrics = openMetrics(note.metricBlock, (metricBlock) =>
-        parentPort?.postMessage({ seat, metricBlock } satisfies PoolMetricBlock),
-      )
-      const actor = `${data.actor}/${seat}`
-      const env = createNodeEnv({ actor, logLevel: data.logLevel, metrics })
-      parts = build(env, data.boot as Boot, seat, { open: openPort, heap })
-      for (const message of early) parts.receive(message)
-      resolve(parts)
-      const tell = () => parentPort?.postMessage({ warm: seat } satisfies PoolWarm)
-      parts.warmUp?.().then(tell, (error: unknown) => {
-        env.log.warn('thread could not warm up', { err: String(error) })
-        tell()
-      })
-      if (parts.warmUp === undefined) tell()
-    })
-  })
-  parentPort?.postMessage({ hello: threadId, seat } satisfies PoolHello)
-  return async (task) => outcomeOf(await built, task)
-}
-
-/**
- * Takes what is sent to this thread. Node swallows what a listener throws; a thread that has missed
- * news is to end of it, rather than to go on with what is no more.
- */
-function listen(take: (value: unknown) => void): void {
-  process.on('workerMessage', (value: unknown) => {
-    try {
-      take(value)
-    } catch (error) {
-      setImmediate(() => {
-        throw error
-      })
+): void {
+  const { actor, seat, boot, logLevel, metricBlock, heapMbMax } = workerData as PoolWorkerData
+  const metrics = openMetrics(metricBlock, (block) => say({ word: 'metrics', metricBlock: block }))
+  const env = createNodeEnv({ actor: `${actor}/${seat}`, logLevel, metrics })
+  const heap = new HeapGuard(heapMbMax * 2 ** 20)
+  const parts = build(env, boot as Boot, seat, { open: openPort, heap })
+  parentPort!.on('message', (note: PoolNote<Task, Message>) => {
+    switch (note.note) {
+      case 'task':
+        void answer(parts, note.task)
+        break
+      case 'message':
+        parts.receive(note.message)
+        break
+      case 'seated':
+        void warmUp(parts, env)
     }
   })
+  say({ word: 'hello' })
+}
+
+function say(word: PoolWord<never>, moved: MessagePort[] = []): void {
+  parentPort!.postMessage(word, moved)
 }
 
 function openPort(peer: string, index: number): MessagePort {
   const { port1, port2 } = new MessageChannel()
-  parentPort?.postMessage({ peer, index, port: port2 } satisfies PoolOpen, [port2])
+  say({ word: 'open', peer, index, port: port2 }, [port2])
   return port1
 }
 
-async function outcomeOf<Task, Answer, Message>(
-  parts: PoolParts<Task, Answer, Message>,
-  task: Task,
-): Promise<PoolOutcome<Answer>> {
+async function warmUp(
+  parts: Pick<PoolParts<never, never, never>, 'warmUp'>,
+  env: Env,
+): Promise<void> {
   try {
-    const answer = await parts.run(task)
-    const outcome: PoolOutcome<Answer> = { ok: true, answer }
-    const moved = parts.transfers(answer)
-    if (moved.length === 0) return outcome
-    const { Piscina } = loadPiscina()
-    const movable = {
-      [Piscina.transferableSymbol]: moved,
-      [Piscina.valueSymbol]: outcome,
-    }
-    return Piscina.move(movable as never) as unknown as PoolOutcome<Answer>
+    await parts.warmUp?.()
   } catch (error) {
-    return { ok: false, error: toWireError(error) }
+    env.log.warn('thread could not warm up', { err: String(error) })
   }
+  say({ word: 'warm' })
 }
 
-function claimSeat(seats: Int32Array): number {
-  for (let seat = 0; seat < seats.length; seat++) {
-    if (Atomics.compareExchange(seats, seat, 0, threadId) === 0) return seat
+async function answer<Task, Answer, Message>(
+  parts: PoolParts<Task, Answer, Message>,
+  task: Task,
+): Promise<void> {
+  let outcome: PoolOutcome<Answer>
+  let moved: ArrayBuffer[] = []
+  try {
+    const found = await parts.run(task)
+    moved = parts.transfers(found)
+    outcome = { ok: true, answer: found }
+  } catch (error) {
+    outcome = { ok: false, error: toWireError(error) }
   }
-  throw new Error(`no free seat among ${seats.length} for thread ${threadId}`)
+  parentPort!.postMessage({ word: 'outcome', outcome } satisfies PoolWord<Answer>, moved)
 }

@@ -1,32 +1,22 @@
 /**
- * A pool of threads that each run one task at a time: piscina, with a seat per thread, typed
- * errors, and a fresh start when piscina has given up (it stops replacing threads once one died
- * before it was ready). It has no queue worth the name: its caller starts a task when one is free.
+ * A pool of threads that each run one task at a time, each in a seat of its own: typed errors, and a
+ * new thread for one that has ended. It has no queue worth the name: its caller starts a task when a
+ * thread is free. A task costs two messages and little beside them (decision 0028).
  */
-import { postMessageToThread, type Transferable, type Worker } from 'node:worker_threads'
-import type { Piscina } from 'piscina'
+import { type Transferable, Worker } from 'node:worker_threads'
 import type { StopSignal } from '../base/stop-signal.js'
 import type { Env } from '../env/index.js'
 import { type AppError, fail } from '../errors/index.js'
 import { createMetricBlock, type LogLevel } from '../telemetry/index.js'
 import { fromWireError } from './errors.js'
 import { growingNewSpace } from './new-space.js'
-import { loadPiscina } from './piscina.js'
-import type {
-  PoolHello,
-  PoolMetricBlock,
-  PoolNote,
-  PoolOpen,
-  PoolOutcome,
-  PoolWarm,
-  PoolWorkerData,
-} from './pool-worker.js'
+import type { PoolNote, PoolOpen, PoolOutcome, PoolWord, PoolWorkerData } from './pool-worker.js'
 
 /** How a pool is made. */
 export interface PoolOptions<Message> {
   /** Names the threads: `querier` gives `querier/0`. */
   readonly actor: string
-  /** The threads' `worker.js`; it exports `run`, made by `poolWorker`. */
+  /** The threads' `worker.js`; it calls `poolWorker`. */
   readonly entry: URL
   readonly size: number
   readonly boot: unknown
@@ -44,7 +34,10 @@ export interface PoolOptions<Message> {
   onMetricBlock(actor: string, block: SharedArrayBuffer): void
   /** A thread wants to call an actor, which is to answer on `port`. */
   onOpen?(open: PoolOpen): void
-  /** A thread ended unasked: ms until the pool may be filled up again, or undefined to leave it. */
+  /**
+   * A thread ended unasked: ms until another one is started where it had not even sat down (else
+   * that is done at once), or undefined to leave the pool.
+   */
   onCrash(actor: string): number | undefined
 }
 
@@ -88,217 +81,232 @@ export function definePool<Task, Answer, Message>(
 const HARD_LIMIT_FACTOR = 2
 /** MiB. Queries that keep half a million rows take less CPU time in 4 and 8 than in 1, 2 or 16. */
 const NEW_SPACE_MAX = 4
+/** Tasks that may wait for threads that are being started, by threads. */
+const WAITING_PER_THREAD = 2
 
-/** Seats beyond the size: a new thread may sit down before the one it replaces is seen to be gone. */
-const SPARE_SEATS = 4
+/** A task that waits or runs. */
+interface Job<Task, Answer> {
+  readonly task: Task
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (error: AppError) => void
+}
 
-interface Sitting<Message> extends PoolSeat<Message> {
+/** A thread, from its start to its exit. */
+interface Thread<Task, Answer, Message> {
+  readonly seat: PoolSeat<Message>
   readonly worker: Worker
+  /** It has sat down: tasks may come. */
+  isSeated: boolean
+  isWarm: boolean
+  /** It is ended on purpose: its exit is no crash. */
+  isEnded: boolean
+  /** What it died of, where Node knows. */
+  cause: unknown
+  job: Job<Task, Answer> | undefined
 }
 
 class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
   readonly size: number
   private readonly options: PoolOptions<Message>
-  private readonly cells: Int32Array
-  private readonly sitting = new Map<number, Sitting<Message>>()
-  /** Seats whose threads have warmed up. */
-  private readonly warm = new Set<number>()
-  /** Threads that were ended on purpose, by id: their exit is no crash. */
-  private readonly ended = new Set<number>()
-  private piscina: Piscina<Task, PoolOutcome<Answer>>
+  /** By seat; undefined while nobody sits there. */
+  private readonly threads: (Thread<Task, Answer, Message> | undefined)[]
+  private waiting: Job<Task, Answer>[] = []
   private isClosed = false
-  private isRefilling = false
 
   constructor(options: PoolOptions<Message>) {
     this.options = options
     this.size = options.size
-    this.cells = new Int32Array(new SharedArrayBuffer(4 * (options.size + SPARE_SEATS)))
-    this.piscina = this.startPiscina()
+    this.threads = new Array(options.size).fill(undefined)
+    for (let index = 0; index < options.size; index++) this.start(index)
   }
 
-  async run(task: Task, signal: StopSignal): Promise<Answer> {
-    if (this.isClosed) throw this.down()
-    let before: Set<Worker> | undefined
-    // Heard before piscina hears it, and ends the thread.
-    const onAbort = (): void => {
-      before = new Set(this.piscina.threads)
-    }
-    signal.addEventListener('abort', onAbort)
-    let outcome: PoolOutcome<Answer>
-    try {
-      outcome = await this.piscina.run(task, { signal, name: 'run' })
-    } catch (error) {
-      if (before !== undefined) this.noteEnded(before)
-      throw this.poolError(error)
-    }
-    if (outcome.ok) return outcome.answer
-    throw fromWireError(outcome.error)
+  run(task: Task, signal: StopSignal): Promise<Answer> {
+    if (this.isClosed || signal.aborted) return Promise.reject(this.down())
+    if (this.waiting.length >= this.size * WAITING_PER_THREAD) return Promise.reject(this.down())
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => this.abort(job)
+      const job: Job<Task, Answer> = {
+        task,
+        resolve: (answer) => {
+          signal.removeEventListener('abort', onAbort)
+          resolve(answer)
+        },
+        reject: (error) => {
+          signal.removeEventListener('abort', onAbort)
+          reject(error)
+        },
+      }
+      signal.addEventListener('abort', onAbort)
+      this.waiting.push(job)
+      this.pump()
+    })
   }
 
   seats(): PoolSeat<Message>[] {
-    return [...this.sitting.values()]
+    return this.threads.flatMap((thread) => (thread?.isSeated === true ? [thread.seat] : []))
   }
 
   warmCount(): number {
-    return this.warm.size
+    return this.threads.filter((thread) => thread?.isWarm === true).length
   }
 
   async kill(seat: number): Promise<void> {
-    await this.sitting.get(seat)?.worker.terminate()
+    await this.threads[seat]?.worker.terminate()
   }
 
   async close(): Promise<void> {
-    this.isClosed = true
-    await this.piscina.destroy()
+    this.leave()
+    await Promise.all(this.threads.map((thread) => thread?.worker.terminate()))
   }
 
-  private startPiscina(): Piscina<Task, PoolOutcome<Answer>> {
-    const { options } = this
+  /** Starts a thread for a seat where nobody sits. */
+  private start(index: number): void {
+    const { entry, boot, logLevel, heapMbMax } = this.options
+    const actor = `${this.options.actor}/${index}`
+    const metricBlock = createMetricBlock()
     const data: PoolWorkerData = {
-      actor: options.actor,
-      boot: options.boot,
-      logLevel: options.logLevel,
-      seats: this.cells.buffer as SharedArrayBuffer,
-      heapMbMax: options.heapMbMax,
+      actor: this.options.actor,
+      seat: index,
+      boot,
+      logLevel,
+      metricBlock,
+      heapMbMax,
     }
-    const { Piscina } = loadPiscina()
-    const piscina = new Piscina<Task, PoolOutcome<Answer>>({
-      filename: options.entry.href,
-      name: 'run',
-      minThreads: this.size,
-      maxThreads: this.size,
-      concurrentTasksPerWorker: 1,
-      idleTimeout: Number.POSITIVE_INFINITY,
-      maxQueue: this.size * 2,
-      atomics: 'disabled',
+    const worker = new Worker(entry, {
       workerData: data,
-      // The entry is to be imported: a thread that is ended while it requires a module aborts the process.
-      // V8's flags hold for all threads, and are refused here.
-      execArgv: [
-        ...process.execArgv.filter((flag) => flag === '--enable-source-maps'),
-        '--no-experimental-require-module',
-      ],
-      recordTiming: false,
       resourceLimits: {
         ...growingNewSpace(NEW_SPACE_MAX),
-        maxOldGenerationSizeMb: options.heapMbMax * HARD_LIMIT_FACTOR,
+        maxOldGenerationSizeMb: heapMbMax * HARD_LIMIT_FACTOR,
       },
     })
-    piscina.on('message', (message: PoolHello | PoolWarm | PoolMetricBlock | PoolOpen) => {
-      if ('hello' in message) this.seatThread(piscina, message)
-      else if ('warm' in message) this.warm.add(message.warm)
-      else if ('port' in message) this.open(message)
-      else options.onMetricBlock(`${options.actor}/${message.seat}`, message.metricBlock)
-    })
-    piscina.on('error', (error: unknown) =>
-      options.env.log.error('pool thread failed', { pool: options.actor, err: String(error) }),
-    )
-    // Also of threads that died before they said hello.
-    piscina.on('workerDestroy', () => this.refillSoon())
-    return piscina
-  }
-
-  private open(open: PoolOpen): void {
-    if (this.options.onOpen === undefined) open.port.close()
-    else this.options.onOpen(open)
-  }
-
-  private seatThread(piscina: Piscina, hello: PoolHello): void {
-    const worker = piscina.threads.find((thread) => thread.threadId === hello.hello)
-    const actor = `${this.options.actor}/${hello.seat}`
-    if (worker === undefined) {
-      // Died between its word and now.
-      Atomics.compareExchange(this.cells, hello.seat, hello.hello, 0)
-      return
-    }
-    const post = (note: PoolNote<Message>, parts: Transferable[]): void => {
-      postMessageToThread(hello.hello, note, parts).catch((error: unknown) =>
-        this.options.env.log.debug('pool thread missed a message', { actor, err: String(error) }),
-      )
-    }
-    const seat: Sitting<Message> = {
-      index: hello.seat,
-      threadId: hello.hello,
-      actor,
+    const { threadId } = worker
+    const send = (message: Message, parts: Transferable[]): void =>
+      post(worker, { note: 'message', message }, parts)
+    const thread: Thread<Task, Answer, Message> = {
+      seat: { index, threadId, actor, send },
       worker,
-      send: (message, parts) => post({ note: 'message', message }, parts),
+      isSeated: false,
+      isWarm: false,
+      isEnded: false,
+      cause: undefined,
+      job: undefined,
     }
-    this.sitting.set(hello.seat, seat)
-    this.warm.delete(hello.seat)
-    worker.on('exit', () => this.vacate(seat))
-    const metricBlock = createMetricBlock()
-    this.options.onMetricBlock(actor, metricBlock)
-    // What is sent now waits there for the seat's note: no task runs before it has been taken.
-    this.options.onSeat(seat)
-    post({ note: 'seat', metricBlock }, [])
-  }
-
-  private vacate(seat: Sitting<Message>): void {
-    // What the thread held is cleared before another one can take its seat.
-    this.options.onGone?.(seat.index)
-    Atomics.compareExchange(this.cells, seat.index, seat.threadId, 0)
-    if (this.sitting.get(seat.index) === seat) {
-      this.sitting.delete(seat.index)
-      this.warm.delete(seat.index)
-    }
-    this.options.onVacate(seat)
-    const wasEnded = this.ended.delete(seat.threadId)
-    if (this.isClosed || wasEnded) return
-    if (this.options.onCrash(seat.actor) === undefined) this.isClosed = true
-  }
-
-  /** After an abort: the thread that is missing now was ended by it. */
-  private noteEnded(before: Set<Worker>): void {
-    for (const worker of this.piscina.threads) before.delete(worker)
-    for (const seat of this.sitting.values()) {
-      if (before.has(seat.worker)) this.ended.add(seat.threadId)
-    }
-  }
-
-  /** piscina replaces threads itself, unless one died before it was ready: then it is made anew. */
-  private refillSoon(): void {
-    if (this.isClosed || this.isRefilling) return
-    this.isRefilling = true
-    const { env, actor } = this.options
-    env.timers.after(REFILL_CHECK_MS, () => {
-      this.isRefilling = false
-      if (this.isClosed || this.piscina.threads.length >= this.size) return
-      const delayMs = this.options.onCrash(actor)
-      if (delayMs === undefined) {
-        this.isClosed = true
-        return
-      }
-      env.log.warn('pool does not replace its threads, starting it anew', { pool: actor })
-      this.isRefilling = true
-      env.timers.after(delayMs, () => this.restart())
+    this.threads[index] = thread
+    worker.on('message', (word: PoolWord<Answer>) => this.hear(thread, word, metricBlock))
+    worker.on('error', (error: unknown) => {
+      thread.cause = error
     })
+    worker.on('exit', (code) => this.vacate(thread, code))
   }
 
-  private restart(): void {
-    this.isRefilling = false
-    if (this.isClosed) return
-    const old = this.piscina
-    for (const seat of this.sitting.values()) this.ended.add(seat.threadId)
-    this.piscina = this.startPiscina()
-    void old.destroy()
-  }
-
-  private poolError(error: unknown): AppError {
-    const code = (error as { code?: unknown }).code
-    if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
-      return fail(
-        'query-memory',
-        { limit: this.options.heapMbMax * HARD_LIMIT_FACTOR * 2 ** 20 },
-        error,
-      )
+  private hear(
+    thread: Thread<Task, Answer, Message>,
+    word: PoolWord<Answer>,
+    metricBlock: SharedArrayBuffer,
+  ): void {
+    const { options } = this
+    switch (word.word) {
+      case 'outcome':
+        this.finish(thread, word.outcome)
+        break
+      case 'hello':
+        options.onMetricBlock(thread.seat.actor, metricBlock)
+        thread.isSeated = true
+        options.onSeat(thread.seat)
+        post(thread.worker, { note: 'seated' }, [])
+        this.pump()
+        break
+      case 'warm':
+        thread.isWarm = true
+        break
+      case 'metrics':
+        options.onMetricBlock(thread.seat.actor, word.metricBlock)
+        break
+      case 'open':
+        if (options.onOpen === undefined) word.port.close()
+        else options.onOpen(word)
     }
-    return fail('actor-down', { actor: this.options.actor }, error)
   }
 
-  private down(): AppError {
-    return fail('actor-down', { actor: this.options.actor })
+  /** Gives what waits to threads that are free, the first ones first: theirs are the warmest caches. */
+  private pump(): void {
+    for (const thread of this.threads) {
+      if (this.waiting.length === 0) return
+      if (thread === undefined || thread.job !== undefined) continue
+      if (!thread.isSeated || thread.isEnded) continue
+      const job = this.waiting.shift()!
+      thread.job = job
+      post(thread.worker, { note: 'task', task: job.task }, [])
+    }
+  }
+
+  private finish(thread: Thread<Task, Answer, Message>, outcome: PoolOutcome<Answer>): void {
+    const { job } = thread
+    thread.job = undefined
+    if (outcome.ok) job?.resolve(outcome.answer)
+    else job?.reject(fromWireError(outcome.error))
+    this.pump()
+  }
+
+  /** A job is not wanted any more: it leaves the queue, or its thread ends with it. */
+  private abort(job: Job<Task, Answer>): void {
+    this.waiting = this.waiting.filter((other) => other !== job)
+    const thread = this.threads.find((one) => one?.job === job)
+    if (thread !== undefined) {
+      thread.isEnded = true
+      void thread.worker.terminate()
+    }
+    job.reject(this.down())
+  }
+
+  private vacate(thread: Thread<Task, Answer, Message>, code: number): void {
+    const { options } = this
+    const { seat, job, isSeated, cause } = thread
+    // What the thread held is cleared before another one can take its seat.
+    options.onGone?.(seat.index)
+    this.threads[seat.index] = undefined
+    if (isSeated) options.onVacate(seat)
+    const reason = cause ?? new Error(`thread exited with code ${code}`)
+    if (job !== undefined) job.reject(this.errorOf(reason))
+    if (this.isClosed) return
+    if (job === undefined && cause !== undefined) {
+      const fields = { pool: options.actor, err: String(cause) }
+      options.env.log.error('pool thread failed', fields)
+    }
+    const delayMs = thread.isEnded ? 0 : options.onCrash(seat.actor)
+    if (delayMs === undefined) this.leave()
+    else if (isSeated) this.start(seat.index)
+    else options.env.timers.after(delayMs, () => this.restart(seat.index))
+  }
+
+  private restart(index: number): void {
+    if (!this.isClosed) this.start(index)
+  }
+
+  /** Takes no more tasks; those that wait fail. */
+  private leave(): void {
+    this.isClosed = true
+    const { waiting } = this
+    this.waiting = []
+    for (const job of waiting) job.reject(this.down())
+  }
+
+  private errorOf(cause: unknown): AppError {
+    if ((cause as { code?: unknown }).code !== 'ERR_WORKER_OUT_OF_MEMORY') return this.down(cause)
+    const limit = this.options.heapMbMax * HARD_LIMIT_FACTOR * 2 ** 20
+    return fail('query-memory', { limit }, cause)
+  }
+
+  private down(cause?: unknown): AppError {
+    return fail('actor-down', { actor: this.options.actor }, cause)
   }
 }
 
-/** How long piscina is given to replace a thread by itself. */
-const REFILL_CHECK_MS = 200
+/** Sends to a thread; nothing happens when it is gone. */
+function post<Task, Message>(
+  worker: Worker,
+  note: PoolNote<Task, Message>,
+  parts: Transferable[],
+): void {
+  worker.postMessage(note, parts)
+}
