@@ -92,7 +92,13 @@ class SpillWorld {
     this.shard = new Shard(this.env, {
       cuts: this.cuts,
       limits: { out_of_order_time_window: 20 * HOUR },
-      config: { spillBytes: 1, spillAfterMs: 0, snapshotLogBytes: 20_000 },
+      // Every other life cuts by halves as soon as there is a closed chunk.
+      config: {
+        spillBytes: 1,
+        spillAfterMs: 0,
+        snapshotLogBytes: 20_000,
+        cutBytes: this.lives % 2,
+      },
     })
     this.options.onIngester?.(this.shard.ingester)
     this.reader = new HeadReader(this.shard.memory, headModule(), 1, this.disk)
