@@ -10,6 +10,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { type Context, Hono } from 'hono'
+import { quoteGo } from '../shared/base/go-string.js'
 import { StopSource } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
 import { fail } from '../shared/errors/index.js'
@@ -218,7 +219,21 @@ function buildApp(
 
 function exchangeOf(c: FrontContext): Exchange {
   const { incoming, outgoing } = c.env
-  return { incoming, outgoing, param: (name) => c.req.param(name) ?? '' }
+  return { incoming, outgoing, param: (name) => paramOf(c, name) }
+}
+
+/**
+ * A path parameter, decoded.
+ * @throws AppError `bad-data` where the path's escapes are no text: Hono would leave them as they are
+ */
+function paramOf(c: FrontContext, name: string): string {
+  const path = c.env.incoming.url?.split('?', 1)[0] ?? ''
+  try {
+    decodeURIComponent(path)
+  } catch (error) {
+    throw fail('bad-data', { text: `the path ${quoteGo(path)} is no UTF-8 when unescaped` }, error)
+  }
+  return c.req.param(name) ?? ''
 }
 
 /** What Hono must be told when the reply went out past it. */

@@ -123,6 +123,10 @@ describe('the query API', () => {
         'invalid parameter "time": invalid time value for \'time\': cannot parse "abc" to a valid timestamp',
     },
     {
+      path: '/label/%ff/values',
+      error: 'the path "/prometheus/api/v1/label/%ff/values" is no UTF-8 when unescaped',
+    },
+    {
       path: '/query?query=up&time=1e400',
       error:
         'invalid parameter "time": invalid time value for \'time\': cannot parse "1e400" to a valid timestamp',
