@@ -17,6 +17,7 @@ const FLAGS = {
 
 /** The disk of this machine. */
 export function nodeDisk(): Disk {
+  const held: Held = { count: 0 }
   return {
     open: (path, mode) => openFile(path, FLAGS[mode]),
     readFile: (path) => tried('read', path, () => fs.readFileSync(path)),
@@ -27,7 +28,7 @@ export function nodeDisk(): Disk {
     link,
     removeEmptyFolder,
     rename: (from, to) => tried('rename', from, () => fs.renameSync(from, to)),
-    remove: (path) => tried('remove', path, () => remove(path)),
+    remove: (path) => tried('remove', path, () => remove(path, held)),
     syncFolder,
     freeBytes: (folder) =>
       tried('look at', folder, () => {
@@ -118,17 +119,27 @@ function link(from: string, to: string): 'linked' | 'exists' | 'impossible' {
 
 /** Smaller files are not worth two more calls. */
 const HELD_BYTES_MIN = 1 << 20
+/** Files that are held at once; more are freed where they are removed, or numbers of files run out. */
+const HELD_MAX = 64
+
+/** Files that are removed and not closed yet. */
+interface Held {
+  count: number
+}
 
 /**
  * Missing is fine. The name of a file goes at once, what it takes on disk off the thread: the file is
  * held open and closed there. To free a gibibyte keeps the thread that does it for 100 to 250 ms.
  */
-function remove(path: string): void {
-  const fd = openToRemove(path)
+function remove(path: string, held: Held): void {
+  const fd = held.count < HELD_MAX ? openToRemove(path) : undefined
   try {
     fs.rmSync(path, { recursive: true, force: true })
   } finally {
-    if (fd !== undefined) fs.close(fd, () => {})
+    if (fd !== undefined) {
+      held.count++
+      fs.close(fd, () => held.count--)
+    }
   }
 }
 

@@ -101,29 +101,53 @@ test('fake disk: a power loss leaves what was synced, faults hit the call they a
   assert.throws(() => disk.open('/d/kept', 'append').sync(), isDiskFailed)
 })
 
+/** Files of the root by names, removed or not, that this process has open. */
+function openFiles(prefix: string): string[] {
+  return readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`)
+      return target.startsWith(join(root, prefix)) ? [target] : []
+    } catch {
+      return []
+    }
+  })
+}
+
+/** Other work for the pool's four threads: what is left to them is not done yet when it is looked at. */
+function keepPoolBusy(): Promise<unknown> {
+  const digest = promisify(pbkdf2)
+  return Promise.all(Array.from({ length: 8 }, () => digest('a', 'b', 100_000, 64, 'sha512')))
+}
+
 test('node disk: a large file is gone at once, and what it takes is freed off the thread', async () => {
   const disk = nodeDisk()
   const path = join(root, 'large')
-  const held = (): string[] =>
-    readdirSync('/proc/self/fd').flatMap((fd) => {
-      try {
-        const target = readlinkSync(`/proc/self/fd/${fd}`)
-        return target.startsWith(path) ? [target] : []
-      } catch {
-        return []
-      }
-    })
   const file = disk.open(path, 'create')
   file.write(new Uint8Array(2 << 20))
   file.close()
-  // The pool's four threads have other work: what is left to them is not done yet when it is looked at.
-  const digest = promisify(pbkdf2)
-  const busy = Array.from({ length: 8 }, () => digest('a', 'b', 100_000, 64, 'sha512'))
+  const busy = keepPoolBusy()
   disk.remove(path)
   assert.ok(!disk.exists(path))
   disk.open(path, 'create').close()
-  assert.deepEqual(held(), [`${path} (deleted)`])
-  await Promise.all(busy)
-  while (held().length > 0) await new Promise((resolve) => setImmediate(resolve))
+  assert.deepEqual(openFiles('large'), [`${path} (deleted)`])
+  await busy
+  while (openFiles('large').length > 0) await new Promise((resolve) => setImmediate(resolve))
   assert.equal(disk.readFile(path).length, 0)
+})
+
+test('node disk: of many large files that are removed at once some are held', async () => {
+  const disk = nodeDisk()
+  const paths = Array.from({ length: 100 }, (_, i) => join(root, `many-${i}`))
+  for (const path of paths) {
+    const file = disk.open(path, 'create')
+    file.truncate(1 << 20)
+    file.close()
+  }
+  const busy = keepPoolBusy()
+  for (const path of paths) disk.remove(path)
+  const count = openFiles('many').length
+  assert.ok(count > 0 && count <= 64, `${count} files are held`)
+  assert.ok(paths.every((path) => !disk.exists(path)))
+  await busy
+  while (openFiles('many').length > 0) await new Promise((resolve) => setImmediate(resolve))
 })
