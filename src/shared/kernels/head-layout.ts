@@ -138,6 +138,8 @@ export const H_EXTENT_ROWS = 1452
 /** u64: bytes in the free lists, whose heads stand at H_SMALL_LISTS. */
 export const H_SMALL_FREE = 1456
 export const H_SMALL_LISTS = 1464
+/** Tables that were outgrown: each starts with the next one u32 and its bytes u32. */
+export const H_OUTGROWN = 1512
 /** Rows of the chunk files. The extent being filled with spilled chunks: next free byte, end. */
 export const H_CHUNK_FILES = 1480
 export const H_SPILLED_AT = 1484

@@ -27,7 +27,7 @@ import {
   SERIES_SLAB_SHIFT,
   TENANT_ROW_BYTES,
 } from '../head-layout'
-import { labelRow, nameRow, pairRow, pairTenant } from './head-intern'
+import { keptBytes, labelRow, nameRow, pairRow, pairTenant } from './head-intern'
 import { freeSlot, giveBack, hashBytes, hashPairs, removeEntry } from './head-memory'
 import { oooRow } from './head-ooo-read'
 import { isEmpty } from './head-truncate'
@@ -65,7 +65,7 @@ export function unlinkName(name: u32): void {
 /** Gives back an unlinked name's bytes, and its id. */
 export function releaseName(name: u32): void {
   const row = nameRow(name)
-  giveBack(load<u32>(row), load<u32>(row, 4) + 8)
+  giveBack(load<u32>(row), keptBytes(load<u32>(row, 4)))
   store<u32>(row, load<u32>(H_FREE_NAMES))
   store<u32>(H_FREE_NAMES, name)
 }
@@ -109,7 +109,7 @@ export function unlinkTenant(tenant: u32): bool {
 export function releaseTenant(tenant: u32): void {
   const row = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES
   releasePair(load<u32>(row, 8))
-  giveBack(load<u32>(row), load<u32>(row, 20) + 8)
+  giveBack(load<u32>(row), keptBytes(load<u32>(row, 20)))
   memory.fill(row, 0, TENANT_ROW_BYTES)
   store<u32>(row, load<u32>(H_FREE_TENANTS), 24)
   store<u32>(H_FREE_TENANTS, tenant + 1)
@@ -118,7 +118,7 @@ export function releaseTenant(tenant: u32): void {
 /** Gives back an unlinked pair's bytes, and its id. */
 export function releasePair(pair: u32): void {
   const row = pairRow(pair)
-  giveBack(load<u32>(row), u32(load<u16>(row, 4)) + 8)
+  giveBack(load<u32>(row), keptBytes(u32(load<u16>(row, 4))))
   // Without a name it is skipped by snapshots.
   store<u32>(row, 0, 8)
   store<u32>(row, load<u32>(H_FREE_PAIRS))

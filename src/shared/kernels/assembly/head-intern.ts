@@ -134,9 +134,14 @@ function newRow(directory: u32, slabsMax: u32, shift: u32, rowBytes: u32, index:
   return load<u32>(cell) + (index & ((1 << shift) - 1)) * rowBytes
 }
 
-/** Copies bytes that must stay; the 8 bytes of slack are for loads past the end. */
+/** Bytes of a piece with so much text; also without any it is a piece. */
+export function keptBytes(length: u32): u32 {
+  return max(length, 1)
+}
+
+/** Copies bytes that must stay. Loads past their end meet other pieces, or what is never handed out. */
 function keepBytes(p: u32, length: u32): u32 {
-  const at = allocate(length + 8)
+  const at = allocate(keptBytes(length))
   if (at != 0) memory.copy(at, p, length)
   return at
 }

@@ -22,6 +22,7 @@ import {
   H_KEY,
   H_LEASES,
   H_LIMIT,
+  H_OUTGROWN,
   H_SMALL_FREE,
   H_SMALL_LISTS,
   H_SPARE_AT,
@@ -36,6 +37,10 @@ import {
 
 /** Kept back by `free`, so that a new extent fits whatever its alignment leaves unused. */
 const RESERVE: u64 = 2 * EXTENT_BYTES
+/** Outgrown tables from this size on are used for pieces of up to this size. */
+const OUTGROWN_BYTES_MIN: u32 = 4096
+/** Every multiple of 8 up to here is a class of pieces. */
+const EXACT_BYTES_MAX: u32 = 512
 
 /** Bytes that were never used, or can be used again for anything up to an extent's size. */
 export function free(): u64 {
@@ -55,7 +60,7 @@ export function allocateRegion(bytes: u64): u32 {
 
 /** Class of a small piece, and the bytes that pieces of a class have. */
 function classOf(bytes: u32): u32 {
-  if (bytes <= 512) return (bytes + 7) >> 3
+  if (bytes <= EXACT_BYTES_MAX) return (bytes + 7) >> 3
   const e = 31 - clz(bytes - 1)
   return 64 + ((e - 9) << 3) + ((bytes - 1 - (1 << e)) >> (e - 3)) + 1
 }
@@ -84,6 +89,7 @@ export function allocate(bytes: u32): u32 {
     return spare
   }
   // What was touched is there already: used before what was not.
+  if (size <= OUTGROWN_BYTES_MIN && takeOutgrown()) return allocate(bytes)
   const extent = size <= u32(EXTENT_BYTES >> 3) ? takeFreeExtent() : 0
   if (extent != 0) {
     recycle(extent, EXTENT_BYTES)
@@ -103,6 +109,37 @@ export function giveBack(at: u32, bytes: u32): void {
   store<u32>(at, load<u32>(list))
   store<u32>(list, at)
   store<u64>(H_SMALL_FREE, load<u64>(H_SMALL_FREE) + u64(classBytes(kind)))
+}
+
+/** Gives back a table: another one of its size is hardly wanted, so small pieces are cut from it. */
+function giveBackTable(at: u32, bytes: u32): void {
+  if (bytes < OUTGROWN_BYTES_MIN) {
+    giveBack(at, bytes)
+    return
+  }
+  store<u32>(at, load<u32>(H_OUTGROWN))
+  store<u32>(at, bytes, 4)
+  store<u32>(H_OUTGROWN, at)
+  store<u64>(H_SMALL_FREE, load<u64>(H_SMALL_FREE) + u64(bytes))
+}
+
+/** Makes an outgrown table the one that pieces are cut from; false without. */
+function takeOutgrown(): bool {
+  const at = load<u32>(H_OUTGROWN)
+  if (at == 0) return false
+  const bytes = load<u32>(at, 4)
+  store<u32>(H_OUTGROWN, load<u32>(at))
+  store<u64>(H_SMALL_FREE, load<u64>(H_SMALL_FREE) - u64(bytes))
+  let rest = load<u32>(H_SPARE_AT)
+  const end = load<u32>(H_SPARE_END)
+  while (rest < end) {
+    const piece = min(end - rest, EXACT_BYTES_MAX)
+    giveBack(rest, piece)
+    rest += piece
+  }
+  store<u32>(H_SPARE_AT, at)
+  store<u32>(H_SPARE_END, at + bytes)
+  return true
 }
 
 function extentRow(index: u32): u32 {
@@ -311,14 +348,14 @@ export function createTable(table: u32, bits: u32): bool {
 }
 
 /**
- * Makes room for one more entry. Segments double at half load; when memory does not allow that they
+ * Makes room for one more entry. Segments double at three quarters; when memory does not allow that they
  * fill up to fifteen sixteenths and then refuse.
  */
 export function reserveEntry(table: u32, tag: u32): bool {
   const segment = segmentOf(table, tag)
   const mask = load<u32>(segment, 4)
   const count = load<u32>(segment, 8)
-  if (count < mask >> 1) return true
+  if (count < mask - (mask >> 2)) return true
   const size = (mask + 1) << 4
   const base = size <= u32(EXTENT_BYTES) && free() > u64(size) + (1 << 20) ? allocate(size) : 0
   if (base == 0) return count < mask - (mask >> 4)
@@ -334,7 +371,7 @@ export function reserveEntry(table: u32, tag: u32): bool {
   }
   store<u32>(segment, base)
   store<u32>(segment, wide, 4)
-  giveBack(old, (mask + 1) << 3)
+  giveBackTable(old, (mask + 1) << 3)
   return true
 }
 
