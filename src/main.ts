@@ -61,11 +61,12 @@ async function main(args: readonly string[]): Promise<void> {
 
 async function checkConfig(flags: readonly string[]): Promise<void> {
   const { loadConfig, printConfig } = await import('./shared/config/index.js')
-  const { blocksBucketConfig } = await import('./shared/blocks/index.js')
-  const { checkBucketConfig } = await import('./shared/bucket/index.js')
+  const { checkConfig: checkSystem } = await import('./actors/supervisor/system.js')
+  const { httpConfigOf } = await import('./http/config.js')
   const { nodeDisk } = await import('./shared/env/index.js')
   const { config, ignored } = await loadConfig(flags, process.env)
-  checkBucketConfig(blocksBucketConfig(config), nodeDisk())
+  await checkSystem(config, { disk: nodeDisk() })
+  httpConfigOf(config)
   console.log(`# The configuration is good. What differs from the defaults:`)
   console.log(printConfig(config, 'diff').trimEnd())
   if (ignored.length > 0) console.log(`# Accepted without effect: ${ignored.join(', ')}`)

@@ -131,6 +131,23 @@ test('check-config, version and help answer without starting', async (t) => {
   assert.match(good.output(), /without effect.*memberlist/)
   const bad = runNilo(['check-config', '-limits.no-such=1'])
   assert.deepEqual(await bad.exited, { code: 1, signal: null })
+  for (const [text, complaint] of [
+    ['limits: {metric_relabel_configs: [{action: foo}]}', /relabel rule 1: unknown action foo/],
+    [
+      'limits: {active_series_custom_trackers: {a: "{b"}}',
+      /limits: active_series_custom_trackers: a:/,
+    ],
+    ['compactor: {block_ranges: [2h, 3h]}', /compactor\.block_ranges: each range must be/],
+    [`runtime_config: {file: ${join(folder, 'none.yaml')}}`, /none\.yaml: ENOENT/],
+  ] as const) {
+    writeFileSync(file, text)
+    const data = join(folder, 'refused')
+    for (const flags of [['check-config'], ['serve', `-data.dir=${data}`]]) {
+      const refused = runNilo([...flags, `-config.file=${file}`])
+      assert.deepEqual(await refused.exited, { code: 1, signal: null }, `${flags} ${text}`)
+      assert.match(refused.output(), complaint)
+    }
+  }
   const version = runNilo(['version'])
   assert.deepEqual(await version.exited, { code: 0, signal: null })
   assert.match(version.output(), /^nilometer \d+\.\d+\.\d+/)

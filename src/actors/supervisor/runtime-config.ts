@@ -10,10 +10,38 @@ import {
   EMPTY_RUNTIME,
   parseRuntimeConfig,
   printLimits,
+  type RuntimeConfig,
   type RuntimeFile,
 } from '../../shared/config/index.js'
 import type { Env, Timer } from '../../shared/env/index.js'
-import { Limits, type LimitsData, limitsDataOf } from '../../shared/limits/index.js'
+import { AppError, fail } from '../../shared/errors/index.js'
+import {
+  Limits,
+  type LimitsData,
+  limitsDataOf,
+  type TenantLimits,
+} from '../../shared/limits/index.js'
+import { parseMetricSelector, SELECTOR_OPTIONS } from '../../shared/promql/syntax/index.js'
+
+/** Limits that are names with selectors. */
+const TRACKER_LIMITS = [
+  'active_series_custom_trackers',
+  'active_series_additional_custom_trackers',
+] as const
+
+/**
+ * The limits that a server begins with, and the text of its runtime files.
+ *
+ * @throws AppError `config-invalid`, `disk-failed`
+ */
+export async function readLimits(
+  env: Pick<Env, 'disk'>,
+  config: Config,
+): Promise<{ readonly data: LimitsData; readonly text: string }> {
+  const files = readFiles(env, config)
+  const runtime = files.length === 0 ? EMPTY_RUNTIME : await parseRuntimeConfig(files)
+  return { data: checkedLimits(config, runtime), text: textOf(files) }
+}
 
 /** How the last reading went. */
 export interface RuntimeConfigStatus {
@@ -67,10 +95,7 @@ export class RuntimeConfigWatch {
     config: Config,
     onChange: (data: LimitsData) => void,
   ): Promise<RuntimeConfigWatch> {
-    const files = readFiles(env, config)
-    const runtime = files.length === 0 ? EMPTY_RUNTIME : await parseRuntimeConfig(files)
-    const first = { data: limitsDataOf(config, runtime), text: textOf(files) }
-    return new RuntimeConfigWatch(env, config, first, onChange)
+    return new RuntimeConfigWatch(env, config, await readLimits(env, config), onChange)
   }
 
   /** Reads again and again from now on. */
@@ -103,7 +128,7 @@ export class RuntimeConfigWatch {
       text = textOf(files)
       if (text === this.lastText) return
       const runtime = await parseRuntimeConfig(files)
-      const data = limitsDataOf(this.config, runtime, this.limits.version() + 1)
+      const data = checkedLimits(this.config, runtime, this.limits.version() + 1)
       this.take(data, text)
     } catch (error) {
       this.refuse(error instanceof Error ? error.message : String(error))
@@ -168,7 +193,34 @@ export class RuntimeConfigWatch {
   }
 }
 
-function readFiles(env: Env, config: Config): RuntimeFile[] {
+/** Limits, with what of them only PromQL's parser can check. */
+function checkedLimits(config: Config, runtime: RuntimeConfig, version = 1): LimitsData {
+  const data = limitsDataOf(config, runtime, version)
+  checkTrackers(data.defaults, 'limits')
+  for (const [tenant, row] of data.overrides) checkTrackers(row, `overrides of ${tenant}`)
+  return data
+}
+
+/** Custom trackers are names with selectors. */
+function checkTrackers(limits: Partial<TenantLimits>, where: string): void {
+  for (const key of TRACKER_LIMITS) {
+    const trackers = limits[key] ?? {}
+    if (typeof trackers !== 'object' || Array.isArray(trackers)) {
+      throw fail('config-invalid', { text: `${where}: ${key}: expected names with selectors` })
+    }
+    for (const [name, selector] of Object.entries(trackers)) {
+      try {
+        parseMetricSelector(String(selector), SELECTOR_OPTIONS)
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error
+        const text = `${where}: ${key}: ${name}: ${error.message}`
+        throw fail('config-invalid', { text }, error)
+      }
+    }
+  }
+}
+
+function readFiles(env: Pick<Env, 'disk'>, config: Config): RuntimeFile[] {
   return config['runtime_config.file'].map((name) => ({
     name,
     text: Buffer.from(env.disk.readFile(name)).toString('utf8'),

@@ -18,7 +18,7 @@ import {
   MetricsRegistry,
   openMetrics,
 } from '../../shared/telemetry/index.js'
-import { type CompactorDesk, openCompactorDesk } from '../compactor/client.js'
+import { type CompactorDesk, compactorConfigOf, openCompactorDesk } from '../compactor/client.js'
 import { DistributorClient } from '../distributor/client.js'
 import { connectIngester, type IngesterClient } from '../ingester/client.js'
 import type { CutSeriesRequest } from '../ingester/contract.js'
@@ -32,7 +32,7 @@ import { type HaKeeper, startHaKeeper } from './ha-keeper.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
 import { exportOverrides } from './overrides-exporter.js'
 import { exportRings, Rings } from './rings.js'
-import { RuntimeConfigWatch } from './runtime-config.js'
+import { RuntimeConfigWatch, readLimits } from './runtime-config.js'
 import { Supervisor } from './supervisor.js'
 
 /** Main's own Env, and the registry that its metrics and all others' are in. */
@@ -103,6 +103,23 @@ export function createMainEnv(logLevel: LogLevel): MainEnv {
 }
 
 /**
+ * Complains of what keeps a server of this configuration from its start, or its work.
+ *
+ * @throws AppError `config-invalid`, `disk-failed`
+ */
+export async function checkConfig(config: Config, env: Pick<Env, 'disk'>): Promise<void> {
+  checkParts(config, env)
+  await readLimits(env, config)
+}
+
+/** The same, but for limits. */
+function checkParts(config: Config, env: Pick<Env, 'disk'>): void {
+  checkBucketConfig(blocksBucketConfig(config), env.disk)
+  // Compactors start with the first block; that theirs is wrong is to be said now.
+  compactorConfigOf(config)
+}
+
+/**
  * Starts all actors. Resolves when they are built and linked; shards may still replay (`status`).
  *
  * @param options.onFatal is called once when the system cannot go on: the process must end
@@ -114,7 +131,7 @@ export async function startSupervisor(
   options: { readonly onFatal: (reason: string) => void; readonly cores?: number },
 ): Promise<System> {
   const { env, registry } = main
-  checkBucketConfig(blocksBucketConfig(config), env.disk)
+  checkParts(config, env)
   const counts = actorCounts(config, options.cores ?? availableParallelism())
   const distributors = new DistributorClient(env, counts.distributors)
   const runtime = await RuntimeConfigWatch.open(env, config, (data) => supervisor.distribute(data))

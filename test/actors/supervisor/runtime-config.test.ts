@@ -78,3 +78,19 @@ test('the same text again after a broken one is in force again', async () => {
 test('a file that is broken at the start ends it', async () => {
   await assert.rejects(watching('overrides: {t: {nonsense: 1}}'), { id: 'config-invalid' })
 })
+
+test('custom trackers that are no selectors are refused, at the start and later', async () => {
+  const trackers = (text: string): string =>
+    `overrides: {t: {active_series_custom_trackers: ${text}}}`
+  for (const bad of ['{a: "{b"}', '[a]', 'a']) {
+    await assert.rejects(watching(trackers(bad)), { id: 'config-invalid' }, bad)
+  }
+  const { put, sent, watch } = await watching(trackers(`{a: '{b="c"}', d: up}`))
+  put(trackers(`{a: '{b="c"'}`))
+  await watch.reload()
+  assert.equal(sent.length, 0)
+  assert.match(
+    watch.status().problem,
+    /overrides of t: active_series_custom_trackers: a: .*parse error/,
+  )
+})
