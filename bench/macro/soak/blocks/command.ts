@@ -9,9 +9,6 @@ import { parseArgs } from 'node:util'
 import { type SoakBucketKind, startSoakBucket } from './bucket.js'
 import { runBlocksSoak } from './run.js'
 
-/** Of the longest time between two strikes, the average. */
-const SHARE = 0.55
-
 /** Runs it by its arguments; the exit code. */
 export async function blocksCommand(): Promise<number> {
   const { values } = parseArgs({
@@ -30,10 +27,10 @@ export async function blocksCommand(): Promise<number> {
   const betweenText = values['seconds-between-kills'] ?? (values.bucket === 's3' ? '45' : '12')
   const between = positive('seconds-between-kills', betweenText)
   const seed = positive('seed', values.seed)
-  const kills =
+  const length =
     values.minutes === undefined
-      ? positive('kills', values.kills)
-      : Math.ceil((positive('minutes', values.minutes) * 60) / (between * SHARE))
+      ? { kills: positive('kills', values.kills) }
+      : { kills: Number.POSITIVE_INFINITY, forMs: positive('minutes', values.minutes) * 60_000 }
   const { bucket: kind, dir } = values
   if (kind !== 'filesystem' && kind !== 's3') usage(`there is no bucket of kind ${kind}`)
   if (dir !== undefined && existsSync(dir) && readdirSync(dir).length > 0) {
@@ -45,7 +42,7 @@ export async function blocksCommand(): Promise<number> {
   try {
     const started = performance.now()
     const result = await runBlocksSoak({
-      kills,
+      ...length,
       seed,
       betweenMsMax: between * 1000,
       writers: positive('writers', values.writers),
@@ -59,7 +56,7 @@ export async function blocksCommand(): Promise<number> {
     const took = Math.round((performance.now() - started) / 1000)
     const { pushes, answers, unanswered, samplesChecked, silenceMsMax, blocksCompacted } = result
     say(
-      `soak: blocks bucket=${kind} seed=${seed} kills=${kills} took_s=${took} pushes=${pushes} ` +
+      `soak: blocks bucket=${kind} seed=${seed} strikes=${result.strikes} took_s=${took} pushes=${pushes} ` +
         `days=${result.days} answers=${answers} unanswered=${unanswered} samples=${samplesChecked} ` +
         `longest_wait_ms=${silenceMsMax} compactions=${blocksCompacted} deletions=${result.deletions}${bucket.trouble()} ` +
         `wrong=${result.wrong.length}`,

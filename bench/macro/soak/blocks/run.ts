@@ -19,8 +19,10 @@ import { BlocksWriter } from './writer.js'
 
 /** What a soak over blocks does. */
 export interface BlocksSoakOptions {
-  /** Strikes of all kinds. */
+  /** Strikes of all kinds, at most. */
   readonly kills: number
+  /** No strike begins after so long, ms. */
+  readonly forMs?: number
   readonly seed: number
   /** Longest time between two strikes, ms; the shortest is a tenth. */
   readonly betweenMsMax: number
@@ -40,6 +42,7 @@ export interface BlocksSoakOptions {
 
 /** How it came out. */
 export interface BlocksSoakResult {
+  readonly strikes: number
   readonly pushes: number
   readonly answers: number
   /** Questions that got no answer or 503, and were asked again. */
@@ -59,6 +62,15 @@ const DAY_MS = 86_400_000
 const BACK_DAYS = 900
 /** On a slow bucket a block takes seconds, one after the other. */
 const SHIPPED_MS_MAX = 900_000
+/**
+ * Senders wait while so many blocks are not in the bucket yet: a slow one would get them far behind, so that a
+ * strike that waits for all of them waits for minutes.
+ */
+const UNSHIPPED_MAX = 40
+/** How often they are counted, ms. */
+const COUNT_MS = 1_000
+/** How often a wait is told of, ms. */
+const SAY_MS = 60_000
 
 /** Runs a soak; throws when a server does not start or does not answer for long. */
 export async function runBlocksSoak(options: BlocksSoakOptions): Promise<BlocksSoakResult> {
@@ -74,7 +86,10 @@ class BlocksSoak {
   private server!: Nilo
   private starts = 0
   private compacted = 0
+  private strikes = 0
   private isOver = false
+  /** Blocks that are not in the bucket yet. */
+  private unshipped = 0
   private writing: Promise<unknown> = Promise.resolve()
   private readonly deleting: Promise<void>[] = []
 
@@ -82,14 +97,19 @@ class BlocksSoak {
     this.options = options
     const baseMs = (Math.floor(Date.now() / DAY_MS) - BACK_DAYS) * DAY_MS
     const { seed, pauseMs = 100 } = options
+    const pace = { pauseMs, isBehind: () => this.unshipped > UNSHIPPED_MAX }
     this.writers = Array.from({ length: options.writers }, (_, writer) => {
-      return new BlocksWriter({ seed, writer, baseMs }, this.slot, pauseMs)
+      return new BlocksWriter({ seed, writer, baseMs }, this.slot, pace)
     })
     this.askers = this.writers.map((writer) => new Asker(writer, this.slot))
   }
 
   async run(): Promise<BlocksSoakResult> {
     const { options, askers } = this
+    const until = performance.now() + (options.forMs ?? Number.POSITIVE_INFINITY)
+    const counting = setInterval(() => {
+      this.unshipped = countUnshipped(options.folder)
+    }, COUNT_MS)
     await this.start()
     process.env['NILO_SOAK_KIND'] = '*'
     this.write()
@@ -98,11 +118,12 @@ class BlocksSoak {
       failure = error
     })
     try {
-      for (let strike = 1; strike <= options.kills; strike++) {
+      for (let strike = 1; strike <= options.kills && performance.now() < until; strike++) {
         await sleep(this.pauseBefore(strike))
         await this.someAnswers(() => failure)
         const kind = kindOf(options.seed, strike)
         await this.strike(kind)
+        this.strikes = strike
         this.say(`${strike} ${kind}`)
         if (failure !== undefined) throw failure
         if (this.wrong().length > 0) break
@@ -124,6 +145,7 @@ class BlocksSoak {
       return this.result()
     } finally {
       this.isOver = true
+      clearInterval(counting)
       for (const party of [...askers, ...this.writers]) party.stop()
       this.slot.set(this.server)
       await this.server.stop('SIGKILL')
@@ -206,13 +228,18 @@ class BlocksSoak {
 
   /** Until all that was pushed is in the bucket. */
   private async shipAll(): Promise<void> {
+    let sayAt = performance.now() + SAY_MS
     const isIn = async (): Promise<true | undefined> => {
+      if (performance.now() > sayAt) {
+        sayAt += SAY_MS
+        this.say(`${countUnshipped(this.options.folder)} blocks are still to be shipped`)
+      }
       try {
         const url = `${this.server.url}/ingester/flush?wait=true`
         const flushed = await fetch(url, { method: 'POST' })
         if (flushed.status !== 204) return undefined
         const inHead = numberOf(await metricsOf(this.server), 'cortex_ingester_memory_series')
-        return inHead === 0 && areShipped(this.options.folder) ? true : undefined
+        return inHead === 0 && countUnshipped(this.options.folder) === 0 ? true : undefined
       } catch {
         return undefined
       }
@@ -294,6 +321,7 @@ class BlocksSoak {
       0,
     )
     return {
+      strikes: this.strikes,
       pushes,
       answers: sum(({ counts }) => counts.answers),
       unanswered: sum(({ counts }) => counts.unanswered),
@@ -316,13 +344,19 @@ function kindOf(seed: number, strike: number): Strike {
   return share < 92 ? 'flush' : 'wipe'
 }
 
-/** Whether the bucket has all local blocks: each has the shipper's note. */
-function areShipped(folder: string): boolean {
-  const below = (path: string): string[] =>
-    existsSync(path) ? readdirSync(path).map((name) => join(path, name)) : []
+/** Local blocks that the bucket has not got: those without the shipper's note. */
+function countUnshipped(folder: string): number {
+  const below = (path: string): string[] => {
+    try {
+      return readdirSync(path).map((name) => join(path, name))
+    } catch {
+      // Not there, or just gone.
+      return []
+    }
+  }
   const shards = below(folder).filter((path) => /ingester-\d+$/.test(path))
-  const tenants = shards.flatMap((path) => below(join(path, 'blocks')))
-  return tenants.flatMap(below).every((path) => existsSync(join(path, 'shipped.json')))
+  const blocks = shards.flatMap((path) => below(join(path, 'blocks'))).flatMap(below)
+  return blocks.filter((path) => !existsSync(join(path, 'shipped.json'))).length
 }
 
 async function metricsOf(server: Nilo): Promise<string> {

@@ -8,6 +8,14 @@ const RETRY_MS = 50
 /** Data stay so far behind the clock. */
 const BEHIND_MS = 7_200_000
 
+/** How fast a sender goes. */
+export interface WriterPace {
+  /** Between two pushes, ms. */
+  readonly pauseMs: number
+  /** Whether the server has more on its hands than it should get: then senders wait. */
+  isBehind(): boolean
+}
+
 /** Writes one stream. */
 export class BlocksWriter {
   readonly stream: BlocksStream
@@ -19,15 +27,14 @@ export class BlocksWriter {
   readonly complaints: string[] = []
   readonly deletions: Deletions
   private readonly target: Target
-  private readonly pauseMs: number
+  private readonly pace: WriterPace
   private isStopping = false
 
-  /** @param pauseMs between two pushes */
-  constructor(stream: BlocksStream, target: Target, pauseMs: number) {
+  constructor(stream: BlocksStream, target: Target, pace: WriterPace) {
     this.stream = stream
     this.deletions = new Deletions(stream)
     this.target = target
-    this.pauseMs = pauseMs
+    this.pace = pace
   }
 
   /** Pushes until told to stop, or until the data have come up to the clock. */
@@ -40,7 +47,8 @@ export class BlocksWriter {
       this.begun = push + 1
       await this.send(body)
       this.acked = push + 1
-      await sleep(this.pauseMs)
+      await sleep(this.pace.pauseMs)
+      while (this.pace.isBehind() && !this.isStopping) await sleep(RETRY_MS)
     }
   }
 
