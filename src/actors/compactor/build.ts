@@ -42,7 +42,7 @@ export async function buildBlocks(parts: BuildParts, request: BuildRequest): Pro
   const built: BuiltBlock[] = []
   chunks.takeLease()
   try {
-    const inOrder = orderByLabels(chunks.view, request.refs)
+    const inOrder = await orderByLabels(chunks.view, request.refs, parts.pause)
     for (const range of request.ranges) {
       const series = seriesOf(parts, inOrder, (ref) =>
         chunks.overlaps(ref, range) ? chunks.chunks(ref, range) : [],
@@ -50,7 +50,7 @@ export async function buildBlocks(parts: BuildParts, request: BuildRequest): Pro
       const meta = await build(parts, request, range, { symbols: inOrder.symbols, series })
       if (meta !== undefined) built.push(builtOf(meta, false))
     }
-    const late = orderByLabels(chunks.view, request.lateRefs)
+    const late = await orderByLabels(chunks.view, request.lateRefs, parts.pause)
     for (const range of lateRanges(chunks, request)) {
       const series = seriesOf(parts, late, (ref) => chunks.lateChunks(ref, range))
       const hints = [OUT_OF_ORDER_HINT]

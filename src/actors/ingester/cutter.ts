@@ -23,7 +23,7 @@ import type { LocalBlocks, TenantCut } from './local-blocks.js'
 import type { TenantState, Tenants } from './tenants.js'
 
 /** Series per step: pushes wait for it, a millisecond at most. */
-const STEP_SERIES = 512
+const STEP_SERIES = 256
 /** The same of numbers that are only looked at. */
 const STEP_REFS = 16_384
 /** How long links are waited for, ms; series that one of them has stay until the next cut. */

@@ -21,9 +21,11 @@ import {
 import type { Head } from './head.js'
 
 /** Series, pairs or entries of postings per step: pushes wait for it, a millisecond or so. */
-const STEP_SERIES = 256
-const STEP_PAIRS = 512
-const STEP_ENTRIES = 16384
+const STEP_SERIES = 128
+const STEP_PAIRS = 256
+const STEP_ENTRIES = 8192
+/** Marks that are only looked through. */
+const STEP_MARKS = 65_536
 /** What a list of postings costs beside its entries, in entries. */
 const LIST_ENTRIES = 32
 
@@ -62,7 +64,7 @@ export function* collectSteps(
 ): Generator<boolean, Collected> {
   const gone = yield* unlinkSteps(head, refs, isWanted)
   if (gone.length === 0) return { series: 0, pairs: 0 }
-  const isGone = marksOf(gone)
+  const isGone = yield* markSteps(gone)
   const pairs = yield* pairSteps(head, gone)
   yield* postingsSteps(head, [pairs, Uint32Array.of(head.view.allPair(tenant))], isGone)
   const unused = yield* chainSteps(head, pairs)
@@ -94,11 +96,15 @@ export function* dropTenantSteps(head: Head, tenant: number): Generator<boolean,
 }
 
 /** [number] 1 for each of some numbers. */
-function marksOf(numbers: Uint32Array): Uint8Array {
+function* markSteps(numbers: Uint32Array): Generator<boolean, Uint8Array> {
   let most = 0
   for (const number of numbers) if (number > most) most = number
+  yield true
   const marks = new Uint8Array(most + 1)
-  for (const number of numbers) marks[number] = 1
+  for (let i = 0; i < numbers.length; i++) {
+    marks[numbers[i]!] = 1
+    if (i % STEP_MARKS === STEP_MARKS - 1) yield true
+  }
   return marks
 }
 
@@ -141,7 +147,10 @@ function* pairSteps({ view }: Head, refs: Uint32Array): Generator<boolean, Uint3
   }
   const pairs = new Uint32Array(count)
   let at = 0
-  for (let pair = 0; pair < isSeen.length; pair++) if (isSeen[pair] === 1) pairs[at++] = pair
+  for (let pair = 0; pair < isSeen.length; pair++) {
+    if (isSeen[pair] === 1) pairs[at++] = pair
+    if (pair % STEP_MARKS === STEP_MARKS - 1) yield true
+  }
   return pairs
 }
 

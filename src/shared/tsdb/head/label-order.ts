@@ -18,14 +18,24 @@ export interface OrderedSeries {
 /** Ranks are below: symbols of one tenant. */
 const RANKS = 2 ** 26
 
+/** Series whose labels are looked at between two pauses: part of a millisecond of work. */
+const SLICE = 4096
+/** Series that are sorted at once, before they are merged: likewise. */
+const RUN = 512
+
 /**
  * Orders series by their labels. Their rows must stay while this is used (a lease).
  * @param refs is sorted in place
+ * @param pause is awaited between slices of about a millisecond
  */
-export function orderByLabels(view: HeadView, refs: Uint32Array): OrderedSeries {
+export async function orderByLabels(
+  view: HeadView,
+  refs: Uint32Array,
+  pause: () => Promise<void>,
+): Promise<OrderedSeries> {
   const { u32 } = view
   const symbols = new SymbolTable()
-  const { indexOf, names, values } = internPairs(view, refs, symbols)
+  const { indexOf, names, values } = await internPairs(view, refs, symbols, pause)
   const keys = keysOf(symbols, names, values)
   const compare = (a: number, b: number): number => {
     const [x, y] = [view.labelRow(a), view.labelRow(b)]
@@ -37,9 +47,10 @@ export function orderByLabels(view: HeadView, refs: Uint32Array): OrderedSeries 
     }
     return m - n
   }
-  refs.sort(compare)
+  await sortInSlices(refs, compare, pause)
   for (let i = 1; i < refs.length; i++) {
     if (compare(refs[i - 1]!, refs[i]!) >= 0) throw new Error(`series ${refs[i]} is there twice`)
+    if (i % SLICE === 0) await pause()
   }
   let ids = new Uint32Array(64)
   const idsOf = (ref: number): Uint32Array => {
@@ -56,6 +67,35 @@ export function orderByLabels(view: HeadView, refs: Uint32Array): OrderedSeries 
   return { refs, symbols, idsOf }
 }
 
+/** Sorts runs, then merges neighbours until one is left; those that follow each other already are not compared. */
+async function sortInSlices(
+  list: Uint32Array,
+  compare: (a: number, b: number) => number,
+  pause: () => Promise<void>,
+): Promise<void> {
+  for (let from = 0; from < list.length; from += RUN) {
+    list.subarray(from, from + RUN).sort(compare)
+    await pause()
+  }
+  const left = new Uint32Array(list.length)
+  let done = 0
+  for (let run = RUN; run < list.length; run *= 2) {
+    for (let from = 0; from + run < list.length; from += run * 2) {
+      const middle = from + run
+      const end = Math.min(list.length, middle + run)
+      if (compare(list[middle - 1]!, list[middle]!) <= 0) continue
+      left.set(list.subarray(from, middle))
+      let [x, y, to] = [0, middle, from]
+      while (x < run && y < end) {
+        list[to++] = compare(left[x]!, list[y]!) <= 0 ? left[x++]! : list[y++]!
+        if (++done % SLICE === 0) await pause()
+      }
+      // What is left of the second run is in its place.
+      list.set(left.subarray(x, run), to)
+    }
+  }
+}
+
 /** The pairs that any of the series has, numbered from 0 in the order in which they are met. */
 interface Pairs {
   /** [pair] its number + 1; 0 of others. */
@@ -65,15 +105,21 @@ interface Pairs {
   readonly values: Uint32Array
 }
 
-function internPairs(view: HeadView, refs: Uint32Array, symbols: SymbolTable): Pairs {
+async function internPairs(
+  view: HeadView,
+  refs: Uint32Array,
+  symbols: SymbolTable,
+  pause: () => Promise<void>,
+): Promise<Pairs> {
   const { u32, bytes } = view
   let indexOf = new Uint32Array(1024)
   let names = new Uint32Array(1024)
   let values = new Uint32Array(1024)
   const nameSymbols = new Map<number, number>()
   let count = 0
-  for (const ref of refs) {
-    const row = view.labelRow(ref)
+  for (let i = 0; i < refs.length; i++) {
+    if (i % SLICE === SLICE - 1) await pause()
+    const row = view.labelRow(refs[i]!)
     for (let at = row + 1; at <= row + u32[row]!; at++) {
       const pair = u32[at]!
       if (pair >= indexOf.length) indexOf = grown(indexOf, pair + 1)
