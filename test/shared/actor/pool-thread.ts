@@ -1,10 +1,13 @@
 /** A pool thread for the tests: does what its task says. */
+import { setFlagsFromString } from 'node:v8'
 import { poolWorker } from '../../../src/shared/actor/index.js'
 import { fail } from '../../../src/shared/errors/index.js'
 
 export type PoolTask =
   | { readonly do: 'add'; readonly a: number; readonly b: number }
   | { readonly do: 'bytes' | 'refuse' | 'spin' | 'heap' | 'exit' | 'messages' }
+  /** Whether code that reads a buffer is V8's optimised one: after practice, or as it is now. */
+  | { readonly do: 'is-fast'; readonly afterPractice: boolean }
 
 export interface PoolMessage {
   readonly text: string
@@ -47,10 +50,43 @@ poolWorker<PoolBoot, PoolTask, unknown, PoolMessage>((env, boot, seat) => {
           return process.exit(4)
         case 'messages':
           return messages
+        case 'is-fast':
+          return runPractised(task.afterPractice)
       }
     },
   }
 })
+
+interface Practised {
+  practise(): void
+  /** Runs it once more. */
+  isFast(): boolean
+}
+
+let practised: Practised | undefined
+
+function runPractised(afterPractice: boolean): boolean {
+  if (practised === undefined) {
+    setFlagsFromString('--allow-natives-syntax')
+    const make = new Function(`
+      const bytes = new Uint8Array(8)
+      const read = () => bytes[3] + bytes.length
+      return {
+        practise() {
+          %PrepareFunctionForOptimization(read);
+          for (let i = 0; i < 10; i++) read();
+          %OptimizeFunctionOnNextCall(read)
+        },
+        isFast() {
+          read();
+          return (%GetOptimizationStatus(read) & 16) !== 0
+        },
+      }`) as () => Practised
+    practised = make()
+  }
+  if (afterPractice) practised.practise()
+  return practised.isFast()
+}
 
 function fillHeap(): number {
   const kept: number[][] = []

@@ -65,6 +65,13 @@ test('runs tasks on seated threads, moves answers, keeps typed errors', async ()
   assert.ok(registry.value('nilo_actor_restarts_total', 'pool') >= 1)
 })
 
+test('the first answer that is moved does not cost a thread its practised code', async () => {
+  const { run } = make()
+  assert.equal(await run({ do: 'is-fast', afterPractice: true }), true)
+  assert.equal(((await run({ do: 'bytes' })) as Uint8Array).length, 1000)
+  assert.equal(await run({ do: 'is-fast', afterPractice: false }), true)
+})
+
 test('threads are warm when they say so, and run tasks before; a new one is cold again', async () => {
   const { pool, run } = make({ isCold: true })
   assert.equal(await run({ do: 'add', a: 1, b: 2 }), 103)
