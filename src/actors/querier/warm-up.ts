@@ -21,12 +21,16 @@ const IDLE_MS = 50
 const TENANT = 'warm-up'
 const SERIES = 48
 const SAMPLES = 160
+/** Series of the wide metric: tables grow by them, and loops come by their looks at the watch. */
+const WIDE_SERIES = 1_000
+const WIDE_SAMPLES = 24
 const SCRAPE_MS = 15_000
 const START_MS = 1_700_000_000_000
 const END_MS = START_MS + (SAMPLES - 1) * SCRAPE_MS
 const CACHE_BYTES = 4 << 20
 /** Memory that such a head may need, pages; what is not touched costs nothing. */
 const HEAD_PAGES = 4_096
+const LES = ['0.005', '0.01', '0.1', '0.5', '1', '2.5', '5', '10', '30', '+Inf']
 
 const EXPRESSIONS = [
   'warm_total',
@@ -49,14 +53,19 @@ const EXPRESSIONS = [
   'label_replace(delta(warm_gauge[5m]), "host", "$1", "instance", "([^-]+)-.*")',
   'clamp_max(abs(round(warm_gauge)), 5) ^ 2 + scalar(max(warm_gauge)) * time()',
   'sort_desc(last_over_time(warm_gauge[5m]))',
+  'wide_bucket{path=~"/a.*|/b.*",le!~"0.*"}',
+  'histogram_quantile(0.99, sum by (le, job) (rate(wide_bucket[2m])))',
+  'sum by (pod) (wide_bucket * on (pod) group_left () group by (pod) (wide_bucket))',
 ]
 
 /** Practises until the rounds or the time are over. @param isBusy whether the thread is wanted */
 export async function warmUp(env: Env, boot: QuerierBoot, isBusy: () => boolean): Promise<void> {
-  const querier = practiceQuerier(env, boot)
+  const reader = practiceHead(env, boot)
   const queries = practiceQueries()
   let spentMs = 0
   for (let round = 0; round < ROUNDS_MAX; round++) {
+    // A new one each time: what it meets for the first time is what first calls are slow by.
+    const querier = practiceQuerier(env, boot, reader)
     for (const query of queries) {
       while (isBusy()) await env.timers.sleep(IDLE_MS)
       const start = env.clock.monotonic()
@@ -89,42 +98,68 @@ export function practiceQueries(): QuerierQuery[] {
   ]
 }
 
-/** A querier over a head with counters, buckets and gauges of two jobs. */
-export function practiceQuerier(env: Env, boot: QuerierBoot): Querier {
+/** A querier that has met nothing of the head yet. */
+export function practiceQuerier(env: Env, boot: QuerierBoot, reader: HeadReader): Querier {
   const { kernel, config } = boot
-  const memory = createHeadMemory(HEAD_PAGES)
-  const sizes = { columns: 1 << 10, defineBytes: 1 << 16, logBytes: 1 << 16, readerSlots: 1 }
-  const head = new Head(env, { memory, module: kernel, ...sizes })
-  for (let series = 0; series < SERIES; series++) {
-    const kind = series % 3
-    const job = series % 2 === 0 ? 'a' : 'b'
-    const place = Math.floor(series / 3)
-    const ref = head.getOrCreate(
-      TENANT,
-      labelsOf({
-        __name__: ['warm_total', 'warm_bucket', 'warm_gauge'][kind]!,
-        ...(kind === 0 ? { code: place % 4 < 3 ? '200' : '500', path: `/a${place}` } : {}),
-        ...(kind === 1 ? { le: ['0.1', '1', '5', '+Inf'][(place >> 1) % 4]! } : {}),
-        job,
-        instance: `host-${place}`,
-      }),
-    )
-    let value = series
-    for (let i = 0; i < SAMPLES; i++) {
-      // Counters that begin anew now and then, gauges with fractions that stand still at times.
-      if (kind < 2) value = i % 60 === 59 ? 0 : value + ((i * 7 + series) % 11)
-      else if (i % 3 > 0) value = ((i * 37 + series * 11) % 1_000) / 7
-      head.appendSample(ref, START_MS + i * SCRAPE_MS + offsetOf(place, i), value)
-    }
-  }
-  head.serve()
   const querier = new Querier(env, {
     kernel,
     config: { ...config, cacheBytes: CACHE_BYTES },
     shardCount: 1,
   })
-  querier.link(0, { calls: NO_CALLS, reader: new HeadReader(memory, kernel, 0, env.disk) })
+  querier.link(0, { calls: NO_CALLS, reader })
   return querier
+}
+
+/** A head with counters, buckets and gauges of two jobs, and a metric of many series. */
+export function practiceHead(env: Env, { kernel }: QuerierBoot): HeadReader {
+  const memory = createHeadMemory(HEAD_PAGES)
+  const sizes = { columns: 1 << 12, defineBytes: 1 << 16, logBytes: 1 << 16, readerSlots: 1 }
+  const head = new Head(env, { memory, module: kernel, ...sizes })
+  for (let series = 0; series < SERIES; series++) addSeries(head, series)
+  for (let series = 0; series < WIDE_SERIES; series++) addWideSeries(head, series)
+  head.serve()
+  return new HeadReader(memory, kernel, 0, env.disk)
+}
+
+function addSeries(head: Head, series: number): void {
+  const kind = series % 3
+  const job = series % 2 === 0 ? 'a' : 'b'
+  const place = Math.floor(series / 3)
+  const ref = head.getOrCreate(
+    TENANT,
+    labelsOf({
+      __name__: ['warm_total', 'warm_bucket', 'warm_gauge'][kind]!,
+      ...(kind === 0 ? { code: place % 4 < 3 ? '200' : '500', path: `/a${place}` } : {}),
+      ...(kind === 1 ? { le: ['0.1', '1', '5', '+Inf'][(place >> 1) % 4]! } : {}),
+      job,
+      instance: `host-${place}`,
+    }),
+  )
+  let value = series
+  for (let i = 0; i < SAMPLES; i++) {
+    // Counters that begin anew now and then, gauges with fractions that stand still at times.
+    if (kind < 2) value = i % 60 === 59 ? 0 : value + ((i * 7 + series) % 11)
+    else if (i % 3 > 0) value = ((i * 37 + series * 11) % 1_000) / 7
+    head.appendSample(ref, START_MS + i * SCRAPE_MS + offsetOf(place, i), value)
+  }
+}
+
+function addWideSeries(head: Head, series: number): void {
+  const target = Math.floor(series / LES.length)
+  const ref = head.getOrCreate(
+    TENANT,
+    labelsOf({
+      __name__: 'wide_bucket',
+      le: LES[series % LES.length]!,
+      path: `/${'abcde'[target % 5]}/list`,
+      pod: `web-${Math.floor(target / 5)}`,
+      job: target % 3 === 0 ? 'a' : 'b',
+      cluster: 'east',
+    }),
+  )
+  for (let i = SAMPLES - WIDE_SAMPLES; i < SAMPLES; i++) {
+    head.appendSample(ref, START_MS + i * SCRAPE_MS - (target % 50) * 300, i * (series % 7))
+  }
 }
 
 /** Some targets are scraped together, some at times of their own, and some of these too late. */

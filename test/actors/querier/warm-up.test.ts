@@ -2,7 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { querierConfigOf } from '../../../src/actors/querier/client.js'
-import { practiceQuerier, practiceQueries, warmUp } from '../../../src/actors/querier/warm-up.js'
+import {
+  practiceHead,
+  practiceQuerier,
+  practiceQueries,
+  warmUp,
+} from '../../../src/actors/querier/warm-up.js'
 import { defaultConfig } from '../../../src/shared/config/index.js'
 import { createFakeEnv } from '../../support/fake-env.js'
 import { headModule } from '../../support/head-source.js'
@@ -11,7 +16,8 @@ import { taskOf, textOf } from '../../support/querier.js'
 const boot = { config: querierConfigOf(defaultConfig({})), shardCount: 1, kernel: headModule() }
 
 test('each query of the practice has an answer that is not empty', async () => {
-  const querier = practiceQuerier(createFakeEnv(), boot)
+  const env = createFakeEnv()
+  const querier = practiceQuerier(env, boot, practiceHead(env, boot))
   for (const query of practiceQueries()) {
     const text = textOf(await querier.run(taskOf('warm-up', query)))
     assert.match(text, /^{"status":"success"/)
