@@ -28,7 +28,7 @@ import { SegmentOfPages, segmentPlace } from './segment-bytes.js'
 export interface BlockParts {
   readonly env: Env
   /** The block list: BlockListReader. */
-  readonly list: { blocks(tenant: string): Promise<BlocksAnswer> }
+  readonly list: { blocks(tenant: string): BlocksAnswer | Promise<BlocksAnswer> }
   readonly gateways: StoreGatewayClients
   /** What pages of remote chunks are claimed from. */
   readonly claims: Pick<QueryClaims, 'addPages'>
@@ -354,12 +354,16 @@ export class BlockReads {
     return this.ask(this.ownerOf(tenant, ulid), (calls) => calls.pages({ tenant, ulid, ...plan }))
   }
 
-  private ask<T>(shard: number, question: (calls: StoreGatewayClient) => Promise<T>): Promise<T> {
-    return this.during(this.parts.gateways.ask(shard, question))
+  private async ask<T>(
+    shard: number,
+    question: (calls: StoreGatewayClient) => Promise<T>,
+  ): Promise<T> {
+    return await this.during(this.parts.gateways.ask(shard, question))
   }
 
   /** What an answer comes to, while the query is wanted. */
-  private during<T>(answer: Promise<T>): Promise<T> {
+  private during<T>(answer: T | Promise<T>): T | Promise<T> {
+    if (!(answer instanceof Promise)) return answer
     return this.stop?.during(answer) ?? answer
   }
 

@@ -17,6 +17,8 @@ import { warmUp } from './warm-up.js'
 const IDLE_MS = 50
 /** What is asked meanwhile keeps it from practising: `/ready` waits no longer than this, ms. */
 const WARM_UP_MS = 3_000
+/** Smaller pieces of answers are copied: that takes less than moving them. */
+const MOVED_BYTES_MIN = 8_192
 /** When what practising left is collected, ms: V8 gives room back where nothing has been made for 5 s. */
 const REST_MS = 8_000
 
@@ -63,8 +65,7 @@ poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>((env, boot, 
       querier.link(shard, { calls, reader })
     },
     // Pieces own their buffers; what were shared could not be moved anyway.
-    transfers: ({ pieces }) =>
-      pieces.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer ? [buffer] : [])),
+    transfers: ({ pieces }) => pieces.flatMap(({ buffer }) => (isMoved(buffer) ? [buffer] : [])),
   }
 })
 
@@ -79,4 +80,8 @@ function blockAccess(
     list: new BlockListReader(connectMain(host.open('main', 0)), boot.list),
     gateways: new StoreGatewayClients(boot.shardCount, open, pause),
   }
+}
+
+function isMoved(buffer: ArrayBufferLike): buffer is ArrayBuffer {
+  return buffer instanceof ArrayBuffer && buffer.byteLength >= MOVED_BYTES_MIN
 }

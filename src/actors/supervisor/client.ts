@@ -36,13 +36,17 @@ export class BlockListReader {
     return Atomics.load(this.version, 0)
   }
 
-  /** A tenant's blocks, of the present version or a later one. */
-  async blocks(tenant: string): Promise<BlocksAnswer> {
+  /** A tenant's blocks, of the present version or a later one; at once where they are known. */
+  blocks(tenant: string): BlocksAnswer | Promise<BlocksAnswer> {
     const version = this.current()
     // The first version is the empty list.
     if (version === 0) return { version, entries: [], isComplete: true, areHeadsNew: false }
     const cached = this.cached.get(tenant)
     if (cached !== undefined && cached.version === version) return cached
+    return this.ask(tenant)
+  }
+
+  private async ask(tenant: string): Promise<BlocksAnswer> {
     const answer = await this.calls.blocks({ tenant })
     if (this.cached.size >= TENANTS_MAX) this.cached.clear()
     this.cached.set(tenant, answer)

@@ -5,7 +5,7 @@
  * themselves, while V8's limit is twice as high.
  */
 import { getHeapStatistics } from 'node:v8'
-import { openCollector } from '../env/index.js'
+import { type Clock, openCollector } from '../env/index.js'
 
 /**
  * Collections before a heap counts as full, and the time between them, ms. What was let go of stays
@@ -14,23 +14,31 @@ import { openCollector } from '../env/index.js'
  */
 const TRIES = 5
 const PAUSE_MS = 20
+/** A look is good for so long, ms: within it a thread makes a few megabytes. */
+const LOOK_MS = 1
 
 /** Looks at the heap of the thread that made it. */
 export class HeapGuard {
   readonly bytesMax: number
+  private readonly clock: Pick<Clock, 'monotonic'>
   private readonly collect: () => void
+  private lookedMs = Number.NEGATIVE_INFINITY
   private readonly pause = new Int32Array(new SharedArrayBuffer(4))
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, clock: Pick<Clock, 'monotonic'>) {
     this.bytesMax = bytesMax
+    this.clock = clock
     this.collect = openCollector()
   }
 
   /**
-   * Whether more than the limit is held; what is garbage does not count. Costs a microsecond, and
-   * some collections of the whole heap where it is nearly full.
+   * Whether more than the limit is held; what is garbage does not count. Costs a few microseconds
+   * each millisecond, and some collections of the whole heap where it is nearly full.
    */
   isFull(): boolean {
+    const now = this.clock.monotonic()
+    if (now - this.lookedMs < LOOK_MS) return false
+    this.lookedMs = now
     if (used() <= this.bytesMax) return false
     for (let tries = 0; tries < TRIES; tries++) {
       if (tries > 0) Atomics.wait(this.pause, 0, 0, PAUSE_MS)
@@ -38,6 +46,8 @@ export class HeapGuard {
       // Some room, or the next look would collect again.
       if (used() <= this.bytesMax * 0.9) return false
     }
+    // The next look is to say so again.
+    this.lookedMs = Number.NEGATIVE_INFINITY
     return true
   }
 }

@@ -81,7 +81,7 @@ export function poolWorker<Boot, Task, Answer, Message>(
   const { actor, seat, boot, logLevel, metricBlock, heapMbMax } = workerData as PoolWorkerData
   const metrics = openMetrics(metricBlock, (block) => say({ word: 'metrics', metricBlock: block }))
   const env = createNodeEnv({ actor: `${actor}/${seat}`, logLevel, metrics })
-  const heap = new HeapGuard(heapMbMax * 2 ** 20)
+  const heap = new HeapGuard(heapMbMax * 2 ** 20, env.clock)
   const parts = build(env, boot as Boot, seat, { open: openPort, heap })
   parentPort!.on('message', (note: PoolNote<Task, Message>) => {
     switch (note.note) {
