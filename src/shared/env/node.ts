@@ -41,13 +41,23 @@ export const NODE_CLOCK: Clock = {
   monotonic: () => performance.now(),
 }
 
-/** Node's own timers. */
+/** Longest time that one of Node's timers takes, 24 days; a longer one would run out at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
+/** Node's own timers; longer ones are several, one after the other. */
 export const NODE_TIMERS: Timers = {
   after(ms, run) {
-    const timer = setTimeout(run, ms)
+    let timer: NodeJS.Timeout
+    const wait = (leftMs: number): void => {
+      timer =
+        leftMs > TIMER_MS_MAX
+          ? setTimeout(() => wait(leftMs - TIMER_MS_MAX), TIMER_MS_MAX)
+          : setTimeout(run, leftMs)
+    }
+    wait(ms)
     return { cancel: () => clearTimeout(timer) }
   },
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  sleep: (ms) => new Promise((resolve) => NODE_TIMERS.after(ms, resolve)),
   yieldNow: () => new Promise((resolve) => setImmediate(resolve)),
 }
 
