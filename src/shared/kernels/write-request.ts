@@ -239,10 +239,13 @@ export class WriteRequestKernel {
   }
 
   setLimits(limits: LabelLimits): void {
-    this.set(layout.LIMIT_NAMES, limits.max_label_names_per_series)
-    this.set(layout.LIMIT_INFO_NAMES, limits.max_label_names_per_info_series)
-    this.set(layout.LIMIT_NAME_LENGTH, limits.max_label_name_length)
-    this.set(layout.LIMIT_VALUE_LENGTH, limits.max_label_value_length)
+    // A word would keep the low bits of a larger number: 2^32 would allow nothing.
+    const setBound = (field: number, bound: number): void =>
+      this.set(field, Math.min(bound, 0xffffffff))
+    setBound(layout.LIMIT_NAMES, limits.max_label_names_per_series)
+    setBound(layout.LIMIT_INFO_NAMES, limits.max_label_names_per_info_series)
+    setBound(layout.LIMIT_NAME_LENGTH, limits.max_label_name_length)
+    setBound(layout.LIMIT_VALUE_LENGTH, limits.max_label_value_length)
     this.set(layout.NAMES_UTF8, limits.name_validation_scheme === 'utf8' ? 1 : 0)
   }
 

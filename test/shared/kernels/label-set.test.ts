@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { fnv1 } from '../../../src/shared/base/fnv.js'
 import { SeededPrng } from '../../../src/shared/base/prng.js'
 import * as layout from '../../../src/shared/kernels/assembly/write-request-layout.js'
+import { Limits } from '../../../src/shared/limits/index.js'
 import { DISCARD_REASONS } from '../../../src/shared/wire/frames/index.js'
 import { below, Harness, labelField } from './write-request-harness.js'
 
@@ -181,3 +182,21 @@ test('calls a label set malformed when a label is', () => {
     assert.equal(code, -1, bytes)
   }
 })
+
+test('bounds of more than a word allow what a word allows', () => {
+  const limits = new Limits().defaults()
+  kernel.setLimits({
+    ...limits,
+    max_label_names_per_series: 2 ** 32,
+    max_label_name_length: 2 ** 32,
+    max_label_value_length: 2 ** 32,
+  })
+  const labels = [labelOf('__name__', 'm'), labelOf('job', 'j')]
+  const found = ofKernel(labels)
+  kernel.setLimits(limits)
+  assert.deepEqual(found, ofRules(labels, 'legacy'))
+})
+
+function labelOf(name: string, value: string): RawLabel {
+  return [Buffer.from(name), Buffer.from(value)]
+}
