@@ -100,7 +100,7 @@ async function begin<T>(
 function announce(base: string, config: Config, { folder, version }: About): void {
   console.log(`nilometer ${version}`)
   console.log(`  push, remote write     ${base}/api/v1/push`)
-  console.log(`  Grafana data source    ${base}${config['api.prometheus_http_prefix']}`)
+  console.log(`  Grafana data source    ${base}${httpConfigOf(config).prometheusPrefix}`)
   console.log(`  data                   ${folder}`)
 }
 

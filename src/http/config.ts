@@ -1,7 +1,9 @@
 /** The front's part of the configuration, out of the whole one. */
 import type { Config } from '../shared/config/index.js'
+import type { Disk } from '../shared/env/index.js'
 import { fail } from '../shared/errors/index.js'
-import { hasTls, type TlsConfig } from './access/tls.js'
+import { readCredentials } from './access/access.js'
+import { hasTls, type TlsConfig, tlsOptions } from './access/tls.js'
 import type { HttpConfig } from './handler.js'
 
 /** Bytes that bodies in flight may take when Mimir's key leaves it open (0): half a gigabyte. */
@@ -19,8 +21,8 @@ export function httpConfigOf(config: Config): HttpConfig {
   return {
     listenAddress: config['server.http_listen_address'],
     listenPort: config['server.http_listen_port'],
-    pathPrefix: config['server.http_path_prefix'].replace(/\/+$/, ''),
-    prometheusPrefix: config['api.prometheus_http_prefix'].replace(/\/+$/, ''),
+    pathPrefix: prefixOf(config['server.http_path_prefix']),
+    prometheusPrefix: prefixOf(config['api.prometheus_http_prefix']),
     multitenancyEnabled: config.multitenancy_enabled,
     noAuthTenant: config.no_auth_tenant,
     federation: {
@@ -53,6 +55,22 @@ export function httpConfigOf(config: Config): HttpConfig {
     retryAfter: config['distributor.retry_after_header.enabled'] ? retryAfter : undefined,
     gracefulTimeoutMs: config['server.graceful_shutdown_timeout'],
   }
+}
+
+/**
+ * Complains of files that the listener could not begin with.
+ *
+ * @throws AppError `config-invalid`, `disk-failed`
+ */
+export function checkHttpFiles({ tls, accessFile }: HttpConfig, disk: Disk): void {
+  if (tls !== undefined) tlsOptions(tls, { disk })
+  if (accessFile !== '') readCredentials(disk, accessFile)
+}
+
+/** A prefix of paths: begins with a slash, ends with none. */
+function prefixOf(text: string): string {
+  const inner = text.replace(/^\/+|\/+$/g, '')
+  return inner === '' ? '' : `/${inner}`
 }
 
 function tlsConfigOf(config: Config): TlsConfig | undefined {

@@ -138,6 +138,11 @@ test('check-config, version and help answer without starting', async (t) => {
       /limits: active_series_custom_trackers: a:/,
     ],
     ['compactor: {block_ranges: [2h, 3h]}', /compactor\.block_ranges: each range must be/],
+    [
+      `server: {http_tls_config: {cert_file: ${file}, key_file: ${file}}}`,
+      /server\.http_tls_config: .*PEM/,
+    ],
+    [`access: {file: ${file}}`, /good\.yaml/],
     [`runtime_config: {file: ${join(folder, 'none.yaml')}}`, /none\.yaml: ENOENT/],
   ] as const) {
     writeFileSync(file, text)

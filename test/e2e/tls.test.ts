@@ -4,6 +4,7 @@ import { copyFileSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { connect } from 'node:tls'
 import { askTls, type SecureNilo, startSecureNilo, tlsFile } from '../support/nilo.js'
 import { waitFor } from '../support/processes.js'
 
@@ -19,6 +20,7 @@ describe('TLS', () => {
       '-server.http-tls-client-auth=VerifyClientCertIfGiven',
       `-access.file=${join(folder, 'access')}`,
       '-access.reload-period=100ms',
+      '-server.tls-cipher-suites=ECDHE-ECDSA-AES256-GCM-SHA384',
     ])
   })
   after(async () => {
@@ -53,5 +55,18 @@ describe('TLS', () => {
       const { server } = await askTls(nilo.port, '/ready')
       return server === 'server-2' ? true : undefined
     })
+    await assert.rejects(greet('ECDHE-ECDSA-AES128-GCM-SHA256'), 'ciphers stay what they were')
+    await greet('ECDHE-ECDSA-AES256-GCM-SHA384')
   })
+
+  /** A connection by a cipher of TLS 1.2. */
+  const greet = (ciphers: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const options = { port: nilo.port, host: '127.0.0.1', ciphers, rejectUnauthorized: false }
+      const socket = connect({ ...options, maxVersion: 'TLSv1.2' }, () => {
+        socket.destroy()
+        resolve()
+      })
+      socket.on('error', reject)
+    })
 })

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
+import { httpConfigOf } from '../../src/http/config.js'
+import { defaultConfig } from '../../src/shared/config/index.js'
 import { answerOf, ask, form, startFront, type TestFront, until } from './support.js'
 
 describe('the front', () => {
@@ -303,4 +305,18 @@ describe('draining', () => {
     await lost
     await drained
   })
+})
+
+test('prefixes of paths begin with a slash and end with none, however they are written', () => {
+  for (const [written, meant] of [
+    ['', ''],
+    ['/', ''],
+    ['x', '/x'],
+    ['/x/y/', '/x/y'],
+  ] as const) {
+    const config = httpConfigOf(
+      defaultConfig({ 'server.http_path_prefix': written, 'api.prometheus_http_prefix': written }),
+    )
+    assert.deepEqual([config.pathPrefix, config.prometheusPrefix], [meant, meant])
+  }
 })

@@ -7,7 +7,7 @@
  */
 import { createHash, createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
-import type { Env } from '../../shared/env/index.js'
+import type { Disk, Env } from '../../shared/env/index.js'
 import { fail } from '../../shared/errors/index.js'
 import type { RequestHead } from '../handler.js'
 import {
@@ -23,6 +23,15 @@ const CHECKED_MAX = 4_096
 const CHECKING_MAX = 8
 /** Bytes of an Authorization header that are looked at. */
 const HEADER_BYTES_MAX = 8_192
+
+/**
+ * What an access file says.
+ *
+ * @throws AppError `disk-failed`, or `config-invalid` when a line of it is wrong
+ */
+export function readCredentials(disk: Pick<Disk, 'readFile'>, file: string): Credential[] {
+  return parseCredentials(Buffer.from(disk.readFile(file)).toString('utf8'), file)
+}
 
 /** Knows credentials. */
 export class AccessControl {
@@ -153,8 +162,7 @@ export class AccessControl {
   }
 
   private read(): readonly Credential[] {
-    const text = Buffer.from(this.env.disk.readFile(this.file)).toString('utf8')
-    return parseCredentials(text, this.file)
+    return readCredentials(this.env.disk, this.file)
   }
 
   private unauthorized(reason: string): Error {

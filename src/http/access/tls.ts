@@ -3,7 +3,12 @@
  * files that change are read again, open connections keep what they began with.
  */
 import type { Server, ServerOptions } from 'node:https'
-import type { SecureContextOptions, SecureVersion, TLSSocket } from 'node:tls'
+import {
+  createSecureContext,
+  type SecureContextOptions,
+  type SecureVersion,
+  type TLSSocket,
+} from 'node:tls'
 import type { Env } from '../../shared/env/index.js'
 import { fail } from '../../shared/errors/index.js'
 
@@ -46,16 +51,30 @@ export function hasTls(config: TlsConfig): boolean {
 }
 
 /** Options of a TLS server. @throws AppError `config-invalid` when a file cannot be read */
-export function tlsOptions(config: TlsConfig, env: Env): ServerOptions {
+export function tlsOptions(config: TlsConfig, env: Pick<Env, 'disk'>): ServerOptions {
   const { clientAuth } = config
   const isAsked = clientAuth !== '' && clientAuth !== 'NoClientCert'
   return {
-    ...materialOf(config, env),
+    ...contextOf(config, env),
     requestCert: isAsked,
     rejectUnauthorized: clientAuth === 'RequireAndVerifyClientCert',
+  }
+}
+
+/** What connections are made by, at the start and whenever the files have changed. */
+function contextOf(config: TlsConfig, env: Pick<Env, 'disk'>): SecureContextOptions {
+  const options = {
+    ...materialOf(config, env),
     minVersion: minVersionOf(config),
     ...(config.cipherSuites.length > 0 ? { ciphers: config.cipherSuites.join(':') } : {}),
   }
+  try {
+    createSecureContext(options)
+  } catch (error) {
+    const text = `server.http_tls_config: ${error instanceof Error ? error.message : String(error)}`
+    throw fail('config-invalid', { text }, error)
+  }
+  return options
 }
 
 /** Ends connections whose client certificate is not what was asked for. */
@@ -76,7 +95,7 @@ export function watchTls(server: Server, config: TlsConfig, env: Env): void {
     if (now !== seen) {
       seen = now
       try {
-        server.setSecureContext({ ...materialOf(config, env), minVersion: minVersionOf(config) })
+        server.setSecureContext(contextOf(config, env))
         env.log.info('certificates read again')
       } catch (error) {
         const err = (error as Error).message
@@ -88,7 +107,7 @@ export function watchTls(server: Server, config: TlsConfig, env: Env): void {
   env.timers.after(config.reloadMs, look)
 }
 
-function materialOf(config: TlsConfig, env: Env): SecureContextOptions {
+function materialOf(config: TlsConfig, env: Pick<Env, 'disk'>): SecureContextOptions {
   const read = (path: string): Buffer => {
     try {
       return Buffer.from(env.disk.readFile(path))
