@@ -6,6 +6,7 @@ import type { CompactionConfig } from '../../../src/actors/compactor/contract.js
 import { findDuplicates } from '../../../src/actors/compactor/duplicates.js'
 import { BlockList } from '../../../src/actors/supervisor/block-list.js'
 import type { BlockChange } from '../../../src/actors/supervisor/contract.js'
+import { crc32c } from '../../../src/shared/base/crc32c.js'
 import { ulidOf } from '../../../src/shared/base/ulid.js'
 import { entryOfMeta, scanTenant, uploadBlock } from '../../../src/shared/blocks/index.js'
 import { fail } from '../../../src/shared/errors/index.js'
@@ -275,6 +276,48 @@ test('sets a damaged block aside, names it, and compacts the others', async () =
     metrics.value('cortex_compactor_blocks_marked_for_no_compaction_total', 'critical'),
     1,
   )
+})
+
+/** Gives the first chunk of a block a wrong number of samples, and the checksum that belongs to that. */
+function miscountChunk(world: World, ulid: string): void {
+  const { bytes } = world.backend.objects.get(`${TENANT}/${ulid}/chunks/000001`)!
+  // After the file's header: length (one byte), encoding, data, checksum.
+  const [length, encoding] = [bytes[8]!, 9]
+  assert.ok(length < 128)
+  const end = encoding + 1 + length
+  bytes[encoding + 1]! ^= 1
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).writeUInt32BE(
+    crc32c(bytes.subarray(encoding, end)),
+    end,
+  )
+}
+
+test('two jobs that look for damage at once both find it, each in a folder of its own', async () => {
+  // Blocks that overlap: their chunks are decoded.
+  const world = await worldOf([0, 1, 12, 13, 30])
+  const bad = (await blocksOf(world)).filter(({ hours }) => /^(1|13)-/.test(hours))
+  assert.equal(bad.length, 2)
+  for (const { ulid } of bad) miscountChunk(world, ulid)
+  const compactions = world.compactions({ compactionConcurrency: 2 })
+  await world.run(compactions)
+  assert.deepEqual(
+    compactions
+      .damagedBlocks()
+      .map(({ block }) => block)
+      .sort(),
+    bad.map(({ ulid }) => ulid).sort(),
+  )
+  // What a search has fetched goes with its folder, whoever else reads there.
+  const scratch = `${CONFIG.scratchDir}/compactor-0`
+  const fetched = new Map<string, Set<string>>()
+  for (const { path } of world.env.disk.calls) {
+    const [folder = '', ulid = ''] = path.slice(scratch.length + 1).split('/')
+    if (!path.startsWith(`${scratch}/`) || !bad.some((block) => block.ulid === ulid)) continue
+    fetched.set(folder, (fetched.get(folder) ?? new Set()).add(ulid))
+  }
+  assert.ok(fetched.size >= 6, `${fetched.size} folders: two tries and a search of each job`)
+  for (const [folder, ulids] of fetched) assert.equal(ulids.size, 1, folder)
+  assert.deepEqual(world.env.disk.list(scratch), [])
 })
 
 test('does not begin what does not fit the disk, and does when it fits again', async () => {
