@@ -109,8 +109,9 @@ export class ActiveSeries {
     const { trackers, version } = this.trackersOf(tenant)
     const counts = new Float64Array(trackers.length)
     let active = 0
-    const refs = this.head.view.postings(this.head.view.allPair(tenant.index)).slice()
-    for (const [at, ref] of refs.entries()) {
+    const refs = this.head.view.postings(this.head.view.allPair(tenant.index))
+    for (let at = 0; at < refs.length; at++) {
+      const ref = refs[at]!
       if (at % SLICE === SLICE - 1) {
         yield
         if (this.dropReused()) return false
