@@ -133,6 +133,7 @@ export class World {
         ...DISTRIBUTOR_DEFAULTS,
         maxRecvMsgSize: 16 * MIB,
         predictorBytesMax: 4 * MIB,
+        templateBytesMax: 1 * MIB,
         seriesIdsMax: 65_536,
         ...this.options.distributor,
       },

@@ -37,6 +37,7 @@ function measure(name: string, predictorBytes: number, isWalking: boolean, forge
       shardCount: 1,
       seriesIdsMax: 1 << 21,
       heapBytes: 512 << 20,
+      templateBytes: 0,
     },
     (bytes) => void randomFillSync(bytes),
   )

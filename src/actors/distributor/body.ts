@@ -121,7 +121,7 @@ export class BodyInHand {
       bench.cache.defineAnew(this.tenant, retries)
       if (isPaired) bench.cache.defineAnew(this.series, retries)
     }
-    this.protocol = protocolOf(bench.kernel, flags & BODY_FORMAT, this.limits)
+    this.protocol = protocolOf(bench.kernel, flags & BODY_FORMAT, this.limits, this.isPairKnown)
     this.partial = bench.partial
     this.partial.fill(0)
     this.metadata = new MetadataSender(bench, request, this.tenant, this.protocol)
@@ -511,9 +511,14 @@ export class BodyInHand {
 }
 
 /** What reads a body; everything that is no protocol of its own was rewritten as remote write 1.0. */
-function protocolOf(kernel: WriteRequestKernel, format: number, limits: TenantLimits): Protocol {
+function protocolOf(
+  kernel: WriteRequestKernel,
+  format: number,
+  limits: TenantLimits,
+  isPairKnown: boolean,
+): Protocol {
   if (format === BODY_OTLP || format === BODY_OTLP_JSON) {
-    return new Otlp(kernel, otlpSettingsOf(limits))
+    return new Otlp(kernel, otlpSettingsOf(limits), isPairKnown)
   }
   return format === BODY_V2 ? new RemoteWriteV2(kernel) : new RemoteWriteV1(kernel)
 }

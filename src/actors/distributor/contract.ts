@@ -27,6 +27,8 @@ export interface DistributorConfig {
   readonly isHaTrackerOn: boolean
   /** Budget of label bytes kept for the predictor, in bytes, all tenants. */
   readonly predictorBytesMax: number
+  /** Room for templates of OTLP bodies, in bytes, all tenants; what has none is walked. */
+  readonly templateBytesMax: number
   /** Series ids at once, all tenants; beyond it the least recently used tenant starts anew. */
   readonly seriesIdsMax: number
 }
@@ -39,6 +41,7 @@ export const DISTRIBUTOR_DEFAULTS: DistributorConfig = {
   remoteTimeoutMs: 10_000,
   isHaTrackerOn: false,
   predictorBytesMax: 64 << 20,
+  templateBytesMax: 32 << 20,
   seriesIdsMax: 4 << 20,
 }
 

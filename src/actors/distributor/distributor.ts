@@ -181,6 +181,7 @@ function createKernel(env: Env, boot: DistributorBoot, ring: Hashring): WriteReq
       // Tables at most half full, each with the one it grew out of, and slabs that wait for reuse;
       // keys; records.
       heapBytes: ids * 64 + config.predictorBytesMax + (16 << 20),
+      templateBytes: config.templateBytesMax,
     },
     (bytes) => env.prng.fill(bytes),
     ring,

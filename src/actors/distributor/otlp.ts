@@ -21,18 +21,19 @@ export class Otlp implements Protocol {
   readonly itemFormat = 2
   readonly repeatsMetadata = false
   private readonly kernel: WriteRequestKernel
-  private readonly settings: OtlpSettings
+  private readonly options: number
   private readonly labels: OtlpLabels
 
-  constructor(kernel: WriteRequestKernel, settings: OtlpSettings) {
+  /** @param knows whether what was read before is known by its template: rows have no labels then */
+  constructor(kernel: WriteRequestKernel, settings: OtlpSettings, knows: boolean) {
     this.kernel = kernel
-    this.settings = settings
+    this.options = settings.options | (knows ? otlp.OPTION_KNOWS : 0)
     this.labels = new OtlpLabels(kernel, settings)
   }
 
   begin(): string {
     const { kernel } = this
-    kernel.words[(kernel.otlp + otlp.OTLP_OPTIONS) >>> 2] = this.settings.options
+    kernel.words[(kernel.otlp + otlp.OTLP_OPTIONS) >>> 2] = this.options
     const code = kernel.exports.otlpIndex(kernel.context)
     if (code === layout.WALK_DONE) return ''
     return code === otlp.WALK_TOO_MUCH

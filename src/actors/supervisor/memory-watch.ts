@@ -46,9 +46,10 @@ export function startMemoryWatch(config: Config, env: Env, distributors: number)
     timer = env.timers.after(WATCH_MS, watch)
   }
   watch()
-  // Claimed at once, as large as they may become: label bytes that distributors keep to compare with.
+  // Claimed at once, as large as they may become: what distributors keep to compare with.
+  const { predictorBytesMax, templateBytesMax } = DISTRIBUTOR_DEFAULTS
   for (let index = 0; index < distributors; index++) {
-    budget.set('caches', index, DISTRIBUTOR_DEFAULTS.predictorBytesMax)
+    budget.set('caches', index, predictorBytesMax + templateBytesMax)
   }
   return {
     cells,

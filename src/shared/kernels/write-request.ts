@@ -71,6 +71,8 @@ export interface WriteRequestSizes {
   readonly seriesIdsMax: number
   /** Room for tables and keys, in bytes. */
   readonly heapBytes: number
+  /** Room for templates of OTLP bodies, in bytes; without it each is walked. */
+  readonly templateBytes: number
 }
 
 /** The limits that label sets are checked against, named as in a tenant's row. */
@@ -403,6 +405,11 @@ export class WriteRequestKernel {
     set(otlp.OTLP_PART_CAP, OTLP_PARTS_MAX)
     set(otlp.OTLP_POINTS, this.take(ROWS_MAX * otlp.POINT_BYTES))
     set(otlp.OTLP_POINT_CAP, ROWS_MAX)
+    const arena = this.take(this.sizes.templateBytes)
+    set(otlp.OTLP_ARENA, arena)
+    set(otlp.OTLP_ARENA_AT, arena)
+    set(otlp.OTLP_ARENA_END, arena + this.sizes.templateBytes)
+    set(otlp.OTLP_TABLE, this.take(otlp.KNOWN_SLOTS * 4))
     this.set(layout.OTLP, state)
     return state
   }
@@ -496,6 +503,8 @@ function bytesOf(sizes: WriteRequestSizes): number {
     sizes.seriesIdsMax * 33 +
     sizes.sourceBytesMax +
     2 * sizes.bodyBytesMax +
-    sizes.heapBytes
+    sizes.heapBytes +
+    sizes.templateBytes +
+    otlp.KNOWN_SLOTS * 4
   )
 }

@@ -45,6 +45,7 @@ export const TEST_CONFIG: DistributorConfig = {
   ...DISTRIBUTOR_DEFAULTS,
   maxRecvMsgSize: 16 << 20,
   predictorBytesMax: 4 << 20,
+  templateBytesMax: 4 << 20,
   seriesIdsMax: 65_536,
 }
 

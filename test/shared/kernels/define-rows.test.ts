@@ -13,6 +13,7 @@ const SIZES = {
   defineBytesMax: 1 << 16,
   seriesIdsMax: 1_024,
   heapBytes: 4 << 20,
+  templateBytes: 1 << 20,
 }
 
 test('asks the ring as the host does, at its ends too', () => {

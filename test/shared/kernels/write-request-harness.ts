@@ -57,6 +57,7 @@ export class Harness {
         shardCount: 1,
         seriesIdsMax: options.seriesIdsMax ?? 65_536,
         heapBytes: 16 << 20,
+        templateBytes: 1 << 20,
       },
       (bytes) => random.fill(bytes),
     )

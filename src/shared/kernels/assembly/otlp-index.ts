@@ -10,14 +10,18 @@
  *            summary 11 }, data { data_points 1; aggregation_temporality 2; is_monotonic 3 }
  */
 import { hashHigh, hashLabels, hashLow, mixHash } from './label-hash'
+import { addTimes, fillPart, findKnown, knows } from './otlp-known'
 import {
   KIND_COUNTER,
   KIND_EXPONENTIAL,
   KIND_GAUGE,
+  KIND_HEAD,
   KIND_HISTOGRAM,
+  KIND_KNOWN,
   KIND_NONE,
   KIND_SUM,
   KIND_SUMMARY,
+  KNOWN_SAMPLES,
   METRIC_BYTES,
   METRIC_COUNTS,
   METRIC_DATA_AT,
@@ -31,8 +35,10 @@ import {
   METRIC_NAME_AT,
   METRIC_NAME_LENGTH,
   METRIC_NOTED,
+  METRIC_READ,
   METRIC_RESOURCE,
   METRIC_SCOPE,
+  METRIC_TEMPLATE,
   METRIC_UNIT_AT,
   METRIC_UNIT_LENGTH,
   MODE_DELTA,
@@ -44,6 +50,8 @@ import {
   OPTION_STARTS,
   OTLP_FIELD_AT,
   OTLP_HAS_DELTA,
+  OTLP_IS_CUT,
+  OTLP_KNOWN_SAMPLES,
   OTLP_METRIC_AT,
   OTLP_METRIC_CAP,
   OTLP_METRIC_COUNT,
@@ -95,8 +103,29 @@ export function otlpIndex(c: usize): i32 {
   store<u32>(o, 0, OTLP_SUB_AT)
   store<u32>(o, 0, OTLP_HAS_DELTA)
   store<u32>(o, 0, OTLP_REFUSED)
+  store<u32>(o, 0, OTLP_IS_CUT)
+  store<u32>(o, 0, OTLP_KNOWN_SAMPLES)
+  return indexFrom(c, o, load<u32>(c, POS), knows(o))
+}
+
+/**
+ * Lists the metrics again from entry `index` on, a known ResourceMetrics, in which not all series are as
+ * they were. A WALK code.
+ */
+export function indexAgain(c: usize, o: usize, index: u32): i32 {
+  const metric: usize = load<u32>(o, OTLP_METRICS) + index * METRIC_BYTES
+  const refused = load<u32>(o, OTLP_REFUSED)
+  store<u32>(o, index, OTLP_METRIC_COUNT)
+  const code = indexFrom(c, o, load<u32>(metric, METRIC_DATA_AT), false)
+  store<u32>(o, refused, OTLP_REFUSED)
+  return code
+}
+
+function indexFrom(c: usize, o: usize, p: usize, isKnowing: bool): i32 {
   const end: usize = load<u32>(c, END)
-  let p: usize = load<u32>(c, POS)
+  // Samples of what is known at the start of the body stand in the columns at once.
+  let isStart = true
+  let first: u32 = 0
   while (p < end) {
     const tag = readVarint(p, end)
     if (readAt == 0) return WALK_MALFORMED
@@ -104,7 +133,18 @@ export function otlpIndex(c: usize): i32 {
       const length = readLength(readAt, end)
       if (readAt == 0) return WALK_MALFORMED
       p = readAt + length
-      const code = resourceMetrics(c, o, p - length, p)
+      const known = isKnowing ? findKnown(c, o, p - length, p, first) : 0
+      if (known != 0) {
+        const metric = addKnownResource(c, o, known, p - length, p)
+        if (metric == 0) return WALK_TOO_MUCH
+        if (isStart) {
+          store<u32>(metric, first + 1, METRIC_READ)
+          first += load<u32>(known, KNOWN_SAMPLES)
+        }
+        continue
+      }
+      isStart = false
+      const code = resourceMetrics(c, o, p - length, p, isKnowing)
       if (code != WALK_DONE) return code
     } else {
       if (tag >> 3 == 1) return WALK_MALFORMED
@@ -152,11 +192,12 @@ function findOwn(p: usize, e: usize): bool {
   return true
 }
 
-function resourceMetrics(c: usize, o: usize, from: usize, e: usize): i32 {
+function resourceMetrics(c: usize, o: usize, from: usize, e: usize, isLearnt: bool): i32 {
   if (!findOwn(from, e)) return WALK_MALFORMED
   const resource = findResource(c, o)
   if (resource == 0) return WALK_TOO_MUCH
   if (load<u32>(resource, PART_HAS_INFO) == 2) return WALK_MALFORMED
+  if (isLearnt && addHead(o, KIND_HEAD, resource, from, e) == 0) return WALK_TOO_MUCH
   let p = from
   while (p < e) {
     const tag = readVarint(p, e)
@@ -173,11 +214,45 @@ function resourceMetrics(c: usize, o: usize, from: usize, e: usize): i32 {
   return WALK_DONE
 }
 
+/** An entry of the list for a whole ResourceMetrics [p, e); 0 when there is no room. */
+function addHead(o: usize, kind: u32, resource: usize, p: usize, e: usize): usize {
+  const metric = addMetric(o)
+  if (metric == 0) return 0
+  store<u32>(metric, kind, METRIC_KIND)
+  store<u32>(metric, resource, METRIC_RESOURCE)
+  store<u32>(metric, p, METRIC_DATA_AT)
+  store<u32>(metric, e, METRIC_DATA_END)
+  return metric
+}
+
+/** Lists a known ResourceMetrics [p, e), its resource as if it had been read. */
+function addKnownResource(c: usize, o: usize, known: usize, p: usize, e: usize): usize {
+  const count = load<u32>(o, OTLP_PART_COUNT)
+  if (count == load<u32>(o, OTLP_PART_CAP)) return 0
+  store<u32>(o, count + 1, OTLP_PART_COUNT)
+  const part: usize = load<u32>(o, OTLP_PARTS) + count * PART_BYTES
+  fillPart(part, known, p)
+  const resource = joinResource(o, part, count, load<u32>(part, PART_HAS_INFO))
+  const metric = addHead(o, KIND_KNOWN, resource, p, e)
+  if (metric == 0) return 0
+  addTimes(resource)
+  store<u32>(metric, known, METRIC_TEMPLATE)
+  return metric
+}
+
 /** The record of the resource just found: that of an equal one shortly before, or a new one. */
 function findResource(c: usize, o: usize): usize {
   const count = load<u32>(o, OTLP_PART_COUNT)
   const resource = addPart(c, o)
   if (resource == 0) return 0
+  return joinResource(o, resource, count, LOOK)
+}
+
+/** What `joinResource` is told when it has to look itself. */
+const LOOK: u32 = 0xff
+
+/** The record to use for a resource at place `count`: that of an equal one shortly before, or itself. */
+function joinResource(o: usize, resource: usize, count: u32, info: u32): usize {
   const first = count > RESOURCES_NEAR ? count - RESOURCES_NEAR : 0
   for (let i = count; i > first; i--) {
     const near: usize = load<u32>(o, OTLP_PARTS) + (i - 1) * PART_BYTES
@@ -188,7 +263,7 @@ function findResource(c: usize, o: usize): usize {
   store<u32>(resource, 1, PART_IS_RESOURCE)
   store<f64>(resource, f64.POSITIVE_INFINITY, PART_TIME_MIN)
   store<f64>(resource, f64.NEGATIVE_INFINITY, PART_TIME_MAX)
-  store<u32>(resource, hasInfo(ownAt, ownAt + ownLength), PART_HAS_INFO)
+  store<u32>(resource, info == LOOK ? hasInfo(ownAt, ownAt + ownLength) : info, PART_HAS_INFO)
   return resource
 }
 

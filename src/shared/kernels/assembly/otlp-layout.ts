@@ -31,6 +31,22 @@ export const OTLP_HAS_DELTA = 56
 export const OTLP_REFUSED = 60
 /** The chunk at hand holds increments, not totals. */
 export const OTLP_IS_DELTA = 72
+/** Templates (otlp-known.ts): room for them, and what of it is taken; KNOWN_SLOTS pointers to them. */
+export const OTLP_ARENA = 76
+export const OTLP_ARENA_END = 80
+export const OTLP_ARENA_AT = 84
+export const OTLP_TABLE = 88
+/** When templates were last made (METADATA_EPOCH), whether all were dropped since, bytes that may be learnt. */
+export const OTLP_EPOCH = 92
+export const OTLP_WIPED = 96
+export const OTLP_BUDGET = 100
+/** The last stamp of a tenant. */
+export const OTLP_STAMP = 104
+/** The body's samples do not lie in one chunk; where in it those of its metrics end. */
+export const OTLP_IS_CUT = 108
+export const OTLP_PLAIN_END = 112
+/** Samples of the body that templates have given. */
+export const OTLP_KNOWN_SAMPLES = 116
 /** Where hashes are put side by side to be hashed. */
 export const OTLP_STAGE = 128
 export const OTLP_STATE_BYTES = 256
@@ -43,6 +59,8 @@ export const OPTION_DELTA_RAW = 2
 export const OPTION_DELTA_SUM = 4
 /** A zero is stored where counting began. */
 export const OPTION_STARTS = 8
+/** What was read before is known by its template. */
+export const OPTION_KNOWS = 16
 
 // A metric: its resource and scope (parts), kind, mode; name, unit, description; the message with
 // its data points; the first half of every hash of its series, u64 × 2; what its metadata is known by, u64.
@@ -65,6 +83,13 @@ export const METRIC_NOTED = 72
 /** Whether its points count from their start times on. */
 export const METRIC_COUNTS = 76
 export const METRIC_BYTES = 80
+/**
+ * Of KIND_HEAD and KIND_KNOWN, whose data are all of the ResourceMetrics: first sample in the columns,
+ * template, and one more than the place in the columns that its samples stand at already (0: none).
+ */
+export const METRIC_FIRST = 16
+export const METRIC_TEMPLATE = 20
+export const METRIC_READ = 24
 
 // A resource or a scope: hash u64 × 2, its message, the schema URL beside it; for a resource the
 // times of its points (f64 ms), whether it has a target_info, whether it is a resource.
@@ -98,6 +123,33 @@ export const KIND_SUM = 3
 export const KIND_HISTOGRAM = 4
 export const KIND_EXPONENTIAL = 5
 export const KIND_SUMMARY = 6
+/** No metric: where a ResourceMetrics begins, or the whole of a known one. */
+export const KIND_HEAD = 7
+export const KIND_KNOWN = 8
+
+// A template: what it is found by u64, the tenant's stamp, OTLP_OPTIONS, bytes and samples of its
+// ResourceMetrics, METADATA_EPOCH; addresses of its runs (fixed bytes, bytes that may change, what those
+// are, its id or record, u32 each) and of the fixed bytes, which follow; hash of the resource u64 × 2,
+// where its message and schema URL lie, whether it has a target_info.
+export const KNOWN_KEY = 0
+export const KNOWN_STAMP = 8
+export const KNOWN_OPTIONS = 12
+export const KNOWN_LENGTH = 16
+export const KNOWN_SAMPLES = 20
+export const KNOWN_EPOCH = 24
+export const KNOWN_RUNS = 28
+export const KNOWN_STATIC = 32
+export const KNOWN_HASH = 48
+export const KNOWN_OWN_AT = 64
+export const KNOWN_OWN_LENGTH = 68
+export const KNOWN_URL_AT = 72
+export const KNOWN_URL_LENGTH = 76
+export const KNOWN_HAS_INFO = 80
+export const KNOWN_BYTES = 96
+/** A power of two. */
+export const KNOWN_SLOTS = 65_536
+/** How often the room for templates may be read to make some, until metadata are told again. */
+export const EPOCH_BUDGET = 2
 
 // What is done with a metric's points.
 export const MODE_PLAIN = 0

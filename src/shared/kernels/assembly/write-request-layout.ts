@@ -142,6 +142,8 @@ export const TENANT_ID_END = 36
 export const TENANT_KEY_AT = 40
 export const TENANT_KEY_END = 44
 export const TENANT_KEEPS_KEYS = 48
+/** Its stamp (otlp-known.ts); 0: none yet. */
+export const TENANT_STAMP = 52
 export const TENANT_BYTES = 64
 
 // A shard's record: open columns, how many samples they have, bitmap of ids defined on the link;

@@ -7,7 +7,10 @@
  * Phases: points that hold increments, to be added up (in chunks of their own); all others; then
  * target_info, once the times of each resource's points are known.
  */
+
 import { hashHigh, hashLabels, hashLow, isSeries, mixHash } from './label-hash'
+import { indexAgain } from './otlp-index'
+import { addKnown, fitsKnown, knows, learn } from './otlp-known'
 import {
   EXTRA_COUNTS,
   EXTRA_CUSTOM,
@@ -17,13 +20,16 @@ import {
   INFO_SAMPLES_MAX,
   KIND_EXPONENTIAL,
   KIND_GAUGE,
+  KIND_HEAD,
   KIND_HISTOGRAM,
+  KIND_KNOWN,
   KIND_NONE,
   KIND_SUMMARY,
   METRIC_BYTES,
   METRIC_COUNTS,
   METRIC_DATA_AT,
   METRIC_DATA_END,
+  METRIC_FIRST,
   METRIC_HASH,
   METRIC_KIND,
   METRIC_MARK,
@@ -39,6 +45,7 @@ import {
   OTLP_FIELD_AT,
   OTLP_FLAG,
   OTLP_HAS_DELTA,
+  OTLP_IS_CUT,
   OTLP_IS_DELTA,
   OTLP_METRIC_AT,
   OTLP_METRIC_COUNT,
@@ -47,6 +54,7 @@ import {
   OTLP_PART_COUNT,
   OTLP_PARTS,
   OTLP_PHASE,
+  OTLP_PLAIN_END,
   OTLP_POINT_CAP,
   OTLP_POINT_COUNT,
   OTLP_POINTS,
@@ -177,6 +185,7 @@ export function walkOtlp(c: usize): i32 {
     store<u32>(o, isDelta ? 1 : 0, OTLP_IS_DELTA)
     const code = phase == PHASE_INFO ? walkInfos(c, o, tenant) : walkMetrics(c, o, tenant)
     if (code != WALK_DONE) return code == WALK_MALFORMED ? code : leaveOtlp(c, tenant, code)
+    if (phase == PHASE_PLAIN) store<u32>(o, load<u32>(c, SAMPLE_COUNT), OTLP_PLAIN_END)
     store<u32>(o, phase + 1, OTLP_PHASE)
     store<u32>(o, 0, OTLP_METRIC_AT)
     // What is added up does not share a chunk with what is not.
@@ -186,18 +195,25 @@ export function walkOtlp(c: usize): i32 {
 }
 
 function leaveOtlp(c: usize, tenant: usize, code: i32): i32 {
-  return leave(c, tenant, load<u32>(c, POS), code)
+  leave(c, tenant, load<u32>(c, POS), code)
+  const o: usize = load<u32>(c, OTLP)
+  if (code != WALK_DONE) store<u32>(o, 1, OTLP_IS_CUT)
+  else if (load<u32>(o, OTLP_IS_CUT) == 0 && knows(o)) learn(c, o)
+  return code
 }
 
 function walkMetrics(c: usize, o: usize, tenant: usize): i32 {
-  const total = load<u32>(o, OTLP_METRIC_COUNT)
   const mode: u32 = load<u32>(o, OTLP_PHASE) == PHASE_DELTA ? MODE_DELTA : MODE_PLAIN
-  for (let i = load<u32>(o, OTLP_METRIC_AT); i < total; i++) {
+  for (let i = load<u32>(o, OTLP_METRIC_AT); i < load<u32>(o, OTLP_METRIC_COUNT); i++) {
     const metric: usize = load<u32>(o, OTLP_METRICS) + i * METRIC_BYTES
-    if (load<u32>(metric, METRIC_MODE) != mode || load<u32>(metric, METRIC_KIND) == KIND_NONE) {
+    const kind = load<u32>(metric, METRIC_KIND)
+    if (load<u32>(metric, METRIC_MODE) != mode || kind == KIND_NONE) continue
+    const code =
+      kind >= <u32>KIND_HEAD ? beginResource(c, o, metric, i) : walkPoints(c, o, tenant, metric)
+    if (code == WALK_AGAIN) {
+      i--
       continue
     }
-    const code = walkPoints(c, o, tenant, metric)
     if (code != WALK_DONE) {
       store<u32>(o, i, OTLP_METRIC_AT)
       return code
@@ -206,6 +222,20 @@ function walkMetrics(c: usize, o: usize, tenant: usize): i32 {
   }
   return WALK_DONE
 }
+
+/** A ResourceMetrics begins; where it is a known one its samples are taken. */
+function beginResource(c: usize, o: usize, metric: usize, index: u32): i32 {
+  store<u32>(metric, load<u32>(c, SAMPLE_COUNT), METRIC_FIRST)
+  if (load<u32>(metric, METRIC_KIND) == KIND_HEAD) return WALK_DONE
+  if (!fitsKnown(c, metric)) return WALK_MORE
+  if (addKnown(c, o, metric)) return WALK_DONE
+  // The first of those listed again takes this one's place.
+  if (indexAgain(c, o, index) != WALK_DONE) return WALK_MALFORMED
+  return WALK_AGAIN
+}
+
+/** The entry at hand is another one now. */
+const WALK_AGAIN: i32 = 3
 
 function walkPoints(c: usize, o: usize, tenant: usize, metric: usize): i32 {
   const end: usize = load<u32>(metric, METRIC_DATA_END)
@@ -570,7 +600,8 @@ export function verifyOtlp(c: usize): i32 {
   for (let i: u32 = 0; i < total; i++) {
     const metric: usize = load<u32>(o, OTLP_METRICS) + i * METRIC_BYTES
     const kind = load<u32>(metric, METRIC_KIND)
-    if (kind == KIND_NONE) continue
+    // What is known has been read before.
+    if (kind == KIND_NONE || kind >= <u32>KIND_HEAD) continue
     const end: usize = load<u32>(metric, METRIC_DATA_END)
     let p: usize = load<u32>(metric, METRIC_DATA_AT)
     while (p < end) {
