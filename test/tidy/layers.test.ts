@@ -41,6 +41,7 @@ const PACKAGES: Record<string, RegExp> = {
   protobufjs: /^src\/shared\/wire\//,
   fzstd: /^src\/shared\/wire\//,
   comlink: /^src\/shared\/actor\//,
+  piscina: /^src\/shared\/actor\//,
   re2js: /^src\/shared\/model\/regex\.ts$/,
   '@node-rs/crc32': /^src\/shared\/base\/crc32c?\.ts$/,
   '@aws-sdk/client-s3': /^src\/shared\/bucket\/s3\.ts$/,

@@ -20,8 +20,7 @@ class NotedWorker extends workerThreads.Worker {
 }
 
 function isWanted(entry: string): boolean {
-  if (KIND === '*') return entry.includes('/actors/')
-  if (KIND === '') return entry.includes('/actors/') && !entry.includes('/actors/querier/')
+  if (KIND === '*') return entry.includes('/actors/') || entry.includes('/piscina/')
   return entry.includes(`/actors/${KIND}`)
 }
 

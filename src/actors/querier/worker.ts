@@ -23,51 +23,53 @@ const MOVED_BYTES_MIN = 8_192
 const REST_MS = 8_000
 
 /** The pool's task. */
-poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>((env, boot, seat, host) => {
-  const blocks = boot.blocks === undefined ? undefined : blockAccess(boot.blocks, env, host)
-  const querier = new Querier(env, boot, seat, blocks, host.heap)
-  const collect = openCollector()
-  const clients = new Map<number, IngesterClient>()
-  const readers = new Map<number, HeadReader>()
-  let running = 0
-  let endedMs = 0
-  const isBusy = (): boolean => running > 0 || env.clock.monotonic() - endedMs < IDLE_MS
-  return {
-    warmUp: async () => {
-      if (!boot.config.isWarmedUp) return
-      await Promise.race([warmUp(env, boot, isBusy), env.timers.sleep(WARM_UP_MS)])
-      env.timers.after(REST_MS, () => {
-        if (!isBusy()) collect()
-      })
-    },
-    run: async (task) => {
-      running++
-      try {
-        return await querier.run(task)
-      } finally {
-        running--
-        endedMs = env.clock.monotonic()
-      }
-    },
-    receive: (message) => {
-      if ('limits' in message) {
-        querier.takeLimits(message.limits)
-        return
-      }
-      const { shard, port, memory } = message
-      const last = clients.get(shard)
-      if (last !== undefined) disconnect(last)
-      const calls = connectIngester(port, shard)
-      clients.set(shard, calls)
-      const reader = new HeadReader(memory, boot.kernel, seat, env.disk)
-      readers.get(shard)?.close()
-      readers.set(shard, reader)
-      querier.link(shard, { calls, reader })
-    },
-    // Pieces own their buffers; what were shared could not be moved anyway.
-    transfers: ({ pieces }) => pieces.flatMap(({ buffer }) => (isMoved(buffer) ? [buffer] : [])),
-  }
-})
+export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMessage>(
+  (env, boot, seat, host) => {
+    const blocks = boot.blocks === undefined ? undefined : blockAccess(boot.blocks, env, host)
+    const querier = new Querier(env, boot, seat, blocks, host.heap)
+    const collect = openCollector()
+    const clients = new Map<number, IngesterClient>()
+    const readers = new Map<number, HeadReader>()
+    let running = 0
+    let endedMs = 0
+    const isBusy = (): boolean => running > 0 || env.clock.monotonic() - endedMs < IDLE_MS
+    return {
+      warmUp: async () => {
+        if (!boot.config.isWarmedUp) return
+        await Promise.race([warmUp(env, boot, isBusy), env.timers.sleep(WARM_UP_MS)])
+        env.timers.after(REST_MS, () => {
+          if (!isBusy()) collect()
+        })
+      },
+      run: async (task) => {
+        running++
+        try {
+          return await querier.run(task)
+        } finally {
+          running--
+          endedMs = env.clock.monotonic()
+        }
+      },
+      receive: (message) => {
+        if ('limits' in message) {
+          querier.takeLimits(message.limits)
+          return
+        }
+        const { shard, port, memory } = message
+        const last = clients.get(shard)
+        if (last !== undefined) disconnect(last)
+        const calls = connectIngester(port, shard)
+        clients.set(shard, calls)
+        const reader = new HeadReader(memory, boot.kernel, seat, env.disk)
+        readers.get(shard)?.close()
+        readers.set(shard, reader)
+        querier.link(shard, { calls, reader })
+      },
+      // Pieces own their buffers; what were shared could not be moved anyway.
+      transfers: ({ pieces }) => pieces.flatMap(({ buffer }) => (isMoved(buffer) ? [buffer] : [])),
+    }
+  },
+)
 
 function blockAccess(
   boot: NonNullable<QuerierBoot['blocks']>,

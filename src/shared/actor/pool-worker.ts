@@ -1,9 +1,14 @@
 /**
- * The thread side of a pool: what a pool thread's `worker.ts` calls. The thread says hello when its
+ * The thread side of a pool: what a pool thread's `worker.ts` exports. The thread says hello when its
  * parts are built, and is sent what belongs to its seat (ports) before the first task; tasks and
- * their outcomes go over the thread's own port, one at a time.
+ * their outcomes go over a port of its own, one at a time.
  */
-import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import {
+  MessageChannel,
+  type MessagePort,
+  type Transferable,
+  workerData,
+} from 'node:worker_threads'
 import { createNodeEnv, type Env } from '../env/index.js'
 import { type LogLevel, openMetrics } from '../telemetry/index.js'
 import { toWireError, type WireError } from './errors.js'
@@ -69,30 +74,48 @@ export type PoolOutcome<Answer> =
   | { readonly ok: false; readonly error: WireError }
 
 /**
- * Makes this thread one of a pool; what a pool's `worker.ts` does when it is loaded. What `receive`
- * throws ends the thread: one that has missed news is not to go on with what is no more.
+ * Makes the function that `worker.ts` exports as `run`: all that a thread does from its start to its
+ * end, over the port that it is given. What `receive` throws ends the thread: one that has missed
+ * news is not to go on with what is no more.
  *
  * @param build makes the thread's parts
  */
 export function poolWorker<Boot, Task, Answer, Message>(
   build: (env: Env, boot: Boot, seat: number, host: PoolHost) => PoolParts<Task, Answer, Message>,
+): (port: MessagePort) => Promise<never> {
+  return (port) => {
+    sit(port, build)
+    return new Promise(() => {})
+  }
+}
+
+function sit<Boot, Task, Answer, Message>(
+  port: MessagePort,
+  build: (env: Env, boot: Boot, seat: number, host: PoolHost) => PoolParts<Task, Answer, Message>,
 ): void {
   moveOnce()
+  const say = (word: PoolWord<Answer>, moved: Transferable[] = []): void =>
+    port.postMessage(word, moved)
+  const open = (peer: string, index: number): MessagePort => {
+    const { port1, port2 } = new MessageChannel()
+    say({ word: 'open', peer, index, port: port2 }, [port2])
+    return port1
+  }
   const { actor, seat, boot, logLevel, metricBlock, heapMbMax } = workerData as PoolWorkerData
   const metrics = openMetrics(metricBlock, (block) => say({ word: 'metrics', metricBlock: block }))
   const env = createNodeEnv({ actor: `${actor}/${seat}`, logLevel, metrics })
   const heap = new HeapGuard(heapMbMax * 2 ** 20, env.clock)
-  const parts = build(env, boot as Boot, seat, { open: openPort, heap })
-  parentPort!.on('message', (note: PoolNote<Task, Message>) => {
+  const parts = build(env, boot as Boot, seat, { open, heap })
+  port.on('message', (note: PoolNote<Task, Message>) => {
     switch (note.note) {
       case 'task':
-        void answer(parts, note.task)
+        void answer(parts, note.task, say)
         break
       case 'message':
         parts.receive(note.message)
         break
       case 'seated':
-        void warmUp(parts, env)
+        void warmUp(parts, env).then(() => say({ word: 'warm' }))
     }
   })
   say({ word: 'hello' })
@@ -107,16 +130,6 @@ function moveOnce(): void {
   structuredClone(buffer, { transfer: [buffer] })
 }
 
-function say(word: PoolWord<never>, moved: MessagePort[] = []): void {
-  parentPort!.postMessage(word, moved)
-}
-
-function openPort(peer: string, index: number): MessagePort {
-  const { port1, port2 } = new MessageChannel()
-  say({ word: 'open', peer, index, port: port2 }, [port2])
-  return port1
-}
-
 async function warmUp(
   parts: Pick<PoolParts<never, never, never>, 'warmUp'>,
   env: Env,
@@ -126,12 +139,12 @@ async function warmUp(
   } catch (error) {
     env.log.warn('thread could not warm up', { err: String(error) })
   }
-  say({ word: 'warm' })
 }
 
 async function answer<Task, Answer, Message>(
   parts: PoolParts<Task, Answer, Message>,
   task: Task,
+  say: (word: PoolWord<Answer>, moved: Transferable[]) => void,
 ): Promise<void> {
   let outcome: PoolOutcome<Answer>
   let moved: ArrayBuffer[] = []
@@ -142,5 +155,5 @@ async function answer<Task, Answer, Message>(
   } catch (error) {
     outcome = { ok: false, error: toWireError(error) }
   }
-  parentPort!.postMessage({ word: 'outcome', outcome } satisfies PoolWord<Answer>, moved)
+  say({ word: 'outcome', outcome }, moved)
 }

@@ -1,22 +1,30 @@
 /**
  * A pool of threads that each run one task at a time, each in a seat of its own: typed errors, and a
  * new thread for one that has ended. It has no queue worth the name: its caller starts a task when a
- * thread is free. A task costs two messages and little beside them (decision 0028).
+ * thread is free. piscina runs the threads; a task is two messages over the thread's port, which
+ * costs half of what a task of piscina's does (decision 0028).
  */
-import { type Transferable, Worker } from 'node:worker_threads'
+import {
+  MessageChannel,
+  type MessagePort,
+  type Transferable,
+  type Worker,
+} from 'node:worker_threads'
+import type { Piscina } from 'piscina'
 import type { StopSignal } from '../base/stop-signal.js'
 import type { Env } from '../env/index.js'
 import { type AppError, fail } from '../errors/index.js'
 import { createMetricBlock, type LogLevel } from '../telemetry/index.js'
 import { fromWireError } from './errors.js'
 import { growingNewSpace } from './new-space.js'
+import { loadPiscina } from './piscina.js'
 import type { PoolNote, PoolOpen, PoolOutcome, PoolWord, PoolWorkerData } from './pool-worker.js'
 
 /** How a pool is made. */
 export interface PoolOptions<Message> {
   /** Names the threads: `querier` gives `querier/0`. */
   readonly actor: string
-  /** The threads' `worker.js`; it calls `poolWorker`. */
+  /** The threads' `worker.js`; it exports `run`, made by `poolWorker`. */
   readonly entry: URL
   readonly size: number
   readonly boot: unknown
@@ -95,6 +103,7 @@ interface Job<Task, Answer> {
 interface Thread<Task, Answer, Message> {
   readonly seat: PoolSeat<Message>
   readonly worker: Worker
+  readonly port: MessagePort
   /** It has sat down: tasks may come. */
   isSeated: boolean
   isWarm: boolean
@@ -172,19 +181,18 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       metricBlock,
       heapMbMax,
     }
-    const worker = new Worker(entry, {
-      workerData: data,
-      resourceLimits: {
-        ...growingNewSpace(NEW_SPACE_MAX),
-        maxOldGenerationSizeMb: heapMbMax * HARD_LIMIT_FACTOR,
-      },
-    })
+    const { port1: port, port2 } = new MessageChannel()
+    const piscina = startPiscina(entry, data)
+    // The thread's whole life is one task; how it ends the thread's exit tells.
+    const life = piscina.run(port2, { transferList: [port2] })
+    const worker = piscina.threads[0]!
     const { threadId } = worker
     const send = (message: Message, parts: Transferable[]): void =>
-      post(worker, { note: 'message', message }, parts)
+      post(port, { note: 'message', message }, parts)
     const thread: Thread<Task, Answer, Message> = {
       seat: { index, threadId, actor, send },
       worker,
+      port,
       isSeated: false,
       isWarm: false,
       isEnded: false,
@@ -192,11 +200,22 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       job: undefined,
     }
     this.threads[index] = thread
-    worker.on('message', (word: PoolWord<Answer>) => this.hear(thread, word, metricBlock))
-    worker.on('error', (error: unknown) => {
-      thread.cause = error
+    port.on('message', (word: PoolWord<Answer>) => this.hear(thread, word, metricBlock))
+    const noteCause = (error: unknown): void => {
+      thread.cause ??= error
+    }
+    worker.on('error', noteCause)
+    // Of one that ends before it has been given its task.
+    piscina.on('error', noteCause)
+    worker.on('exit', (code) => {
+      port.close()
+      void piscina.destroy()
+      this.vacate(thread, code)
     })
-    worker.on('exit', (code) => this.vacate(thread, code))
+    life.catch((error: unknown) => {
+      noteCause(error)
+      void worker.terminate()
+    })
   }
 
   private hear(
@@ -213,7 +232,7 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
         options.onMetricBlock(thread.seat.actor, metricBlock)
         thread.isSeated = true
         options.onSeat(thread.seat)
-        post(thread.worker, { note: 'seated' }, [])
+        post(thread.port, { note: 'seated' }, [])
         this.pump()
         break
       case 'warm':
@@ -236,7 +255,7 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       if (!thread.isSeated || thread.isEnded) continue
       const job = this.waiting.shift()!
       thread.job = job
-      post(thread.worker, { note: 'task', task: job.task }, [])
+      post(thread.port, { note: 'task', task: job.task }, [])
     }
   }
 
@@ -304,9 +323,34 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
 
 /** Sends to a thread; nothing happens when it is gone. */
 function post<Task, Message>(
-  worker: Worker,
+  port: MessagePort,
   note: PoolNote<Task, Message>,
   parts: Transferable[],
 ): void {
-  worker.postMessage(note, parts)
+  port.postMessage(note, parts)
+}
+
+/** One thread, started with its first task and not replaced: what belongs to a seat must be made anew first. */
+function startPiscina(entry: URL, data: PoolWorkerData): Piscina<MessagePort, never> {
+  const { Piscina } = loadPiscina()
+  return new Piscina<MessagePort, never>({
+    filename: entry.href,
+    name: 'run',
+    minThreads: 0,
+    maxThreads: 1,
+    idleTimeout: Number.POSITIVE_INFINITY,
+    atomics: 'disabled',
+    recordTiming: false,
+    workerData: data,
+    // The entry is to be imported: a thread that is ended while it requires a module aborts the process.
+    // V8's flags hold for all threads, and are refused here.
+    execArgv: [
+      ...process.execArgv.filter((flag) => flag === '--enable-source-maps'),
+      '--no-experimental-require-module',
+    ],
+    resourceLimits: {
+      ...growingNewSpace(NEW_SPACE_MAX),
+      maxOldGenerationSizeMb: data.heapMbMax * HARD_LIMIT_FACTOR,
+    },
+  })
 }

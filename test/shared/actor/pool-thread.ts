@@ -22,7 +22,7 @@ export interface PoolBoot {
 /** Set by a test so that threads die as they load. */
 if (process.env['NILO_TEST_POOL_BROKEN'] === '1') process.exit(3)
 
-poolWorker<PoolBoot, PoolTask, unknown, PoolMessage>((env, boot, seat) => {
+export const run = poolWorker<PoolBoot, PoolTask, unknown, PoolMessage>((env, boot, seat) => {
   const messages: string[] = []
   let endWarmUp: (() => void) | undefined
   env.metrics.cell('nilo_actor_restarts_total', 'pool').add(1)
