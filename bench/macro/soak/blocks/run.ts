@@ -63,10 +63,11 @@ const BACK_DAYS = 900
 /** On a slow bucket a block takes seconds, one after the other. */
 const SHIPPED_MS_MAX = 900_000
 /**
- * Senders wait while so many blocks are not in the bucket yet: a slow one would get them far behind, so that a
- * strike that waits for all of them waits for minutes.
+ * Senders wait while so many blocks are not in the bucket yet, or so many are there: with a slow one shipping and
+ * compaction would get far behind, and strikes that wait for all of it, and questions about all of it, take minutes.
  */
 const UNSHIPPED_MAX = 40
+const BLOCKS_MAX = 250
 /** How often they are counted, ms. */
 const COUNT_MS = 1_000
 /** How often a wait is told of, ms. */
@@ -88,8 +89,8 @@ class BlocksSoak {
   private compacted = 0
   private strikes = 0
   private isOver = false
-  /** Blocks that are not in the bucket yet. */
-  private unshipped = 0
+  /** Whether shipping or compaction is far behind. */
+  private isBehind = false
   private writing: Promise<unknown> = Promise.resolve()
   private readonly deleting: Promise<void>[] = []
 
@@ -97,7 +98,7 @@ class BlocksSoak {
     this.options = options
     const baseMs = (Math.floor(Date.now() / DAY_MS) - BACK_DAYS) * DAY_MS
     const { seed, pauseMs = 100 } = options
-    const pace = { pauseMs, isBehind: () => this.unshipped > UNSHIPPED_MAX }
+    const pace = { pauseMs, isBehind: () => this.isBehind }
     this.writers = Array.from({ length: options.writers }, (_, writer) => {
       return new BlocksWriter({ seed, writer, baseMs }, this.slot, pace)
     })
@@ -107,10 +108,8 @@ class BlocksSoak {
   async run(): Promise<BlocksSoakResult> {
     const { options, askers } = this
     const until = performance.now() + (options.forMs ?? Number.POSITIVE_INFINITY)
-    const counting = setInterval(() => {
-      this.unshipped = countUnshipped(options.folder)
-    }, COUNT_MS)
     await this.start()
+    const counting = setInterval(() => void this.count(), COUNT_MS)
     process.env['NILO_SOAK_KIND'] = '*'
     this.write()
     let failure: unknown
@@ -151,6 +150,14 @@ class BlocksSoak {
       await this.server.stop('SIGKILL')
       options.keepLog?.(this.starts, this.server.output())
     }
+  }
+
+  private async count(): Promise<void> {
+    const unshipped = countUnshipped(this.options.folder)
+    // While it does not answer nothing is known of the bucket.
+    const metrics = await metricsOf(this.server, COUNT_MS).catch(() => '')
+    const inBucket = numberOf(metrics, 'cortex_bucket_blocks_count')
+    this.isBehind = unshipped > UNSHIPPED_MAX || inBucket > BLOCKS_MAX
   }
 
   /** A server that is struck again and again before it has read its bucket would prove nothing. */
@@ -359,8 +366,9 @@ function countUnshipped(folder: string): number {
   return blocks.filter((path) => !existsSync(join(path, 'shipped.json'))).length
 }
 
-async function metricsOf(server: Nilo): Promise<string> {
-  return await (await fetch(`${server.url}/metrics`)).text()
+async function metricsOf(server: Nilo, withinMs = 60_000): Promise<string> {
+  const signal = AbortSignal.timeout(withinMs)
+  return await (await fetch(`${server.url}/metrics`, { signal })).text()
 }
 
 function numberOf(text: string, name: string): number {
