@@ -2,6 +2,7 @@
  * Straight lines through windows of samples (deriv, predict_linear): least squares with the sums of
  * Prometheus promql/functions.go (linearRegression), each with what its additions lose. Two windows
  * are gone through side by side, one in each half of a vector; each for itself in the order of time.
+ * The sums of times alone are left for other series with the same times.
  * Called by ../trend.ts. Benchmark: bench/shared/promql/functions.bench.ts.
  */
 
@@ -16,6 +17,11 @@ let lostXy: f64 = 0
 let lostXx: f64 = 0
 /** Whether all values so far are the first one. */
 let isConstant: bool = true
+
+/** Where the sums of x and of its squares lie, one of each a window, and whether they are there. */
+let sumsX: usize = 0
+let sumsXx: usize = 0
+let areKnown: bool = false
 
 /** What an addition loses (Knuth's TwoSum): exact whichever number is larger. */
 function lossOf(sum: v128, added: v128, next: v128): v128 {
@@ -42,6 +48,9 @@ function both(first: usize, second: usize): v128 {
  * @param to one past the last; i32
  * @param origins ms; f64, which the lines' values replace
  * @param slopes f64, written
+ * @param xs sums of seconds; f64, written
+ * @param xxs sums of their squares; f64, written
+ * @param known whether the last two are there, from the same times, windows and origins
  */
 export function fitLines(
   ts: usize,
@@ -50,8 +59,14 @@ export function fitLines(
   to: usize,
   origins: usize,
   slopes: usize,
+  xs: usize,
+  xxs: usize,
+  known: i32,
   count: i32,
 ): void {
+  sumsX = xs
+  sumsXx = xxs
+  areKnown = known != 0
   for (let i = 0; i < count; i += 2) {
     // The last window of an odd number is its own neighbour.
     const j = i + 1 < count ? i + 1 : i
@@ -92,14 +107,12 @@ function fitTwo(
   let lxy = sx
   let lxx = sx
   let differs = sx
+  const hasXs = areKnown
   const end: usize = n > 0 ? (<usize>n) << 3 : 0
   for (let k: usize = 0; k < end; k += 8) {
     const seconds = f64x2.div(f64x2.sub(both(t0 + k, t1 + k), origin), thousand)
     const value = both(v0 + k, v1 + k)
     differs = v128.or(differs, f64x2.ne(value, first))
-    const nextX = f64x2.add(sx, seconds)
-    lx = f64x2.add(lx, lossOf(sx, seconds, nextX))
-    sx = nextX
     const nextY = f64x2.add(sy, value)
     ly = f64x2.add(ly, lossOf(sy, value, nextY))
     sy = nextY
@@ -107,6 +120,10 @@ function fitTwo(
     const nextXy = f64x2.add(sxy, product)
     lxy = f64x2.add(lxy, lossOf(sxy, product, nextXy))
     sxy = nextXy
+    if (hasXs) continue
+    const nextX = f64x2.add(sx, seconds)
+    lx = f64x2.add(lx, lossOf(sx, seconds, nextX))
+    sx = nextX
     const square = f64x2.mul(seconds, seconds)
     const nextXx = f64x2.add(sxx, square)
     lxx = f64x2.add(lxx, lossOf(sxx, square, nextXx))
@@ -163,9 +180,6 @@ function finish(
     const value = load<f64>(values + ((<usize>k) << 3))
     if (value != first) isConstant = false
     const seconds = (load<f64>(ts + ((<usize>k) << 3)) - origin) / 1e3
-    const nextX = x + seconds
-    lostX += loss(x, seconds, nextX)
-    x = nextX
     const nextY = y + value
     lostY += loss(y, value, nextY)
     y = nextY
@@ -173,6 +187,10 @@ function finish(
     const nextXy = xy + product
     lostXy += loss(xy, product, nextXy)
     xy = nextXy
+    if (areKnown) continue
+    const nextX = x + seconds
+    lostX += loss(x, seconds, nextX)
+    x = nextX
     const square = seconds * seconds
     const nextXx = xx + square
     lostXx += loss(xx, square, nextXx)
@@ -180,6 +198,12 @@ function finish(
   }
   const slopeAt = slopes + ((<usize>window) << 3)
   const valueAt = origins + ((<usize>window) << 3)
+  const xAt = sumsX + ((<usize>window) << 3)
+  const xxAt = sumsXx + ((<usize>window) << 3)
+  if (!areKnown) {
+    store<f64>(xAt, x + lostX)
+    store<f64>(xxAt, xx + lostXx)
+  }
   if (isConstant) {
     const hasLine = Math.abs(first) != Infinity
     store<f64>(slopeAt, hasLine ? 0 : NaN)
@@ -187,11 +211,11 @@ function finish(
     return
   }
   const n = f64(count)
-  const sumX = x + lostX
+  const sumX = load<f64>(xAt)
   // What an infinite sum has lost is not a number.
   const sumY = Math.abs(y) == Infinity ? y : y + lostY
   const sumXy = Math.abs(xy) == Infinity ? xy : xy + lostXy
-  const slope = (sumXy - (sumX * sumY) / n) / (xx + lostXx - (sumX * sumX) / n)
+  const slope = (sumXy - (sumX * sumY) / n) / (load<f64>(xxAt) - (sumX * sumX) / n)
   store<f64>(slopeAt, slope)
   store<f64>(valueAt, sumY / n - (slope * sumX) / n)
 }

@@ -46,6 +46,8 @@ export interface Windows {
   readonly hasNoResets?: boolean
   /** Where the windows are those of other series as well. At most four numbers a step may be kept. */
   readonly shared?: SharedTimes | undefined
+  /** Where other series have these times: series of one call with this array and as many samples do. */
+  readonly times?: Float64Array | undefined
 }
 
 /**

@@ -123,6 +123,7 @@ export interface SlidingWindows extends Windows {
   readonly own: { readonly from: Int32Array; readonly to: Int32Array }
   readonly byTimes: WindowsByTimes
   shared: SharedWindows | undefined
+  times: Float64Array | undefined
   hasNoResets: boolean
 }
 
@@ -143,6 +144,7 @@ export function windowsOf(plan: RangePlan, state: QueryState): SlidingWindows {
     to: own.to,
     byTimes: new WindowsByTimes(steps, state.memory),
     shared: undefined,
+    times: undefined,
     hasNoResets: false,
     rangeMs: plan.rangeMs,
     mode: plan.mode,
@@ -178,6 +180,7 @@ export function slide(windows: SlidingWindows): number {
   windows.count = buffer.count
   windows.hasNoResets = buffer.hasNoResets === true
   const { times, count } = buffer
+  windows.times = windows.mode === 'plain' ? times : undefined
   if (times !== undefined && windows.mode === 'plain') {
     const known = windows.byTimes.of(times, count)
     if (known !== undefined) return point(windows, known)
