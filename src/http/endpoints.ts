@@ -95,6 +95,11 @@ const CARDINALITY = [
     handler: cardinality.activeSeries,
     doc: 'Series that had samples within the idle timeout.',
   },
+  {
+    path: '/api/v1/cardinality/active_native_histogram_metrics',
+    handler: cardinality.activeNativeHistograms,
+    doc: 'Metrics of such series that are native histograms, and how many buckets they have.',
+  },
 ]
 const EXPLAIN = {
   path: '/api/v1/explain',
@@ -238,6 +243,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { ...POST_API, ...EXPLAIN },
   { ...GET_API, ...ANALYZE },
   { ...POST_API, ...ANALYZE },
+  { ...POST_API, prefix: 'none', ...ANALYZE },
   {
     ...GET_API,
     path: '/api/v1/queries',

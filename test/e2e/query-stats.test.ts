@@ -133,6 +133,8 @@ test('explain gives the plan, analyze what its nodes cost', async (t) => {
   assert.equal(selector.cost?.['series'], 3)
   assert.equal(selector.cost?.['samples'], data.samplesRead)
   assert.ok(data.samplesRead > 50)
+  const unprefixed = await callApi(nilo.url, 'analyze', { query, ...range }, { method: 'POST' })
+  assert.equal((unprefixed.data as typeof data).samplesRead, data.samplesRead)
   const text = await fetch(
     `${nilo.queryUrl}/api/v1/analyze?format=text&query=${encodeURIComponent(query)}`,
   )

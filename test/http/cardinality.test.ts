@@ -21,6 +21,10 @@ describe('cardinality', () => {
       [
         'overrides:',
         '  on: {cardinality_analysis_enabled: true, out_of_order_time_window: 2h}',
+        '  histograms:',
+        '    cardinality_analysis_enabled: true',
+        '    native_histograms_ingestion_enabled: true',
+        '    out_of_order_time_window: 2h',
         '  more: {cardinality_analysis_enabled: true}',
         '  small:',
         '    cardinality_analysis_enabled: true',
@@ -45,6 +49,22 @@ describe('cardinality', () => {
       labels: { __name__: 'idle', job: 'a' },
       samples: [[NOW - 3_600_000, 1] as const],
     }
+    const latency = (name: string, pod: string, buckets: readonly number[], ageMs = 0) => ({
+      labels: { __name__: name, pod },
+      samples: [],
+      histograms: [{ t: NOW - ageMs, schema: 0, sum: 1, zeroCount: 1, offset: 0, buckets }],
+    })
+    const histograms = [
+      latency('latency', 'a', [1]),
+      latency('latency', 'b', [1, 2, 0, 4]),
+      latency('idle_latency', 'a', [1, 2], 3_600_000),
+      latency('delay', 'a', []),
+      { labels: { __name__: 'delay', pod: 'b' }, samples: [[NOW, 1] as const] },
+    ]
+    assert.deepEqual(await push(running.pushUrl, histograms, 'histograms'), {
+      status: 200,
+      text: '',
+    })
     for (const tenant of ['on', 'small', 'off']) {
       const own = tenant === 'on' ? [...series, idle] : series
       assert.deepEqual(await push(running.pushUrl, own, tenant), { status: 200, text: '' })
@@ -120,6 +140,30 @@ describe('cardinality', () => {
     assert.deepEqual((await ask('active_series', { selector: 'nothing' })).body, { data: [] })
   })
 
+  test('metrics of active native histograms with their buckets', async () => {
+    const ofAll = async (method: 'GET' | 'POST', selector: string) => {
+      const options = { tenant: 'histograms', method }
+      return (await ask('active_native_histogram_metrics', { selector }, options)).body
+    }
+    const row = (metric: string, [series, total, average, least, most]: readonly number[]) => ({
+      metric,
+      series_count: series,
+      bucket_count: total,
+      avg_bucket_count: average,
+      min_bucket_count: least,
+      max_bucket_count: most,
+    })
+    for (const method of ['GET', 'POST'] as const) {
+      assert.deepEqual(await ofAll(method, '{pod!=""}'), {
+        data: [row('delay', [1, 0, 0, 0, 0]), row('latency', [2, 5, 2.5, 1, 4])],
+      })
+    }
+    assert.deepEqual(await ofAll('GET', 'latency{pod="b"}'), {
+      data: [row('latency', [1, 4, 4, 4, 4])],
+    })
+    assert.deepEqual(await ofAll('GET', 'idle_latency'), { data: [] })
+  })
+
   test('several tenants are told apart by their label', async () => {
     const names = { 'label_names[]': '__tenant_id__' }
     const { body } = await ask('label_values', names, { tenant: 'on|more' })
@@ -142,6 +186,8 @@ describe('cardinality', () => {
       ['label_names', {}, 'off', 400, /switched off.*-querier\.cardinality-analysis-enabled/],
       ['label_values', { 'label_names[]': 'job' }, 'off', 400, /switched off/],
       ['active_series', { selector: 'a' }, 'off', 400, /switched off/],
+      ['active_native_histogram_metrics', { selector: 'a' }, 'off', 400, /switched off/],
+      ['active_native_histogram_metrics', {}, 'on', 400, /no selector parameter/],
       ['label_names', { limit: 501 }, 'on', 400, /from 0 to 500/],
       ['label_names', { limit: -1 }, 'on', 400, /from 0 to 500/],
       ['label_names', { limit: 'x' }, 'on', 400, /"limit\\?": \\?"x/],

@@ -4,8 +4,10 @@
  * series that several zones have count once.
  */
 import { fail } from '../../shared/errors/index.js'
-import { compareUtf8 } from '../../shared/model/labels.js'
-import { parseSelectors } from '../../shared/promql/index.js'
+import type { FloatHistogram } from '../../shared/model/histogram.js'
+import { compareUtf8, METRIC_NAME } from '../../shared/model/labels.js'
+import type { Matcher } from '../../shared/model/matcher.js'
+import { FetchMeter, parseSelectors, type SampleBuffer } from '../../shared/promql/index.js'
 import { encodeActiveSeries, encodeBareData } from '../../shared/wire/json/index.js'
 import type { QueryOf } from './contract.js'
 import { type LabelContext, listOutcome, type Outcome } from './label-queries.js'
@@ -44,6 +46,7 @@ export async function answerCardinality(
   }
   const limit = rowsOf(query, limits)
   if (query.of === 'active-series') return activeSeries(context, query)
+  if (query.of === 'active-native-histograms') return activeNativeHistograms(context, query)
   if (query.of === 'label-names') return labelNames(context, query, limit)
   if (query.names.length > limits.namesMax) {
     const text = `label_names[] has ${query.names.length} names, at most ${limits.namesMax} are allowed; to adjust the limit, configure -querier.label-values-max-cardinality-label-names-per-request`
@@ -130,15 +133,88 @@ async function activeSeries(
   return bounded(pieces, sets.length, limits.seriesBytesMax)
 }
 
+/** Buckets of the newest histograms of a metric's series. */
+interface BucketCounts {
+  series: number
+  buckets: number
+  least: number
+  most: number
+}
+
+/** Metrics of active series whose newest sample is a native histogram. */
+async function activeNativeHistograms(
+  context: CardinalityContext,
+  query: QueryOf<'cardinality'>,
+): Promise<Outcome> {
+  const { tenant, fanout, labels, stop, limits, activeSinceMs: mint } = context
+  const [matchers, maxt] = [matchersOf(context, query), Number.POSITIVE_INFINITY]
+  const meter = new FetchMeter()
+  const selected = await fanout.source(tenant).select({ matchers, mint, maxt, meter }, labels)
+  const metrics = new Map<string, BucketCounts>()
+  const none = new Float64Array(0)
+  const buffer: SampleBuffer = { ts: none, values: none, count: 0, histograms: undefined }
+  try {
+    for (let row = 0; row < selected.count; row++) {
+      stop.tick()
+      buffer.histograms = undefined
+      selected.read(row, mint, maxt, buffer)
+      const newest = newestHistogram(buffer)
+      if (newest === undefined) continue
+      const name = labels.value(selected.sets[row]!, METRIC_NAME)
+      addBuckets(metrics, name, newest.positive.counts.length + newest.negative.counts.length)
+    }
+  } finally {
+    selected.release()
+  }
+  const rows = Array.from(metrics, ([metric, { series, buckets, least, most }]) => ({
+    metric,
+    series_count: series,
+    bucket_count: buckets,
+    avg_bucket_count: buckets / series,
+    min_bucket_count: least,
+    max_bucket_count: most,
+  }))
+  const data = rows.sort((a, b) => compareUtf8(a.metric, b.metric))
+  return bounded(encodeBareData({ data }), selected.count, limits.seriesBytesMax)
+}
+
+/** The newest sample, when it is a histogram. */
+function newestHistogram({ histograms, count }: SampleBuffer): FloatHistogram | undefined {
+  return histograms?.[count - 1]
+}
+
+/** Counts a series of a metric with so many buckets. */
+function addBuckets(metrics: Map<string, BucketCounts>, name: string, buckets: number): void {
+  const known = metrics.get(name)
+  if (known === undefined) {
+    metrics.set(name, { series: 1, buckets, least: buckets, most: buckets })
+    return
+  }
+  known.series++
+  known.buckets += buckets
+  known.least = Math.min(known.least, buckets)
+  known.most = Math.max(known.most, buckets)
+}
+
 /** Sets of the series that are asked about. */
 async function setsOf(
-  { tenant, fanout, labels, stop, activeSinceMs }: CardinalityContext,
-  { selector, isActive }: QueryOf<'cardinality'>,
+  context: CardinalityContext,
+  query: QueryOf<'cardinality'>,
 ): Promise<Uint32Array> {
+  const { tenant, fanout, labels, activeSinceMs } = context
+  const mint = query.isActive ? activeSinceMs : Number.NEGATIVE_INFINITY
+  const range = { mint, maxt: Number.POSITIVE_INFINITY }
+  return fanout.sets(tenant, matchersOf(context, query), range, labels)
+}
+
+/** What the selector says; none: nothing, which is all series. */
+function matchersOf(
+  { stop }: CardinalityContext,
+  { selector }: QueryOf<'cardinality'>,
+): readonly Matcher[] {
   const selectors = selector === '' ? [] : [selector]
   const parsed = parseSelectors(selectors, 'invalid parameter "selector": ', () => stop.tick())
-  const mint = isActive ? activeSinceMs : Number.NEGATIVE_INFINITY
-  return fanout.sets(tenant, parsed[0] ?? [], { mint, maxt: Number.POSITIVE_INFINITY }, labels)
+  return parsed[0] ?? []
 }
 
 /** [pair] series that have it. */

@@ -134,9 +134,9 @@ export type QuerierQuery =
       readonly limit: number
     }
   | {
-      /** How many values and series labels have in the heads, or which series are active. */
+      /** How many values and series labels have in the heads, or which series (of histograms) are active. */
       readonly kind: 'cardinality'
-      readonly of: 'label-names' | 'label-values' | 'active-series'
+      readonly of: 'label-names' | 'label-values' | 'active-series' | 'active-native-histograms'
       /** '' = all series. */
       readonly selector: string
       /** Of active series alone. */

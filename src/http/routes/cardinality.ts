@@ -27,9 +27,21 @@ export async function labelValues(request: HttpRequest, front: Front): Promise<R
 }
 
 /** GET, POST /api/v1/cardinality/active_series: series that had samples of late. */
-export async function activeSeries(request: HttpRequest, front: Front): Promise<Reply> {
-  const params = await readParams(request, front)
-  const question = { ...questionOf(params), of: 'active-series' } as const
+export function activeSeries(request: HttpRequest, front: Front): Promise<Reply> {
+  return active(request, front, 'active-series')
+}
+
+/** GET, POST /api/v1/cardinality/active_native_histogram_metrics: of those series' histograms. */
+export function activeNativeHistograms(request: HttpRequest, front: Front): Promise<Reply> {
+  return active(request, front, 'active-native-histograms')
+}
+
+async function active(
+  request: HttpRequest,
+  front: Front,
+  of: QueryOf<'cardinality'>['of'],
+): Promise<Reply> {
+  const question = { ...questionOf(await readParams(request, front)), of }
   if (question.selector === '') throw fail('bad-data', { text: 'no selector parameter provided' })
   return runQuery(request, front, question)
 }
