@@ -17,7 +17,7 @@ import { push } from './routes/push.js'
 import * as queries from './routes/queries.js'
 import * as query from './routes/query.js'
 import { allRejected, rejected } from './routes/rejected.js'
-import { forgetMember, ringPage } from './routes/rings.js'
+import { forgetMember, memberlist, RINGS_OF_PROCESS, ringPage } from './routes/rings.js'
 import * as tenants from './routes/tenants.js'
 
 /** A page without tenant. */
@@ -363,6 +363,27 @@ export const ENDPOINTS: readonly Endpoint[] = [
       doc: 'Takes the member `forget` out of that ring, until its next heartbeat.',
     },
   ]),
+  ...RINGS_OF_PROCESS.flatMap((kind): Endpoint[] => [
+    {
+      ...PAGE,
+      path: `/${kind}/ring`,
+      handler: ringPage(kind),
+      doc: 'The process is its one member; JSON where asked for.',
+    },
+    {
+      ...PAGE,
+      method: 'POST',
+      path: `/${kind}/ring`,
+      handler: forgetMember(kind),
+      doc: 'Without effect: the process registers again at once.',
+    },
+  ]),
+  {
+    ...PAGE,
+    path: '/memberlist',
+    handler: memberlist,
+    doc: 'There is no gossip in one process: which rings there are.',
+  },
   {
     ...PAGE,
     path: '/distributor/ha_tracker',

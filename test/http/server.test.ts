@@ -62,6 +62,41 @@ describe('the front', () => {
     }
   })
 
+  test('is the one member of rings that processes make up elsewhere', async () => {
+    const index = (await ask(front.port, '/')).body
+    const memberlist = (await ask(front.port, '/memberlist')).body
+    assert.match(memberlist, /no gossip/)
+    assert.match(memberlist, /href="\/ingester\/ring"/)
+    assert.match(index, /href="\/memberlist"/)
+    for (const kind of ['querier', 'query-scheduler', 'overrides-exporter']) {
+      const path = `/${kind}/ring`
+      const answer = await ask(front.port, path, { headers: { accept: 'application/json' } })
+      const { shards } = JSON.parse(answer.body)
+      assert.deepEqual([shards.length, shards[0].id, shards[0].state], [1, `${kind}-0`, 'ACTIVE'])
+      assert.ok(shards[0].registered_timestamp <= shards[0].timestamp)
+      const page = await ask(front.port, path)
+      assert.ok(page.body.includes(`<td>${kind}-0</td><td>ACTIVE</td>`), page.body)
+      for (const text of [index, memberlist]) assert.ok(text.includes(`href="${path}"`), path)
+      for (const [id, status] of [
+        [`${kind}-0`, 302],
+        [`${kind}-1`, 404],
+      ] as const) {
+        const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+        const forgot = await ask(front.port, path, {
+          method: 'POST',
+          headers,
+          body: `forget=${id}`,
+        })
+        assert.equal(forgot.status, status)
+      }
+    }
+    const reason = 'ingester/0 replays its log (42 %)'
+    front.readiness = { isReady: false, reason, percent: 42 }
+    const starting = await ask(front.port, '/querier/ring')
+    front.readiness = { isReady: true, reason: '', percent: 100 }
+    assert.match(starting.body, /<td>JOINING<\/td>/)
+  })
+
   test('lists every endpoint on its index page', async () => {
     const { status, headers, body } = await ask(front.port, '/')
     assert.equal(status, 200)

@@ -9,12 +9,17 @@ import { readForm } from '../form.js'
 import type { Front, Handler, HttpRequest, Reply } from '../handler.js'
 import { escapeHtml, pageReply } from '../html.js'
 
+/** Rings in Mimir of what is here once for the whole process, with the process as the one member. */
+export const RINGS_OF_PROCESS = ['querier', 'query-scheduler', 'overrides-exporter'] as const
+
 /** GET /ingester/ring and its like; JSON where asked for, `tokens=true` lists tokens on the page. */
 export function ringPage(kind: string): Handler {
   return async (request, front) => {
     // What actors say of themselves is asked for here, and is what the members are shown by.
-    await front.backend.status()
-    const members = front.backend.rings.members(kind)
+    const { readiness } = await front.backend.status()
+    const members = isOfProcess(kind)
+      ? [ofProcess(kind, front, readiness.isReady)]
+      : front.backend.rings.members(kind)
     if (!/json/.test(request.incoming.headers.accept ?? '')) return htmlOf(kind, members, request)
     const now = new Date(front.env.clock.now()).toISOString()
     return jsonReply(200, { shards: members.map((member) => shardOf(member, front)), now })
@@ -25,11 +30,48 @@ export function ringPage(kind: string): Handler {
 export function forgetMember(kind: string): Handler {
   return async (request, front) => {
     const id = (await readForm(request, front)).get('forget')
-    if (!front.backend.rings.forget(kind, id)) {
+    // The process is heard of all the time, and so registers again at once.
+    const isForgotten = isOfProcess(kind)
+      ? id === `${kind}-0`
+      : front.backend.rings.forget(kind, id)
+    if (!isForgotten) {
       throw fail('not-found', { text: `the ring of ${kind}s has no member ${id}` })
     }
     const location = `${front.config.pathPrefix}/${kind}/ring`
     return { status: 302, headers: { location } }
+  }
+}
+
+/** GET /memberlist: what Mimir's processes gossip about is here known to one. */
+export function memberlist(_request: HttpRequest, { endpoints }: Front): Reply {
+  const rings = endpoints.filter(({ method, path }) => method === 'GET' && path.endsWith('/ring'))
+  const links = rings.map(({ fullPath, doc }) => {
+    const path = escapeHtml(fullPath)
+    return `<li><a href="${path}"><code>${path}</code></a> ${escapeHtml(doc)}</li>`
+  })
+  return pageReply('Memberlist', [
+    '<p>There is one process and no gossip: the members of all rings are parts of this process.</p>',
+    '<ul>',
+    ...links,
+    '</ul>',
+  ])
+}
+
+function isOfProcess(kind: string): boolean {
+  return RINGS_OF_PROCESS.some((name) => name === kind)
+}
+
+/** The process as the one member of a ring. */
+function ofProcess(kind: string, { env: { clock } }: Front, isReady: boolean): RingMember {
+  const now = clock.now()
+  return {
+    id: `${kind}-0`,
+    index: 0,
+    state: isReady ? 'ACTIVE' : 'JOINING',
+    heartbeatMs: now,
+    registeredMs: now - clock.monotonic(),
+    zone: '',
+    tokens: [],
   }
 }
 
