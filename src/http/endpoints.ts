@@ -136,7 +136,7 @@ const FLUSH = {
 const STATUS_RUNTIME = {
   path: '/api/v1/status/runtimeinfo',
   handler: admin.runtimeInfo,
-  doc: 'When the process started.',
+  doc: 'When the process started, where, and how much of its data it could not read.',
 }
 
 /** Every endpoint; docs/reference/endpoints.md follows from it. */

@@ -60,6 +60,10 @@ async function assertDamageIsMended(nilo: Nilo, folder: string, end: number): Pr
   const damage = await waitFor('damage', nilo, listed)
   assert.equal(damage[0]!['reason'], 'chunk-file')
   assert.equal(damage[0]!['tenants'], 'anonymous')
+  await waitFor('its count', nilo, async () => {
+    const { data } = await callApi(nilo.queryUrl, 'status/runtimeinfo')
+    return (data as { corruptionCount: number }).corruptionCount > 0 ? true : undefined
+  })
   assert.ok(Date.parse(damage[0]!['to']!) <= end)
   await waitFor('an answer of the next life', nilo, async () => {
     const answer = await callApi(nilo.queryUrl, 'query', { query, time })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
+import { hostname } from 'node:os'
 import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { httpConfigOf } from '../../src/http/config.js'
@@ -58,6 +59,8 @@ describe('the front', () => {
       const { status, data } = JSON.parse(answer.body)
       assert.equal(status, 'success')
       assert.equal(data.reloadConfigSuccess, true)
+      assert.deepEqual([data.CWD, data.hostname], [process.cwd(), hostname()])
+      assert.equal(data.corruptionCount, 0)
       assert.ok(Date.parse(data.startTime) <= Date.parse(data.serverTime))
     }
   })

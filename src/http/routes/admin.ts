@@ -1,4 +1,5 @@
 /** Pages for people, probes and scrapers: index, readiness, metrics, configuration, build. */
+import { hostname } from 'node:os'
 import { fail } from '../../shared/errors/index.js'
 import { jsonReply, textReply } from '../errors.js'
 import type { Front, HttpRequest, MountedEndpoint, Reply } from '../handler.js'
@@ -112,17 +113,23 @@ export function statusFlags(): Reply {
 }
 
 /**
- * GET /api/v1/status/runtimeinfo: of Prometheus' fields those that mean something here. The
- * monotonic clock begins with the process, and the configuration is read then.
+ * GET /api/v1/status/runtimeinfo: of Prometheus' fields those that mean something here; what
+ * is corrupt /debug/damage lists. The monotonic clock begins with the process, and the configuration
+ * is read then.
  */
-export function runtimeInfo(_request: HttpRequest, { env }: Front): Reply {
+export async function runtimeInfo(_request: HttpRequest, front: Front): Promise<Reply> {
+  const { backend, env } = front
+  const { children } = await backend.status()
   const now = env.clock.now()
   const startTime = new Date(now - env.clock.monotonic()).toISOString()
   const data = {
     startTime,
+    CWD: process.cwd(),
+    hostname: hostname(),
     serverTime: new Date(now).toISOString(),
     reloadConfigSuccess: true,
     lastConfigTime: startTime,
+    corruptionCount: children.reduce((sum, { status }) => sum + (status?.damage?.length ?? 0), 0),
   }
   return jsonReply(200, { status: 'success', data })
 }
