@@ -12,7 +12,12 @@ import {
 } from '../../shared/hashring/index.js'
 import { SLACK_BYTES } from '../../shared/kernels/assembly/write-request-layout.js'
 import { WriteRequestKernel } from '../../shared/kernels/write-request.js'
-import { Limits, type LimitsData, TenantCells } from '../../shared/limits/index.js'
+import {
+  Limits,
+  type LimitsData,
+  TenantCells,
+  type TenantLimits,
+} from '../../shared/limits/index.js'
 import { Gunzip } from '../../shared/wire/compression/index.js'
 import { WRITE_HEADER_BYTES } from '../../shared/wire/frames/index.js'
 import { BODY_BYTES_USUAL, type Workbench } from './body.js'
@@ -66,9 +71,9 @@ export class Distributor {
       { length: setCount },
       (_, index) => new ReplicaSet(kernel, index, replicaShards(index, setCount, zones), monotonic),
     )
-    const cache = new SeriesCache(kernel, config.predictorBytesMax, (tenant, limits) =>
-      shuffleMembers(ring, tenant, { size: limits.ingestion_tenant_shard_size, zones }),
-    )
+    const membersOf = (tenant: string, limits: TenantLimits) =>
+      shuffleMembers(ring, tenant, { size: limits.ingestion_tenant_shard_size, zones })
+    const cache = new SeriesCache(kernel, config.predictorBytesMax, membersOf, monotonic)
     this.bench = {
       kernel,
       cache,

@@ -40,6 +40,10 @@ const TABLE_SLOTS_MIN = 1_024
 /** Slots of an old table moved at a time; twice what is needed to be done before the next doubling. */
 const SLOTS_PER_MOVE = 4_096
 const TENANTS_MAX = 65_536
+/** A tenant of whom nothing came for so long makes room when another one comes, ms. */
+const IDLE_MS = 3_600_000
+/** So many of them for each that comes: a push waits for it. */
+const IDLE_DROPS_MAX = 2
 
 /** A tenant as the kernel knows it. */
 export interface TenantSeries {
@@ -65,6 +69,8 @@ export interface TenantSeries {
   readonly record: number
   readonly idBlocks: number[]
   readonly keyChunks: number[]
+  /** When it was last opened, ms. */
+  usedAt: number
   tableBytes: number
   oldTable: number
 }
@@ -73,6 +79,7 @@ export interface TenantSeries {
 export class SeriesCache {
   private readonly kernel: WriteRequestKernel
   private readonly predictorBytesMax: number
+  private readonly now: () => number
   private readonly membersOf: (tenant: string, limits: TenantLimits) => Members | undefined
   /** Least recently used first. */
   private readonly tenants = new Map<string, TenantSeries>()
@@ -84,13 +91,18 @@ export class SeriesCache {
   private heapTop: number
   private keyBytes = 0
 
-  /** @param membersOf the part of the ring that a tenant is given; without it all of it */
+  /**
+   * @param membersOf the part of the ring that a tenant is given; without it all of it
+   * @param now monotonic ms; without it nobody is ever idle
+   */
   constructor(
     kernel: WriteRequestKernel,
     predictorBytesMax: number,
     membersOf: (tenant: string, limits: TenantLimits) => Members | undefined = () => undefined,
+    now: () => number = () => 0,
   ) {
     this.kernel = kernel
+    this.now = now
     this.membersOf = membersOf
     this.predictorBytesMax = predictorBytesMax
     this.blockCount = kernel.sizes.seriesIdsMax / ID_BLOCK
@@ -105,7 +117,9 @@ export class SeriesCache {
    */
   open(name: string, limits: TenantLimits, isPaired = false): TenantSeries {
     const { latest } = this
+    const now = this.now()
     if (latest?.name === name && latest.limits === limits && latest.isPaired === isPaired) {
+      latest.usedAt = now
       return latest
     }
     const key = keyOf(name, isPaired)
@@ -116,6 +130,7 @@ export class SeriesCache {
       tenant.members = this.membersOf(name, limits)
       tenant.rewriter = rewriterOf(name, limits, isPaired)
     }
+    tenant.usedAt = now
     this.tenants.delete(key)
     this.tenants.set(key, tenant)
     this.latest = tenant
@@ -159,6 +174,7 @@ export class SeriesCache {
   }
 
   private create(name: string, limits: TenantLimits, isPaired: boolean): TenantSeries {
+    this.dropIdle()
     if (this.tenants.size >= TENANTS_MAX) this.dropOldest()
     let record = this.takeSlab(layout.TENANT_BYTES)
     while (record === 0 && this.tenants.size > 0) {
@@ -180,11 +196,21 @@ export class SeriesCache {
       record,
       idBlocks: [],
       keyChunks: [],
+      usedAt: 0,
       tableBytes: 0,
       oldTable: 0,
     }
     this.kernel.bytes.fill(0, record, record + layout.TENANT_BYTES)
     return tenant
+  }
+
+  private dropIdle(): void {
+    const since = this.now() - IDLE_MS
+    let left = IDLE_DROPS_MAX
+    for (const tenant of this.tenants.values()) {
+      if (tenant.usedAt >= since || left-- === 0) return
+      this.drop(tenant)
+    }
   }
 
   private dropOldest(): void {

@@ -276,3 +276,32 @@ function joined(frames: readonly WriteFrame[]): {
     values: frames.flatMap((frame) => [...new Float64Array(frame.values.buffer)]),
   }
 }
+
+test('a tenant that is quiet for an hour makes room for others, and is defined anew', () => {
+  const fixture = new Fixture()
+  const { env, distributor } = fixture
+  const push = (tenant: string, at: number): void => {
+    const body = remoteWriteBody([
+      { labels: { __name__: 'm', of: tenant }, samples: [[env.clock.now(), at]] },
+    ])
+    assert.equal(fixture.push(body, tenant).status, 200)
+  }
+  for (const tenant of ['quiet', 'busy', 'silent']) push(tenant, 0)
+  env.clock.set(env.clock.now() + 3_600_001)
+  push('busy', 1)
+  assert.equal(distributor.status().tenants, 3, 'nobody needs room')
+  push('new', 1)
+  assert.equal(distributor.status().tenants, 2)
+  push('quiet', 2)
+  push('busy', 2)
+  assert.equal(distributor.status().tenants, 3)
+  const { samples, defineCounts } = fixture.shards[0]!
+  const counts = ['quiet', 'busy', 'silent', 'new'].map(
+    (tenant) => samples.get(`${tenant}|__name__=m,of=${tenant}`)?.length,
+  )
+  assert.deepEqual(counts, [2, 3, 1, 1])
+  assert.equal(
+    [...defineCounts.values()].reduce((sum, count) => sum + count, 0),
+    5,
+  )
+})
