@@ -57,8 +57,18 @@ function newFixture(): Fixture {
 
 function tryBody(fixture: Fixture, body: Uint8Array, flags: number): string {
   try {
+    takeSamples(fixture)
     const { status, text } = fixture.push(body, 'acme', flags)
     if (status !== 200 && status !== 400 && status !== 413) return `answered ${status}: ${text}`
+    if (status === 200) {
+      // Sent again it is compared with what is kept of it, and not read.
+      const first = takeSamples(fixture)
+      const again = fixture.push(body, 'acme', flags)
+      const second = takeSamples(fixture)
+      if (again.status !== 200 || first !== second) {
+        return `sent again it was answered ${again.status}, ${second} instead of ${first}`
+      }
+    }
     for (const shard of fixture.shards) shard.samples.clear()
     const metric = {
       name: 'after',
@@ -72,6 +82,13 @@ function tryBody(fixture: Fixture, body: Uint8Array, flags: number): string {
   } catch (error) {
     return (error as Error).stack ?? String(error)
   }
+}
+
+/** What the shards were sent, which they have no longer. */
+function takeSamples({ shards }: Fixture): string {
+  const text = shards.map(({ samples }) => JSON.stringify([...samples].sort())).join(' ')
+  for (const { samples } of shards) samples.clear()
+  return text
 }
 
 function damaged(good: Uint8Array, prng: SeededPrng): Uint8Array {
@@ -97,6 +114,7 @@ function goodBodies(): [Uint8Array, number][] {
   )
   return [
     [otlp, BODY_OTLP],
+    [encode('Request', repeatedMessage()), BODY_OTLP],
     [json, BODY_OTLP_JSON],
     [gzipSync(otlp), BODY_OTLP | BODY_GZIP],
     [
@@ -111,6 +129,19 @@ function goodBodies(): [Uint8Array, number][] {
 /** Lines behind empty parameters. */
 function lines(text: Uint8Array): Uint8Array {
   return Buffer.concat([Uint8Array.of(2, 0, 0, 0), Buffer.from('{}'), text])
+}
+
+/** Nothing but what a sender's repetitions are compared for. */
+function repeatedMessage(): Plain {
+  const common = { timeUnixNano: nanos(TIME), attributes: attributes({ 'a.b': 'c', d: 'e' }) }
+  const cumulative = { aggregationTemporality: 2 }
+  const buckets = { count: 3, sum: 2, bucketCounts: [1, 2], explicitBounds: [1] }
+  const metrics: Plain[] = [
+    { name: 'g', unit: 's', gauge: { dataPoints: [{ ...common, asDouble: 1 }] } },
+    { name: 'c', sum: { ...cumulative, isMonotonic: true, dataPoints: [{ ...common, asInt: 7 }] } },
+    { name: 'h', histogram: { ...cumulative, dataPoints: [{ ...common, ...buckets }] } },
+  ]
+  return request(metrics, { 'service.name': 'n', zone: 'z' })
 }
 
 function otlpMessage(): Plain {

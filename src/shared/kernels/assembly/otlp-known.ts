@@ -491,7 +491,21 @@ let ownLength: u32 = 0
 let urlAt: u32 = 0
 let urlLength: u32 = 0
 
-/** Reads the shape of [p, e), whose framing is sound; false when it can have no template. */
+let valueAt: usize = 0
+
+/** Passes the field at p, whose value begins at `valueAt`; its tag, or 0 when it is malformed. */
+function passField(p: usize, e: usize): u64 {
+  const tag = readVarint(p, e)
+  if (readAt == 0) return 0
+  valueAt = readAt
+  skipValue(tag, valueAt, e)
+  return readAt == 0 ? 0 : tag
+}
+
+/**
+ * Reads the shape of [p, e); false when it can have no template. The walk has not looked into all that
+ * it passed: of two data of a metric it reads the last.
+ */
 function readShape(o: usize, p: usize, e: usize): bool {
   hasNhcb = (load<u32>(o, OTLP_OPTIONS) & OPTION_NHCB) != 0
   base = p
@@ -505,9 +519,9 @@ function readShape(o: usize, p: usize, e: usize): bool {
   urlAt = <u32>p
   urlLength = 0
   while (p < e) {
-    const tag = readVarint(p, e)
-    const at = readAt
-    skipValue(tag, at, e)
+    const tag = passField(p, e)
+    if (tag == 0) return false
+    const at = valueAt
     p = readAt
     if (tag == 18 || tag == 10 || tag == 26) {
       const length = readLength(at, e)
@@ -527,9 +541,9 @@ function readShape(o: usize, p: usize, e: usize): bool {
 
 function readScope(p: usize, e: usize): bool {
   while (p < e) {
-    const tag = readVarint(p, e)
-    const at = readAt
-    skipValue(tag, at, e)
+    const tag = passField(p, e)
+    if (tag == 0) return false
+    const at = valueAt
     p = readAt
     if (tag != 18) continue
     const length = readLength(at, e)
@@ -542,9 +556,9 @@ function readScope(p: usize, e: usize): bool {
 function readMetric(p: usize, e: usize): bool {
   let hasData = false
   while (p < e) {
-    const tag = readVarint(p, e)
-    const at = readAt
-    skipValue(tag, at, e)
+    const tag = passField(p, e)
+    if (tag == 0) return false
+    const at = valueAt
     p = readAt
     const field = tag >> 3
     if (field == 10 || field == 11) return false
@@ -559,9 +573,9 @@ function readMetric(p: usize, e: usize): bool {
 
 function readData(p: usize, e: usize, isHistogram: bool): bool {
   while (p < e) {
-    const tag = readVarint(p, e)
-    const at = readAt
-    skipValue(tag, at, e)
+    const tag = passField(p, e)
+    if (tag == 0) return false
+    const at = valueAt
     p = readAt
     if (tag != 10) continue
     const length = readLength(at, e)
@@ -577,9 +591,9 @@ function readNumber(p: usize, e: usize): bool {
   let value: usize = 0
   let kind: u32 = 0
   while (p < e) {
-    const tag = readVarint(p, e)
-    const at = readAt
-    skipValue(tag, at, e)
+    const tag = passField(p, e)
+    if (tag == 0) return false
+    const at = valueAt
     p = readAt
     if (tag == 0x19) {
       if (time != 0) return false
@@ -619,9 +633,9 @@ function readBuckets(p: usize, e: usize): bool {
   let counts: usize = 0
   let buckets: u32 = 0
   while (p < e) {
-    const tag = readVarint(p, e)
-    const at = readAt
-    skipValue(tag, at, e)
+    const tag = passField(p, e)
+    if (tag == 0) return false
+    const at = valueAt
     p = readAt
     if (tag == 0x19) {
       if (time != 0) return false
