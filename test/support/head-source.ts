@@ -16,7 +16,11 @@ import type {
 import { Head, HeadReader } from '../../src/shared/tsdb/index.js'
 
 /** Nothing is too old, nothing goes out of order. */
-const NO_WINDOW = { inOrder: Number.NEGATIVE_INFINITY, outOfOrder: Number.POSITIVE_INFINITY }
+const NO_WINDOW = {
+  inOrder: Number.NEGATIVE_INFINITY,
+  outOfOrder: Number.POSITIVE_INFINITY,
+  behind: Number.POSITIVE_INFINITY,
+}
 
 let compiled: WebAssembly.Module | undefined
 

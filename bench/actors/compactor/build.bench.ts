@@ -42,7 +42,13 @@ for (let scrape = 0; scrape < SCRAPES; scrape++) {
       head.times[i] = START + scrape * 15_000 + (i % 3)
       head.values[i] = (from + i) * 3 + ((scrape * 7 + i) % 5) * ((i & 1) === 0 ? 1 : 0.125)
     }
-    head.kernel.check(0, count, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
+    head.kernel.check(
+      0,
+      count,
+      Number.NEGATIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+    )
     head.kernel.append(0, count)
     head.kernel.publish(0, count)
   }

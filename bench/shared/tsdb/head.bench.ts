@@ -93,7 +93,9 @@ for (let scrape = 0; scrape < SCRAPES; scrape++) {
     }
     head.refs.set(refs.subarray(from, from + count))
     head.values.set(values.subarray(from, from + count))
-    check += seconds(() => head.kernel.check(0, count, Number.NEGATIVE_INFINITY, Infinity))
+    check += seconds(() =>
+      head.kernel.check(0, count, Number.NEGATIVE_INFINITY, Infinity, Infinity),
+    )
     head.kernel.logBegin()
     log += seconds(() => head.kernel.logSamples(tenant, 0, count))
     const took = seconds(() => {
@@ -146,7 +148,7 @@ for (let round = 0; round < LATE; round++) {
     head.values.set(values.subarray(from, from + count))
     const took = seconds(() => {
       head.kernel.truncateOutOfOrder(0)
-      head.kernel.check(0, count, Number.NEGATIVE_INFINITY, 0)
+      head.kernel.check(0, count, Number.NEGATIVE_INFINITY, 0, Infinity)
       if (head.kernel.appendOutOfOrder(0, count) !== count) throw new Error('memory is full')
     })
     late.push((took / count) * 1e9)

@@ -47,7 +47,7 @@ function writeLog(): number {
       }
       head.kernel.clearRange()
       head.kernel.logBegin()
-      head.kernel.check(0, count, Number.NEGATIVE_INFINITY, Infinity)
+      head.kernel.check(0, count, Number.NEGATIVE_INFINITY, Infinity, Infinity)
       const start = process.hrtime.bigint()
       head.kernel.logSamples(tenant, 0, count)
       writer.append(head.logBatch(), { sampleCount: count, ...head.acceptedRange() })

@@ -48,7 +48,13 @@ for (let scrape = 0; scrape < SCRAPES; scrape++) {
       head.times[i] = start + scrape * 15_000 + (i % 3)
       head.values[i] = values[ref]!
     }
-    head.kernel.check(0, count, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
+    head.kernel.check(
+      0,
+      count,
+      Number.NEGATIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+    )
     head.kernel.append(0, count)
     head.kernel.publish(0, count)
   }

@@ -409,7 +409,7 @@ export class CommitLoop {
     const oldest = tenants.oldestOf(tenant)
     const accepted = isDelta
       ? kernel.checkDeltas(from, count, oldest)
-      : kernel.check(from, count, oldest, lateOldest)
+      : kernel.check(from, count, oldest, lateOldest, tenants.oldestBehind(tenant))
     const lateFrom = this.usedLate
     const lateCount = accepted < count ? head.outOfOrderCount() - lateFrom : 0
     if (accepted + lateCount < count) this.noteRejected(tenant, ack)

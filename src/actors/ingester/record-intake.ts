@@ -188,6 +188,7 @@ export class RecordIntake {
     const outcome = head.histograms.check(ref, view.t, histogram, {
       inOrder: tenants.oldestOf(tenant),
       outOfOrder: tenants.oldestOutOfOrder(tenant, view.t),
+      behind: tenants.oldestBehind(tenant),
     })
     if (outcome === 'repeated') return pending
     if (outcome !== 'accepted' && outcome !== 'late') {
@@ -217,7 +218,8 @@ export class RecordIntake {
     if (histogram.counterResetHint === 'gauge' || isStale(histogram.sum)) return []
     const { histograms } = this.parts.head
     const zero = zeroLike(histogram)
-    const oldest = { inOrder, outOfOrder: Number.POSITIVE_INFINITY }
+    const never = Number.POSITIVE_INFINITY
+    const oldest = { inOrder, outOfOrder: never, behind: never }
     if (histograms.check(ref, startMs, zero, oldest) !== 'accepted') return []
     this.mint = Math.min(this.mint, startMs)
     return [{ tenant, ack, ref, t: startMs, histogram: zero, isLate: false }]

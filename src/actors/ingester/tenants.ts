@@ -44,7 +44,7 @@ export interface TenantState {
   readonly cells: TenantRow
   /** Samples in order before are in blocks, or going there: none is taken any more. */
   floor: number
-  /** Samples from this time on may go out of order, whatever the limits say, until `lateUntil`. */
+  /** Samples newer than their series go out of order from this time on, whatever the limits say, until `lateUntil`. */
   lateFrom: number
   lateUntil: number
   /** There are samples out of order that no cut has frozen. */
@@ -211,10 +211,14 @@ export class Tenants {
    */
   oldestOutOfOrder(tenant: TenantState, firstTime: number): number {
     const window = tenant.limits.out_of_order_time_window
-    const grace = tenant.maxt < tenant.lateUntil ? tenant.lateFrom : Number.POSITIVE_INFINITY
-    if (window === 0) return grace
+    if (window === 0) return Number.POSITIVE_INFINITY
     const newest = tenant.maxt === Number.NEGATIVE_INFINITY ? firstTime : tenant.maxt
-    return Math.min(grace, newest - window)
+    return newest - window
+  }
+
+  /** The same for samples that are newer than all that their series has: those of a sender that is behind. */
+  oldestBehind(tenant: TenantState): number {
+    return tenant.maxt < tenant.lateUntil ? tenant.lateFrom : Number.POSITIVE_INFINITY
   }
 
   /**

@@ -20,7 +20,13 @@ export interface HeadKernel {
   addTenant(at: number, length: number): number
   define(tenant: number, at: number, length: number, labelCount: number): number
   lookupPair(tenant: number, at: number, length: number): number
-  check(from: number, count: number, oldest: number, oooOldest: number): number
+  check(
+    from: number,
+    count: number,
+    oldest: number,
+    oooOldest: number,
+    behindOldest: number,
+  ): number
   checkDeltas(from: number, count: number, oldest: number): number
   appendOutOfOrder(from: number, count: number): number
   oooAppended(): number

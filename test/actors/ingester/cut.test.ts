@@ -282,13 +282,32 @@ test('when chunks take more than they may the older half of the largest heads is
   const older = wide.filter((t) => t < middle)
   assert.deepEqual(inBlocks.get('w2'), of(2, older))
   // A sender that is behind the others, but not by an hour, loses nothing.
-  const behind: Sample = ['late', START + MINUTE, 7]
-  pushAll(shard, 'wide', [behind])
-  assert.deepEqual(await shard.read('wide', 'late'), [behind.slice(1)])
+  const behind = [1, 2, 3, 5].map((n): Sample => ['late', START + n * MINUTE, n])
+  pushAll(shard, 'wide', behind.slice(0, 1))
+  pushAll(shard, 'wide', behind.slice(1))
+  assert.deepEqual(await shard.read('wide', 'late'), points(behind))
+  // Within its own series it keeps to the order, as all others do, where no window says otherwise.
+  for (const [name, minutes] of [
+    ['late', 4],
+    ['w0', 1.5],
+  ] as const) {
+    const refused = shard.push('wide', [[name, START + minutes * MINUTE, 9]])
+    assert.deepEqual(refused.counts, { sample_timestamp_too_old: 1 }, name)
+    assert.match(refused.text, /\(err-mimir-sample-timestamp-too-old\)/)
+  }
+  const disorder = shard.push('wide', [
+    ['late', START + 7 * MINUTE, 7],
+    ['late', START + 6 * MINUTE, 6],
+    ['w0', wide.at(-1)! - 1, 9],
+  ])
+  assert.deepEqual(disorder.counts, { sample_timestamp_too_old: 1, sample_out_of_order: 1 })
+  assert.deepEqual(shard.push('wide', behind).counts, {}, 'what comes again is known')
+  const late = [...behind, ['late', START + 7 * MINUTE, 7] satisfies Sample]
+  assert.deepEqual(await shard.read('wide', 'late'), points(late))
   await shard.flush('wide')
   const all = await cuts.samples(disk, 'wide')
   for (const n of [0, 1, 2]) assert.deepEqual(all.get(`w${n}`), of(n, wide))
-  assert.deepEqual(all.get('late'), [behind.slice(1)])
+  assert.deepEqual(all.get('late'), points(late))
 })
 
 test('series that are not active any more leave memory early where there are many', async () => {

@@ -135,7 +135,13 @@ test('series with samples out of order are read each time', () => {
   head.times[0] = 10_500
   head.values[0] = 77
   head.kernel.clearCounts()
-  head.kernel.check(0, 1, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY)
+  head.kernel.check(
+    0,
+    1,
+    Number.NEGATIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+    Number.POSITIVE_INFINITY,
+  )
   head.kernel.appendOutOfOrder(0, head.outOfOrderCount())
   for (let i = 0; i < 3; i++) assertEqual(bed, 0, 0, 1e9, out)
   assert.equal(out.count, 51)

@@ -59,7 +59,7 @@ class LivingHead {
       head.times[count] = this.round
       head.values[count++] = sampleOf(n, this.round)
     }
-    assert.equal(head.kernel.check(0, count, -Infinity, Infinity), count)
+    assert.equal(head.kernel.check(0, count, -Infinity, Infinity, Infinity), count)
     assert.equal(head.kernel.append(0, count), count)
     head.kernel.publish(0, count)
     this.round++

@@ -50,6 +50,7 @@ import {
   LAST_TIMES,
   LAST_VALUES,
   LIMITS,
+  O_MAXT,
   R_BITS,
   R_BYTES,
   R_CLASS,
@@ -75,7 +76,7 @@ import {
 } from '../head-layout'
 import { histogramMaxTime, noteHistogram } from './head-histogram'
 import { allocateChunk, allocateSlot, free, freeSlot, slotBytes } from './head-memory'
-import { oooHolds } from './head-ooo-read'
+import { oooHolds, oooRow } from './head-ooo-read'
 import { bigEndian, decodeXor } from './xor'
 
 /** A burst closes at most one chunk per sample and moves to a larger slot; that fits in here. */
@@ -89,9 +90,10 @@ const BURST_BYTES_MAX: u64 = 65536
  * silence (H_REPEATED). H_MINT and H_MAXT are widened.
  * @param oldest samples of a time below are too old to go in order
  * @param oooOldest nor do they go out of order below this; Infinity: none does
+ * @param behindOldest the same for those that are newer than all that their series has
  * @returns samples accepted in order
  */
-export function check(from: u32, n: u32, oldest: f64, oooOldest: f64): u32 {
+export function check(from: u32, n: u32, oldest: f64, oooOldest: f64, behindOldest: f64): u32 {
   const refs = load<u32>(H_REFS)
   const times = load<u32>(H_TIMES)
   const values = load<u32>(H_VALUES)
@@ -114,7 +116,7 @@ export function check(from: u32, n: u32, oldest: f64, oooOldest: f64): u32 {
       kept++
       mint = min(mint, time)
       maxt = max(maxt, time)
-    } else divert(ref, time, v, oldest, oooOldest)
+    } else divert(ref, time, v, oldest, oooOldest, behindOldest)
   }
   // Starts stand between two milliseconds.
   store<f64>(H_MINT, floor(mint))
@@ -169,7 +171,7 @@ export function checkDeltas(from: u32, n: u32, oldest: f64): u32 {
 }
 
 /** What becomes of a sample that cannot go in order. */
-function divert(ref: u32, time: f64, v: u64, oldest: f64, oooOldest: f64): void {
+function divert(ref: u32, time: f64, v: u64, oldest: f64, oooOldest: f64, behindOldest: f64): void {
   // A start (wire/frames/write.ts) that cannot be stored is no sample that is lost.
   if (time != floor(time)) {
     bump(H_REPEATED)
@@ -184,7 +186,10 @@ function divert(ref: u32, time: f64, v: u64, oldest: f64, oooOldest: f64): void 
     (isNewest && v == load<u64>(slab + LAST_VALUES + (s << 3))) || (isTaken && v == storedValue)
   const isDuplicate = isNewest && time >= oldest
   if (isRepeated) bump(H_REPEATED)
-  else if (time >= oooOldest && !isDuplicate) {
+  else if (
+    (time >= oooOldest && !isDuplicate) ||
+    (time >= behindOldest && isInItsOrder(slab, ref, t))
+  ) {
     // At a time that is taken the first value stays.
     if (isNewest || isTaken) bump(H_REPEATED)
     else addOutOfOrder(ref, time, v)
@@ -193,6 +198,23 @@ function divert(ref: u32, time: f64, v: u64, oldest: f64, oooOldest: f64): void 
   else if (time < oldest || oooOldest < f64.POSITIVE_INFINITY) {
     reject(ref, time, H_TOO_OLD, CHECK_TOO_OLD)
   } else reject(ref, time, H_OUT_OF_ORDER, CHECK_OUT_OF_ORDER)
+}
+
+/**
+ * Whether nothing that its series has is newer than a sample, out of order or not. Of what this turn
+ * took and did not store yet only the sample before is looked at: a sender's samples of one series
+ * stand side by side.
+ */
+function isInItsOrder(slab: u32, ref: u32, t: i64): bool {
+  const s = ref & SERIES_SLAB_MASK
+  if (t <= load<i64>(slab + LAST_TIMES + (s << 3))) return false
+  const row = oooRow(slab, s)
+  if (row != 0 && t < load<i64>(row, O_MAXT)) return false
+  const count = load<u32>(H_OOO_COUNT)
+  if (count == 0) return true
+  const before = count - 1
+  if (load<u32>(load<u32>(H_OOO_REFS) + (before << 2)) != ref) return true
+  return f64(t) >= load<f64>(load<u32>(H_OOO_TIMES) + (before << 3))
 }
 
 function bump(cell: u32): void {

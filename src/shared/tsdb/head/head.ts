@@ -390,7 +390,15 @@ export class Head implements SelectContext {
   private appendFirst(): AppendOutcome {
     const { kernel } = this
     kernel.clearCounts()
-    if (kernel.check(0, 1, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY) === 0) {
+    if (
+      kernel.check(
+        0,
+        1,
+        Number.NEGATIVE_INFINITY,
+        Number.POSITIVE_INFINITY,
+        Number.POSITIVE_INFINITY,
+      ) === 0
+    ) {
       const code = this.view.word(H_FIRST_CODE)
       if (code === 0) return 'repeated'
       return code === CHECK_DUPLICATE ? 'duplicate' : 'out-of-order'

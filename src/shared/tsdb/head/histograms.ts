@@ -42,6 +42,8 @@ export type HistogramOutcome =
 export interface OldestTimes {
   readonly inOrder: number
   readonly outOfOrder: number
+  /** Out of it, but newer than all that its series has. */
+  readonly behind: number
 }
 
 /** A chunk as it stands in the head, oldest first in lists. */
@@ -92,7 +94,9 @@ export class HeadHistograms {
     const stored = this.find(ref, t)
     if (stored !== undefined && hasSample(stored, t, histogram)) return 'repeated'
     if (t === last && t >= oldest.inOrder) return 'duplicate'
-    if (t >= oldest.outOfOrder) return stored === undefined ? 'late' : 'repeated'
+    if (t >= oldest.outOfOrder || (t > last && t >= oldest.behind && !this.hasLateAfter(ref, t))) {
+      return stored === undefined ? 'late' : 'repeated'
+    }
     const isTooOld = t < oldest.inOrder || oldest.outOfOrder < Number.POSITIVE_INFINITY
     return isTooOld ? 'too-old' : 'out-of-order'
   }
@@ -114,6 +118,17 @@ export class HeadHistograms {
       if (error instanceof AppError && error.id === 'chunk-corrupt') return undefined
       throw error
     }
+  }
+
+  /** Whether a histogram that came out of order is newer than a time. */
+  private hasLateAfter(ref: number, t: number): boolean {
+    const row = this.kernel.histogramRow(ref) >>> 0
+    if (row === 0) return false
+    for (let node = this.view.word(row + HR_LATE); node !== 0; ) {
+      if (this.timeOf(node + HC_MAXT) > t) return true
+      node = this.view.word(node + HC_PREVIOUS)
+    }
+    return false
   }
 
   private timeOf(at: number): number {

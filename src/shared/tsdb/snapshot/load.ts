@@ -245,7 +245,13 @@ export class SnapshotLoad {
   private append(ref: number, count: number, { before }: TenantCover): void {
     const { head, counts } = this
     head.refs.fill(ref, 0, count)
-    const accepted = head.kernel.check(0, count, before, Number.POSITIVE_INFINITY)
+    const accepted = head.kernel.check(
+      0,
+      count,
+      before,
+      Number.POSITIVE_INFINITY,
+      Number.POSITIVE_INFINITY,
+    )
     const appended = head.kernel.append(0, accepted)
     head.kernel.publish(0, appended)
     if (appended < accepted) head.kernel.rollback(appended, accepted - appended)

@@ -566,7 +566,13 @@ function dropMarked(columns: Columns, count: number, progress: ReplayProgress): 
 
 function appendColumns(head: Head, count: number, progress: ReplayProgress): void {
   const { kernel } = head
-  const accepted = kernel.check(0, count, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
+  const accepted = kernel.check(
+    0,
+    count,
+    Number.NEGATIVE_INFINITY,
+    Number.POSITIVE_INFINITY,
+    Number.POSITIVE_INFINITY,
+  )
   const appended = kernel.append(0, accepted)
   kernel.publish(0, appended)
   if (appended < accepted) kernel.rollback(appended, accepted - appended)

@@ -50,7 +50,7 @@ test('readers see late samples in their places, whole, and never less than befor
       head.values[i] = Math.sin(t + ref)
     }
     head.kernel.truncateOutOfOrder(0)
-    const accepted = head.kernel.check(0, count, -Infinity, -Infinity)
+    const accepted = head.kernel.check(0, count, -Infinity, -Infinity, Infinity)
     assert.equal(head.kernel.append(0, accepted), accepted)
     head.kernel.publish(0, accepted)
     const lateCount = head.outOfOrderCount()

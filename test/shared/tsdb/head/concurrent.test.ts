@@ -55,7 +55,7 @@ test('readers see whole samples in order, never less than before', async () => {
       }
     }
     const count = 5 * SERIES
-    assert.equal(head.kernel.check(0, count, -Infinity, Infinity), count)
+    assert.equal(head.kernel.check(0, count, -Infinity, Infinity, Infinity), count)
     assert.equal(head.kernel.append(0, count), count)
     head.kernel.publish(0, count)
     if (index % 500 === 0) await new Promise((resolve) => setImmediate(resolve))

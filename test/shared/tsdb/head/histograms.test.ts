@@ -55,7 +55,11 @@ const STALE = (): IntHistogram => {
   return { ...histogramOf({}), sum: sum[0]! }
 }
 
-const NO_WINDOW = { inOrder: Number.NEGATIVE_INFINITY, outOfOrder: Number.POSITIVE_INFINITY }
+const NO_WINDOW = {
+  inOrder: Number.NEGATIVE_INFINITY,
+  outOfOrder: Number.POSITIVE_INFINITY,
+  behind: Number.POSITIVE_INFINITY,
+}
 
 function append(head: Head, ref: number, t: number, histogram: IntHistogram): string {
   const outcome = head.histograms.check(ref, t, histogram, NO_WINDOW)
@@ -185,13 +189,33 @@ test('refuses late histograms, and takes a repeated one in silence', () => {
   assert.deepEqual(head.select('acme', [], T0 + 6, T0 + 7), new Uint32Array(0))
 })
 
+test('of what is behind its tenant it takes late what is in the order of its series', () => {
+  const { head, ref } = start()
+  const oldest = { inOrder: T0 + 100, outOfOrder: Number.POSITIVE_INFINITY, behind: T0 }
+  append(head, ref, T0 + 10, histogramOf({ 1: 10 }))
+  const check = (t: number): string =>
+    head.histograms.check(ref, t, histogramOf({ 1: t - T0 }), oldest)
+  assert.equal(check(T0 + 9), 'too-old')
+  assert.equal(check(T0 + 30), 'late')
+  assert.equal(head.histograms.appendLate(ref, T0 + 30, histogramOf({ 1: 30 })), 'stored')
+  assert.equal(check(T0 + 20), 'too-old')
+  assert.equal(check(T0 + 30), 'repeated')
+  assert.equal(check(T0 + 31), 'late')
+  assert.equal(check(T0 + 100), 'accepted')
+  assert.equal(check(T0 + 99), 'too-old')
+})
+
 test('takes late histograms within the window, one at a time, and reads them in their place', () => {
   const { head, ref } = start()
   const { histograms } = head
   append(head, ref, T0 + 10, histogramOf({ 1: 10 }))
   assert.equal(head.appendSample(ref, T0 + 20, 20), 'appended')
   append(head, ref, T0 + 30, histogramOf({ 1: 2 }))
-  const window = { inOrder: Number.NEGATIVE_INFINITY, outOfOrder: T0 }
+  const window = {
+    inOrder: Number.NEGATIVE_INFINITY,
+    outOfOrder: T0,
+    behind: Number.POSITIVE_INFINITY,
+  }
   const check = (t: number, count: number): string =>
     histograms.check(ref, t, histogramOf({ 1: count }), window)
   assert.equal(check(T0 - 1, 1), 'too-old')

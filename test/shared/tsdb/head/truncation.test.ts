@@ -38,7 +38,7 @@ function append(head: Head, refOf: Map<number, number>, round: number): void {
     head.times[count] = round
     head.values[count++] = sampleValue(n, round)
   }
-  assert.equal(head.kernel.check(0, count, -Infinity, Infinity), count)
+  assert.equal(head.kernel.check(0, count, -Infinity, Infinity, Infinity), count)
   assert.equal(head.kernel.append(0, count), count)
   head.kernel.publish(0, count)
 }

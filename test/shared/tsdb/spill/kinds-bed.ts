@@ -32,7 +32,11 @@ export const SAMPLES = 350
 /** Samples come every ten seconds; those out of order lie between them. */
 export const STEP = 10_000
 /** Nothing is too old. */
-export const EVER = { inOrder: Number.NEGATIVE_INFINITY, outOfOrder: Number.NEGATIVE_INFINITY }
+export const EVER = {
+  inOrder: Number.NEGATIVE_INFINITY,
+  outOfOrder: Number.NEGATIVE_INFINITY,
+  behind: Number.POSITIVE_INFINITY,
+}
 const ALL = { mint: 0, maxt: 1e15 }
 
 /** Takes a snapshot of a head: its checksum. */
@@ -130,7 +134,10 @@ export class KindsBed {
       head.values[count++] = Math.sin(series * 7 + t) * 10 ** (series % 9)
     }
     const inOrder = t === i * STEP ? count : 0
-    assert.equal(head.kernel.check(0, count, EVER.inOrder, EVER.outOfOrder), inOrder)
+    assert.equal(
+      head.kernel.check(0, count, EVER.inOrder, EVER.outOfOrder, Number.POSITIVE_INFINITY),
+      inOrder,
+    )
     assert.equal(head.kernel.append(0, inOrder), inOrder)
     head.kernel.publish(0, inOrder)
     const late = head.outOfOrderCount()

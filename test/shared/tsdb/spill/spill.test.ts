@@ -62,7 +62,7 @@ class Bed {
       head.times[series] = i * 1_000
       head.values[series] = noise(series, i)
     }
-    assert.equal(head.kernel.check(0, SERIES, -Infinity, Infinity), SERIES)
+    assert.equal(head.kernel.check(0, SERIES, -Infinity, Infinity, Infinity), SERIES)
     assert.equal(head.kernel.append(0, SERIES), SERIES)
     head.kernel.publish(0, SERIES)
   }

@@ -69,7 +69,7 @@ class Store {
     }
     kernel.clearRange()
     kernel.logBegin()
-    const accepted = kernel.check(0, samples.length, Number.NEGATIVE_INFINITY, Infinity)
+    const accepted = kernel.check(0, samples.length, Number.NEGATIVE_INFINITY, Infinity, Infinity)
     assert.equal(kernel.logSamples(head.tenant(tenant)!, 0, accepted), 1)
     try {
       this.writer.append(head.logBatch(), { sampleCount: accepted, ...head.acceptedRange() })
