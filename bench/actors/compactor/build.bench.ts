@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { PerformanceObserver } from 'node:perf_hooks'
 import { buildBlocks } from '../../../src/actors/compactor/build.js'
 import { createMainEnv } from '../../../src/actors/supervisor/system.js'
+import { openCollector } from '../../../src/shared/env/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../../src/shared/kernels/head.js'
 import { labelsOf } from '../../../src/shared/model/labels.js'
 import { Head } from '../../../src/shared/tsdb/index.js'
@@ -59,7 +60,9 @@ new PerformanceObserver((list) => {
   collections += list.getEntries().length
 }).observe({ entryTypes: ['gc'] })
 const folder = mkdtempSync(join(tmpdir(), 'nilo-build-'))
-const parts = { env, kernel, readerSlot: 1, isStopping: () => false, pause: env.timers.yieldNow }
+const collect = openCollector()
+const pause = env.timers.yieldNow
+const parts = { env, kernel, readerSlot: 1, isStopping: () => false, pause, collect }
 try {
   for (const round of ['first', 'second']) {
     let peak = process.memoryUsage.rss()

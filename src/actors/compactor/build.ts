@@ -7,7 +7,7 @@
  * Blocks are built in the shard's scratch folder: whoever asked puts them where they belong.
  */
 import { ulidOf } from '../../shared/base/ulid.js'
-import type { Env } from '../../shared/env/index.js'
+import type { Collect, Env } from '../../shared/env/index.js'
 import { fail } from '../../shared/errors/index.js'
 import {
   type BlockMeta,
@@ -33,6 +33,8 @@ export interface BuildParts {
   isStopping(): boolean
   /** Awaited between slices of about a millisecond. */
   pause(): Promise<void>
+  /** A block leaves columns of megabytes, which V8 would keep beside those of the next one. */
+  readonly collect: Collect
 }
 
 /** Builds the blocks that a request asks for; ranges without samples have none. */
@@ -82,7 +84,7 @@ function* seriesOf(
 }
 
 async function build(
-  { env, pause }: BuildParts,
+  { env, pause, collect }: BuildParts,
   request: BuildRequest,
   range: ChunkRange,
   { symbols, series, hints }: BuildInput,
@@ -90,6 +92,7 @@ async function build(
   const random = new Uint8Array(10)
   env.prng.fill(random)
   const ulid = ulidOf(env.clock.now(), random)
+  collect()
   return await writeNumberedBlock(env.disk, request.folder, {
     ulid,
     minTime: range.mint,

@@ -2,7 +2,7 @@
  * A compactor: builds blocks from heads when ingesters ask, and runs its tasks in between. No thread
  * in sight: worker.ts gives it one, tests drive it.
  */
-import type { Env } from '../../shared/env/index.js'
+import { type Env, openCollector } from '../../shared/env/index.js'
 import { buildBlocks } from './build.js'
 import { type CompactorBoot, type CompactorCalls, readerSlotOf } from './contract.js'
 import { PAUSE_SHARE, StandBack } from './stand-back.js'
@@ -29,7 +29,10 @@ export class Compactor {
     const { isStopping } = context
     const readerSlot = readerSlotOf(boot.index)
     const pause = () => standBack.rest(this.isStopping ? 0 : PAUSE_SHARE)
-    const parts = { env, kernel: boot.kernel, readerSlot, isStopping, pause }
+    const collect = openCollector()
+    // What loading has left, a third of the thread's heap.
+    collect()
+    const parts = { env, kernel: boot.kernel, readerSlot, isStopping, pause, collect }
     for (const task of tasks) this.loops.set(task.name, new TaskLoop(env, task, context))
     this.calls = {
       build: (request) => this.build(() => buildBlocks(parts, request)),

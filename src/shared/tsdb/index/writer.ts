@@ -1,8 +1,8 @@
 /**
  * Writes the index of a block (format.ts). Series come in order with symbols by provisional ids;
  * when all are there and the symbols are sorted, the file is written front to back. Memory: 12 to
- * 20 bytes per label pair, 4 per series, and a bounded part of the postings: when there are more,
- * the series are gone through again for each part.
+ * 20 bytes per label pair, 4 per series, and a part of the postings, half of them or less: the series
+ * are gone through again for each part.
  */
 import { crc32c } from '../../base/crc32c.js'
 import type { Disk } from '../../env/index.js'
@@ -22,8 +22,9 @@ export interface SymbolSource {
   text(id: number): Uint8Array
 }
 
-/** References in memory while postings are written. */
-const POSTINGS_PART = 16 << 20
+/** References in memory while postings are written: half of them, but at least and at most these. */
+const POSTINGS_MIN = 1 << 20
+const POSTINGS_MAX = 16 << 20
 /** Series between two pauses: about a millisecond of work. */
 const SLICE = 512
 
@@ -32,15 +33,18 @@ export class IndexWriter {
   private readonly disk: Disk
   private readonly path: string
   private readonly spool: Spool
-  private readonly partSize: number
+  private readonly partSize: number | undefined
   private readonly pause: () => Promise<void>
 
-  /** @param pause awaited between slices of about a millisecond while the file is written */
+  /**
+   * @param pause awaited between slices of about a millisecond while the file is written
+   * @param partSize references in memory while postings are written
+   */
   constructor(
     disk: Disk,
     path: string,
     pause: () => Promise<void> = async () => {},
-    partSize = POSTINGS_PART,
+    partSize?: number,
   ) {
     this.disk = disk
     this.path = path
@@ -145,6 +149,9 @@ export class IndexWriter {
   /** Lists of pairs, as many at a time as fit in memory. */
   private async putPostings(file: FileWriter, parts: PostingsParts): Promise<void> {
     const { ranks, refs, pairs, order, lists } = parts
+    const all = pairs.counts.reduce((sum, count) => sum + count, 0)
+    const half = Math.min(Math.max(Math.ceil(all / 2), POSTINGS_MIN), POSTINGS_MAX)
+    const partSize = this.partSize ?? half
     // Where the next reference of a pair goes; NOT_NOW for pairs of other parts.
     const cursors = new Uint32Array(pairs.size)
     for (let first = 0; first < order.length; ) {
@@ -153,7 +160,7 @@ export class IndexWriter {
       let end = first
       while (end < order.length) {
         const count = pairs.counts[order[end]!]!
-        if (end > first && total + count > this.partSize) break
+        if (end > first && total + count > partSize) break
         cursors[order[end++]!] = total
         total += count
       }
