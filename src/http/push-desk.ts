@@ -18,10 +18,17 @@ const SMOOTHING = 0.2
 /** Interval of the instance's rate. */
 const INSTANCE_MS = 1_000
 
-/** Why data of a tenant was refused, by the id in the text. */
+/** Of these, those known by their text alone: it may have parts that are another one each time. */
+const PLAIN_REASONS_MAX = 20
+/** Characters of a reason that is told by its text. */
+const REASON_TEXT_MAX = 100
+
+/** Why data of a tenant was refused: one for each reason, with the newest text. */
 export interface Rejection {
   /** `err-mimir-label-invalid`; '' for texts without an id. */
   readonly id: string
+  /** `label_invalid`; of a text without a name for it what is the same each time. */
+  readonly reason: string
   /** Of the newest answer. */
   readonly status: number
   readonly text: string
@@ -128,11 +135,17 @@ export class PushDesk {
 
   private keep({ rejections }: TenantDesk, { status, text }: PushAnswer, at: number): void {
     const id = /err-mimir-[a-z0-9-]+/.exec(text)?.[0] ?? ''
-    const before = rejections.get(id)
-    rejections.delete(id)
+    const reason = reasonOf(id, text)
+    const before = rejections.get(reason)
+    rejections.delete(reason)
+    if (isPlain(reason)) {
+      const plain = [...rejections.keys()].filter(isPlain)
+      if (plain.length >= PLAIN_REASONS_MAX) rejections.delete(plain[0]!)
+    }
     if (rejections.size >= REASONS_MAX) rejections.delete(rejections.keys().next().value!)
     const count = (before?.count ?? 0) + 1
-    rejections.set(id, { id, status, text, count, firstAt: before?.firstAt ?? at, lastAt: at })
+    const firstAt = before?.firstAt ?? at
+    rejections.set(reason, { id, reason, status, text, count, firstAt, lastAt: at })
   }
 
   private deskOf(tenant: string): TenantDesk {
@@ -145,6 +158,21 @@ export class PushDesk {
     return desk
   }
 }
+
+/** By the id, the name in brackets that a text has, or the text without numbers, quoted texts and series. */
+function reasonOf(id: string, text: string): string {
+  if (id !== '') return id.slice('err-mimir-'.length).replaceAll('-', '_')
+  const named = /\(([a-z]+(?:_[a-z]+)+)\)/.exec(text)?.[1]
+  if (named !== undefined) return named
+  return text.slice(0, 500).replace(VARYING, '…').slice(0, REASON_TEXT_MAX)
+}
+
+/** It stands for itself: names have no spaces. */
+function isPlain(reason: string): boolean {
+  return reason.includes(' ')
+}
+
+const VARYING = /"(?:[^"\\]|\\.)*"?|\{[^}]*\}?|\d+/g
 
 /** An exponentially weighted rate: what Mimir keeps by a ticker follows here from the time that passed. */
 export class SmoothRate {

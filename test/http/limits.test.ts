@@ -110,6 +110,30 @@ describe('limits and checks of pushes', () => {
     }
   })
 
+  test('bad lines of a text push are left out, told and counted; the others are stored', async () => {
+    const headers = { 'X-Scope-OrgID': 'text' }
+    const body = 'good 1\nbad{ 3\nbad x\ngood{a="b"} 2\n'
+    const response = await fetch(`${running.url}/api/v1/import/prometheus?timestamp=${NOW}`, {
+      method: 'POST',
+      headers,
+      body,
+    })
+    assert.equal(response.status, 400)
+    const told = await response.text()
+    assert.match(told, /^line 2: .*; 2 lines are left out \(text_parse_error\)/)
+    assert.equal(await countOf('good', 'text'), 2)
+    const discarded = 'cortex_discarded_samples_total'
+    assert.equal(await running.metric(discarded, { reason: 'text_parse_error', user: 'text' }), 2)
+    const rejected = await fetch(`${running.url}/api/v1/rejected`, { headers })
+    const { data } = (await rejected.json()) as {
+      data: { rejections: { reason: string; text: string }[] }
+    }
+    assert.deepEqual(
+      data.rejections.map(({ reason, text }) => [reason, text]),
+      [['text_parse_error', told.trimEnd()]],
+    )
+  })
+
   test('a raised limit is in force without a restart, for series that were refused too', async () => {
     writeFileSync(file, overridesOf({ 'max-series-per-user': 'max_global_series_per_user: 4' }))
     const deadline = Date.now() + 10_000

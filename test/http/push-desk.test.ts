@@ -52,6 +52,38 @@ test("requests over a tenant's rate are refused, counted and remembered", async 
   assert.deepEqual([kept?.id, kept?.status, kept?.count], [refusal.id, 429, 2])
 })
 
+test('refusals are kept by reason, with or without an id, and not without end', async () => {
+  const { env, desk, push } = deskOf()
+  const texts = [
+    'ingester-0: user=a: label is bad (err-mimir-label-invalid). series {x="1"}',
+    'snappy: corrupt input',
+    'line 2: not a value: "q"; 1 line is left out (text_parse_error), the others are taken',
+    'line 7: no metric name; 3 lines are left out (text_parse_error), the others are taken',
+    'byte 5 of "a\\"b" is wrong in {a="1", b="2"}',
+    'byte 61 of "c is wrong in {}',
+  ]
+  for (const text of texts) {
+    await env.timers.advance(1)
+    await push('a', 400, text)
+  }
+  assert.deepEqual(
+    desk
+      .rejections('a')
+      .map(({ id, reason, count, text }) => [id, reason, count, texts.indexOf(text)]),
+    [
+      ['', 'byte … of …', 1, 5],
+      ['', 'byte … of … is wrong in …', 1, 4],
+      ['', 'text_parse_error', 2, 3],
+      ['', 'snappy: corrupt input', 1, 1],
+      ['err-mimir-label-invalid', 'label_invalid', 1, 0],
+    ],
+  )
+  for (let i = 0; i < 200; i++) await push('a', 400, `other ${String.fromCharCode(0x100 + i)} text`)
+  const kept = desk.rejections('a').map(({ reason }) => reason)
+  assert.equal(kept.length, 22)
+  assert.ok(kept.includes('label_invalid') && kept.includes('text_parse_error'))
+})
+
 test('the whole instance takes so many samples a second, also by the runtime file', async () => {
   const { env, desk, limits, push } = deskOf(150)
   await push('a')

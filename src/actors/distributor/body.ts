@@ -38,7 +38,13 @@ import { awaitAcks, type PushRequest } from './request.js'
 import type { Replica, ReplicaSet } from './route.js'
 import type { SeriesCache, TenantSeries } from './series-cache.js'
 import { unpackBody } from './unpack.js'
-import { describeOffender, describeRate, describeTooLarge, timeRangeOf } from './validate.js'
+import {
+  describeBadLines,
+  describeOffender,
+  describeRate,
+  describeTooLarge,
+  timeRangeOf,
+} from './validate.js'
 import { ApartWindows, PieceWindows, type Windows } from './windows.js'
 
 /** What unpacks to more than this runs in a kernel of its own: memory once touched stays. */
@@ -47,7 +53,8 @@ export const BODY_BYTES_USUAL = 8 << 20
 /** First series of bodies whose senders are kept, by tenant. */
 const SENDERS_MAX = 8_192
 
-const PARSE_ERROR = DISCARD_REASONS.indexOf('otlp_parse_error')
+const OTLP_ERROR = DISCARD_REASONS.indexOf('otlp_parse_error')
+const TEXT_ERROR = DISCARD_REASONS.indexOf('text_parse_error')
 const TOO_MANY_CLUSTERS = DISCARD_REASONS.indexOf('too_many_ha_clusters')
 const RATE_LIMITED = DISCARD_REASONS.indexOf('rate_limited')
 
@@ -169,9 +176,15 @@ export class BodyInHand {
     this.isVerified = !(protocol instanceof Otlp)
     this.windows = new PieceWindows(kernel, unpacked.pieces, unpacked.items)
     this.beginWindows(unpacked.pieces.reduce((sum, piece) => sum + piece.length, 0))
-    if (this.isRefused || !(protocol instanceof Otlp) || protocol.refusedCount() === 0) return
-    this.request.refusedText = protocol.refusedText()
-    this.counts.discarded[PARSE_ERROR] = protocol.refusedCount()
+    if (this.isRefused) return
+    const { badLines = 0, badText = '' } = unpacked
+    if (badLines > 0) {
+      this.request.refusedText = describeBadLines(badText, badLines)
+      this.counts.discarded[TEXT_ERROR] = badLines
+    } else if (protocol instanceof Otlp && protocol.refusedCount() > 0) {
+      this.request.refusedText = protocol.refusedText()
+      this.counts.discarded[OTLP_ERROR] = protocol.refusedCount()
+    }
   }
 
   private openSnappy(source: Uint8Array): void {

@@ -13,7 +13,6 @@ import {
 } from '../../shared/wire/frames/index.js'
 import { parseInflux } from '../../shared/wire/influx/index.js'
 import { encodeJsonRequest } from '../../shared/wire/otlp/index.js'
-import type { Written } from '../../shared/wire/remote-write/index.js'
 import type { DistributorConfig, LinesParameters } from './contract.js'
 import { describeTooLargeFor } from './validate.js'
 
@@ -23,6 +22,9 @@ export type Unpacked =
       readonly pieces: readonly Uint8Array[]
       /** Samples and metadata records; undefined when the kernel is to count them. */
       readonly items?: number
+      /** Lines that were left out for being malformed, and what is said of them. */
+      readonly badLines?: number
+      readonly badText?: string
     }
   | { readonly text: string; readonly status: number }
 
@@ -72,7 +74,7 @@ function parseLines(
   format: number,
   text: string,
   parameters: LinesParameters & { readonly now: number; readonly bytesMax: number },
-): Written {
+): Unpacked {
   const { now, bytesMax, precision = 1e-6, extraLabels } = parameters
   if (format === BODY_INFLUX) return parseInflux(text, { precision, now, bytesMax })
   if (format !== BODY_TEXT) throw fail('bad-data', { text: `unknown body format ${format}` })

@@ -135,6 +135,11 @@ export function describeTooLargeFor(kind: 'otlp' | 'influx', bytesMax: number): 
   )
 }
 
+/** The text about malformed lines, of which the first is told. */
+export function describeBadLines(first: string, count: number): string {
+  return `${first}; ${count === 1 ? '1 line is' : `${count} lines are`} left out (text_parse_error), the others are taken`
+}
+
 /** What a metadata record comes to: the record to keep, or why it is refused. */
 export type MetadataVerdict =
   | { readonly record: MetadataRecord }

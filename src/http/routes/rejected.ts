@@ -12,6 +12,7 @@ function rejectedOf(tenant: string, front: Front) {
     discarded_samples: front.backend.discarded(tenant),
     rejections: front.desk.rejections(tenant).map((rejection) => ({
       id: rejection.id,
+      reason: rejection.reason,
       status: rejection.status,
       text: rejection.text,
       requests: rejection.count,
@@ -38,10 +39,10 @@ export function allRejected(request: HttpRequest, front: Front): Reply {
     `<p>${Object.entries(discarded)
       .map(([reason, count]) => `${escapeHtml(reason)}: ${count}`)
       .join(' · ')}</p>`,
-    '<table><tr><th>last</th><th>requests</th><th>status</th><th>first error of the newest</th></tr>',
+    '<table><tr><th>last</th><th>reason</th><th>requests</th><th>status</th><th>first error of the newest</th></tr>',
     ...rejections.map(
-      ({ last, requests, status, text }) =>
-        `<tr><td>${last}</td><td>${requests}</td><td>${status}</td><td>${escapeHtml(text)}</td></tr>`,
+      ({ last, reason, requests, status, text }) =>
+        `<tr><td>${last}</td><td>${escapeHtml(reason)}</td><td>${requests}</td><td>${status}</td><td>${escapeHtml(text)}</td></tr>`,
     ),
     '</table>',
   ])

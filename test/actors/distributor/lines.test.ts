@@ -35,11 +35,33 @@ test('stores Influx lines at the time of the server when they have none', () => 
   assert.deepEqual(fixture.shards[0]!.samples.get(key), wanted)
 })
 
-test('a bad line is named, and nothing stored', () => {
+test('bad lines are left out, the first is named, and the rest stored', () => {
   const fixture = new Fixture()
-  const answer = fixture.push(body(Buffer.from('up 1\nup what\n')), 'acme', BODY_TEXT)
+  const text = 'up 1 5\nup what\n{a="b"} 3\ndown 2 5\n'
+  const answer = fixture.push(body(Buffer.from(text)), 'acme', BODY_TEXT)
   assert.equal(answer.status, 400)
-  assert.match(answer.text, /^line 2: not a value: what/)
+  assert.match(
+    answer.text,
+    /^line 2: not a value: what.*; 2 lines are left out \(text_parse_error\)/,
+  )
+  assert.deepEqual([answer.rejected, answer.written.samples], [2, 2])
+  assert.deepEqual(
+    [...fixture.shards[0]!.samples.keys()],
+    ['acme|__name__=up', 'acme|__name__=down'],
+  )
+  const { metrics } = fixture.env
+  assert.equal(metrics.value('cortex_discarded_samples_total', 'text_parse_error', 'acme'), 2)
+  const none = fixture.push(body(Buffer.from('<html>\n')), 'acme', BODY_TEXT)
+  assert.match(none.text, /^line 1: no metric name.*; 1 line is left out/)
+  assert.deepEqual([none.status, none.written.samples], [400, 0])
+})
+
+test('a body of nothing but bad lines is refused soon', () => {
+  const fixture = new Fixture()
+  const text = `up 1 5\n${'?\n'.repeat(20_000)}`
+  const answer = fixture.push(body(Buffer.from(text)), 'acme', BODY_TEXT)
+  assert.equal(answer.status, 400)
+  assert.match(answer.text, /^line 2: no metric name.*; over 10000 lines are malformed/)
   assert.equal(fixture.shards[0]!.samples.size, 0)
 })
 

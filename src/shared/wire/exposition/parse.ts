@@ -7,13 +7,16 @@
  *
  * Works on byte strings: one character per byte.
  */
-import { fail } from '../../errors/index.js'
+import { AppError, fail } from '../../errors/index.js'
 import { METADATA_TYPES } from '../frames/index.js'
 import { RequestEncoder, type Written } from '../remote-write/encode.js'
 
 const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y
 const LABEL = /[a-zA-Z_][a-zA-Z0-9_]*/y
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
+
+/** Bad lines of one body: one with more is no body of this format, and refused as a whole. */
+const BAD_LINES_MAX = 10_000
 
 /** What a push says of all of its samples. */
 export interface ExpositionOptions {
@@ -25,24 +28,37 @@ export interface ExpositionOptions {
   readonly extraLabels?: readonly string[]
 }
 
+/** A body as remote write 1.0, in pieces of whole series. */
+export interface ReadText extends Written {
+  /** Lines that were left out; they are no samples. */
+  readonly badLines: number
+  /** What is wrong with the first of them; '' without. */
+  readonly badText: string
+}
+
 /**
- * Parses a body.
+ * Parses a body. Bad lines are left out, as VictoriaMetrics does.
  *
- * @returns remote write 1.0, in pieces of whole series
- * @throws AppError `bad-data` that names the first bad line; nothing of the body is good then
+ * @throws AppError `bad-data` for a body of too many samples or bad lines
  */
-export function parseExposition(text: string, options: ExpositionOptions): Written {
+export function parseExposition(text: string, options: ExpositionOptions): ReadText {
+  let badLines = 0
+  let badText = ''
   const encoder = new RequestEncoder(options.bytesMax)
   const types = new Map<string, Described>()
   let line = 1
   for (let at = 0; at < text.length; line++) {
     const newline = text.indexOf('\n', at)
     const end = newline < 0 ? text.length : newline
-    readLine(text.slice(at, end).trim(), { encoder, types, options, line })
+    const wrong = readLine(text.slice(at, end).trim(), { encoder, types, options, line })
     at = end + 1
+    if (wrong === '') continue
+    badText ||= wrong
+    if (++badLines <= BAD_LINES_MAX) continue
+    throw fail('bad-data', { text: `${badText}; over ${BAD_LINES_MAX} lines are malformed` })
   }
   for (const [metric, { type, help }] of types) encoder.metadata(type, metric, help)
-  return encoder.take()
+  return { ...encoder.take(), badLines, badText }
 }
 
 /** Metadata of a metric as far as it was read. */
@@ -58,16 +74,26 @@ interface Context {
   readonly line: number
 }
 
-function readLine(line: string, context: Context): void {
-  if (line === '') return
+/** What is wrong with the line; '' when nothing is. */
+function readLine(line: string, context: Context): string {
+  if (line === '') return ''
   if (line.startsWith('#')) {
     readComment(line, context.types)
-    return
+    return ''
   }
   const reader = new LineReader(line, context.line)
-  const labels = reader.series()
-  const { value, timeMs } = reader.sample(context.options.now)
-  context.encoder.sample(withExtra(labels, context.options.extraLabels), timeMs, value)
+  let labels: string[]
+  let sample: { readonly value: number; readonly timeMs: number }
+  try {
+    labels = reader.series()
+    sample = reader.sample(context.options.now)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return error.message
+  }
+  const { extraLabels } = context.options
+  context.encoder.sample(withExtra(labels, extraLabels), sample.timeMs, sample.value)
+  return ''
 }
 
 function readComment(line: string, types: Map<string, Described>): void {

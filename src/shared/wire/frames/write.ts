@@ -153,6 +153,7 @@ export const DISCARD_REASONS = [
   'rate_limited',
   'too_many_ha_clusters',
   'sample_too_far_in_future',
+  'text_parse_error',
 ] as const
 
 /**

@@ -9,8 +9,11 @@ const NOW = 1_700_000_000_000
 function parse(text: string, extraLabels: string[] = []) {
   const bytes = Buffer.from(text).toString('latin1')
   const options = { now: NOW, bytesMax: 1 << 24, extraLabels }
-  const requests = parseExposition(bytes, options).pieces.map((piece) => decodeWriteRequest(piece))
+  const { pieces, badLines, badText } = parseExposition(bytes, options)
+  const requests = pieces.map((piece) => decodeWriteRequest(piece))
   return {
+    badLines,
+    badText,
     metadata: requests.flatMap(({ metadata }) => metadata),
     series: requests.flatMap(({ series }) =>
       series.map(({ labels, times, values }) => {
@@ -68,11 +71,12 @@ const bad: [string, RegExp][] = [
 ]
 
 for (const [text, wanted] of bad) {
-  test(`refuses ${JSON.stringify(text)}`, () => {
-    assert.throws(
-      () => parse(text),
-      (error: Error) => wanted.test(error.message),
-    )
+  test(`leaves out and tells the bad line of ${JSON.stringify(text)}`, () => {
+    const { series, badLines, badText } = parse(`${text}\nlast 1`)
+    assert.match(badText, wanted)
+    assert.equal(badLines, 1)
+    assert.equal(series.at(-1), `__name__=last 1 ${NOW}`)
+    assert.equal(series.length, text.split('\n').length)
   })
 }
 
