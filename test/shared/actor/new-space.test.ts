@@ -8,7 +8,9 @@ const MIB = 1 << 20
 /** Two halves. */
 const HALVES = 2
 
-/** Keeps half a million objects, looks at the new space before and after. */
+const from = (path: string): string => new URL(`../../../src/${path}`, import.meta.url).href
+
+/** Keeps half a million objects, looks at the new space before and after, and when it was made small again. */
 const KEEPS_ALL = `
   const { parentPort } = require('node:worker_threads')
   const { getHeapSpaceStatistics } = require('node:v8')
@@ -16,12 +18,18 @@ const KEEPS_ALL = `
   const before = size()
   const kept = []
   for (let i = 0; i < 500_000; i++) kept.push({ i })
-  parentPort.postMessage({ before, after: size(), count: kept.length })
+  const after = size()
+  Promise.all([import('${from('shared/actor/new-space.js')}'), import('${from('shared/env/index.js')}')]).then(
+    ([{ shrinkNewSpace }, { openCollector }]) => {
+      shrinkNewSpace(openCollector())
+      parentPort.postMessage({ before, after, shrunk: size(), count: kept.length })
+    },
+  )
 `
 
 async function sizesOf(
   resourceLimits: ResourceLimits,
-): Promise<{ before: number; after: number; count: number }> {
+): Promise<{ before: number; after: number; shrunk: number; count: number }> {
   const worker = new Worker(KEEPS_ALL, { eval: true, resourceLimits })
   return await new Promise((resolve, reject) => {
     worker.on('message', resolve)
@@ -36,8 +44,9 @@ test('a fixed new space has its size from the start on, whatever survives', asyn
   assert.equal(after, HALVES * 2 * MIB)
 })
 
-test('a growing one begins smaller, and ends at its bound', async () => {
-  const { before, after } = await sizesOf(growingNewSpace(4))
+test('a growing one begins smaller, ends at its bound, and gets small again at rest', async () => {
+  const { before, after, shrunk } = await sizesOf(growingNewSpace(4))
   assert.ok(before < HALVES * 4 * MIB, `${before}`)
   assert.equal(after, HALVES * 4 * MIB)
+  assert.ok(shrunk <= HALVES * MIB, `${shrunk}`)
 })
