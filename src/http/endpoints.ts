@@ -93,7 +93,7 @@ const CARDINALITY = [
   {
     path: '/api/v1/cardinality/active_series',
     handler: cardinality.activeSeries,
-    doc: 'Series that had samples within the idle timeout.',
+    doc: 'Series that had samples within the idle timeout; as `x-snappy-framed` where the client takes that.',
   },
   {
     path: '/api/v1/cardinality/active_native_histogram_metrics',
@@ -187,7 +187,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     errors: 'text',
     handler: importText,
     access: 'write',
-    doc: "Prometheus' text format, as scripts and curl push it.",
+    doc: "Prometheus' text format, as scripts and curl push it; malformed lines are left out and told.",
   },
   // Query
   { ...GET_API, ...INSTANT },

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { callApi } from '../support/prom-api.js'
 import { push } from '../support/remote-write.js'
+import { readSnappyFrames } from '../support/snappy-frames.js'
 import { startSystem, type TestSystem } from '../support/system.js'
 
 const NOW = Math.floor(Date.now() / 1000) * 1000
@@ -138,6 +139,29 @@ describe('cardinality', () => {
       data: ['a1', 'a2'].map((pod) => ({ __name__: 'requests_total', job: 'a', pod })),
     })
     assert.deepEqual((await ask('active_series', { selector: 'nothing' })).body, { data: [] })
+  })
+
+  test('active series as a framed snappy stream where the client takes one', async () => {
+    const path = `${running.queryUrl}/api/v1/cardinality/active_series?selector={job="a"}`
+    const get = (accepted: string) =>
+      fetch(path, { headers: { 'X-Scope-OrgID': 'on', 'Accept-Encoding': accepted } })
+    const wanted = (await ask('active_series', { selector: '{job="a"}' })).body
+    for (const accepted of ['x-snappy-framed', 'gzip;q=0.5, X-Snappy-Framed ; q=1, br']) {
+      const response = await get(accepted)
+      assert.equal(response.headers.get('content-encoding'), 'x-snappy-framed')
+      const { plain } = readSnappyFrames(Buffer.from(await response.arrayBuffer()))
+      assert.deepEqual(JSON.parse(plain.toString()), wanted)
+    }
+    for (const other of ['identity', 'x-snappy-framed;q=0', 'snappy']) {
+      const response = await get(other)
+      assert.equal(response.headers.get('content-encoding'), null)
+      assert.deepEqual(await response.json(), wanted)
+    }
+    const error = await fetch(path.replace('{job="a"}', 'a{'), {
+      headers: { 'X-Scope-OrgID': 'on', 'Accept-Encoding': 'x-snappy-framed' },
+    })
+    assert.equal(error.status, 400)
+    assert.equal(((await error.json()) as { status: string }).status, 'error')
   })
 
   test('metrics of active native histograms with their buckets', async () => {

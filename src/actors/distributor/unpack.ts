@@ -6,6 +6,7 @@ import {
   BODY_FORMAT,
   BODY_GZIP,
   BODY_INFLUX,
+  BODY_LZ4,
   BODY_OTLP,
   BODY_OTLP_JSON,
   BODY_TEXT,
@@ -94,6 +95,7 @@ function decompressed(source: Uint8Array, flags: number, most: number): Uint8Arr
   let compression: Compression
   if ((flags & BODY_GZIP) !== 0) compression = 'gzip'
   else if ((flags & BODY_ZSTD) !== 0) compression = 'zstd'
+  else if ((flags & BODY_LZ4) !== 0) compression = 'lz4'
   else return source
   return decompress(source, compression, most)
 }

@@ -8,11 +8,14 @@ import type { FloatHistogram } from '../../shared/model/histogram.js'
 import { compareUtf8, METRIC_NAME } from '../../shared/model/labels.js'
 import type { Matcher } from '../../shared/model/matcher.js'
 import { FetchMeter, parseSelectors, type SampleBuffer } from '../../shared/promql/index.js'
+import { frameSnappy } from '../../shared/wire/compression/index.js'
 import { encodeActiveSeries, encodeBareData } from '../../shared/wire/json/index.js'
 import type { QueryOf } from './contract.js'
 import { type LabelContext, listOutcome, type Outcome } from './label-queries.js'
 import type { CardinalityLimits } from './query-limits.js'
 
+/** Content-Encoding of a framed snappy stream, as Mimir calls it. */
+const FRAMED_ENCODING = 'x-snappy-framed'
 /** Rows of an answer when it is not said how many are wanted. */
 const ROWS_DEFAULT = 20
 
@@ -130,7 +133,10 @@ async function activeSeries(
   const sets = await setsOf(context, { ...query, isActive: true })
   const ordered = sets.slice().sort((a, b) => labels.compare(a, b))
   const pieces = encodeActiveSeries(stop.over(ordered), labels)
-  return bounded(pieces, sets.length, limits.seriesBytesMax)
+  const outcome = bounded(pieces, sets.length, limits.seriesBytesMax)
+  if (!query.isFramed) return outcome
+  const framed = frameSnappy(pieces, () => stop.check())
+  return { ...outcome, pieces: framed, contentEncoding: FRAMED_ENCODING }
 }
 
 /** Buckets of the newest histograms of a metric's series. */

@@ -141,6 +141,8 @@ export type QuerierQuery =
       readonly selector: string
       /** Of active series alone. */
       readonly isActive: boolean
+      /** The answer is to be a framed snappy stream. */
+      readonly isFramed: boolean
       /** The labels whose values are asked for. */
       readonly names: readonly string[]
       /** Rows of each list at most; undefined = as many as are usual. */

@@ -10,6 +10,9 @@ import type { Front, HttpRequest, Reply } from '../handler.js'
 import { invalidParam, type Params, parseInteger } from '../params.js'
 import { runQuery } from './query.js'
 
+/** Mimir's name for framed snappy, and not with q=0. */
+const FRAMED = /(?:^|,)\s*x-snappy-framed\s*(?:;(?!\s*q=0(?:\.0*)?\s*(?:,|$))|,|$)/i
+
 /** GET, POST /api/v1/cardinality/label_names: names with the most values. */
 export async function labelNames(request: HttpRequest, front: Front): Promise<Reply> {
   const params = await readParams(request, front)
@@ -26,9 +29,10 @@ export async function labelValues(request: HttpRequest, front: Front): Promise<R
   return runQuery(request, front, { ...questionOf(params), of: 'label-values', names })
 }
 
-/** GET, POST /api/v1/cardinality/active_series: series that had samples of late. */
+/** GET, POST /api/v1/cardinality/active_series: series that had samples of late; framed snappy where that is taken. */
 export function activeSeries(request: HttpRequest, front: Front): Promise<Reply> {
-  return active(request, front, 'active-series')
+  const accepted = request.incoming.headers['accept-encoding'] ?? ''
+  return active(request, front, 'active-series', FRAMED.test(`${accepted}`))
 }
 
 /** GET, POST /api/v1/cardinality/active_native_histogram_metrics: of those series' histograms. */
@@ -40,8 +44,9 @@ async function active(
   request: HttpRequest,
   front: Front,
   of: QueryOf<'cardinality'>['of'],
+  isFramed = false,
 ): Promise<Reply> {
-  const question = { ...questionOf(await readParams(request, front)), of }
+  const question = { ...questionOf(await readParams(request, front)), of, isFramed }
   if (question.selector === '') throw fail('bad-data', { text: 'no selector parameter provided' })
   return runQuery(request, front, question)
 }
@@ -59,5 +64,6 @@ function questionOf(params: Params): Omit<QueryOf<'cardinality'>, 'of'> {
   if (text !== '' && limit === undefined) {
     throw invalidParam('limit', `${quoteGo(text)} is not a whole number`)
   }
-  return { kind: 'cardinality', selector, isActive: method === 'active', names: [], limit }
+  const isActive = method === 'active'
+  return { kind: 'cardinality', selector, isActive, isFramed: false, names: [], limit }
 }

@@ -265,6 +265,6 @@ export async function runQuery(
   if (front.config.queryStatsEnabled) {
     headers['server-timing'] = serverTiming(request, answer, tookMs)
   }
-  const compress = query.kind !== 'remote-read'
+  const compress = query.kind !== 'remote-read' && contentEncoding === undefined
   return { status: 200, headers, body: answer.pieces, compress }
 }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import {
   BODY_GZIP,
+  BODY_LZ4,
   BODY_OTLP,
   BODY_OTLP_JSON,
   BODY_ZSTD,
@@ -169,7 +170,7 @@ test('points that fail validation are told in a success', () => {
   assert.match(answer.text, /too far in the future.*g\{a="b"\}/)
 })
 
-test('gzip, zstd and JSON say the same', () => {
+test('gzip, zstd, lz4 and JSON say the same', () => {
   const message = request([gauge('g', [point(1.5, { a: 'b' })])], RESOURCE)
   const plain = encode('Request', message)
   // printf | zstd of nothing is of no use here: a frame with one raw block holds the bytes as they are.
@@ -184,6 +185,13 @@ test('gzip, zstd and JSON say the same', () => {
   ]
   const block = (plain.length << 3) | 1
   const zstd = Uint8Array.from([...header, block & 255, (block >> 8) & 255, block >> 16, ...plain])
+  // Likewise: magic, no checksums, blocks of 64 KiB, one of them stored, the end.
+  const lz4 = Buffer.concat([
+    Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82),
+    Uint8Array.of(plain.length & 255, plain.length >> 8, 0, 0x80),
+    plain,
+    new Uint8Array(4),
+  ])
   const json = JSON.stringify({
     resourceMetrics: [
       {
@@ -213,6 +221,7 @@ test('gzip, zstd and JSON say the same', () => {
     [plain, BODY_OTLP],
     [gzipSync(plain), BODY_OTLP | BODY_GZIP],
     [zstd, BODY_OTLP | BODY_ZSTD],
+    [lz4, BODY_OTLP | BODY_LZ4],
     [Buffer.from(json), BODY_OTLP_JSON],
     [gzipSync(json), BODY_OTLP_JSON | BODY_GZIP],
   ]
@@ -234,6 +243,7 @@ test('what is not OTLP is refused', () => {
     [Uint8Array.of(10, 200), BODY_OTLP, /malformed OTLP/],
     [Uint8Array.of(1, 2, 3), BODY_OTLP | BODY_GZIP, /gzip: corrupt/],
     [Uint8Array.of(1, 2, 3), BODY_OTLP | BODY_ZSTD, /zstd: corrupt/],
+    [Uint8Array.of(1, 2, 3), BODY_OTLP | BODY_LZ4, /lz4: corrupt/],
     [Buffer.from('{"resourceMetrics":3}'), BODY_OTLP_JSON, /resourceMetrics is to be a list/],
     [Buffer.from('{'), BODY_OTLP_JSON, /malformed OTLP JSON/],
   ]

@@ -1,13 +1,14 @@
 /**
- * Unpacks bodies that senders compressed with gzip or zstd, up to a bound. zstd is Node's own where
+ * Unpacks bodies that senders compressed with gzip, zstd or lz4, up to a bound. zstd is Node's own where
  * it has it (22.15 and later), else fzstd: slower, but the same answer.
  */
 import * as zlib from 'node:zlib'
 import { Decompress } from 'fzstd'
 import { fail } from '../../errors/index.js'
+import { unpackLz4 } from './lz4.js'
 
 /** How a body is compressed. */
-export type Compression = 'gzip' | 'zstd'
+export type Compression = 'gzip' | 'zstd' | 'lz4'
 
 type Unpack = (bytes: Uint8Array, options: { maxOutputLength: number }) => Buffer
 const nativeZstd = (zlib as { zstdDecompressSync?: Unpack }).zstdDecompressSync
@@ -29,6 +30,7 @@ export function decompress(
 ): Uint8Array | undefined {
   try {
     if (compression === 'gzip') return gunzip(bytes, bytesMax)
+    if (compression === 'lz4') return unpackLz4(bytes, bytesMax)
     if (nativeZstd !== undefined) return nativeZstd(bytes, { maxOutputLength: bytesMax })
     return unzstd(bytes, bytesMax)
   } catch (error) {

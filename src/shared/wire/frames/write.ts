@@ -71,6 +71,7 @@ export const BODY_TEXT = 5
 /** Compressions of a BODY, but for remote write. */
 export const BODY_GZIP = 0x10
 export const BODY_ZSTD = 0x20
+export const BODY_LZ4 = 0x40
 
 /** Flag of WRITE and RECORDS: the last frame of this body for this shard; it is the one that is acked. */
 export const WRITE_LAST = 1
