@@ -36,6 +36,9 @@ const LABEL_LIMITS = [
 /** Ids are handed to tenants in blocks, so that a dropped tenant's come back whole. */
 const ID_BLOCK = 256
 const KEY_CHUNK_BYTES = 64 << 10
+/** Tables that were outgrown become key chunks of tenants that have so many chunks, up to this size. */
+const KEY_CHUNKS_FEW = 4
+const KEY_CHUNK_BYTES_MAX = 1 << 20
 const TABLE_SLOTS_MIN = 1_024
 /** Slots of an old table moved at a time; twice what is needed to be done before the next doubling. */
 const SLOTS_PER_MOVE = 4_096
@@ -44,6 +47,12 @@ const TENANTS_MAX = 65_536
 const IDLE_MS = 3_600_000
 /** So many of them for each that comes: a push waits for it. */
 const IDLE_DROPS_MAX = 2
+
+/** Room for label bytes. */
+interface KeyChunk {
+  readonly at: number
+  readonly bytes: number
+}
 
 /** A tenant as the kernel knows it. */
 export interface TenantSeries {
@@ -68,7 +77,7 @@ export interface TenantSeries {
   /** The kernel's record (layout TENANT_*). */
   readonly record: number
   readonly idBlocks: number[]
-  readonly keyChunks: number[]
+  readonly keyChunks: KeyChunk[]
   /** When it was last opened, ms. */
   usedAt: number
   tableBytes: number
@@ -229,8 +238,10 @@ export class SeriesCache {
     const table = this.get(tenant, layout.TENANT_TABLE)
     if (table !== 0) this.giveSlab(table, tenant.tableBytes)
     if (tenant.oldTable !== 0) this.giveSlab(tenant.oldTable, tenant.tableBytes / 2)
-    for (const chunk of tenant.keyChunks) this.giveSlab(chunk, KEY_CHUNK_BYTES)
-    this.keyBytes -= tenant.keyChunks.length * KEY_CHUNK_BYTES
+    for (const { at, bytes } of tenant.keyChunks) {
+      this.giveSlab(at, bytes)
+      this.keyBytes -= bytes
+    }
     this.freeBlocks.push(...tenant.idBlocks)
     tenant.senders.clear()
     tenant.idBlocks.length = 0
@@ -286,16 +297,27 @@ export class SeriesCache {
     const left = this.get(tenant, layout.TENANT_KEY_END) - this.get(tenant, layout.TENANT_KEY_AT)
     const isKeeping = this.get(tenant, layout.TENANT_KEEPS_KEYS) === 1
     if (isKeeping && left >= layout.KEY_LENGTH_MAX + layout.SLACK_BYTES) return true
-    const isWithin = this.keyBytes + KEY_CHUNK_BYTES <= this.predictorBytesMax
-    const chunk = isWithin ? this.takeSlab(KEY_CHUNK_BYTES) : 0
-    this.set(tenant, layout.TENANT_KEEPS_KEYS, chunk === 0 ? 0 : 1)
-    if (chunk === 0) return true
-    this.keyBytes += KEY_CHUNK_BYTES
+    const chunk = this.takeKeyChunk(tenant)
+    this.set(tenant, layout.TENANT_KEEPS_KEYS, chunk === undefined ? 0 : 1)
+    if (chunk === undefined) return true
+    this.keyBytes += chunk.bytes
     tenant.keyChunks.push(chunk)
-    this.set(tenant, layout.TENANT_KEY_AT, chunk)
-    // Wide compares read past a key's end, into the slab's last bytes.
-    this.set(tenant, layout.TENANT_KEY_END, chunk + KEY_CHUNK_BYTES)
+    this.set(tenant, layout.TENANT_KEY_AT, chunk.at)
+    this.set(tenant, layout.TENANT_KEY_END, chunk.at + chunk.bytes)
     return true
+  }
+
+  /** What others left, as large as there is for a tenant of many series; else new memory. */
+  private takeKeyChunk({ keyChunks }: TenantSeries): KeyChunk | undefined {
+    const room = this.predictorBytesMax - this.keyBytes
+    if (room < KEY_CHUNK_BYTES) return undefined
+    const most = keyChunks.length < KEY_CHUNKS_FEW ? KEY_CHUNK_BYTES : KEY_CHUNK_BYTES_MAX
+    for (let bytes = most; bytes > KEY_CHUNK_BYTES; bytes /= 2) {
+      const at = bytes <= room ? this.freeSlabs.get(bytes)?.pop() : undefined
+      if (at !== undefined) return { at, bytes }
+    }
+    const at = this.takeSlab(KEY_CHUNK_BYTES)
+    return at === 0 ? undefined : { at, bytes: KEY_CHUNK_BYTES }
   }
 
   /** Takes 2^n bytes of the heap; 0 when there is no room. */

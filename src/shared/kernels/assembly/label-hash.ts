@@ -182,9 +182,9 @@ export function createSeries(
   return id
 }
 
-/** Bytes that a key takes: the label bytes, slack for wide loads, aligned. */
+/** Bytes that a key takes: the label bytes, aligned; which leaves those that `equalBytes` reads past short ones. */
 export function keyBytes(length: u32): u32 {
-  return length > <u32>KEY_LENGTH_MAX ? 0 : (length + 31) & ~15
+  return length > <u32>KEY_LENGTH_MAX ? 0 : (length + 15) & ~15
 }
 
 function keepKey(tenant: usize, labels: usize, length: u32): u32 {
