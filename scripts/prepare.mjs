@@ -25,6 +25,7 @@ try {
   install()
   await buildKernels()
   compile()
+  await makeBundle()
 } finally {
   rmSync(lockDir, { recursive: true, force: true })
 }
@@ -164,7 +165,16 @@ function compile() {
     stdio: 'inherit',
   })
   if (done.status !== 0) fail('the TypeScript build failed; see above.')
-  removeStale('dist')
+  for (const part of ['src', 'bench', 'test']) removeStale(join('dist', part))
+}
+
+async function makeBundle() {
+  const { bundle } = await import('./bundle.mjs')
+  try {
+    await bundle((path) => console.error(`prepare: ${path}`))
+  } catch (error) {
+    fail(error.message)
+  }
 }
 
 /** tsc leaves the output of deleted sources behind; a stale test would still run. */

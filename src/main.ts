@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { holdNewSpace } from './shared/actor/new-space.js'
+import { packageFile } from './shared/base/own-files.js'
 import { AppError, fail } from './shared/errors/index.js'
 
 const HELP = `usage: nilo [command] [flags]
@@ -86,8 +87,7 @@ async function importData(flags: readonly string[]): Promise<void> {
 }
 
 function version(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+  return (JSON.parse(readFileSync(packageFile(), 'utf8')) as { version: string }).version
 }
 
 /** The caller's and the world's errors by their text, ours with the stack. */

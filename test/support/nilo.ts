@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { pinned, type RunningProcess, startProcess, waitFor, waitForUrl } from './processes.js'
 
 /** The entry that `npm start` runs. */
-export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url))
+export const MAIN = fileURLToPath(new URL('../../app/main.js', import.meta.url))
 
 /** Without work that only pays in a long life. */
 const COLD = ['-querier.warm-up-enabled=false']

@@ -109,6 +109,14 @@ test('only the entry prints to the console, and only it and shared/config read t
   assert.deepEqual(found, [])
 })
 
+test('where files of ours lie is known in one place', () => {
+  const places = ['src/shared/base/own-files.ts', 'src/shared/base/commonjs.ts']
+  const found = [...texts]
+    .filter(([file, text]) => file.startsWith('src/') && text.includes('import.meta'))
+    .map(([file]) => file)
+  assert.deepEqual(found.sort(), places.sort())
+})
+
 test('the world is reached through Env', () => {
   const world = /(?<![.\w])(Date\.now|Math\.random|setTimeout|setInterval)\(/
   const found: string[] = []

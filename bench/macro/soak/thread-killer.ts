@@ -19,9 +19,13 @@ class NotedWorker extends workerThreads.Worker {
   }
 }
 
+/** What an actor's thread starts with, in the bundle. */
+const ACTOR = /\/app\/([a-z-]+)\.js$/
+
 function isWanted(entry: string): boolean {
-  if (KIND === '*') return entry.includes('/actors/') || entry.includes('/piscina/')
-  return entry.includes(`/actors/${KIND}`)
+  const actor = ACTOR.exec(entry)?.[1]
+  if (KIND === '*') return actor !== undefined || entry.includes('/piscina/')
+  return actor !== undefined && actor.startsWith(KIND)
 }
 
 if (workerThreads.isMainThread) {

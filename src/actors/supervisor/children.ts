@@ -3,6 +3,7 @@
  * restarted, what they boot with, and who streams to whom. The only place that knows their counts.
  */
 
+import { threadEntry } from '../../shared/base/own-files.js'
 import { type Config, zoneRoots } from '../../shared/config/index.js'
 import { hasQuorum, type Place, placeOf } from '../../shared/hashring/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
@@ -125,7 +126,7 @@ export function actorTable(
         ...common,
         kind: 'ingester',
         count: counts.ingesters,
-        entry: new URL('../ingester/worker.js', import.meta.url),
+        entry: threadEntry('ingester'),
         boot: (index): IngesterBoot => {
           const memory = createHeadMemory()
           memories[index] = memory
@@ -146,7 +147,7 @@ export function actorTable(
         ...common,
         kind: 'distributor',
         count: counts.distributors,
-        entry: new URL('../distributor/worker.js', import.meta.url),
+        entry: threadEntry('distributor'),
         boot: (index): DistributorBootData => {
           const settings = { config: distributorConfigOf(config), limits: limits.snapshot() }
           return { index, shardCount, zones, ...settings, tenantCells, haCells, kernel: pushKernel }
@@ -214,7 +215,7 @@ function querierRow(
   return {
     kind: 'querier',
     size: counts.queriers,
-    entry: new URL('../querier/worker.js', import.meta.url),
+    entry: threadEntry('querier'),
     policy: POOL_POLICY,
     boot: {
       config: querierConfigOf(config, counts.queriers),
@@ -252,7 +253,7 @@ function storeGatewayRow(
     kind: 'store-gateway',
     count: shardCount,
     isOnDemand: true,
-    entry: new URL('../store-gateway/worker.js', import.meta.url),
+    entry: threadEntry('store-gateway'),
     boot: (index): StoreGatewayBoot => ({ index, ...common }),
   }
 }
@@ -271,7 +272,7 @@ function compactorRow(
     kind: 'compactor',
     count,
     isOnDemand: true,
-    entry: new URL('../compactor/worker.js', import.meta.url),
+    entry: threadEntry('compactor'),
     boot: (index): CompactorBoot => {
       const limits = shared.limits.snapshot()
       const { intake } = shared.cells

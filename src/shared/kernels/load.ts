@@ -1,5 +1,6 @@
-/** Reads and compiles a kernel that `scripts/prepare.mjs` built beside this file. */
+/** Reads and compiles a kernel that `scripts/prepare.mjs` built. */
 import { readFileSync } from 'node:fs'
+import { kernelFile } from '../base/own-files.js'
 
 /**
  * Compiles `<name>.wasm`. The module may be posted to other threads, which then only instantiate.
@@ -7,5 +8,5 @@ import { readFileSync } from 'node:fs'
  * @param name of the kernel: `write-request` for assembly/write-request.kernel.ts
  */
 export function compileKernel(name: string): WebAssembly.Module {
-  return new WebAssembly.Module(readFileSync(new URL(`./${name}.wasm`, import.meta.url)))
+  return new WebAssembly.Module(readFileSync(kernelFile(name)))
 }
