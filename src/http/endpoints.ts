@@ -13,6 +13,7 @@ import * as ingester from './routes/ingester.js'
 import * as limits from './routes/limits.js'
 import { importText, influxWrite } from './routes/lines.js'
 import { otlpMetrics } from './routes/otlp.js'
+import * as profiles from './routes/profiles.js'
 import { push } from './routes/push.js'
 import * as queries from './routes/queries.js'
 import * as query from './routes/query.js'
@@ -487,6 +488,30 @@ export const ENDPOINTS: readonly Endpoint[] = [
     path: '/compactor/tenant/:tenant/planned_jobs',
     handler: compactor.plannedJobs,
     doc: 'Compactions of a tenant that can be done now.',
+  },
+  {
+    ...PAGE,
+    path: '/debug/pprof/',
+    handler: profiles.pprofIndex,
+    doc: 'Which profiles there are, and of which threads.',
+  },
+  {
+    ...PAGE,
+    path: '/debug/pprof/profile',
+    handler: profiles.cpuProfile,
+    doc: 'What runs on a thread (`thread=ingester/0`, the main one without) for `seconds`, as a `.cpuprofile`.',
+  },
+  {
+    ...PAGE,
+    path: '/debug/pprof/allocs',
+    handler: profiles.allocations,
+    doc: 'What is allocated on a thread for `seconds`, as a `.heapprofile`.',
+  },
+  {
+    ...PAGE,
+    path: '/debug/pprof/heap',
+    handler: profiles.heap,
+    doc: "What the process and its threads' heaps hold, as JSON.",
   },
   { ...PAGE, path: '/debug/queries', handler: queries.debugQueries, doc: 'Queries in hand.' },
   {

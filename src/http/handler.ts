@@ -9,6 +9,7 @@ import type { PushAnswer } from '../actors/distributor/contract.js'
 import type { CutSeriesRequest } from '../actors/ingester/contract.js'
 import type { QueryFrontend } from '../actors/query-frontend/query-frontend.js'
 import type { RingView, SeriesDeletion } from '../actors/supervisor/contract.js'
+import type { Profiles } from '../shared/actor/index.js'
 import type { StopSignal } from '../shared/base/stop-signal.js'
 import type { Env } from '../shared/env/index.js'
 import type { HaEntry, Limits } from '../shared/limits/index.js'
@@ -145,6 +146,8 @@ export interface HttpBackend {
   readonly frontend: QueryFrontend
   /** Asks every actor; `/debug/actors` shows all of it, also what the type here leaves out. */
   status(): Promise<SystemView>
+  /** Of this process' threads. */
+  readonly profiles: Pick<Profiles, 'names' | 'take' | 'heap'>
   /** Cuts blocks of the heads of some tenants, of all without any; failures are in the log. */
   flushHeads(tenants: readonly string[], isAwaited: boolean): Promise<void>
   /** Has all samples of some series in blocks; how many series heads have of them. */

@@ -8,6 +8,7 @@ import { httpConfigOf } from '../../src/http/config.js'
 import type { HttpConfig } from '../../src/http/handler.js'
 import { Lifecycle } from '../../src/http/lifecycle.js'
 import { createServer, type HttpServer } from '../../src/http/server.js'
+import { Profiles } from '../../src/shared/actor/index.js'
 import { defaultConfig } from '../../src/shared/config/index.js'
 import { Limits } from '../../src/shared/limits/index.js'
 import { createFakeEnv, type FakeEnv } from '../support/fake-env.js'
@@ -90,6 +91,7 @@ export async function startFront(
       children: [{ actor: 'ingester/0', state: 'running' }],
     }),
     cutSeries: async () => 0,
+    profiles: new Profiles(env, () => new Map()),
     beginDeletion: () => () => {},
     flushHeads: async (tenants: readonly string[], isAwaited: boolean) => {
       flushes.push({ tenants, isAwaited })

@@ -43,6 +43,7 @@ async function start(folder: string): Promise<Running> {
     status: () => system.status(),
     metricsText: () => system.metricsText(),
     flushHeads: system.flushHeads,
+    profiles: system.profiles,
     cutSeries: system.cutSeries,
     beginDeletion: system.beginDeletion,
     configYaml: () => '',

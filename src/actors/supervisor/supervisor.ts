@@ -210,6 +210,15 @@ export class Supervisor<Task, Answer, Message> {
     await this.children.find((child) => child.actor === actor)?.thread?.terminate()
   }
 
+  /** Names of the threads that run, by their ids. */
+  threads(): ReadonlyMap<number, string> {
+    const running = this.children.flatMap(({ actor, thread }) =>
+      thread === undefined ? [] : [{ actor, threadId: thread.threadId }],
+    )
+    const all = [...running, ...(this.pool?.seats() ?? [])]
+    return new Map(all.map(({ threadId, actor }) => [threadId, actor]))
+  }
+
   /** Asks every actor how it is. Takes a second at most. */
   async status(): Promise<SystemStatus> {
     const children = await Promise.all(this.children.map((child) => this.statusOf(child)))

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import { disconnect } from '../../shared/actor/index.js'
+import { disconnect, Profiles } from '../../shared/actor/index.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import { checkBucketConfig } from '../../shared/bucket/index.js'
 import { type Config, zoneRoots } from '../../shared/config/index.js'
@@ -65,6 +65,8 @@ export interface System {
   totalOf(metric: MetricName, tenant: string): number
   /** Samples of a tenant that were discarded since the start, by reason. */
   discarded(tenant: string): Readonly<Record<string, number>>
+  /** Of this process' threads. */
+  readonly profiles: Profiles
   /** Cuts blocks of the heads of some tenants, of all without any; failures are in the log. */
   flushHeads(tenants: readonly string[], isAwaited: boolean): Promise<void>
   /**
@@ -278,6 +280,7 @@ function systemOf(
       return supervisor.metrics()
     },
     status: () => supervisor.status(),
+    profiles: new Profiles(options.env, () => supervisor.threads()),
     kill: (actor) => supervisor.kill(actor),
     beginDrain: () => supervisor.beginDrain(),
     async drain() {

@@ -19,6 +19,7 @@ export { runLoop } from './loop.js'
 export { shrinkNewSpace } from './new-space.js'
 export { definePool, type Pool, type PoolOptions, type PoolSeat } from './pool.js'
 export { type PoolHost, type PoolParts, poolWorker } from './pool-worker.js'
+export { type HeapSummary, type ProfileKind, Profiles } from './profiles.js'
 export {
   type ActorHost,
   type ActorNote,
