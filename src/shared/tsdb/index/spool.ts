@@ -32,6 +32,8 @@ export class Spool {
   private readonly scratch = new ByteList(1024)
   private file: DiskFile | undefined
   private size = 0
+  /** What passes read into, once there is a file. */
+  private window: Uint8Array | undefined
 
   constructor(disk: Disk, path: string) {
     this.disk = disk
@@ -65,7 +67,8 @@ export class Spool {
       return
     }
     if (this.buffer.size > 0) this.spill()
-    let window = new Uint8Array(WINDOW_BYTES)
+    this.window ??= new Uint8Array(WINDOW_BYTES)
+    let { window } = this
     for (let at = 0; at < this.size; ) {
       const held = this.file.read(window, at)
       record.bytes = window
@@ -76,7 +79,10 @@ export class Spool {
         used = record.to
       }
       // A record that is larger than the window: series of very many chunks.
-      if (used === 0) window = new Uint8Array(window.length * 2)
+      if (used === 0) {
+        window = new Uint8Array(window.length * 2)
+        this.window = window
+      }
       at += used
     }
   }

@@ -119,7 +119,7 @@ export class IndexWriter {
     file: FileWriter,
     ranks: Uint32Array,
   ): Promise<{ refs: Uint32Array; pairs: PairTable }> {
-    const refs = new U32List(1024)
+    const refs = new U32List(this.spool.count + 1)
     const pairs = new PairTable()
     const labels = new ByteList(256)
     const { buffer } = file
