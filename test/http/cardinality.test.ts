@@ -60,6 +60,7 @@ describe('cardinality', () => {
       latency('latency', 'b', [1, 2, 0, 4]),
       latency('idle_latency', 'a', [1, 2], 3_600_000),
       latency('delay', 'a', []),
+      latency('slow', 'a', [1, 2], 600_000),
       { labels: { __name__: 'delay', pod: 'b' }, samples: [[NOW, 1] as const] },
     ]
     assert.deepEqual(await push(running.pushUrl, histograms, 'histograms'), {
@@ -179,7 +180,11 @@ describe('cardinality', () => {
     })
     for (const method of ['GET', 'POST'] as const) {
       assert.deepEqual(await ofAll(method, '{pod!=""}'), {
-        data: [row('delay', [1, 0, 0, 0, 0]), row('latency', [2, 5, 2.5, 1, 4])],
+        data: [
+          row('delay', [1, 0, 0, 0, 0]),
+          row('latency', [2, 5, 2.5, 1, 4]),
+          row('slow', [1, 2, 2, 2, 2]),
+        ],
       })
     }
     assert.deepEqual(await ofAll('GET', 'latency{pod="b"}'), {

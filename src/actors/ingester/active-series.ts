@@ -16,8 +16,8 @@ import type { TenantState } from './tenants.js'
 const SLICE = 4_000
 /** Times that a tenant's count begins anew when refs change under it; then its last one stays. */
 const TRIES = 3
-/** Trackers of a tenant; further ones are left out, and said so. */
-const TRACKERS_MAX = 32
+/** Trackers in a word of a mask. */
+const WORD_BITS = 32
 
 /** How active series are counted, ms. */
 export interface ActiveSeriesOptions {
@@ -47,8 +47,9 @@ export class ActiveSeries {
   /** [ref] time of the newest sample at the last sweep; when that had changed last, monotonic ms. */
   private newest = new Float64Array(0)
   private changedAt = new Float64Array(0)
-  /** [ref] bits of trackers, and the version that they are of. */
+  /** [ref] bits of trackers, `maskWords` each, enough for every tenant; and the version that they are of. */
   private masks = new Uint32Array(0)
+  private maskWords = 1
   private maskVersions = new Uint32Array(0)
   private readonly trackers = new Map<string, TenantTrackers>()
   private versions = 0
@@ -119,8 +120,8 @@ export class ActiveSeries {
       if (!this.isActive(ref, now)) continue
       active++
       if (trackers.length === 0) continue
-      const mask = this.maskOf(ref, trackers, version)
-      for (let i = 0; i < trackers.length; i++) if ((mask & (1 << i)) !== 0) counts[i]!++
+      this.match(ref, trackers, version)
+      this.addMask(ref, trackers.length, counts)
     }
     this.active.set(tenant.name, active)
     this.show(tenant.name, active, trackers, counts)
@@ -147,16 +148,27 @@ export class ActiveSeries {
     return now - this.changedAt[ref]! <= this.options.idleMs
   }
 
-  private maskOf(ref: number, trackers: readonly Tracker[], version: number): number {
-    if (this.maskVersions[ref] === version) return this.masks[ref]!
+  /** Sees to it that a series' mask is of these trackers. */
+  private match(ref: number, trackers: readonly Tracker[], version: number): void {
+    if (this.maskVersions[ref] === version) return
     const labels = this.head.view.labels(ref)
     const labelOf = (name: string): string =>
       labels.find((label) => label.name === name)?.value ?? ''
-    let mask = 0
-    for (const [i, tracker] of trackers.entries()) if (tracker.matches(labelOf)) mask |= 1 << i
-    this.masks[ref] = mask
+    const at = ref * this.maskWords
+    this.masks.fill(0, at, at + this.maskWords)
+    for (const [i, tracker] of trackers.entries()) {
+      if (tracker.matches(labelOf)) this.masks[at + (i >> 5)]! |= 1 << (i & 31)
+    }
     this.maskVersions[ref] = version
-    return mask
+  }
+
+  private addMask(ref: number, trackers: number, counts: Float64Array): void {
+    const at = ref * this.maskWords
+    for (let word = 0; word * WORD_BITS < trackers; word++) {
+      for (let mask = this.masks[at + word]!; mask !== 0; mask &= mask - 1) {
+        counts[word * WORD_BITS + 31 - Math.clz32(mask & -mask)]!++
+      }
+    }
   }
 
   private trackersOf({ name, limits }: TenantState): TenantTrackers {
@@ -168,16 +180,21 @@ export class ActiveSeries {
     const known = this.trackers.get(name)
     if (known?.source === source) return known
     for (const { name: tracker } of known?.trackers ?? []) this.cellOf(name, tracker).set(0)
-    const entries = Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1))
-    if (entries.length > TRACKERS_MAX) {
-      this.env.log.warn('tenant has too many active series trackers', { tenant: name })
-    }
-    const trackers = entries
-      .slice(0, TRACKERS_MAX)
+    const trackers = Object.entries(all)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
       .flatMap(([tracker, selector]) => this.trackerOf(tracker, selector) ?? [])
+    this.widenMasks(Math.ceil(trackers.length / WORD_BITS))
     const made = { source, version: ++this.versions, trackers }
     this.trackers.set(name, made)
     return made
+  }
+
+  /** Makes masks longer where they are too short for a tenant; all are made anew then. */
+  private widenMasks(words: number): void {
+    if (words <= this.maskWords) return
+    this.maskWords = words
+    this.masks = new Uint32Array(this.newest.length * words)
+    this.maskVersions.fill(0)
   }
 
   private trackerOf(name: string, selector: unknown): Tracker | undefined {
@@ -212,7 +229,8 @@ export class ActiveSeries {
     changedAt.set(this.changedAt)
     this.newest = newest
     this.changedAt = changedAt
-    const [masks, versions] = [new Uint32Array(length), new Uint32Array(length)]
+    const masks = new Uint32Array(length * this.maskWords)
+    const versions = new Uint32Array(length)
     masks.set(this.masks)
     versions.set(this.maskVersions)
     this.masks = masks

@@ -11,6 +11,9 @@ import type { Labels } from '../../shared/model/labels.js'
 import type { Matcher } from '../../shared/model/matcher.js'
 import type { RingReader, RingWriter } from '../../shared/ringbuf/index.js'
 
+/** Custom trackers of a tenant at most: each costs every series of the shard a bit. */
+export const TRACKERS_MAX = 256
+
 /** Both directions of a link as this thread holds them. */
 export interface LinkEnds {
   readonly writer: RingWriter

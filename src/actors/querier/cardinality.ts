@@ -24,6 +24,8 @@ export interface CardinalityContext extends LabelContext {
   readonly limits: CardinalityLimits
   /** The oldest newest sample of a series that is active, ms. */
   readonly activeSinceMs: number
+  /** From here on most active series have a sample, ms. */
+  readonly recentMs: number
 }
 
 /** Values or series of a label pair or name, counted. */
@@ -152,7 +154,7 @@ async function activeNativeHistograms(
   context: CardinalityContext,
   query: QueryOf<'cardinality'>,
 ): Promise<Outcome> {
-  const { tenant, fanout, labels, stop, limits, activeSinceMs: mint } = context
+  const { tenant, fanout, labels, stop, limits, activeSinceMs: mint, recentMs } = context
   const [matchers, maxt] = [matchersOf(context, query), Number.POSITIVE_INFINITY]
   const meter = new FetchMeter()
   const selected = await fanout.source(tenant).select({ matchers, mint, maxt, meter }, labels)
@@ -162,8 +164,12 @@ async function activeNativeHistograms(
   try {
     for (let row = 0; row < selected.count; row++) {
       stop.tick()
-      buffer.histograms = undefined
-      selected.read(row, mint, maxt, buffer)
+      // Most have a sample of late: of those no more is read and made than that.
+      for (const from of [Math.max(mint, recentMs), mint]) {
+        buffer.histograms = undefined
+        selected.read(row, from, maxt, buffer)
+        if (buffer.count > 0) break
+      }
       const newest = newestHistogram(buffer)
       if (newest === undefined) continue
       const name = labels.value(selected.sets[row]!, METRIC_NAME)

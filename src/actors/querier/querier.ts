@@ -45,6 +45,9 @@ import { answerTsdbStatus } from './tsdb-status.js'
 const SETS_MAX = 300_000
 const PAIRS_MAX = 500_000
 
+/** Within this time most senders push each of their series. */
+const RECENT_MS = 120_000
+
 /** The part of the cache that tables of blocks' series may take. */
 const TABLE_PART = 4
 
@@ -180,8 +183,9 @@ export class Querier {
 
   private cardinalityContext({ tenant }: QuerierTask, stop: QueryStop): CardinalityContext {
     const limits = this.limitsOf(tenant).cardinality
-    const activeSinceMs = this.env.clock.now() - this.boot.config.activeIdleMs
-    return { tenant, fanout: this.reads, labels: this.labels, stop, limits, activeSinceMs }
+    const now = this.env.clock.now()
+    const times = { activeSinceMs: now - this.boot.config.activeIdleMs, recentMs: now - RECENT_MS }
+    return { tenant, fanout: this.reads, labels: this.labels, stop, limits, ...times }
   }
 
   private evaluateContext(task: QuerierTask, stop: QueryStop): EvaluateContext {

@@ -22,6 +22,7 @@ import {
   type TenantLimits,
 } from '../../shared/limits/index.js'
 import { parseMetricSelector, SELECTOR_OPTIONS } from '../../shared/promql/syntax/index.js'
+import { TRACKERS_MAX } from '../ingester/contract.js'
 
 /** Limits that are names with selectors. */
 const TRACKER_LIMITS = [
@@ -197,12 +198,18 @@ export class RuntimeConfigWatch {
 function checkedLimits(config: Config, runtime: RuntimeConfig, version = 1): LimitsData {
   const data = limitsDataOf(config, runtime, version)
   checkTrackers(data.defaults, 'limits')
-  for (const [tenant, row] of data.overrides) checkTrackers(row, `overrides of ${tenant}`)
+  for (const [tenant, row] of data.overrides) {
+    checkTrackers(row, `overrides of ${tenant}`, { ...data.defaults, ...row })
+  }
   return data
 }
 
-/** Custom trackers are names with selectors. */
-function checkTrackers(limits: Partial<TenantLimits>, where: string): void {
+/** Custom trackers are names with selectors, not too many. @param all what the tenant has then */
+function checkTrackers(
+  limits: Partial<TenantLimits>,
+  where: string,
+  all: Partial<TenantLimits> = limits,
+): void {
   for (const key of TRACKER_LIMITS) {
     const trackers = limits[key] ?? {}
     if (typeof trackers !== 'object' || Array.isArray(trackers)) {
@@ -218,6 +225,10 @@ function checkTrackers(limits: Partial<TenantLimits>, where: string): void {
       }
     }
   }
+  const names = new Set(TRACKER_LIMITS.flatMap((key) => Object.keys(all[key] ?? {})))
+  if (names.size <= TRACKERS_MAX) return
+  const text = `${where}: ${names.size} custom trackers, at most ${TRACKERS_MAX} are counted`
+  throw fail('config-invalid', { text })
 }
 
 function readFiles(env: Pick<Env, 'disk'>, config: Config): RuntimeFile[] {

@@ -285,7 +285,7 @@ const INGEST = {
     named('ingester.out-of-order-blocks-external-label-enabled'),
   ),
   active_series_custom_trackers: open(
-    'Name → matchers of series to count.',
+    'Name → matchers of series to count; 256 at most.',
     used('ingester.active-series-custom-trackers'),
   ),
   active_series_additional_custom_trackers: open('More of them.', used('')),

@@ -91,3 +91,33 @@ test('a ref that stands for another series by now is matched anew, in the middle
   await turns(10)
   assert.deepEqual(counts(), [4_980, 20])
 })
+
+test('a tenant may have more trackers than a word has bits, beside one with few', async () => {
+  const env = createFakeEnv()
+  const head = createTestHead()
+  const active = new ActiveSeries(env, head, { updateMs: 1, idleMs: 60_000 })
+  const names = Array.from({ length: 70 }, (_, i) => `t${i}`)
+  const rules = Object.fromEntries(names.map((name, i) => [name, `{n=~"${i}|x"}`]))
+  const tenantOf = (name: string, limits: object): TenantState =>
+    ({ name, index: head.findTenant(name)!, limits }) as unknown as TenantState
+  for (const tenant of ['few', 'many']) {
+    for (const n of ['0', '31', '32', '63', '64', '69', 'x', 'y']) {
+      const ref = head.getOrCreate(tenant, labelsOf({ __name__: 'm', n }))
+      assert.equal(head.appendSample(ref, 1, 1), 'appended')
+    }
+  }
+  const few = tenantOf('few', trackers({ all: 'm', none: '{n="z"}', odd: '{n="31"}' }))
+  const tenants = [few, tenantOf('many', trackers(rules))]
+  const cell = 'cortex_ingester_active_series_custom_tracker'
+  for (let round = 0; round < 2; round++) {
+    for (let i = 0; i < 6; i++) {
+      await env.timers.advance(1)
+      active.tick(() => tenants)
+    }
+    const counts = names.map((name) => env.metrics.value(cell, 'many', name))
+    const wanted = names.map((_, i) => ([0, 31, 32, 63, 64, 69].includes(i) ? 2 : 1))
+    assert.deepEqual(counts, wanted)
+    const own = ['all', 'none', 'odd'].map((name) => env.metrics.value(cell, 'few', name))
+    assert.deepEqual(own, [8, 0, 1])
+  }
+})

@@ -94,3 +94,15 @@ test('custom trackers that are no selectors are refused, at the start and later'
     /overrides of t: active_series_custom_trackers: a: .*parse error/,
   )
 })
+
+test('more custom trackers than are counted are refused, both lists taken together', async () => {
+  const list = (prefix: string, count: number): string =>
+    `{${Array.from({ length: count }, (_, i) => `${prefix}${i}: up`).join(', ')}}`
+  const both = (first: number, more: number): string =>
+    `overrides: {t: {active_series_custom_trackers: ${list('a', first)}, active_series_additional_custom_trackers: ${list('b', more)}}}`
+  await watching(both(200, 56))
+  await assert.rejects(watching(both(200, 57)), {
+    id: 'config-invalid',
+    message: /overrides of t: 257 custom trackers, at most 256 are counted/,
+  })
+})
