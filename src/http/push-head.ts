@@ -2,8 +2,8 @@
  * The head of a push as senders write it, read without Node's parser (RFC 9112, the part of it that
  * leaves no room for doubt): a POST to one of the paths for pushes with a Content-Length, headers one
  * a line and each once. Whatever is not exactly so is left to Node, so nothing has to be refused here
- * and nothing can be read in two ways. Hot: a connection's heads differ in their Content-Length only,
- * so all but the first are known by two comparisons of bytes.
+ * and nothing can be read in two ways. Hot: a connection's heads differ in their Content-Length and
+ * the tenant only, so all but the first are known by three comparisons of bytes.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 
@@ -35,20 +35,33 @@ const FOR_NODE: ReadonlySet<string> = new Set([
   '__proto__',
 ])
 
-/** What a head is but for the digits of its Content-Length. */
+/** A header whose value changes from head to head. */
+interface Hole {
+  readonly isLength: boolean
+  /** All between the value before and this one. */
+  readonly before: string
+}
+
+/** What a head is but for the digits of its Content-Length, and the tenant where it names one. */
 interface KnownHead {
   readonly path: number
-  readonly before: string
+  readonly holes: readonly Hole[]
   readonly after: string
-  readonly headers: IncomingHttpHeaders
   readonly isLast: boolean
 }
+
+const LENGTH_HEADER = 'content-length'
+const TENANT_HEADER = 'x-scope-orgid'
+/** A value that is read alike by whoever looks for the end of its line. */
+const PLAIN_VALUE = /^[\x21-\x7e]+$/
 
 /** Reads the heads of one connection. */
 export class PushHeads {
   private readonly requestLines: readonly string[]
   private readonly bytesMax: number
   private known: KnownHead | undefined
+  /** Of the last head, without Content-Length. */
+  private headers: IncomingHttpHeaders = {}
 
   /** @param bytesMax of a head, as configured */
   constructor(paths: readonly string[], bytesMax: number) {
@@ -62,52 +75,73 @@ export class PushHeads {
     if (end < 0) return undefined
     // With the line break of the last header.
     const text = bytes.toString('latin1', 0, end + 2)
-    const known = this.known ?? parse(text, this.requestLines)
-    if (known === undefined) return undefined
-    let length = lengthIn(text, known)
-    if (length < 0) {
-      this.known = parse(text, this.requestLines)
-      if (this.known === undefined) return undefined
-      length = lengthIn(text, this.known)
-    } else this.known = known
-    const { path, headers, isLast } = this.known
-    return { path, headers, isLast, bodyAt: end + 4, bodyBytes: length }
+    let length = this.matchKnown(text)
+    if (length < 0) length = this.parse(text)
+    if (length < 0) return undefined
+    const { path, isLast } = this.known!
+    return { path, headers: this.headers, isLast, bodyAt: end + 4, bodyBytes: length }
   }
-}
 
-/** The Content-Length of a head that is otherwise equal to a known one; -1 when it is not. */
-function lengthIn(text: string, { before, after }: KnownHead): number {
-  if (text.length <= before.length + after.length) return -1
-  if (!text.startsWith(before) || !text.endsWith(after)) return -1
-  const digits = text.slice(before.length, text.length - after.length)
-  return LENGTH.test(digits) ? Number(digits) : -1
-}
-
-function parse(text: string, requestLines: readonly string[]): KnownHead | undefined {
-  const [first = '', ...lines] = text.split('\r\n')
-  const path = requestLines.indexOf(first)
-  if (path < 0 || lines.pop() !== '') return undefined
-  const headers: Record<string, string> = {}
-  let before: string | undefined
-  let at = first.length + 2
-  for (const line of lines) {
-    const match = HEADER_LINE.exec(line)
-    if (match === null) return undefined
-    const name = match[1]!.toLowerCase()
-    const value = match[2] ?? ''
-    if (FOR_NODE.has(name) || headers[name] !== undefined) return undefined
-    if (name === 'content-length') {
-      if (!LENGTH.test(value)) return undefined
-      before = text.slice(0, at + line.lastIndexOf(value))
+  /** The Content-Length of a head that is otherwise like the last one; -1 when it is not. */
+  private matchKnown(text: string): number {
+    if (this.known === undefined) return -1
+    const { holes, after } = this.known
+    let length = -1
+    let tenant: string | undefined
+    let at = 0
+    for (let i = 0; i < holes.length; i++) {
+      const { before, isLength } = holes[i]!
+      if (!text.startsWith(before, at)) return -1
+      const from = at + before.length
+      at = text.indexOf('\r\n', from)
+      if (at < 0) return -1
+      const value = text.slice(from, at)
+      if (!(isLength ? LENGTH : PLAIN_VALUE).test(value)) return -1
+      if (isLength) length = Number(value)
+      else tenant = value
     }
-    headers[name] = value
-    at += line.length + 2
+    if (text.length !== at + after.length || !text.endsWith(after)) return -1
+    if (tenant !== undefined && tenant !== this.headers[TENANT_HEADER]) {
+      // Another object: whoever has the last one may look at it still.
+      this.headers = { ...this.headers, [TENANT_HEADER]: tenant }
+    }
+    return length
   }
-  if (before === undefined || headers['host'] === undefined) return undefined
-  const connection = (headers['connection'] ?? 'keep-alive').toLowerCase()
-  if (connection !== 'keep-alive' && connection !== 'close') return undefined
-  const after = text.slice(before.length + headers['content-length']!.length)
-  // Of the one head that was parsed: whoever looks for the length has it apart.
-  delete headers['content-length']
-  return { path, before, after, headers, isLast: connection === 'close' }
+
+  /** Reads a head line by line, and knows it from then on; its Content-Length, -1 when it is Node's to read. */
+  private parse(text: string): number {
+    const [first = '', ...lines] = text.split('\r\n')
+    const path = this.requestLines.indexOf(first)
+    if (path < 0 || lines.pop() !== '') return -1
+    const headers: Record<string, string> = {}
+    const holes: Hole[] = []
+    let length: number | undefined
+    let at = first.length + 2
+    // Where the last hole ended.
+    let from = 0
+    for (const line of lines) {
+      const match = HEADER_LINE.exec(line)
+      if (match === null) return -1
+      const name = match[1]!.toLowerCase()
+      const value = match[2] ?? ''
+      const isLength = name === LENGTH_HEADER
+      if (FOR_NODE.has(name) || (isLength ? length : headers[name]) !== undefined) return -1
+      if (isLength) {
+        if (!LENGTH.test(value)) return -1
+        length = Number(value)
+      } else headers[name] = value
+      if (isLength || name === TENANT_HEADER) {
+        const valueAt = at + line.lastIndexOf(value)
+        holes.push({ isLength, before: text.slice(from, valueAt) })
+        from = valueAt + value.length
+      }
+      at += line.length + 2
+    }
+    if (length === undefined || headers['host'] === undefined) return -1
+    const connection = (headers['connection'] ?? 'keep-alive').toLowerCase()
+    if (connection !== 'keep-alive' && connection !== 'close') return -1
+    this.known = { path, holes, after: text.slice(from), isLast: connection === 'close' }
+    this.headers = headers
+    return length
+  }
 }

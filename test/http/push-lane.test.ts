@@ -321,8 +321,42 @@ describe('heads', () => {
     assert.equal(heads.read(Buffer.from(head('4').toString().replace('/p', '/q'))), undefined)
   })
 
+  test('are known again whoever they are for', () => {
+    const heads = new PushHeads(['/p'], 4096)
+    const of = (tenant: string, length = '4') =>
+      heads.read(head(length, `X-Scope-OrgID: ${tenant}\r\nX-D: 1\r\n`))
+    const first = of('one')
+    assert.equal(of('one', '77')?.headers, first?.headers)
+    const second = of('another', '5')
+    assert.deepEqual(
+      { ...second?.headers },
+      {
+        host: 'a',
+        'x-b': '1',
+        'x-scope-orgid': 'another',
+        'x-d': '1',
+      },
+    )
+    assert.equal(second?.bodyBytes, 5)
+    assert.equal(first?.headers['x-scope-orgid'], 'one')
+    assert.equal(of('')?.headers['x-scope-orgid'], '')
+    assert.equal(of('a b')?.headers['x-scope-orgid'], 'a b')
+    assert.equal(of('one\r\nX-Scope-OrgID: two'), undefined)
+    assert.equal(of('one\r\nContent-Length: 4'), undefined)
+    assert.equal(of('one\nX-C: 2'), undefined)
+    assert.equal(of('one\r\nX-C: 2')?.headers['x-c'], '2')
+    assert.equal(heads.read(head('4'))?.headers['x-scope-orgid'], undefined)
+  })
+
   test('are read alike whether one is known or not, whatever is wrong with them', () => {
-    const good = head('42').toString('latin1')
+    checkAlike(head('42'), head('42'))
+    const tenant = 'X-Scope-OrgID: t1\r\n'
+    checkAlike(head('42', tenant), head('1', tenant.replace('t1', 'other')))
+    checkAlike(head('42', tenant), head('42'))
+  })
+
+  function checkAlike(goodHead: Buffer, before: Buffer): void {
+    const good = goodHead.toString('latin1')
     const bytes = ['\r', '\n', ' ', '\t', ':', '0', '7', '-', ',', 'X', '\0', '\x7f', '\xff', '']
     let seen = 0
     for (let at = 0; at < good.length; at++) {
@@ -331,12 +365,12 @@ describe('heads', () => {
           const text = good.slice(0, at) + byte + good.slice(at + cut)
           const fresh = new PushHeads(['/p'], 4096).read(Buffer.from(text, 'latin1'))
           const used = new PushHeads(['/p'], 4096)
-          used.read(head('42'))
+          used.read(before)
           assert.deepEqual(used.read(Buffer.from(text, 'latin1')), fresh, JSON.stringify(text))
           if (fresh !== undefined) seen++
         }
       }
     }
     assert.ok(seen > 100)
-  })
+  }
 })

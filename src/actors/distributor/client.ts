@@ -25,6 +25,9 @@ const RETRY_MS = 2
 /** Pushes that wait at once; more are refused straight away. */
 const WAITING_MAX = 2_000
 
+/** Names of tenants kept as bytes; beyond so many all are forgotten. */
+const TENANTS_KNOWN_MAX = 16_384
+
 /** What the client needs of a link. */
 export type DistributorLink = Pick<Link, 'index' | 'writer' | 'reader' | 'port'>
 
@@ -57,9 +60,8 @@ export class DistributorClient {
   private waiting: WaitingPush[] = []
   private isClosed = false
   private isRetrySet = false
-  /** The tenant of the last push, and its bytes: senders come again. */
-  private lastTenant = ''
-  private lastTenantBytes: Uint8Array = new Uint8Array()
+  /** Names of tenants as bytes: senders come again. */
+  private readonly tenantBytes = new Map<string, Uint8Array>()
 
   /** @param count of distributors, linked or not yet */
   constructor(env: Env, count: number) {
@@ -193,11 +195,12 @@ export class DistributorClient {
   }
 
   private bytesOf(tenant: string): Uint8Array {
-    if (tenant !== this.lastTenant) {
-      this.lastTenant = tenant
-      this.lastTenantBytes = Buffer.from(tenant)
-    }
-    return this.lastTenantBytes
+    const known = this.tenantBytes.get(tenant)
+    if (known !== undefined) return known
+    if (this.tenantBytes.size >= TENANTS_KNOWN_MAX) this.tenantBytes.clear()
+    const bytes = new Uint8Array(Buffer.from(tenant))
+    this.tenantBytes.set(tenant, bytes)
+    return bytes
   }
 
   private retrySoon(): void {

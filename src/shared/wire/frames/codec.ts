@@ -340,18 +340,32 @@ export function viewOf(data: Uint8Array): DataView {
   return view
 }
 
-let tenantBytes: Uint8Array = NO_BYTES
-let tenantText = ''
+/** A tenant's name as it came, and as text. */
+interface KnownTenant {
+  readonly bytes: Uint8Array
+  readonly text: string
+}
 
-/** A tenant's name; that of the frame before is remembered, since senders come again. */
+/** Names kept, by a hash of their bytes; of two with the same one the last. Beyond so many all are forgotten. */
+const TENANTS_KNOWN_MAX = 16_384
+const knownTenants = new Map<number, KnownTenant>()
+
+/** A tenant's name; it is remembered, since senders come again, and many take turns. */
 export function tenantAt(data: Uint8Array, at: number, length: number): string {
-  let same = length === tenantBytes.length
-  for (let i = 0; same && i < length; i++) same = data[at + i] === tenantBytes[i]
-  if (!same) {
-    tenantBytes = data.slice(at, at + length)
-    tenantText = textAt(data, at, length)
-  }
-  return tenantText
+  let hash = length
+  for (let i = 0; i < length; i++) hash = Math.imul(hash ^ data[at + i]!, 0x01000193)
+  const known = knownTenants.get(hash)
+  if (known !== undefined && isAt(known.bytes, data, at, length)) return known.text
+  if (knownTenants.size >= TENANTS_KNOWN_MAX) knownTenants.clear()
+  const text = textAt(data, at, length)
+  knownTenants.set(hash, { bytes: data.slice(at, at + length), text })
+  return text
+}
+
+function isAt(bytes: Uint8Array, data: Uint8Array, at: number, length: number): boolean {
+  let same = length === bytes.length
+  for (let i = 0; same && i < length; i++) same = data[at + i] === bytes[i]
+  return same
 }
 
 function setWords(data: Uint8Array, at: number, words: readonly number[]): void {

@@ -34,6 +34,13 @@ for (const memory of ['ordinary', 'shared'] as const) {
     assert.equal(bodyAt + bodyLength - AT, bodyFrameBytes(tenant.length, 8))
   })
 
+  test(`tenants by turns, some of one hash, ${memory} memory`, () => {
+    for (const name of ['t0f9cikc', 't05jqul2', 'a', '', 't05jqul2', 't0f9cikc', 'a', 'b', 'a']) {
+      encodeBody(data, AT, { requestId: 1, flags: 0, tenant: Buffer.from(name), bodyBytes: 0 }, [])
+      assert.equal(decodeBody(data, AT).tenant, name)
+    }
+  })
+
   test(`an answer, ${memory} memory`, () => {
     const text = Buffer.from('zu spät')
     const written = { samples: 5, histograms: 6, exemplars: 7 }
