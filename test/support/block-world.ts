@@ -54,7 +54,7 @@ export interface BlockWorld {
 export function createBlockWorld(options: BlockWorldOptions): BlockWorld {
   const { env, bucket, dataDir, gateways: shardCount = 1 } = options
   const whole = defaultConfig({ 'data.dir': dataDir, ...options.config })
-  const list = new BlockList(undefined, options.areHeadsNew)
+  const list = new BlockList({}, options.areHeadsNew)
   const config = storeGatewayConfigOf(whole)
   const gateways = Array.from({ length: shardCount }, (_, index) => {
     const boot = { index, shardCount, config, blockList: list.cell }

@@ -21,6 +21,14 @@ const REMOVED_MAX = 100_000
 /** Deletions that are remembered; a compaction that began before the oldest begins anew. */
 const DELETIONS_MAX = 1_000
 
+/** Who hears of the first block. */
+export interface BlockListHooks {
+  /** Awaited before the first blocks are listed that another thread brings. */
+  beforeFirst?(): Promise<void>
+  /** Called once, with the first block. */
+  onFirst?(): void
+}
+
 /** The list, and the calls by which other threads use it. */
 export class BlockList {
   /** The Int32 version cell, for the boot data of all threads. */
@@ -35,20 +43,22 @@ export class BlockList {
   private readonly deletions: { readonly of: SeriesDeletion; isOver: boolean }[] = []
   /** Number of the first one that is remembered. */
   private firstDeletion = 0
-  private readonly onFirst: () => void
+  private readonly hooks: BlockListHooks
   private readonly areHeadsNew: boolean
   private hasBlocks = false
 
   /**
-   * @param onFirst called once, with the first block
    * @param areHeadsNew no shard has anything on disk, so that heads say nothing of the time before
    */
-  constructor(onFirst: () => void = () => {}, areHeadsNew = false) {
-    this.onFirst = onFirst
+  constructor(hooks: BlockListHooks = {}, areHeadsNew = false) {
+    this.hooks = hooks
     this.areHeadsNew = areHeadsNew
     this.calls = {
       blocks: async ({ tenant }) => this.blocks(tenant),
-      changeBlocks: async (change) => this.change(change),
+      changeBlocks: async (change) => {
+        if (!this.hasBlocks && (change.add ?? []).length > 0) await hooks.beforeFirst?.()
+        return this.change(change)
+      },
       keepLocal: async ({ folder, ulids }) => this.keepLocal(folder, new Set(ulids)),
       blockTenants: async () => [...this.tenants.keys()].sort(),
       deletions: async ({ tenant, from }) => this.deletionsOf(tenant, from),
@@ -97,7 +107,7 @@ export class BlockList {
     const version = this.raise()
     if (!isEmpty && !this.hasBlocks) {
       this.hasBlocks = true
-      this.onFirst()
+      this.hooks.onFirst?.()
     }
     return version
   }

@@ -186,11 +186,27 @@ export class Supervisor<Task, Answer, Message> {
   /** The thread of an actor; one that starts on demand is started. */
   private demand(actor: string): ActorThread | undefined {
     const child = this.children.find((other) => other.actor === actor)
-    if (child?.spec.isOnDemand === true && child.state === 'stopped' && !this.isDraining) {
-      // Up to the thread's being there `launch` runs at once.
-      this.launch(child).catch((error: unknown) => this.logFailed(child, error))
-    }
+    // Up to the thread's being there `launch` runs at once.
+    if (child !== undefined && this.isWaiting(child)) void this.launchLogged(child)
     return child?.thread
+  }
+
+  /** Starts an actor that starts on demand, unless it has been; resolves when it runs, or could not. */
+  async startOnDemand(kind: string, index: number): Promise<void> {
+    const child = this.children.find((other) => other.actor === `${kind}/${index}`)
+    if (child !== undefined && this.isWaiting(child)) await this.launchLogged(child)
+  }
+
+  private isWaiting({ spec, state }: Child): boolean {
+    return spec.isOnDemand === true && state === 'stopped' && !this.isDraining
+  }
+
+  private async launchLogged(child: Child): Promise<void> {
+    try {
+      await this.launch(child)
+    } catch (error) {
+      this.logFailed(child, error)
+    }
   }
 
   private openFor(peer: string, index: number, port: Port): void {
@@ -364,8 +380,7 @@ export class Supervisor<Task, Answer, Message> {
       after_ms: decision.afterMs,
     })
     env.timers.after(decision.afterMs, () => {
-      if (!this.isDraining)
-        this.launch(child).catch((error: unknown) => this.logFailed(child, error))
+      if (!this.isDraining) void this.launchLogged(child)
     })
   }
 

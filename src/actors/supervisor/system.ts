@@ -142,11 +142,15 @@ export async function startSupervisor(
   exportOverrides(registry, config, runtime.limits)
   const memory = startMemoryWatch(config, env, counts.distributors)
   const blockActors = new BlockActors({
+    clock: env.clock,
     timers: env.timers,
     compactors: counts.compactors,
-    start: (kind, index) => supervisor.openPort(kind, index)?.close(),
+    start: (kind, index) => supervisor.startOnDemand(kind, index),
   })
-  const blockList = new BlockList(() => blockActors.noteFirst(), areHeadsNew(config, env))
+  const blockList = new BlockList(
+    { beforeFirst: () => blockActors.prepareFirst(), onFirst: () => blockActors.noteFirst() },
+    areHeadsNew(config, env),
+  )
   if (isBucketInUse(config, env)) blockList.awaitReader('store-gateway')
   const cells = {
     budget: memory.cells,
@@ -181,6 +185,7 @@ export async function startSupervisor(
   return systemOf(supervisor, distributors, counts, {
     env,
     memory,
+    blockActors,
     blockList,
     runtime,
     registry,
@@ -244,6 +249,7 @@ function systemOf(
     readonly env: Env
     readonly drainMs: number
     readonly memory: MemoryWatch
+    readonly blockActors: BlockActors
     readonly blockList: BlockList
     readonly runtime: RuntimeConfigWatch
     readonly registry: MetricsRegistry
@@ -263,7 +269,13 @@ function systemOf(
     runtime: options.runtime,
     rings: options.rings,
     distributors,
-    queriers: { size: counts.queriers, run: (task, signal) => supervisor.runTask(task, signal) },
+    queriers: {
+      size: counts.queriers,
+      run: (task, signal) => {
+        options.blockActors.noteQuery()
+        return supervisor.runTask(task, signal)
+      },
+    },
     findIngester,
     ...headCalls(counts, options, findIngester),
     beginDeletion: (deletion) => options.blockList.beginDeletion(deletion),

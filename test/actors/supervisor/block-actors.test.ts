@@ -5,14 +5,21 @@ import { BlockActors } from '../../../src/actors/supervisor/block-actors.js'
 import { createFakeEnv } from '../../support/fake-env.js'
 
 function bed() {
-  const { timers } = createFakeEnv()
+  const { clock, timers } = createFakeEnv()
   const started: string[] = []
+  /** Ends the start of the store-gateway. */
+  const runs: (() => void)[] = []
   const actors = new BlockActors({
+    clock,
     timers,
     compactors: 2,
-    start: (kind, index) => void started.push(`${kind}/${index}`),
+    start: (kind, index) => {
+      started.push(`${kind}/${index}`)
+      if (kind === 'compactor') return Promise.resolve()
+      return new Promise((resolve) => runs.push(resolve))
+    },
   })
-  return { timers, started, actors }
+  return { timers, started, runs, actors }
 }
 
 test('a bucket with blocks starts all of them', () => {
@@ -30,4 +37,26 @@ test('after the first cut compactors start, the store-gateway a minute later, un
     await timers.advance(60_000)
     assert.deepEqual(started.slice(2), isStopped ? [] : ['store-gateway/0'])
   }
+})
+
+test('where queries are asked a store-gateway runs before the first block is listed', async () => {
+  const { timers, started, runs, actors } = bed()
+  await actors.prepareFirst()
+  assert.deepEqual(started, [])
+  actors.noteQuery()
+  let isReady = false
+  const ready = actors.prepareFirst().then(() => {
+    isReady = true
+  })
+  await timers.advance(100)
+  assert.deepEqual([started, isReady], [['store-gateway/0'], false])
+  runs[0]!()
+  await ready
+  const late = actors.prepareFirst()
+  // One that does not start keeps no block from the list.
+  await timers.advance(2_000)
+  await late
+  await timers.advance(300_000)
+  await actors.prepareFirst()
+  assert.equal(started.length, 2)
 })

@@ -78,12 +78,25 @@ test('is complete only when every reader of the bucket has read its part', async
 
 test('tells once that there are blocks', () => {
   let times = 0
-  const list = new BlockList(() => times++)
+  const list = new BlockList({ onFirst: () => times++ })
   list.change({ tenant: 'a' })
   assert.equal(times, 0)
   list.change({ tenant: 'a', add: [entry('A')] })
   list.change({ tenant: 'a', add: [entry('B')] })
   assert.equal(times, 1)
+})
+
+test('what another thread brings first is listed once all is ready for it', async () => {
+  const steps: string[] = []
+  const list = new BlockList({
+    beforeFirst: async () => void steps.push(`before ${list.blocks('a').entries.length}`),
+    onFirst: () => void steps.push(`first ${list.blocks('a').entries.length}`),
+  })
+  await list.calls.changeBlocks({ tenant: 'a', remove: ['Z'] })
+  assert.deepEqual(steps, [])
+  await list.calls.changeBlocks({ tenant: 'a', add: [entry('A')] })
+  await list.calls.changeBlocks({ tenant: 'a', add: [entry('B')] })
+  assert.deepEqual(steps, ['before 0', 'first 1'])
 })
 
 test('a reader asks only when the version has changed', async () => {
