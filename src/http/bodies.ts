@@ -12,7 +12,7 @@ import { createGzip, constants as zlib } from 'node:zlib'
 import type { Clock, Timers } from '../shared/env/index.js'
 import { type AppError, fail } from '../shared/errors/index.js'
 import type { Cell } from '../shared/telemetry/index.js'
-import type { Reply } from './handler.js'
+import type { Reply, RequestHead } from './handler.js'
 
 /** A complete body: Node's own chunks, in order. */
 export interface Body {
@@ -278,7 +278,19 @@ export interface Ticket extends BodyAdmission {
 }
 
 /** Answers up to this size leave with their head, in one write. */
-const ONE_WRITE_BYTES = 8_192
+export const ONE_WRITE_BYTES = 8_192
+/** Level 1: answers are repetitive text, higher levels cost three times as much for a tenth. */
+export const GZIP_OPTIONS = { level: zlib.Z_BEST_SPEED, chunkSize: 64 * 1024 } as const
+
+/** The body of a reply, in order. */
+export function piecesOf({ body }: Reply): readonly Uint8Array[] {
+  return typeof body === 'string' ? [Buffer.from(body)] : (body ?? [])
+}
+
+/** Whether a reply with a body of so many bytes is gzipped. */
+export function isZipped(incoming: RequestHead, reply: Reply, length: number): boolean {
+  return reply.compress === true && length >= GZIP_BYTES_MIN && takesGzip(incoming)
+}
 
 /**
  * Sends a reply and waits until it is out or the client has gone; never rejects. A client that
@@ -291,19 +303,19 @@ export async function sendReply(
   stallMs: number,
 ): Promise<void> {
   if (outgoing.destroyed || outgoing.headersSent) return
-  const pieces = typeof reply.body === 'string' ? [Buffer.from(reply.body)] : (reply.body ?? [])
+  const pieces = piecesOf(reply)
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
   outgoing.statusCode = reply.status
   for (const [name, value] of Object.entries(reply.headers ?? {})) outgoing.setHeader(name, value)
   if (reply.compress === true) outgoing.setHeader('vary', 'Accept-Encoding')
-  const isZipped = reply.compress === true && length >= GZIP_BYTES_MIN && takesGzip(incoming)
-  if (isZipped) outgoing.setHeader('content-encoding', 'gzip')
+  const isGzip = isZipped(incoming, reply, length)
+  if (isGzip) outgoing.setHeader('content-encoding', 'gzip')
   else outgoing.setHeader('content-length', length)
   if (incoming.method === 'HEAD' || length === 0) {
     outgoing.end()
     return
   }
-  if (length <= ONE_WRITE_BYTES && !isZipped) {
+  if (length <= ONE_WRITE_BYTES && !isGzip) {
     // As text, each byte a character: head and body are one string then, and one write.
     outgoing.end(Buffer.concat(pieces).toString('latin1'), 'latin1')
     // What the socket has taken needs no watching.
@@ -311,16 +323,15 @@ export async function sendReply(
     return
   }
   outgoing.setTimeout(stallMs, () => outgoing.destroy())
-  if (pieces.length === 1 && !isZipped) {
+  if (pieces.length === 1 && !isGzip) {
     outgoing.end(pieces[0])
     return
   }
-  if (!isZipped) {
+  if (!isGzip) {
     await writePieces(outgoing, pieces, outgoing)
     return
   }
-  // Level 1: answers are repetitive text, higher levels cost three times as much for a tenth.
-  const gzip = createGzip({ level: zlib.Z_BEST_SPEED, chunkSize: 64 * 1024 })
+  const gzip = createGzip(GZIP_OPTIONS)
   outgoing.once('close', () => gzip.destroy())
   gzip.on('error', () => outgoing.destroy())
   gzip.pipe(outgoing)
@@ -328,7 +339,7 @@ export async function sendReply(
 }
 
 /** Whether the client takes gzip: named in Accept-Encoding and not with q=0. */
-export function takesGzip(incoming: IncomingMessage): boolean {
+export function takesGzip(incoming: RequestHead): boolean {
   const header = incoming.headers['accept-encoding']
   const text = Array.isArray(header) ? header.join(',') : header
   if (text === undefined) return false

@@ -120,14 +120,12 @@ export class PushHeads {
     // Where the last hole ended.
     let from = 0
     for (const line of lines) {
-      const match = HEADER_LINE.exec(line)
-      if (match === null) return -1
-      const name = match[1]!.toLowerCase()
-      const value = match[2] ?? ''
+      const header = readHeader(line, headers)
+      if (header === undefined) return -1
+      const [name, value] = header
       const isLength = name === LENGTH_HEADER
-      if (FOR_NODE.has(name) || (isLength ? length : headers[name]) !== undefined) return -1
       if (isLength) {
-        if (!LENGTH.test(value)) return -1
+        if (length !== undefined || !LENGTH.test(value)) return -1
         length = Number(value)
       } else headers[name] = value
       if (isLength || name === TENANT_HEADER) {
@@ -138,10 +136,33 @@ export class PushHeads {
       at += line.length + 2
     }
     if (length === undefined || headers['host'] === undefined) return -1
-    const connection = (headers['connection'] ?? 'keep-alive').toLowerCase()
-    if (connection !== 'keep-alive' && connection !== 'close') return -1
-    this.known = { path, holes, after: text.slice(from), isLast: connection === 'close' }
+    const isLast = isLastBy(headers)
+    if (isLast === undefined) return -1
+    this.known = { path, holes, after: text.slice(from), isLast }
     this.headers = headers
     return length
   }
+}
+
+/**
+ * Name, in lower case, and value of a line of a head; undefined when it is Node's to read.
+ *
+ * @param before headers that stand before it
+ */
+export function readHeader(
+  line: string,
+  before: Readonly<Record<string, string>>,
+): readonly [name: string, value: string] | undefined {
+  const match = HEADER_LINE.exec(line)
+  if (match === null) return undefined
+  const name = match[1]!.toLowerCase()
+  if (FOR_NODE.has(name) || before[name] !== undefined) return undefined
+  return [name, match[2] ?? '']
+}
+
+/** Whether the client wants no further answer on the connection; undefined when Node is to tell. */
+export function isLastBy(headers: Readonly<Record<string, string>>): boolean | undefined {
+  const connection = (headers['connection'] ?? 'keep-alive').toLowerCase()
+  if (connection !== 'keep-alive' && connection !== 'close') return undefined
+  return connection === 'close'
 }

@@ -3,7 +3,7 @@
  * streams were a quarter of what main did for a push, and a tenth of the server's CPU, since most of
  * it ran before V8 had optimised it (decision 0016). Here a connection's requests are read one after
  * the other as long as they are plain pushes (push-head.ts); the first that is anything else takes the
- * connection to Node's server, with every byte of it, for good. Checks, bounds and answers are those
+ * connection to the lane for queries or Node's server, with every byte of it, for good. Checks, bounds and answers are those
  * of the other way in.
  *
  *   idle → (entering: who is it?) → body → busy: the distributors have it → idle
@@ -11,10 +11,10 @@
  *
  * What comes early (a next request before the answer) waits in the socket.
  */
-import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Timer } from '../shared/env/index.js'
 import { fail } from '../shared/errors/index.js'
+import type { AnswerHeads } from './answer-heads.js'
 import { DISCARD_BYTES_MAX, DISCARD_MS, type Ticket } from './bodies.js'
 import { BodyBuffers } from './body-buffers.js'
 import { errorReply, withRetryAfter } from './errors.js'
@@ -43,18 +43,14 @@ export class PushLane {
   private readonly parts: PushLaneParts
   private readonly connections = new Set<PushConnection>()
   private readonly buffers = new BodyBuffers()
-  private readonly keepAlive: string
-  /** Of the answers' Date, and how it reads. */
-  private second = -1
-  private dateText = ''
+  private readonly heads: AnswerHeads
 
-  constructor(parts: PushLaneParts) {
+  constructor(parts: PushLaneParts, heads: AnswerHeads) {
     this.parts = parts
-    const seconds = Math.floor(parts.front.config.idleTimeoutMs / 1000)
-    this.keepAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n`
+    this.heads = heads
   }
 
-  /** Takes a new connection. @param serve gives it to Node's server */
+  /** Takes a new connection. @param serve gives it to those who take what is no push */
   take(socket: Socket, serve: () => void): void {
     if (socket.destroyed) return
     const connection = new PushConnection(this.parts, socket, {
@@ -66,25 +62,15 @@ export class PushLane {
     this.connections.add(connection)
   }
 
-  /** An answer in the bytes of HTTP/1.1, with the headers that Node would send. */
-  private encode({ status, headers, body = '' }: Reply, isLast: boolean): string | Buffer {
-    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nDate: ${this.date()}\r\n`
-    for (const name in headers) head += `${name}: ${headers[name]}\r\n`
-    head += isLast ? 'Connection: close\r\n' : this.keepAlive
+  /** An answer in the bytes of HTTP/1.1. */
+  private encode(reply: Reply, isLast: boolean): string | Buffer {
+    const { body = '' } = reply
+    const head = this.heads.start(reply, isLast)
     if (typeof body === 'string')
       return `${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
     const length = body.reduce((sum, piece) => sum + piece.length, 0)
-    head += `content-length: ${length}\r\n\r\n`
-    return length === 0 ? head : Buffer.concat([Buffer.from(head), ...body])
-  }
-
-  private date(): string {
-    const second = Math.floor(this.parts.front.env.clock.now() / 1000)
-    if (second !== this.second) {
-      this.second = second
-      this.dateText = new Date(second * 1000).toUTCString()
-    }
-    return this.dateText
+    const whole = `${head}content-length: ${length}\r\n\r\n`
+    return length === 0 ? whole : Buffer.concat([Buffer.from(whole), ...body])
   }
 
   /** Ends the connections on which nothing goes on. */
@@ -129,7 +115,7 @@ interface Owner {
   readonly buffers: BodyBuffers
   gone(): void
   encode(reply: Reply, isLast: boolean): string | Buffer
-  /** Node's server takes over. */
+  /** Others take over. */
   serve(): void
 }
 
@@ -386,7 +372,7 @@ class PushConnection {
     return early
   }
 
-  /** Gives the connection to Node's server, with the bytes of the request that it is given for. */
+  /** Gives the connection away, with the bytes of the request that it is given for. */
   private leave(bytes: Buffer): void {
     const { socket } = this
     socket.off('end', this.onEnd).off('close', this.onClose)

@@ -16,23 +16,19 @@ import type { Env } from '../shared/env/index.js'
 import { fail } from '../shared/errors/index.js'
 import { AccessControl } from './access/access.js'
 import { Gate } from './access/gate.js'
+import { AnswerHeads } from './answer-heads.js'
 import { Admission, discardRest, sendReply } from './bodies.js'
 import { BodyGarbage } from './body-garbage.js'
 import { ENDPOINTS } from './endpoints.js'
-import { errorReply, withRetryAfter } from './errors.js'
-import type {
-  Front,
-  HttpBackend,
-  HttpConfig,
-  HttpRequest,
-  MountedEndpoint,
-  Reply,
-} from './handler.js'
-import { createListener } from './listener.js'
+import { errorReply } from './errors.js'
+import type { Front, HttpBackend, HttpConfig, MountedEndpoint, Reply } from './handler.js'
+import { createListener, type Lane } from './listener.js'
 import { PushDesk } from './push-desk.js'
 import { PushLane } from './push-lane.js'
 import type { PushWay } from './push-way.js'
+import { QueryLane } from './query-lane.js'
 import { QueryLog } from './query-log.js'
+import { replyTo } from './reply.js'
 import { RequestMeter } from './request-meter.js'
 import { RouteTable } from './route-table.js'
 import { OTLP } from './routes/otlp.js'
@@ -89,7 +85,11 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     endpoint: routes.find('POST', `${config.pathPrefix}${path}`)!.endpoint,
     way,
   }))
-  const lane = new PushLane({ front, meter, doors, state })
+  const heads = new AnswerHeads(env.clock, config.idleTimeoutMs)
+  const lane = inTurn(
+    new PushLane({ front, meter, doors, state }, heads),
+    new QueryLane({ front, meter, routes, heads, state }),
+  )
   const main = createListener(config, env, onRequest, lane)
   const admin =
     config.adminListener &&
@@ -110,6 +110,21 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
       state.isDraining = true
       await Promise.all([main.close(), admin?.close()])
       front.queryLog.flush()
+    },
+  }
+}
+
+/** Two lanes: what the first one does not take comes to the second. */
+function inTurn(first: Lane, second: Lane): Lane {
+  return {
+    take: (socket, serve) => first.take(socket, () => second.take(socket, serve)),
+    closeIdle: () => {
+      first.closeIdle()
+      second.closeIdle()
+    },
+    closeAll: () => {
+      first.closeAll()
+      second.closeAll()
     },
   }
 }
@@ -261,58 +276,24 @@ async function serve(
 
 /** The reply of an endpoint, errors included. */
 async function answer(
-  exchange: Exchange,
+  { incoming, outgoing, param }: Exchange,
   endpoint: MountedEndpoint,
   front: Front,
   state: { isDraining: boolean },
 ): Promise<Reply> {
-  const { incoming, outgoing } = exchange
-  let reply: Reply
-  try {
-    if (state.isDraining && endpoint.whileDraining !== true) throw fail('shutting-down')
-    const entered = front.gate.enter(incoming, endpoint)
-    const tenant = typeof entered === 'string' ? entered : await entered
-    reply = await endpoint.handler(requestOf(exchange, endpoint, tenant), front)
-  } catch (error) {
-    reply = errorReply(error, endpoint.errors, front.env)
-  }
+  const signal = () => goneSignal(outgoing)
+  const reply = await replyTo({ incoming, endpoint, param, signal }, front, state)
   if (state.isDraining) outgoing.setHeader('connection', 'close')
-  return withRetryAfter(reply, incoming, front)
+  return reply
 }
 
-function requestOf(
-  { incoming, outgoing, param }: Exchange,
-  endpoint: MountedEndpoint,
-  tenant: string,
-): HttpRequest {
-  let search: URLSearchParams | undefined
-  let gone: StopSource | undefined
-  return {
-    incoming,
-    tenant,
-    route: endpoint.route,
-    param,
-    search: () => {
-      search ??= searchOf(incoming)
-      return search
-    },
-    signal: () => {
-      if (gone !== undefined) return gone
-      const controller = new StopSource()
-      gone = controller
-      if (outgoing.destroyed) controller.abort()
-      outgoing.once('close', () => {
-        if (!outgoing.writableFinished) controller.abort()
-      })
-      return controller
-    },
-  }
-}
-
-function searchOf(incoming: IncomingMessage): URLSearchParams {
-  const url = incoming.url ?? ''
-  const at = url.indexOf('?')
-  return new URLSearchParams(at < 0 ? '' : url.slice(at + 1))
+function goneSignal(outgoing: ServerResponse): StopSource {
+  const gone = new StopSource()
+  if (outgoing.destroyed) gone.abort()
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) gone.abort()
+  })
+  return gone
 }
 
 /** A known path asked with another method: OPTIONS is told what there is, the rest 405. */

@@ -1,5 +1,6 @@
 /** When those who read blocks, and those who ship and clean them, start: once there are any. */
 import type { Clock, Timer, Timers } from '../../shared/env/index.js'
+import type { BlockListHooks } from './block-list.js'
 
 /**
  * After the first cut of a head, ms: nobody has anything to ask a store-gateway then, and its start
@@ -23,7 +24,7 @@ export interface BlockActorsParts {
 }
 
 /** Starts the actors of blocks. */
-export class BlockActors {
+export class BlockActors implements BlockListHooks {
   private readonly parts: BlockActorsParts
   private later: Timer | undefined
   private queriedMs = Number.NEGATIVE_INFINITY
@@ -47,7 +48,7 @@ export class BlockActors {
    * The first blocks are about to be listed, and their samples to leave the heads: where queries are
    * asked, the next one is not to wait for the start of a store-gateway.
    */
-  async prepareFirst(): Promise<void> {
+  async beforeFirst(): Promise<void> {
     const { clock, timers, start } = this.parts
     if (clock.monotonic() - this.queriedMs > QUERIED_MS) return
     await new Promise<void>((resolve) => {
@@ -60,7 +61,7 @@ export class BlockActors {
   }
 
   /** The list has its first block: most often one that has just been cut. */
-  noteFirst(): void {
+  onFirst(): void {
     this.startCompactors()
     this.later ??= this.parts.timers.after(GATEWAY_LATER_MS, () => {
       void this.parts.start('store-gateway', 0)

@@ -147,10 +147,7 @@ export async function startSupervisor(
     compactors: counts.compactors,
     start: (kind, index) => supervisor.startOnDemand(kind, index),
   })
-  const blockList = new BlockList(
-    { beforeFirst: () => blockActors.prepareFirst(), onFirst: () => blockActors.noteFirst() },
-    areHeadsNew(config, env),
-  )
+  const blockList = new BlockList(blockActors, areHeadsNew(config, env))
   if (isBucketInUse(config, env)) blockList.awaitReader('store-gateway')
   const cells = {
     budget: memory.cells,

@@ -31,7 +31,7 @@ test('a bucket with blocks starts all of them', () => {
 test('after the first cut compactors start, the store-gateway a minute later, unless all is over', async () => {
   for (const isStopped of [false, true]) {
     const { timers, started, actors } = bed()
-    actors.noteFirst()
+    actors.onFirst()
     assert.deepEqual(started, ['compactor/0', 'compactor/1'])
     if (isStopped) actors.stop()
     await timers.advance(60_000)
@@ -41,22 +41,22 @@ test('after the first cut compactors start, the store-gateway a minute later, un
 
 test('where queries are asked a store-gateway runs before the first block is listed', async () => {
   const { timers, started, runs, actors } = bed()
-  await actors.prepareFirst()
+  await actors.beforeFirst()
   assert.deepEqual(started, [])
   actors.noteQuery()
   let isReady = false
-  const ready = actors.prepareFirst().then(() => {
+  const ready = actors.beforeFirst().then(() => {
     isReady = true
   })
   await timers.advance(100)
   assert.deepEqual([started, isReady], [['store-gateway/0'], false])
   runs[0]!()
   await ready
-  const late = actors.prepareFirst()
+  const late = actors.beforeFirst()
   // One that does not start keeps no block from the list.
   await timers.advance(2_000)
   await late
   await timers.advance(300_000)
-  await actors.prepareFirst()
+  await actors.beforeFirst()
   assert.equal(started.length, 2)
 })
