@@ -140,6 +140,8 @@ export const H_SMALL_FREE = 1456
 export const H_SMALL_LISTS = 1464
 /** Tables that were outgrown: each starts with the next one u32 and its bytes u32. */
 export const H_OUTGROWN = 1512
+/** Pair ids of the series that was defined last, LABELS_MAX u32. */
+export const H_LAST_PAIRS = 1516
 /** Rows of the chunk files. The extent being filled with spilled chunks: next free byte, end. */
 export const H_CHUNK_FILES = 1480
 export const H_SPILLED_AT = 1484

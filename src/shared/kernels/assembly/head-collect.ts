@@ -27,7 +27,7 @@ import {
   SERIES_SLAB_SHIFT,
   TENANT_ROW_BYTES,
 } from '../head-layout'
-import { keptBytes, labelRow, nameRow, pairRow, pairTenant } from './head-intern'
+import { forgetLastPairs, keptBytes, labelRow, nameRow, pairRow, pairTenant } from './head-intern'
 import { freeSlot, giveBack, hashBytes, hashPairs, removeEntry } from './head-memory'
 import { oooRow } from './head-ooo-read'
 import { isEmpty } from './head-truncate'
@@ -50,6 +50,7 @@ export function unlinkSeries(ref: u32): bool {
 
 /** Takes a pair that no series has out of the table. */
 export function unlinkPair(pair: u32): void {
+  forgetLastPairs()
   const row = pairRow(pair)
   const length = u32(load<u16>(row, 4))
   removeEntry(H_PAIR_TABLE, hashBytes(load<u32>(row), length, pairTenant(pair)), pair)

@@ -22,6 +22,7 @@ import {
   H_FREE_REFS,
   H_FREE_TENANTS,
   H_INDEX_SEQUENCE,
+  H_LAST_PAIRS,
   H_NAME_COUNT,
   H_NAME_TABLE,
   H_NO_NEW_SERIES,
@@ -268,18 +269,28 @@ function findPair(tenant: u32, p: u32, length: u32, tag: u32): u32 {
     const entry = load<u64>(base + (at << 3))
     if (entry == 0) break
     const pair = u32(entry) - 1
-    if (u32(entry >> 32) == tag && pair < count) {
-      const row = pairRow(pair)
-      if (
-        u32(load<u16>(row, 4)) == length &&
-        equalBytes(load<u32>(row), p, length) &&
-        load<u32>(nameRow(load<u32>(row, 8)), 8) == tenant
-      )
-        return pair
-    }
+    if (u32(entry >> 32) == tag && pair < count && isPair(pair, tenant, p, length)) return pair
     at = (at + 1) & mask
   }
   return 0
+}
+
+/** Whether a pair that is there is the tenant's of the bytes at p. */
+function isPair(pair: u32, tenant: u32, p: u32, length: u32): bool {
+  const row = pairRow(pair)
+  return (
+    u32(load<u16>(row, 4)) == length &&
+    equalBytes(load<u32>(row), p, length) &&
+    load<u32>(nameRow(load<u32>(row, 8)), 8) == tenant
+  )
+}
+
+/** How many pairs at H_LAST_PAIRS are there still. */
+let lastPairs: u32 = 0
+
+/** To be called when a pair has been taken out. */
+export function forgetLastPairs(): void {
+  lastPairs = 0
 }
 
 /** The id of the pair whose bytes stand at p, 0 when the tenant has none such. */
@@ -342,19 +353,24 @@ export function define(tenant: u32, p: u32, length: u32, count: u32): i32 {
   // The most that a new series can take: bytes, a postings block and a row per label, slabs, row.
   const worst = u64(length) * 2 + u64(count + 1) * (POSTINGS_MAX + 32) * 4
   const hasRoom = load<u32>(H_NO_NEW_SERIES) == 0 && free() > worst + SERIES_SLAB_BYTES + (1 << 20)
-  const list = load<u32>(H_SCRATCH)
+  const list = load<u32>(H_LAST_PAIRS)
   const end = p + length
   for (let i: u32 = 0; i < count; i++) {
     const nameLength = readVarint(p, end)
     const nameAt = varintEnd
     const valueLength = readVarint(nameAt + nameLength, end)
     const next = varintEnd + valueLength
-    const pair = internPair(tenant, p, next - p, nameAt, nameLength, hasRoom)
-    if (pair == 0) {
-      endChange()
-      return DEFINE_FULL
+    // Neighbours share most of their labels, which then need not be looked for.
+    const last = i < lastPairs ? load<u32>(list + (i << 2)) : 0
+    if (last == 0 || !isPair(last, tenant, p, next - p)) {
+      const pair = internPair(tenant, p, next - p, nameAt, nameLength, hasRoom)
+      if (pair == 0) {
+        endChange()
+        return DEFINE_FULL
+      }
+      store<u32>(list + (i << 2), pair)
+      if (i >= lastPairs) lastPairs = i + 1
     }
-    store<u32>(list + (i << 2), pair)
     p = next
   }
   const ref = internSeries(tenant, list, count, hasRoom)

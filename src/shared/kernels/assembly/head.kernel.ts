@@ -22,6 +22,7 @@ import {
   H_DEFINES,
   H_EPOCH,
   H_EXTENT_ROWS,
+  H_LAST_PAIRS,
   H_LIMIT,
   H_LOG,
   H_LOG_BYTES,
@@ -45,6 +46,7 @@ import {
   H_VALUES,
   H_VERSION,
   HEAD_VERSION,
+  LABELS_MAX,
   LEASES_MAX,
   READER_BYTES,
   SMALL_CLASSES,
@@ -149,6 +151,7 @@ export function init(
   store<u32>(H_DEFINES, allocateRegion(u64(defineBytes) + 64))
   store<u32>(H_LOG, allocateRegion(u64(logBytes) + 64))
   store<u32>(H_SCRATCH, allocateRegion(65536))
+  store<u32>(H_LAST_PAIRS, allocateRegion(LABELS_MAX << 2))
   store<u32>(H_READERS, allocateRegion(u64(readerSlots) * READER_BYTES))
   store<u32>(H_EXTENT_ROWS, allocateRegion(EXTENT_ROW_BYTES << (32 - EXTENT_SHIFT)))
   store<u32>(H_SMALL_LISTS, allocateRegion(SMALL_CLASSES << 2))

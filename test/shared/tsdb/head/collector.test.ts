@@ -78,3 +78,28 @@ test('a name that comes back while it is being removed stays, and nothing moves 
     assert.equal(head.labelValues('t', name, [], EVER).length, 1, `${i} ${name}`)
   }
 })
+
+test('labels of the series defined last are looked for anew when they have been taken out', () => {
+  const head = createTestHead()
+  const labels = labelsOf({ __name__: 'm', a: 'x', b: 'y' })
+  const ref = head.getOrCreate('t', labels)
+  takeLease(head.view.u32, 1)
+  let again = ref
+  let steps = 0
+  const removed = collect(head, [ref], () => {
+    steps++
+    if (steps === 30) again = head.getOrCreate('t', labels)
+    if (steps === 40) endLeaseOf(head.view.memory, 1)
+  })
+  assert.equal(removed, 1)
+  assert.notEqual(again, ref)
+  head.appendSample(again, 20, 1)
+  // These would get the places of the first one's.
+  const bare = head.getOrCreate('t', labelsOf({ __name__: 'n', b: 'z' }))
+  const other = head.getOrCreate('t', labelsOf({ __name__: 'm', a: 'w', b: 'y' }))
+  for (const one of [bare, other]) head.appendSample(one, 20, 1)
+  assert.deepEqual(head.labelNames('t', [], EVER), ['__name__', 'a', 'b'])
+  assert.deepEqual(head.labelValues('t', 'a', [], EVER), ['w', 'x'])
+  assert.deepEqual(head.labelValues('t', 'b', [], EVER), ['y', 'z'])
+  assert.equal(head.getOrCreate('t', labels), again)
+})
