@@ -3,8 +3,8 @@
  * streams were a quarter of what main did for a push, and a tenth of the server's CPU, since most of
  * it ran before V8 had optimised it (decision 0016). Here a connection's requests are read one after
  * the other as long as they are plain pushes (push-head.ts); the first that is anything else takes the
- * connection to the lane for queries or Node's server, with every byte of it, for good. Checks, bounds and answers are those
- * of the other way in.
+ * connection to the lane for queries or to Node's server, with every byte of it, for good. Checks,
+ * bounds and answers are those of the other way in.
  *
  *   idle → (entering: who is it?) → body → busy: the distributors have it → idle
  *                         └ refused ┴→ discarding the rest of the body → idle

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { PushHeads } from '../../src/http/push-head.js'
 import { startFront, until } from './support.js'
-import { answerTo, parts, READY, settle, wire } from './wire.js'
+import { answersUntilEnd, answerTo, parts, READY, settle, wire } from './wire.js'
 
 const PUSH = 'POST /api/v1/push HTTP/1.1\r\nHost: x\r\n'
 
@@ -231,12 +231,8 @@ describe('the push lane', () => {
       const front = await startFront()
       t.after(() => front.server.drain())
       // As the second one, when a good head is known.
-      const { socket, received, count, closed } = wire(front)
-      socket.write(push('good'))
-      await until(() => count() === 1)
-      socket.write(request)
-      await closed
-      assert.match(received(), /HTTP\/1\.1 400 [\s\S]*$/)
+      const answers = await answersUntilEnd(front, push('good'), request)
+      assert.match(answers, /HTTP\/1\.1 400 [\s\S]*$/)
       assert.equal(front.pushes.length, 1)
     })
   }

@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib'
 import { QueryHeads } from '../../src/http/query-head.js'
 import { fail } from '../../src/shared/errors/index.js'
 import { answerOf, startFront, type TestFront, until } from './support.js'
-import { answerTo, parts, READY, settle, wire } from './wire.js'
+import { answersUntilEnd, answerTo, parts, READY, settle, wire } from './wire.js'
 
 const API = '/prometheus/api/v1'
 
@@ -193,12 +193,8 @@ describe('the query lane', () => {
     test(`leaves a dubious request to Node, which refuses it: ${name}`, async (t) => {
       const front = await startFront()
       t.after(() => front.server.drain())
-      const { socket, received, count, closed } = wire(front)
-      socket.write(get('/labels'))
-      await until(() => count() === 1)
-      socket.write(request)
-      await closed
-      assert.match(received(), /HTTP\/1\.1 400 [\s\S]*$/)
+      const answers = await answersUntilEnd(front, get('/labels'), request)
+      assert.match(answers, /HTTP\/1\.1 400 [\s\S]*$/)
       assert.equal(front.pool.tasks.length, 1)
     })
   }

@@ -48,6 +48,20 @@ export async function answerTo(front: TestFront, pieces: readonly string[]): Pro
   return received()
 }
 
+/** Sends one request, and another when the first is answered; all answers, once the server has hung up. */
+export async function answersUntilEnd(
+  front: TestFront,
+  first: string,
+  second: string,
+): Promise<string> {
+  const { socket, received, count, closed } = wire(front)
+  socket.write(first)
+  await until(() => count() === 1)
+  socket.write(second)
+  await closed
+  return received()
+}
+
 /** An answer without what differs by time and spelling: status, headers by name, body. */
 export function parts(text: string): {
   status: string
