@@ -219,15 +219,28 @@ export class BlockTable {
     const { symbols, labelEnds } = answer
     const texts = textsOf(answer)
     let scratch = new Uint32Array(64)
+    // Of the series before: most labels stand at the same place there, and need not be looked up.
+    let names = new Uint32Array(64)
+    let values = new Uint32Array(64)
+    let known = 0
     for (let i = 0; i < sets.length; i++) {
       const from = labelEnds[i]!
       const count = (labelEnds[i + 1]! - from) >>> 1
-      if (count > scratch.length) scratch = new Uint32Array(count * 2)
+      if (count > scratch.length) {
+        scratch = new Uint32Array(count * 2)
+        names = new Uint32Array(count * 2)
+        values = new Uint32Array(count * 2)
+        known = 0
+      }
       for (let label = 0; label < count; label++) {
         const name = symbols[from + label * 2]!
         const value = symbols[from + label * 2 + 1]!
+        if (label < known && names[label] === name && values[label] === value) continue
         scratch[label] = this.pair(name, value, texts)
+        names[label] = name
+        values[label] = value
       }
+      known = count
       sets[i] = this.labels.internSet(scratch.subarray(0, count))
     }
   }
