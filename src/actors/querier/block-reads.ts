@@ -29,7 +29,7 @@ export interface BlockParts {
   readonly env: Env
   /** The block list: BlockListReader. */
   readonly list: { blocks(tenant: string): BlocksAnswer | Promise<BlocksAnswer> }
-  readonly gateways: StoreGatewayClients
+  readonly gateways: Pick<StoreGatewayClients, 'ownerOf' | 'ask'>
   /** What pages of remote chunks are claimed from. */
   readonly claims: Pick<QueryClaims, 'addPages'>
   /** `store_gateway_tenant_shard_size` of a tenant. */

@@ -10,7 +10,8 @@ import { labelsOf } from '../../shared/model/labels.js'
 import { Head, HeadReader } from '../../shared/tsdb/index.js'
 import type { QuerierBoot, QuerierQuery } from './contract.js'
 import type { ShardCalls } from './fanout.js'
-import { Querier } from './querier.js'
+import { type BlockAccess, Querier } from './querier.js'
+import { BLOCK_START_MS, practiceBlocks, targetOf, wideLabels } from './warm-up-blocks.js'
 
 /** Rounds over all queries, and the CPU time of the thread's that they may take, ms. */
 const ROUNDS_MAX = 12
@@ -30,7 +31,6 @@ const END_MS = START_MS + (SAMPLES - 1) * SCRAPE_MS
 const CACHE_BYTES = 4 << 20
 /** Memory that such a head may need, pages; what is not touched costs nothing. */
 const HEAD_PAGES = 4_096
-const LES = ['0.005', '0.01', '0.1', '0.5', '1', '2.5', '5', '10', '30', '+Inf']
 
 const EXPRESSIONS = [
   'warm_total',
@@ -61,11 +61,12 @@ const EXPRESSIONS = [
 /** Practises until the rounds or the time are over. @param isBusy whether the thread is wanted */
 export async function warmUp(env: Env, boot: QuerierBoot, isBusy: () => boolean): Promise<void> {
   const reader = practiceHead(env, boot)
+  const blocks = practiceBlocks()
   const queries = practiceQueries()
   let spentMs = 0
   for (let round = 0; round < ROUNDS_MAX; round++) {
     // A new one each time: what it meets for the first time is what first calls are slow by.
-    const querier = practiceQuerier(env, boot, reader)
+    const querier = practiceQuerier(env, boot, reader, blocks)
     for (const query of queries) {
       while (isBusy()) await env.timers.sleep(IDLE_MS)
       const start = env.clock.monotonic()
@@ -95,17 +96,33 @@ export function practiceQueries(): QuerierQuery[] {
     { kind: 'label-values', name: 'instance', matchers: [], ...span },
     { kind: 'label-values', name: '__name__', matchers, ...span },
     { kind: 'series', matchers, ...span },
+    ...practiceBlockQueries(),
+  ]
+}
+
+/** What is asked of blocks as well. */
+function practiceBlockQueries(): QuerierQuery[] {
+  const span = { mint: BLOCK_START_MS, maxt: END_MS, limit: 0 }
+  const range = { startMs: BLOCK_START_MS, endMs: END_MS, stepMs: 300_000, lookbackMs: 0, limit: 0 }
+  const texts = ['sum by (le) (rate(wide_bucket[10m]))', 'wide_bucket{le="1",pod=~"web-1.*"}']
+  return [
+    ...texts.map((text): QuerierQuery => ({ kind: 'query-range', text, ...range })),
+    { kind: 'label-values', name: '__name__', matchers: ['{job="b"}'], ...span },
+    { kind: 'label-names', matchers: [], ...span },
+    { kind: 'label-values', name: 'pod', matchers: [], ...span },
+    { kind: 'series', matchers: ['wide_bucket{le="10"}'], ...span },
   ]
 }
 
 /** A querier that has met nothing of the head yet. */
-export function practiceQuerier(env: Env, boot: QuerierBoot, reader: HeadReader): Querier {
-  const { kernel, config } = boot
-  const querier = new Querier(env, {
-    kernel,
-    config: { ...config, cacheBytes: CACHE_BYTES },
-    shardCount: 1,
-  })
+export function practiceQuerier(
+  env: Env,
+  { kernel, config }: QuerierBoot,
+  reader: HeadReader,
+  blocks: BlockAccess = practiceBlocks(),
+): Querier {
+  const boot = { kernel, config: { ...config, cacheBytes: CACHE_BYTES }, shardCount: 1 }
+  const querier = new Querier(env, boot, 0, blocks)
   querier.link(0, { calls: NO_CALLS, reader })
   return querier
 }
@@ -145,18 +162,8 @@ function addSeries(head: Head, series: number): void {
 }
 
 function addWideSeries(head: Head, series: number): void {
-  const target = Math.floor(series / LES.length)
-  const ref = head.getOrCreate(
-    TENANT,
-    labelsOf({
-      __name__: 'wide_bucket',
-      le: LES[series % LES.length]!,
-      path: `/${'abcde'[target % 5]}/list`,
-      pod: `web-${Math.floor(target / 5)}`,
-      job: target % 3 === 0 ? 'a' : 'b',
-      cluster: 'east',
-    }),
-  )
+  const target = targetOf(series)
+  const ref = head.getOrCreate(TENANT, wideLabels(series))
   for (let i = SAMPLES - WIDE_SAMPLES; i < SAMPLES; i++) {
     head.appendSample(ref, START_MS + i * SCRAPE_MS - (target % 50) * 300, i * (series % 7))
   }

@@ -8,6 +8,7 @@ import {
   practiceQueries,
   warmUp,
 } from '../../../src/actors/querier/warm-up.js'
+import { BLOCK_START_MS } from '../../../src/actors/querier/warm-up-blocks.js'
 import { defaultConfig } from '../../../src/shared/config/index.js'
 import { createFakeEnv } from '../../support/fake-env.js'
 import { headModule } from '../../support/head-source.js'
@@ -23,6 +24,20 @@ test('each query of the practice has an answer that is not empty', async () => {
     assert.match(text, /^{"status":"success"/)
     assert.doesNotMatch(text, /"result":\[\]|"data":\[\]/, JSON.stringify(query))
   }
+})
+
+test('some of them are answered from blocks', async () => {
+  const env = createFakeEnv()
+  const querier = practiceQuerier(env, boot, practiceHead(env, boot))
+  const [query] = practiceQueries().filter(
+    (one) => 'startMs' in one && one.startMs === BLOCK_START_MS,
+  )
+  const { data } = JSON.parse(textOf(await querier.run(taskOf('warm-up', query!)))) as {
+    data: { result: { values: [number, string][] }[] }
+  }
+  const times = data.result.flatMap(({ values }) => values.map(([time]) => time * 1000))
+  assert.ok(Math.min(...times) < BLOCK_START_MS + 1_800_000)
+  assert.ok(Math.max(...times) > BLOCK_START_MS + 7_200_000)
 })
 
 test('practice waits while the thread is busy', async () => {
