@@ -88,5 +88,6 @@ export function storeGatewayConfigOf(config: Config): StoreGatewayConfig {
     cacheBytes: config['store_gateway.cache_bytes'],
     diskCacheBytes: config['store_gateway.disk_cache_bytes'],
     parallelOpens: config['blocks_storage.bucket_store.index_header.lazy_loading_concurrency'],
+    isWarmedUp: config['querier.warm_up_enabled'],
   }
 }

@@ -25,6 +25,8 @@ export interface StoreGatewayConfig {
   readonly diskCacheBytes: number
   /** `index_header.lazy_loading_concurrency`: remote blocks that are opened at a time. */
   readonly parallelOpens: number
+  /** `querier.warm_up_enabled`. */
+  readonly isWarmedUp: boolean
 }
 
 /** What a store-gateway is built from; plain data that can be posted. */

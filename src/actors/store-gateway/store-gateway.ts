@@ -12,12 +12,13 @@ import { BlockListReader } from '../supervisor/client.js'
 import type { BlockListCalls } from '../supervisor/contract.js'
 import type { StoreGatewayBoot, StoreGatewayCalls } from './contract.js'
 import { Gate } from './gate.js'
-import { type OpenBlock, OpenBlocks } from './open-blocks.js'
+import { type BlockPlaces, type OpenBlock, OpenBlocks } from './open-blocks.js'
 import { PAGE_BYTES, PageCache } from './page-cache.js'
 import { PageFiles } from './page-files.js'
 import { PostingsCache } from './postings-cache.js'
 import { createCalls } from './select.js'
 import { BucketSync } from './sync.js'
+import { warmUp } from './warm-up.js'
 
 /** The first of the shards' cells for their caches; queriers have those before. */
 const CACHE_CLAIMANTS = 56
@@ -31,6 +32,8 @@ const TIDY_MS = 60_000
 const READS_AT_ONCE = 16
 /** Bytes of one read of a remote index. */
 const READ_BYTES_MAX = 8 << 20
+/** How long nobody must have asked for practice to go on, ms. */
+const IDLE_MS = 50
 
 /** One shard. */
 export class StoreGateway {
@@ -42,6 +45,7 @@ export class StoreGateway {
   private readonly cache: PageCache
   private readonly postings: PostingsCache
   private readonly files: PageFiles | undefined
+  private readonly places: BlockPlaces
   private readonly blocks: OpenBlocks
   private readonly sync: BucketSync
   private readonly reader: BlockListReader
@@ -49,6 +53,9 @@ export class StoreGateway {
   private syncing: Promise<void> | undefined
   private hasSynced = false
   private isStopped = false
+  /** Questions that are being answered, and when the last one was. */
+  private asking = 0
+  private askedMs = Number.NEGATIVE_INFINITY
   private lastError = ''
 
   constructor(env: Env, boot: StoreGatewayBoot, list: BlockListCalls, bucket: Bucket) {
@@ -80,7 +87,8 @@ export class StoreGateway {
       parallelReads: READS_AT_ONCE,
     }
     const opens = new Gate(config.parallelOpens)
-    this.blocks = new OpenBlocks({ env, bucket, cache: this.cache, folder, reads, opens })
+    this.places = { env, bucket, cache: this.cache, folder, reads, opens }
+    this.blocks = new OpenBlocks(this.places)
     this.sync = new BucketSync({ env, bucket, list })
     const reader = new BlockListReader(list, boot.blockList)
     this.reader = reader
@@ -114,6 +122,22 @@ export class StoreGateway {
     if (this.boot.index === 0) this.syncLoop()
   }
 
+  /**
+   * Runs its code before questions need it, while there are none. What that took is not collected at
+   * once: V8 lets go of the code that it has made when no object of its shapes is left.
+   */
+  async practise(): Promise<void> {
+    const { env, boot } = this
+    if (!boot.config.isWarmedUp) return
+    const folder = `${boot.config.dataDir}/store-gateway-${boot.index}-practice`
+    const isBusy = (): boolean => this.asking > 0 || env.clock.monotonic() - this.askedMs < IDLE_MS
+    try {
+      await warmUp({ places: { ...this.places, folder }, isBusy, isOver: () => this.isStopped })
+    } catch (error) {
+      env.log.warn('store-gateway could not warm up', { err: String(error) })
+    }
+  }
+
   /** Bytes, blocks and the last sync, for /debug/actors. */
   details(): Record<string, string | number | boolean> {
     return {
@@ -139,9 +163,15 @@ export class StoreGateway {
     ulid: string,
     ask: (block: OpenBlock) => Promise<T>,
   ): Promise<T> {
-    const entry = await this.findEntry(tenant, ulid)
-    if (entry === undefined) throw fail('block-gone', { block: ulid })
-    return await this.blocks.use(entry, ask)
+    this.asking++
+    try {
+      const entry = await this.findEntry(tenant, ulid)
+      if (entry === undefined) throw fail('block-gone', { block: ulid })
+      return await this.blocks.use(entry, ask)
+    } finally {
+      this.asking--
+      this.askedMs = this.env.clock.monotonic()
+    }
   }
 
   private async findEntry(tenant: string, ulid: string): Promise<BlockEntry | undefined> {

@@ -1,5 +1,5 @@
 /** The thread of a store-gateway shard. */
-import { runActor } from '../../shared/actor/index.js'
+import { moveOnce, runActor } from '../../shared/actor/index.js'
 import { connectMain } from '../supervisor/client.js'
 import type { StoreGatewayBoot } from './contract.js'
 import { StoreGateway } from './store-gateway.js'
@@ -7,6 +7,8 @@ import { StoreGateway } from './store-gateway.js'
 runActor<StoreGatewayBoot>(async (env, boot, host) => {
   const gateway = await StoreGateway.create(env, boot, connectMain(host.open('main', 0)))
   gateway.start()
+  moveOnce()
+  void gateway.practise()
   return {
     turn: () => false,
     calls: gateway.calls,

@@ -16,6 +16,7 @@ export {
 export type { HeapGuard } from './heap-guard.js'
 export { type Link, type LinkEnd, type LinkPeer, makeLink, openLink } from './link.js'
 export { runLoop } from './loop.js'
+export { moveOnce } from './moved-buffers.js'
 export { shrinkNewSpace } from './new-space.js'
 export { definePool, type Pool, type PoolOptions, type PoolSeat } from './pool.js'
 export { type PoolHost, type PoolParts, poolWorker } from './pool-worker.js'

@@ -13,6 +13,7 @@ import { createNodeEnv, type Env } from '../env/index.js'
 import { type LogLevel, openMetrics } from '../telemetry/index.js'
 import { toWireError, type WireError } from './errors.js'
 import { HeapGuard } from './heap-guard.js'
+import { moveOnce } from './moved-buffers.js'
 
 /** What one thread of a pool does. */
 export interface PoolParts<Task, Answer, Message> {
@@ -119,15 +120,6 @@ function sit<Boot, Task, Answer, Message>(
     }
   })
   say({ word: 'hello' })
-}
-
-/**
- * V8 makes code that counts on buffers never being moved away, until one is: the first answer would make
- * all that void that a thread has practised.
- */
-function moveOnce(): void {
-  const buffer = new ArrayBuffer(8)
-  structuredClone(buffer, { transfer: [buffer] })
 }
 
 async function warmUp(
