@@ -128,7 +128,7 @@ export class StoreGateway {
    */
   async practise(): Promise<void> {
     const { env, boot } = this
-    if (!boot.config.isWarmedUp) return
+    if (!boot.config.isWarmedUp || this.isStopped) return
     const folder = `${boot.config.dataDir}/store-gateway-${boot.index}-practice`
     const isBusy = (): boolean => this.asking > 0 || env.clock.monotonic() - this.askedMs < IDLE_MS
     try {
