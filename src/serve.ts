@@ -4,6 +4,7 @@ import { QueryFrontend, queryFrontendConfigOf } from './actors/query-frontend/qu
 import { createMainEnv, type MainEnv, startSupervisor } from './actors/supervisor/system.js'
 import { httpConfigOf } from './http/config.js'
 import { Lifecycle } from './http/lifecycle.js'
+import { playSenders } from './http/rehearsal.js'
 import { createServer } from './http/server.js'
 import {
   type Config,
@@ -53,9 +54,13 @@ type Stop = (hurry: Promise<void>) => Promise<string[]>
 
 async function startServer(config: Config, about: About, main: MainEnv): Promise<Stop> {
   const { env } = main
-  const system = await startSupervisor(config, main, { onFatal: () => process.exit(1) })
-  const frontend = new QueryFrontend(env, system.queriers, queryFrontendConfigOf(config))
   const http = httpConfigOf(config)
+  const system = await startSupervisor(config, main, {
+    onFatal: () => process.exit(1),
+    play: (distributors, limits, isLast) =>
+      playSenders({ distributors, limits, isLast }, http, env),
+  })
+  const frontend = new QueryFrontend(env, system.queriers, queryFrontendConfigOf(config))
   const lifecycle = new Lifecycle(env, resolve(zoneRoots(config)[0]!), () =>
     process.kill(process.pid, 'SIGTERM'),
   )

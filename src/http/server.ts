@@ -61,8 +61,17 @@ export interface HttpServer {
   drain(): Promise<void>
 }
 
-/** Builds the server over what stands behind it. */
-export function createServer(backend: HttpBackend, config: HttpConfig, env: Env): HttpServer {
+/** What looks at connections, and what they share with Node's server. */
+interface Lanes {
+  readonly front: Front
+  readonly meter: RequestMeter
+  readonly routes: RouteTable
+  readonly state: { isDraining: boolean }
+  readonly lane: Lane
+}
+
+/** The lanes over what stands behind them. */
+export function createLanes(backend: HttpBackend, config: HttpConfig, env: Env): Lanes {
   const meter = new RequestMeter(env)
   const { limits } = backend.runtime
   const { ingestionRateMax, ratePeriodMs } = config
@@ -80,7 +89,6 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
   }
   const state = { isDraining: false }
   const routes = new RouteTable(front.endpoints)
-  const onRequest = createRouter(front, routes, meter, state)
   const doors = Object.entries(PUSH_WAYS).map(([path, way]) => ({
     endpoint: routes.find('POST', `${config.pathPrefix}${path}`)!.endpoint,
     way,
@@ -90,6 +98,13 @@ export function createServer(backend: HttpBackend, config: HttpConfig, env: Env)
     new PushLane({ front, meter, doors, state }, heads),
     new QueryLane({ front, meter, routes, heads, state }),
   )
+  return { front, meter, routes, state, lane }
+}
+
+/** Builds the server over what stands behind it. */
+export function createServer(backend: HttpBackend, config: HttpConfig, env: Env): HttpServer {
+  const { front, meter, routes, state, lane } = createLanes(backend, config, env)
+  const onRequest = createRouter(front, routes, meter, state)
   const main = createListener(config, env, onRequest, lane)
   const admin =
     config.adminListener &&

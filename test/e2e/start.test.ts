@@ -1,6 +1,6 @@
 /** The built server as a process: start, push, query, stop, start again; who is refused and why. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -249,4 +249,35 @@ test('npm start serves, and ends when npm is told to', async (t) => {
   await npm.stop('SIGTERM')
   assert.match(npm.output(), /msg=stopped/)
   await assert.rejects(fetch(`${url}/ready`))
+})
+
+test('a rehearsal of pushes leaves nothing behind, nor a killed one', async (t) => {
+  const { folder, start } = workplace(t)
+  const data = join(folder, 'data')
+  const time = Math.floor(Date.now() / 1000) - 60
+  const left = join(data, 'rehearsal', 'ingester-0')
+  mkdirSync(left, { recursive: true })
+  writeFileSync(join(left, 'shard-count'), 'what a killed process left')
+  const shown = async (server: Nilo): Promise<string> =>
+    await (await fetch(`${server.url}/metrics`)).text()
+  const first = await start('-distributor.warm-up-enabled=true', '-log.level=debug')
+  assert.match(first.output(), /pushes were rehearsed/)
+  const metrics = await shown(first)
+  assert.doesNotMatch(metrics, /rehearsal/)
+  assert.doesNotMatch(
+    metrics,
+    /^(?:cortex_(?:distributor_received|ingester_memory_series|ingester_ingested|request_duration_seconds_count\{.*push)|nilo_distributor_(?:body|new)).* [1-9]/m,
+  )
+  assert.equal(existsSync(join(data, 'rehearsal')), false)
+  const pushed = await push(first.pushUrl, series('rehearsed', 1, time * 1000))
+  assert.deepEqual(pushed, { status: 200, text: '' })
+  assert.equal(await valueAt(first, 'count({__name__=~".+"})', time), '1')
+  await first.stop('SIGKILL')
+  // What is there is read back after the next rehearsal, into the memory that this used.
+  const second = await start('-distributor.warm-up-enabled=true')
+  assert.equal(await valueAt(second, 'count({__name__=~".+"})', time), '1')
+  assert.equal(await valueAt(second, 'rehearsed', time), '1')
+  assert.equal((await push(second.pushUrl, series('more', 2, time * 1000))).status, 200)
+  assert.equal(await valueAt(second, 'count({__name__=~".+"})', time), '2')
+  assert.deepEqual(readdirSync(join(data, 'ingester-0')).includes('rehearsal'), false)
 })

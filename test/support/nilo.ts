@@ -10,9 +10,12 @@ import { pinned, type RunningProcess, startProcess, waitFor, waitForUrl } from '
 export const MAIN = fileURLToPath(new URL('../../app/main.js', import.meta.url))
 
 /** Without work that only pays in a long life. */
-const COLD = ['-querier.warm-up-enabled=false']
+const COLD = ['-querier.warm-up-enabled=false', '-distributor.warm-up-enabled=false']
 /** Undoes that, for benchmarks. */
-export const AS_SHIPPED: readonly string[] = ['-querier.warm-up-enabled=true']
+export const AS_SHIPPED: readonly string[] = [
+  '-querier.warm-up-enabled=true',
+  '-distributor.warm-up-enabled=true',
+]
 
 /** A running server. */
 export interface Nilo extends RunningProcess {

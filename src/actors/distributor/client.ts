@@ -60,6 +60,7 @@ export class DistributorClient {
   private waiting: WaitingPush[] = []
   private isClosed = false
   private isRetrySet = false
+  private takenCount = 0
   /** Names of tenants as bytes: senders come again. */
   private readonly tenantBytes = new Map<string, Uint8Array>()
 
@@ -105,6 +106,7 @@ export class DistributorClient {
     bytes: number,
     flags = 0,
   ): Promise<PushAnswer> {
+    this.takenCount++
     return new Promise((resolve, reject) => {
       const untilMs = this.env.clock.monotonic() + WAIT_MS
       const push = { tenant: this.bytesOf(tenant), pieces, bytes, flags, untilMs, resolve, reject }
@@ -117,6 +119,11 @@ export class DistributorClient {
       }
       this.intake.note(this.inFlight())
     })
+  }
+
+  /** Pushes that were taken so far. */
+  taken(): number {
+    return this.takenCount
   }
 
   /** Pushes that have not been answered. */

@@ -140,6 +140,13 @@ export class Distributor {
     this.loop.unlinkShard(index)
   }
 
+  /** Forgets all that came so far: links, tenants, counts. */
+  forget(): void {
+    this.loop.unlinkAll()
+    this.bench.cache.clear()
+    this.bench.counters.clear()
+  }
+
   /** Takes newer limits: they hold from the next body on. */
   takeLimits(data: LimitsData): void {
     this.bench.limits.take(data)

@@ -93,6 +93,16 @@ export class PushLoop {
     this.bench.replicas[index]!.link(undefined)
   }
 
+  /** Lets go of all links; what came on them is nobody's business any more. */
+  unlinkAll(): void {
+    this.hand?.giveUp()
+    this.hand = undefined
+    this.main = undefined
+    this.requests.clear()
+    this.answers = []
+    for (const replica of this.bench.replicas) replica.link(undefined)
+  }
+
   /** Takes a body that was too large for the ring. */
   takeOversize(body: OversizeBody): void {
     this.oversize.push(body)

@@ -182,6 +182,11 @@ export class SeriesCache {
     this.empty(current)
   }
 
+  /** Drops all tenants, while no open frame uses ids. */
+  clear(): void {
+    for (const tenant of [...this.tenants.values()]) this.drop(tenant)
+  }
+
   private create(name: string, limits: TenantLimits, isPaired: boolean): TenantSeries {
     this.dropIdle()
     if (this.tenants.size >= TENANTS_MAX) this.dropOldest()

@@ -3,6 +3,7 @@
  * restarted, what they boot with, and who streams to whom. The only place that knows their counts.
  */
 
+import { join } from 'node:path'
 import { threadEntry } from '../../shared/base/own-files.js'
 import { type Config, zoneRoots } from '../../shared/config/index.js'
 import { hasQuorum, type Place, placeOf } from '../../shared/hashring/index.js'
@@ -135,6 +136,8 @@ export function actorTable(
           const kernel = headKernel
           return { index, shardCount, place, ...settings, budget, tenantCells, memory, kernel }
         },
+        understudy: (index) =>
+          understudyOf(ingesterConfigOf(config, placeOf(index, shardCount / zones))),
         // A querier may hear late of the next life: until then it is to wait, not to read on.
         onGone: (index) => {
           const memory = memories[index]
@@ -282,6 +285,17 @@ function compactorRow(
       for (const memory of shared.memories) endLeaseOf(memory, readerSlotOf(index))
     },
   }
+}
+
+/** What is different in the boot data of an ingester in a rehearsal: it is alone, and writes elsewhere. */
+function understudyOf({ dataDir, ...settings }: IngesterConfig): object {
+  const config = { ...settings, dataDir: rehearsalFolder(dataDir), walFsync: 'never' as const }
+  return { config, budget: undefined, tenantCells: undefined, limits: undefined }
+}
+
+/** Where ingesters write in a rehearsal, below a root of local data. */
+export function rehearsalFolder(root: string): string {
+  return join(root, 'rehearsal')
 }
 
 function ingesterConfigOf(config: Config, { zone }: Place): IngesterConfig {

@@ -47,6 +47,8 @@ export interface ChildSpec {
   readonly shutdownMs: number
   /** Boot data of one life; called anew for each restart. */
   boot(index: number): unknown
+  /** What is different in the boot data of one that is built for a rehearsal only. */
+  understudy?(index: number): object
   /** A life is over: clears what it held in shared memory. */
   onGone?(index: number): void
   /** Whether those that are up do for `/ready`; without it all are needed. */
@@ -82,6 +84,8 @@ export interface SupervisorOptions<Message> {
   readonly hangMs?: number
   /** Answers the calls that actors make to `main`. */
   readonly services?: object
+  /** Called when all threads have been started that do not start on demand, before their actors are built. */
+  rehearse?(threads: readonly Stage[]): Promise<void>
   /** The system cannot go on; the process must end. Called once, after the last log line. */
   onFatal(reason: string): void
 }
@@ -107,6 +111,19 @@ interface Child {
   lastStatus: ActorStatus | undefined
   /** When it first left a question for its status unanswered; undefined since it answered. */
   silentSince: number | undefined
+}
+
+/** A thread that was started; `gone` resolves when its end has been seen to. */
+interface Life {
+  readonly thread: ActorThread
+  readonly gone: Promise<void>
+}
+
+/** A thread whose actor is not built yet. */
+export interface Stage {
+  readonly spec: ChildSpec
+  readonly index: number
+  readonly thread: ActorThread
 }
 
 /** The running system. */
@@ -147,10 +164,16 @@ export class Supervisor<Task, Answer, Message> {
     this.hangs.start()
     this.readyWatch.start()
     try {
+      const spawned = new Map(
+        this.children
+          .filter(({ spec }) => spec.isOnDemand !== true)
+          .map((child) => [child, this.spawn(child)] as const),
+      )
+      const threads = [...spawned].map(([{ spec, index }, { thread }]) => ({ spec, index, thread }))
+      await this.options.rehearse?.(threads)
       for (const spec of this.options.children) {
-        if (spec.isOnDemand === true) continue
-        const kind = this.children.filter((child) => child.spec === spec)
-        await Promise.all(kind.map((child) => this.launch(child)))
+        const kind = [...spawned].filter(([child]) => child.spec === spec)
+        await Promise.all(kind.map(([child, life]) => this.begin(child, life)))
       }
       if (this.options.pool !== undefined) this.pool = this.startPool(this.options.pool)
     } catch (error) {
@@ -295,7 +318,12 @@ export class Supervisor<Task, Answer, Message> {
     return failed
   }
 
-  private async launch(child: Child): Promise<void> {
+  private launch(child: Child): Promise<void> {
+    return this.begin(child, this.spawn(child))
+  }
+
+  /** Starts the thread; its actor is not built yet. */
+  private spawn(child: Child): Life {
     const { spec, actor } = child
     const { registry, logLevel } = this.options
     const metricBlock = createMetricBlock()
@@ -315,6 +343,12 @@ export class Supervisor<Task, Answer, Message> {
     child.thread = thread
     child.state = 'starting'
     const gone = thread.exited.then((exit) => this.onExit(child, exit))
+    return { thread, gone }
+  }
+
+  /** Has a thread build its actor, and links it. */
+  private async begin(child: Child, { thread, gone }: Life): Promise<void> {
+    const { spec, actor } = child
     try {
       await thread.start()
     } catch (error) {

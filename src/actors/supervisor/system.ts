@@ -4,13 +4,18 @@
  */
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import { disconnect, Profiles } from '../../shared/actor/index.js'
+import { collectWhenIdle, disconnect, Profiles, shrinkNewSpace } from '../../shared/actor/index.js'
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import { checkBucketConfig } from '../../shared/bucket/index.js'
 import { type Config, zoneRoots } from '../../shared/config/index.js'
-import { createNodeEnv, type Env, type Timer } from '../../shared/env/index.js'
+import { createNodeEnv, type Env, openCollector, type Timer } from '../../shared/env/index.js'
 import { fail } from '../../shared/errors/index.js'
-import { createTenantCells, type HaEntry, TenantCells } from '../../shared/limits/index.js'
+import {
+  createTenantCells,
+  type HaEntry,
+  type Limits,
+  TenantCells,
+} from '../../shared/limits/index.js'
 import {
   createMetricBlock,
   type LogLevel,
@@ -31,9 +36,10 @@ import type { RingView, SeriesDeletion, SystemStatus } from './contract.js'
 import { type HaKeeper, startHaKeeper } from './ha-keeper.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
 import { exportOverrides } from './overrides-exporter.js'
+import { dropRehearsals, rehearse } from './rehearsal.js'
 import { exportRings, Rings } from './rings.js'
 import { RuntimeConfigWatch, readLimits } from './runtime-config.js'
-import { Supervisor } from './supervisor.js'
+import { type Stage, Supervisor } from './supervisor.js'
 
 /** Main's own Env, and the registry that its metrics and all others' are in. */
 export interface MainEnv {
@@ -121,6 +127,18 @@ function checkParts(config: Config, env: Pick<Env, 'disk'>): void {
   compactorConfigOf(config)
 }
 
+/** What a start may be given. */
+export interface StartOptions {
+  readonly onFatal: (reason: string) => void
+  readonly cores?: number
+  /** Sends pushes in a rehearsal, through all that stands before distributors; without it there is none. */
+  readonly play?: (
+    distributors: DistributorClient,
+    limits: Limits,
+    isLast: boolean,
+  ) => Promise<void>
+}
+
 /**
  * Starts all actors. Resolves when they are built and linked; shards may still replay (`status`).
  *
@@ -130,7 +148,7 @@ function checkParts(config: Config, env: Pick<Env, 'disk'>): void {
 export async function startSupervisor(
   config: Config,
   main: MainEnv,
-  options: { readonly onFatal: (reason: string) => void; readonly cores?: number },
+  options: StartOptions,
 ): Promise<System> {
   const { env, registry } = main
   checkParts(config, env)
@@ -166,6 +184,8 @@ export async function startSupervisor(
       unlink: (_kind, index) => distributors.unlink(index),
     },
     services: blockList.calls,
+    rehearse: (stages) =>
+      rehearsePushes(config, env, stages, options.play, { runtime, distributors }),
     onFatal: options.onFatal,
   })
   await supervisor.start()
@@ -194,6 +214,24 @@ export async function startSupervisor(
     shardsPerZone: counts.ingesters / counts.zones,
     drainMs: config['server.graceful_shutdown_timeout'],
   })
+}
+
+async function rehearsePushes(
+  config: Config,
+  env: Env,
+  stages: readonly Stage[],
+  play: StartOptions['play'],
+  real: { readonly runtime: RuntimeConfigWatch; readonly distributors: DistributorClient },
+): Promise<void> {
+  const roots = zoneRoots(config)
+  // A process that was killed leaves some.
+  dropRehearsals(env, roots)
+  if (play === undefined || !config['distributor.warm_up_enabled']) return
+  const { limits } = real.runtime
+  await rehearse(env, roots, stages, (client, isLast) => play(client, limits, isLast))
+  const collect = openCollector()
+  const shrink = (): void => shrinkNewSpace(collect)
+  collectWhenIdle(env.timers, () => real.distributors.taken(), shrink)
 }
 
 /** How often cells of tenants are looked through, ms. */

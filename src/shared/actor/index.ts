@@ -13,7 +13,9 @@ export {
   expose,
   transferring,
 } from './calls.js'
+export { EndingTimers } from './ending-timers.js'
 export type { HeapGuard } from './heap-guard.js'
+export { collectWhenIdle } from './idle-collection.js'
 export { type Link, type LinkEnd, type LinkPeer, makeLink, openLink } from './link.js'
 export { runLoop } from './loop.js'
 export { moveOnce } from './moved-buffers.js'
@@ -28,4 +30,10 @@ export {
   type ActorStatus,
   runActor,
 } from './run-actor.js'
-export { type ActorThread, startThread, type ThreadExit, type ThreadSpec } from './thread.js'
+export {
+  type ActorThread,
+  startThread,
+  type ThreadExit,
+  type ThreadSpec,
+  type Understudy,
+} from './thread.js'

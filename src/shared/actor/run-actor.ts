@@ -3,12 +3,14 @@
  * answers the supervisor, opens links, runs the loop, and reports how it ended.
  */
 import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { createNodeEnv, type Env } from '../env/index.js'
+import { createNodeEnv, type Env, NODE_TIMERS, openCollector } from '../env/index.js'
 import { Doorbell } from '../ringbuf/index.js'
-import { type LogLevel, openMetrics } from '../telemetry/index.js'
+import { createMetricBlock, type LogLevel, openMetrics } from '../telemetry/index.js'
 import { expose } from './calls.js'
+import { EndingTimers } from './ending-timers.js'
 import { countYoungGcs } from './gc-meter.js'
 import { beat } from './heartbeat.js'
+import { collectWhenIdle } from './idle-collection.js'
 import { type Link, type LinkEnd, openLink } from './link.js'
 import { runLoop } from './loop.js'
 
@@ -41,6 +43,8 @@ export interface ActorParts {
   status?(): ActorStatus
   /** Takes settings that changed while it runs (limits); those of its start are in the boot data. */
   apply?(settings: unknown): void
+  /** Forgets all that it was sent, as if it had just been built; its links are gone. */
+  forget?(): void
   /** Finishes what was accepted and flushes; turns go on until it resolves. */
   drain(): Promise<void>
 }
@@ -65,7 +69,7 @@ export interface ActorHost {
 
 /** What the supervisor may ask of a thread. */
 export interface ActorControl {
-  /** Resolves when the actor is built. */
+  /** Builds the actor; resolves when that is done. */
   start(): Promise<void>
   link(end: LinkEnd): Promise<void>
   /** Answers the actor's calls on one more port. */
@@ -74,6 +78,13 @@ export interface ActorControl {
   /** Hands new settings to the actor. */
   apply(settings: unknown): Promise<void>
   drain(): Promise<void>
+  /**
+   * Lets another such actor be built before this one is started, with boot data that differ in something
+   * and a control port of its own.
+   */
+  understudy(change: object, port: MessagePort): Promise<void>
+  /** Lets go of all links and forgets what came on them: a rehearsal is over. */
+  forget(): Promise<void>
 }
 
 /** What a thread tells the supervisor without being asked. */
@@ -131,30 +142,122 @@ export function runActor<Boot>(
       return port1
     },
   }
-  const built = Promise.resolve().then(() => build(env, data.boot as Boot, host))
-  built.catch(crash)
-  expose(data.control, controlOf(built, env, doorbell, crash))
+  const { control, rest } = controlOf(
+    () => build(env, data.boot as Boot, host),
+    env,
+    doorbell,
+    crash,
+  )
+  const understudies = new Understudies(data.actor, (own, ownHost, change) =>
+    build(own, { ...(data.boot as Boot), ...(change as Partial<Boot>) }, ownHost),
+  )
+  expose(data.control, {
+    ...control,
+    async start() {
+      // They work with memory that is the actor's from now on.
+      const isPractised = understudies.stop()
+      await control.start()
+      if (isPractised) rest()
+    },
+    async understudy(change: object, port: MessagePort) {
+      understudies.open(change, port)
+    },
+  } satisfies ActorControl)
 }
 
 function tell(note: ActorNote, moved: MessagePort[] = []): void {
   parentPort?.postMessage(note, moved)
 }
 
+/**
+ * Actors that are built in this thread before its own one, and from what that one will be built from: what
+ * they do makes V8 optimise the code that all of them share. They count in metrics of their own, ask nobody
+ * for anything, and when one fails that is all that happens.
+ */
+class Understudies {
+  private readonly actor: string
+  private readonly build: (
+    env: Env,
+    host: ActorHost,
+    change: object,
+  ) => ActorParts | Promise<ActorParts>
+  private readonly stops: (() => void)[] = []
+
+  constructor(actor: string, build: Understudies['build']) {
+    this.actor = actor
+    this.build = build
+  }
+
+  /** Has one be built when it is started by the port. */
+  open(change: object, port: MessagePort): void {
+    const metrics = openMetrics(createMetricBlock(), () => {})
+    const timers = new EndingTimers(NODE_TIMERS)
+    const env = { ...createNodeEnv({ actor: this.actor, logLevel: 'error', metrics }), timers }
+    const doorbell = new Doorbell()
+    const host: ActorHost = {
+      poke: () => doorbell.poke(),
+      relink: () => {},
+      renew: () => {},
+      open: () => new MessageChannel().port1,
+    }
+    const { control, stop } = controlOf(
+      () => this.build(env, host, change),
+      env,
+      doorbell,
+      () => port.close(),
+    )
+    const end = (): void => {
+      stop()
+      timers.end()
+    }
+    this.stops.push(end)
+    expose(port, { ...control, drain: () => control.drain().finally(end) })
+  }
+
+  /** From now on none of them does anything. Whether there were any. */
+  stop(): boolean {
+    const stops = this.stops.splice(0)
+    for (const stop of stops) stop()
+    return stops.length > 0
+  }
+}
+
+/** What answers the supervisor, without what is there for the thread's own actor only. */
+type BareControl = Omit<ActorControl, 'understudy'>
+
 function controlOf(
-  built: Promise<ActorParts>,
+  build: () => ActorParts | Promise<ActorParts>,
   env: Env,
   doorbell: Doorbell,
   crash: (error: unknown) => void,
-): ActorControl {
+): { readonly control: BareControl; stop(): void; rest(): void } {
+  let begin = (): void => {}
+  const built = new Promise<void>((resolve) => {
+    begin = resolve
+  }).then(build)
+  built.catch(crash)
   const links = new Map<string, Link>()
   const served: MessagePort[] = []
   let isStopped = false
   let looping: Promise<void> | undefined
-  return {
+  /** That did something. */
+  let turns = 0
+  const stop = (): void => {
+    isStopped = true
+    doorbell.poke()
+  }
+  const rest = (): void => collectWhenIdle(env.timers, () => turns, openCollector())
+  const control: BareControl = {
     async start() {
+      begin()
       const actor = await built
-      const turn = () => actor.turn()
+      const turn = () => {
+        const hasWorked = actor.turn()
+        if (hasWorked) turns++
+        return hasWorked
+      }
       const hasMore = () => actor.hasMore?.() ?? true
+      if (looping !== undefined) return
       looping = runLoop({ turn, hasMore, isStopped: () => isStopped }, doorbell, env.timers)
       looping.catch(crash)
     },
@@ -175,15 +278,29 @@ function controlOf(
       actor.apply?.(settings)
       doorbell.poke()
     },
+    async forget() {
+      const actor = await built
+      dropLinks(links, doorbell)
+      actor.forget?.()
+      rest()
+    },
     async drain() {
       await (await built).drain()
-      isStopped = true
-      doorbell.poke()
+      stop()
       await looping
       for (const link of links.values()) doorbell.remove(link.reader)
       for (const port of served) port.close()
     },
   }
+  return { control, stop, rest }
+}
+
+function dropLinks(links: Map<string, Link>, doorbell: Doorbell): void {
+  for (const link of links.values()) {
+    doorbell.remove(link.reader)
+    link.port.close()
+  }
+  links.clear()
 }
 
 function takeLink(

@@ -57,6 +57,18 @@ export interface ActorThread {
   apply(settings: unknown): Promise<void>
   drain(): Promise<void>
   terminate(): Promise<void>
+  /** Another such actor in the same thread, before this one is started; see `Understudy`. */
+  understudy(change: object): Promise<Understudy>
+  /** Has the actor forget what it was sent in a rehearsal. */
+  forget(): Promise<void>
+}
+
+/** An actor that takes another one's part in a rehearsal, in the thread of that one. */
+export interface Understudy {
+  start(): Promise<void>
+  link(end: LinkEnd): Promise<void>
+  /** Drains it, and lets go of it. */
+  end(): Promise<void>
 }
 
 type MessagePort = MessageChannel['port1']
@@ -126,6 +138,23 @@ export function startThread(spec: ThreadSpec): ActorThread {
     terminate: async () => {
       await worker.terminate()
     },
+    understudy: (change) => openUnderstudy(control, spec, change),
+    forget: () => control.forget(),
+  }
+}
+
+async function openUnderstudy(
+  thread: Client<ActorControl>,
+  { actor, startMs: deadlineMs }: ThreadSpec,
+  change: object,
+): Promise<Understudy> {
+  const { port1, port2 } = new MessageChannel()
+  await thread.understudy(change, transferring(port2, [port2]))
+  const control = connect<ActorControl>(port1, { actor, deadlineMs })
+  return {
+    start: () => control.start(),
+    link: (end) => control.link(transferring(end, [end.port])),
+    end: () => control.drain().finally(() => disconnect(control)),
   }
 }
 

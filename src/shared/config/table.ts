@@ -263,6 +263,11 @@ const API = {
 } as const
 
 const DISTRIBUTOR = {
+  warm_up_enabled: bool(
+    true,
+    'Sends made-up pushes through all threads before the server starts to listen: the first thousands of real ones take less CPU.',
+    USED,
+  ),
   max_recv_msg_size: size(100 * MIB, 'Largest push body, as sent and unpacked.', {
     ...USED,
     least: 1024,

@@ -119,5 +119,17 @@ export function instantiateHead(
   return instance.exports as unknown as HeadKernel
 }
 
+/** Zeroes all that a kernel has laid out in a memory. What lies untouched stays so, and takes no room. */
+export function wipeHead(memory: WebAssembly.Memory, bytes: number): void {
+  const nothing = new Uint8Array(WIPE_BYTES)
+  for (let at = 0; at < bytes; at += WIPE_BYTES) {
+    const page = new Uint8Array(memory.buffer, at, WIPE_BYTES)
+    if (Buffer.compare(page, nothing) !== 0) page.fill(0)
+  }
+}
+
+/** Pages of memory are looked at one by one. */
+const WIPE_BYTES = 4_096
+
 /** Random bytes that `init` expects at H_KEY. */
 export const HEAD_KEY_BYTES = KEY_BYTES

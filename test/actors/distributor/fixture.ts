@@ -148,8 +148,8 @@ export class Fixture {
   readonly shards: FakeIngester[]
   readonly answers: AnswerFrame[] = []
   readonly relinked: number[] = []
-  private readonly toDistributor: RingWriter
-  private readonly fromDistributor: RingReader
+  private toDistributor!: RingWriter
+  private fromDistributor!: RingReader
   private nextId = 1
 
   constructor(
@@ -177,7 +177,12 @@ export class Fixture {
     for (const [index, shard] of this.shards.entries()) {
       this.distributor.linkShard(index, shard.ends)
     }
-    const down = createRingbuf(options.bodyRing ?? 1 << 20, 1)
+    this.relinkMain(options.bodyRing)
+  }
+
+  /** A new link from main. */
+  relinkMain(bodyRing = 1 << 20): void {
+    const down = createRingbuf(bodyRing, 1)
     const up = createRingbuf(1 << 16, 1)
     this.toDistributor = new RingWriter(down, () => {})
     this.fromDistributor = new RingReader(up)

@@ -288,3 +288,30 @@ test(`answers every push once, through full rings and new links (seed ${SEED})`,
   const fine = fixture.answers.filter((answer) => answer.status === 200).length
   assert.ok(fine > sent.length / 2, `${fine} of ${sent.length}`)
 })
+
+test('forgets tenants, counts and links of a rehearsal', () => {
+  const fixture = new Fixture({ shards: 2 })
+  const { metrics } = fixture.env
+  assert.equal(fixture.push(bodyOf('played', 50), 'rehearsal').status, 200)
+  const open = fixture.send(bodyOf('played', 20, 1), 'rehearsal')
+  turns(fixture)
+  fixture.distributor.forget()
+  turns(fixture)
+  assert.equal(metrics.size(), new Fixture({ shards: 2 }).env.metrics.size())
+  assert.equal(metrics.value('nilo_distributor_new_series_total'), 0)
+  assert.equal(metrics.value('nilo_distributor_body_bytes_total', 'compressed'), 0)
+  const status = fixture.distributor.status()
+  assert.deepEqual([status.tenants, status.inFlight, status.linkedShards], [0, 0, 0])
+  fixture.relinkMain()
+  for (const shard of [0, 1]) fixture.relink(shard)
+  assert.equal(fixture.push(bodyOf('played', 50), 'acme').status, 200)
+  assert.equal(fixture.push(bodyOf('played', 50, 1), 'acme').status, 200)
+  assert.ok(
+    fixture.answers.every(({ requestId }) => requestId !== open),
+    'nobody waits for that',
+  )
+  const bound = fixture.shards.flatMap((shard) => [...shard.bound.values()])
+  assert.equal(bound.length, 50, 'each series is defined anew, once')
+  const kept = fixture.shards.flatMap((shard) => [...shard.samples.keys()])
+  assert.ok(kept.every((key) => key.startsWith('acme|')))
+})

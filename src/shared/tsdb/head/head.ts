@@ -10,7 +10,7 @@
 
 import type { Disk } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
-import { HEAD_KEY_BYTES, type HeadKernel, instantiateHead } from '../../kernels/head.js'
+import { HEAD_KEY_BYTES, type HeadKernel, instantiateHead, wipeHead } from '../../kernels/head.js'
 import {
   BATCH_HEADER_BYTES,
   CHECK_DUPLICATE,
@@ -51,6 +51,7 @@ import {
   H_TIMES,
   H_TOO_OLD,
   H_VALUES,
+  H_VERSION,
   HISTOGRAM_ROWS,
   LAST_TIMES,
   OOO_ROWS,
@@ -148,6 +149,8 @@ export class Head implements SelectContext {
   constructor(env: { prng: { fill(bytes: Uint8Array): void } }, options: HeadOptions) {
     const { memory, module } = options
     this.view = new HeadView(memory)
+    // What a head of before left, which nobody reads any more.
+    if (this.view.word(H_VERSION) !== 0) wipeHead(memory, this.u64(H_BUMP))
     this.kernel = instantiateHead(module, memory)
     this.histograms = new HeadHistograms(this.view, this.kernel, () => this.chunkFiles())
     const key = new Uint8Array(HEAD_KEY_BYTES)

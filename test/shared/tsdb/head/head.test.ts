@@ -151,3 +151,24 @@ test('answers "full" instead of trapping when memory ends, and stays readable', 
     7,
   )
 })
+
+test('a head over the memory of one before is as one over new memory', () => {
+  const memory = createHeadMemory()
+  const before = createTestHead(memory)
+  for (let series = 0; series < 200; series++) {
+    const ref = before.getOrCreate('t', labelsOf({ __name__: 'up', job: `job-${series}` }))
+    for (let i = 0; i < 300; i++) before.appendSample(ref, 1_700_000_000_000 + i * 1_000, i / 7)
+  }
+  const after = createTestHead(memory)
+  const fresh = createTestHead()
+  const used = after.memoryUse().used
+  assert.equal(used, fresh.memoryUse().used)
+  const [one, other] = [after, fresh].map(({ view }) => Buffer.from(view.memory.buffer, 0))
+  const size = 64 << 20
+  assert.equal(Buffer.compare(one!.subarray(0, size), other!.subarray(0, size)), 0)
+  for (const head of [after, fresh]) {
+    const ref = head.getOrCreate('t', labelsOf({ __name__: 'up', job: 'job-1' }))
+    assert.equal(head.appendSample(ref, 1_600_000_000_000, 1), 'appended')
+    assert.equal(head.seriesCount(), 1)
+  }
+})

@@ -1,0 +1,97 @@
+/**
+ * Has pushes go through the whole server before there are any: V8 makes good code of what has run some
+ * thousands of times, and takes a quarter more CPU for each sample until then. Distributors are the real
+ * ones, which forget all of it afterwards. Ingesters are understudies in the threads and memories of the
+ * real ones, several in a row, since code that has met one instance only is made for that one; what they
+ * write goes below a folder of its own, which is removed. Nothing of it is counted, logged or stored.
+ */
+import { type ActorThread, makeLink, openLink, type Understudy } from '../../shared/actor/index.js'
+import type { Env } from '../../shared/env/index.js'
+import { DistributorClient } from '../distributor/client.js'
+import { rehearsalFolder } from './children.js'
+import type { Stage } from './supervisor.js'
+
+/** Sends pushes as senders do; more of them the last time. */
+export type Play = (distributors: DistributorClient, isLast: boolean) => Promise<void>
+
+/**
+ * Two that are short and a long one: code that has met several instances of everything before V8
+ * optimises it need not be made anew for the real ones.
+ */
+const ROUNDS = 3
+const RING = { downBytes: 256 << 10, upBytes: 128 << 10 }
+
+/**
+ * @param roots of local data, one a zone
+ * @param stages the threads, none of whose actors is built yet
+ */
+export async function rehearse(
+  env: Env,
+  roots: readonly string[],
+  stages: readonly Stage[],
+  play: Play,
+): Promise<void> {
+  const distributors = stages.filter(({ spec }) => spec.kind === 'distributor')
+  const ingesters = stages.filter(({ spec }) => spec.kind === 'ingester')
+  const threads = distributors.map(({ thread }) => thread)
+  const from = env.clock.monotonic()
+  try {
+    await Promise.all(threads.map((thread) => thread.start()))
+    for (let round = 1; round <= ROUNDS; round++) {
+      const client = new DistributorClient(env, threads.length)
+      await withUnderstudies(ingesters, async (understudies) => {
+        await link(round, client, threads, understudies)
+        const reading = client.run()
+        await play(client, round === ROUNDS).finally(() => client.close())
+        await reading
+      })
+      dropRehearsals(env, roots)
+    }
+    env.log.debug('pushes were rehearsed', { took_ms: Math.round(env.clock.monotonic() - from) })
+  } catch (error) {
+    env.log.warn('the rehearsal of pushes ended early', { err: String(error) })
+    dropRehearsals(env, roots)
+  }
+  await Promise.all(threads.map((thread) => thread.forget()))
+}
+
+/** Removes what ingesters wrote in rehearsals. @param roots of local data, one a zone */
+export function dropRehearsals(env: Env, roots: readonly string[]): void {
+  for (const root of roots) env.disk.remove(rehearsalFolder(root))
+}
+
+/** @param use what to do with one for each ingester; they end with it */
+async function withUnderstudies(
+  ingesters: readonly Stage[],
+  use: (understudies: readonly Understudy[]) => Promise<void>,
+): Promise<void> {
+  const understudies = await Promise.all(
+    ingesters.map(({ thread, spec, index }) => thread.understudy(spec.understudy?.(index) ?? {})),
+  )
+  try {
+    await Promise.all(understudies.map((understudy) => understudy.start()))
+    await use(understudies)
+  } finally {
+    await Promise.all(understudies.map((understudy) => understudy.end()))
+  }
+}
+
+/** Links all as the real ones will be. */
+async function link(
+  generation: number,
+  client: DistributorClient,
+  distributors: readonly ActorThread[],
+  ingesters: readonly Understudy[],
+): Promise<void> {
+  const options = { generation, ...RING }
+  for (const [index, distributor] of distributors.entries()) {
+    const name = { peer: 'distributor', index }
+    for (const [shard, ingester] of ingesters.entries()) {
+      const [down, up] = makeLink(name, { peer: 'ingester', index: shard }, options)
+      await Promise.all([distributor.link(down), ingester.link(up)])
+    }
+    const [own, far] = makeLink({ peer: 'main', index: 0 }, name, options)
+    await distributor.link(far)
+    client.link(openLink(own))
+  }
+}

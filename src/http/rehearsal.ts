@@ -1,0 +1,138 @@
+/**
+ * Plays the senders of a rehearsal (actors/supervisor/rehearsal.ts): connections of this process to
+ * lanes of their own, which are those of the server but for what they count in.
+ */
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import type { DistributorClient } from '../actors/distributor/client.js'
+import { EndingTimers } from '../shared/actor/index.js'
+import { createNodeEnv, type Env } from '../shared/env/index.js'
+import type { Limits } from '../shared/limits/index.js'
+import { createMetricBlock, openMetrics } from '../shared/telemetry/index.js'
+import type { HttpBackend, HttpConfig } from './handler.js'
+import { RehearsalRequests } from './rehearsal-requests.js'
+import { createLanes } from './server.js'
+
+const SENDERS = 4
+const SERIES = 400
+/** Scrapes of all rounds but the last: these are for code to meet more than one of everything. */
+const SCRAPES_FIRST = 4
+/** Scrapes of the last one, and the time that they may take. */
+const SCRAPES = 220
+const MS_MAX = 1_500
+
+/** Sends made-up scrapes to distributors as senders of remote write would. */
+export async function playSenders(
+  behind: {
+    readonly distributors: DistributorClient
+    readonly limits: Limits
+    readonly isLast: boolean
+  },
+  config: HttpConfig,
+  env: Env,
+): Promise<void> {
+  const metrics = openMetrics(createMetricBlock(), () => {})
+  const timers = new EndingTimers(env.timers)
+  const own: Env = { ...createNodeEnv({ actor: 'main', logLevel: 'error', metrics }), timers }
+  const { distributors, limits } = behind
+  // Pushes ask for nothing else.
+  const backend = { distributors, runtime: { limits }, lifecycle: { readOnlyMs: () => 0 } }
+  const { lane } = createLanes(
+    backend as unknown as HttpBackend,
+    { ...config, accessFile: '' },
+    own,
+  )
+  const stage = await Stage.open(env, (socket) => lane.take(socket, () => socket.destroy()))
+  try {
+    const senders = await Promise.all(Array.from({ length: SENDERS }, () => stage.connect()))
+    const scrapes = behind.isLast ? SCRAPES : SCRAPES_FIRST
+    const until = env.clock.monotonic() + MS_MAX
+    const path = `${config.pathPrefix}/api/v1/push`
+    const requests = new RehearsalRequests(path, SERIES, env.clock.now() - scrapes * 15_000)
+    for (let scrape = 0; scrape < scrapes && env.clock.monotonic() < until; scrape++) {
+      let next = 0
+      const send = async (sender: Sender): Promise<void> => {
+        while (next < requests.count) await sender.send(requests.at(next++))
+      }
+      await Promise.all(senders.map(send))
+      requests.next()
+    }
+  } finally {
+    stage.close()
+    timers.end()
+  }
+}
+
+/** A listener that only this process gets anything from. */
+class Stage {
+  private readonly env: Env
+  private readonly take: (socket: Socket) => void
+  private readonly listener: ReturnType<typeof createServer>
+  private readonly ends: Socket[] = []
+  /** What was accepted, by the other end's port. */
+  private readonly accepted = new Map<number, Socket>()
+
+  private constructor(env: Env, take: (socket: Socket) => void) {
+    this.env = env
+    this.take = take
+    this.listener = createServer((socket) => {
+      this.ends.push(socket)
+      socket.on('error', () => {})
+      this.accepted.set(socket.remotePort ?? 0, socket)
+    })
+  }
+
+  /** @param take is given one end of each connection */
+  static async open(env: Env, take: (socket: Socket) => void): Promise<Stage> {
+    const stage = new Stage(env, take)
+    stage.listener.listen(0, '127.0.0.1')
+    await once(stage.listener, 'listening')
+    return stage
+  }
+
+  async connect(): Promise<Sender> {
+    const sender = new Sender((this.listener.address() as AddressInfo).port)
+    const { socket } = sender
+    this.ends.push(socket)
+    await once(socket, 'connect')
+    const port = socket.localPort ?? 0
+    while (!this.accepted.has(port)) await this.env.timers.yieldNow()
+    this.take(this.accepted.get(port)!)
+    return sender
+  }
+
+  close(): void {
+    for (const socket of this.ends) socket.destroy()
+    this.listener.close()
+  }
+}
+
+/** All answers are read into this; as streams they would leave 64 KiB each. */
+const ANSWERS = Buffer.alloc(4_096)
+
+/** One connection, one request at a time. */
+class Sender {
+  readonly socket: Socket
+  private readonly settle = { answered: () => {}, lost: () => {} }
+
+  constructor(port: number) {
+    // What an answer says is no matter: limits may forbid such pushes.
+    const callback = (): boolean => {
+      this.settle.answered()
+      return true
+    }
+    const onread = { buffer: ANSWERS, callback }
+    this.socket = connect({ port, host: '127.0.0.1', noDelay: true, onread })
+    this.socket.on('error', () => {})
+    this.socket.on('close', () => this.settle.lost())
+  }
+
+  /** Resolves when the answer begins to come. */
+  send(request: Buffer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.settle.answered = resolve
+      this.settle.lost = () => reject(new Error('a connection was closed'))
+      this.socket.write(request)
+    })
+  }
+}
