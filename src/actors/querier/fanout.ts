@@ -87,6 +87,8 @@ interface Answers<T> {
 
 /** How long a query waits for a shard that is being (re)started before it gives up. */
 const LINK_WAIT_MS = 1_000
+/** A message of more matchers would hold up its thread for longer than a cancel may take. */
+const MATCHERS_SENT_MAX = 100_000
 
 /** All shards as one source of series. */
 export class Fanout {
@@ -276,6 +278,10 @@ export class Fanout {
       const refs = shard.reader.index.select(tenant, matchers, { mint, maxt }, this.check)
       return refs === undefined ? undefined : { shard, refs }
     })
+    if (own === undefined && matchers.length > MATCHERS_SENT_MAX) {
+      const text = `a selector of ${matchers.length} matchers has to wait until ingesters can be read in place`
+      throw fail('overloaded', { text })
+    }
     const parts =
       own ??
       (await this.ask(tenant, async (shard): Promise<ShardSelection> => {

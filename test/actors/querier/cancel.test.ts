@@ -101,6 +101,8 @@ describe('a cancelled query takes its thread for no more than 100 ms', () => {
       const samples = Array.from({ length: 20 }, (_, n) => [n * 30_000 + 30_000, i * n] as const)
       shard.append('t', labels, ...samples)
     }
+    // As an ingester that has replayed its log: queriers read it in place.
+    shard.head.serve()
     thread = startQuerierThread(shard, {
       'limits.enabled_promql_experimental_functions': ['all'],
       'querier.max_samples': 1e9,

@@ -350,3 +350,19 @@ test('a querier stops when its cell says so, and tells who said it', async () =>
   }
   await assert.doesNotReject(querier.run(taskOf(TENANT, instant('up_total'))))
 })
+
+test('a selector of very many matchers is not sent to a shard that cannot be read in place', async () => {
+  const shard = new TestShard()
+  shard.append('t', labelsOf({ __name__: 'm' }), [1_000, 1])
+  const querier = createTestQuerier(createFakeEnv(), [shard])
+  const query = {
+    kind: 'series',
+    matchers: [`m{${'a!="b",'.repeat(100_001)}}`],
+    mint: 0,
+    maxt: 2_000,
+    limit: 0,
+  } as const
+  await assert.rejects(querier.run(taskOf('t', query)), { id: 'overloaded' })
+  shard.head.serve()
+  assert.equal((await querier.run(taskOf('t', query))).seriesRead, 1)
+})
