@@ -19,6 +19,8 @@ export type Play = (distributors: DistributorClient, isLast: boolean) => Promise
  * optimises it need not be made anew for the real ones.
  */
 const ROUNDS = 3
+/** A round that takes longer is given up, and the start goes on: a thread may have died in it, ms. */
+const ROUND_MS_MAX = 15_000
 const RING = { downBytes: 256 << 10, upBytes: 128 << 10 }
 
 /**
@@ -42,7 +44,7 @@ export async function rehearse(
       await withUnderstudies(ingesters, async (understudies) => {
         await link(round, client, threads, understudies)
         const reading = client.run()
-        await play(client, round === ROUNDS).finally(() => client.close())
+        await within(env, play(client, round === ROUNDS)).finally(() => client.close())
         await reading
       })
       dropRehearsals(env, roots)
@@ -53,6 +55,16 @@ export async function rehearse(
     dropRehearsals(env, roots)
   }
   await Promise.all(threads.map((thread) => thread.forget()))
+}
+
+/** @throws Error when the time of a round is over before it */
+async function within(env: Env, round: Promise<void>): Promise<void> {
+  let giveUp = (): void => {}
+  const late = new Promise<void>((_, reject) => {
+    giveUp = () => reject(new Error('a round took too long'))
+  })
+  const timer = env.timers.after(ROUND_MS_MAX, () => giveUp())
+  await Promise.race([round, late]).finally(() => timer.cancel())
 }
 
 /** Removes what ingesters wrote in rehearsals. @param roots of local data, one a zone */
