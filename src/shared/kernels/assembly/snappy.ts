@@ -72,11 +72,13 @@ function buildTags(): void {
     const kind = tag & 3
     const length = tag >> 2
     let entry: u64 = 0
-    if (kind == 0 && length < 60) entry = (<u64>(length + 1) << TAG_COUNT) | (<u64>NEAR << TAG_ADD)
+    if (kind == 0 && length < 60)
+      entry = ((<u64>(length + 1)) << TAG_COUNT) | ((<u64>NEAR) << TAG_ADD)
     if (kind == 1) {
-      entry = (<u64>(4 + (length & 7)) << TAG_COUNT) | (<u64>((tag & 0xe0) << 3) << TAG_ADD) | 0xff
+      entry =
+        ((<u64>(4 + (length & 7))) << TAG_COUNT) | ((<u64>((tag & 0xe0) << 3)) << TAG_ADD) | 0xff
     }
-    if (kind == 2) entry = (<u64>(length + 1) << TAG_COUNT) | 0xffff
+    if (kind == 2) entry = ((<u64>(length + 1)) << TAG_COUNT) | 0xffff
     store<u64>(TAGS + (tag << 3), entry)
   }
 }
@@ -144,7 +146,8 @@ function element(inputEnd: usize, dst: usize, outputEnd: usize): bool {
     ip += kind == 3 ? 5 : 1 + kind
     count = kind == 1 ? 4 + (count & 7) : 1 + count
     // 3. The tag itself may have run into the slack. 4. Offset 0 and too far, in one test.
-    if (ip > inputEnd || offset - 1 >= <u32>(op - dst) || count > <u32>(outputEnd - op)) return false
+    if (ip > inputEnd || offset - 1 >= <u32>(op - dst) || count > <u32>(outputEnd - op))
+      return false
     if (offset >= NEAR) copyWide(op, op - offset)
     else copyClose(op, offset, count)
   }
