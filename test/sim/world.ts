@@ -132,7 +132,6 @@ export class World {
       config: {
         ...DISTRIBUTOR_DEFAULTS,
         maxRecvMsgSize: 16 * MIB,
-        predictorBytesMax: 4 * MIB,
         templateBytesMax: 1 * MIB,
         seriesIdsMax: 65_536,
         ...this.options.distributor,

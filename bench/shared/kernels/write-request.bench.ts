@@ -21,12 +21,11 @@ console.log(
   `${SERIES} series, ${(scrapes[0]!.rawBytes / SERIES).toFixed(0)} B raw and ${(scrapes[0]!.bodies.reduce((sum, body) => sum + body.length, 0) / SERIES).toFixed(0)} B compressed per sample`,
 )
 
-measure('snappy alone', 64 << 20, false, false)
-measure('snappy, walk, predictor', 1 << 30, true, false)
-measure('snappy, walk, fingerprint of the expected', 0, true, false)
-measure('snappy, walk, table', 0, true, true)
+measure('snappy alone', false, false)
+measure('snappy, walk, the expected series', true, false)
+measure('snappy, walk, table', true, true)
 
-function measure(name: string, predictorBytes: number, isWalking: boolean, forgets: boolean): void {
+function measure(name: string, isWalking: boolean, forgets: boolean): void {
   const kernel = new WriteRequestKernel(
     module,
     {
@@ -41,7 +40,7 @@ function measure(name: string, predictorBytes: number, isWalking: boolean, forge
     },
     (bytes) => void randomFillSync(bytes),
   )
-  const cache = new SeriesCache(kernel, predictorBytes)
+  const cache = new SeriesCache(kernel)
   const tenant = cache.open('bench', new Limits().defaults())
   let best = Number.POSITIVE_INFINITY
   for (let round = 0; round < ROUNDS; round++) {

@@ -25,8 +25,6 @@ export interface DistributorConfig {
   readonly remoteTimeoutMs: number
   /** `distributor.ha_tracker.enable_ha_tracker`. */
   readonly isHaTrackerOn: boolean
-  /** Budget of label bytes kept for the predictor, in bytes, all tenants. */
-  readonly predictorBytesMax: number
   /** Room for templates of OTLP bodies, in bytes, all tenants; what has none is walked. */
   readonly templateBytesMax: number
   /** Series ids at once, all tenants; beyond it the least recently used tenant starts anew. */
@@ -40,7 +38,6 @@ export const DISTRIBUTOR_DEFAULTS: DistributorConfig = {
   maxInfluxRequestSize: 100 << 20,
   remoteTimeoutMs: 10_000,
   isHaTrackerOn: false,
-  predictorBytesMax: 64 << 20,
   templateBytesMax: 32 << 20,
   seriesIdsMax: 4 << 20,
 }

@@ -73,7 +73,7 @@ export class Distributor {
     )
     const membersOf = (tenant: string, limits: TenantLimits) =>
       shuffleMembers(ring, tenant, { size: limits.ingestion_tenant_shard_size, zones })
-    const cache = new SeriesCache(kernel, config.predictorBytesMax, membersOf, monotonic)
+    const cache = new SeriesCache(kernel, membersOf, monotonic)
     this.bench = {
       kernel,
       cache,
@@ -191,8 +191,8 @@ function createKernel(env: Env, boot: DistributorBoot, ring: Hashring): WriteReq
       shardCount: ring.memberCount,
       seriesIdsMax: ids,
       // Tables at most half full, each with the one it grew out of, and slabs that wait for reuse;
-      // keys; records.
-      heapBytes: ids * 64 + config.predictorBytesMax + (16 << 20),
+      // records.
+      heapBytes: ids * 64 + (16 << 20),
       templateBytes: config.templateBytesMax,
     },
     (bytes) => env.prng.fill(bytes),

@@ -1,6 +1,6 @@
 /**
- * Tenants and their series ids: gives the kernel what it asks for (ids, hash tables, room for label
- * bytes) and takes it back by dropping whole tenants. The lookups themselves are the kernel's
+ * Tenants and their series ids: gives the kernel what it asks for (ids, hash tables) and takes it back
+ * by dropping whole tenants. The lookups themselves are the kernel's
  * (shared/kernels/assembly/label-hash.ts).
  *
  * Everything here is soft: a dropped tenant's series get new ids by use and are defined anew. An id
@@ -35,10 +35,6 @@ const LABEL_LIMITS = [
 ] as const satisfies readonly LimitName[]
 /** Ids are handed to tenants in blocks, so that a dropped tenant's come back whole. */
 const ID_BLOCK = 256
-const KEY_CHUNK_BYTES = 64 << 10
-/** Tables that were outgrown become key chunks of tenants that have so many chunks, up to this size. */
-const KEY_CHUNKS_FEW = 4
-const KEY_CHUNK_BYTES_MAX = 1 << 20
 const TABLE_SLOTS_MIN = 1_024
 /** Slots of an old table moved at a time; twice what is needed to be done before the next doubling. */
 const SLOTS_PER_MOVE = 4_096
@@ -47,12 +43,6 @@ const TENANTS_MAX = 65_536
 const IDLE_MS = 3_600_000
 /** So many of them for each that comes: a push waits for it. */
 const IDLE_DROPS_MAX = 2
-
-/** Room for label bytes. */
-interface KeyChunk {
-  readonly at: number
-  readonly bytes: number
-}
 
 /** A tenant as the kernel knows it. */
 export interface TenantSeries {
@@ -77,7 +67,6 @@ export interface TenantSeries {
   /** The kernel's record (layout TENANT_*). */
   readonly record: number
   readonly idBlocks: number[]
-  readonly keyChunks: KeyChunk[]
   /** When it was last opened, ms. */
   usedAt: number
   tableBytes: number
@@ -87,7 +76,6 @@ export interface TenantSeries {
 /** The tenants of one distributor. */
 export class SeriesCache {
   private readonly kernel: WriteRequestKernel
-  private readonly predictorBytesMax: number
   private readonly now: () => number
   private readonly membersOf: (tenant: string, limits: TenantLimits) => Members | undefined
   /** Least recently used first. */
@@ -98,7 +86,6 @@ export class SeriesCache {
   private readonly blockCount: number
   private readonly freeSlabs = new Map<number, number[]>()
   private heapTop: number
-  private keyBytes = 0
 
   /**
    * @param membersOf the part of the ring that a tenant is given; without it all of it
@@ -106,14 +93,12 @@ export class SeriesCache {
    */
   constructor(
     kernel: WriteRequestKernel,
-    predictorBytesMax: number,
     membersOf: (tenant: string, limits: TenantLimits) => Members | undefined = () => undefined,
     now: () => number = () => 0,
   ) {
     this.kernel = kernel
     this.now = now
     this.membersOf = membersOf
-    this.predictorBytesMax = predictorBytesMax
     this.blockCount = kernel.sizes.seriesIdsMax / ID_BLOCK
     this.heapTop = kernel.heap
     // Id 0 is nobody's: the route of series whose label set is too long for an id.
@@ -163,7 +148,7 @@ export class SeriesCache {
    * @returns false when ids or memory are used up: `evict`, once no open frame uses ids
    */
   makeRoom(tenant: TenantSeries): boolean {
-    return this.giveIds(tenant) && this.giveTable(tenant) && this.giveKeyRoom(tenant)
+    return this.giveIds(tenant) && this.giveTable(tenant)
   }
 
   /** Moves a slice of a table that is being doubled. Call once per body. */
@@ -209,7 +194,6 @@ export class SeriesCache {
       retries: 0,
       record,
       idBlocks: [],
-      keyChunks: [],
       usedAt: 0,
       tableBytes: 0,
       oldTable: 0,
@@ -243,14 +227,9 @@ export class SeriesCache {
     const table = this.get(tenant, layout.TENANT_TABLE)
     if (table !== 0) this.giveSlab(table, tenant.tableBytes)
     if (tenant.oldTable !== 0) this.giveSlab(tenant.oldTable, tenant.tableBytes / 2)
-    for (const { at, bytes } of tenant.keyChunks) {
-      this.giveSlab(at, bytes)
-      this.keyBytes -= bytes
-    }
     this.freeBlocks.push(...tenant.idBlocks)
     tenant.senders.clear()
     tenant.idBlocks.length = 0
-    tenant.keyChunks.length = 0
     tenant.tableBytes = 0
     tenant.oldTable = 0
     const { record } = tenant
@@ -296,33 +275,6 @@ export class SeriesCache {
     if (this.kernel.exports.moveSlots(tenant.record, slots) !== 0) return
     this.giveSlab(tenant.oldTable, tenant.tableBytes / 2)
     tenant.oldTable = 0
-  }
-
-  private giveKeyRoom(tenant: TenantSeries): true {
-    const left = this.get(tenant, layout.TENANT_KEY_END) - this.get(tenant, layout.TENANT_KEY_AT)
-    const isKeeping = this.get(tenant, layout.TENANT_KEEPS_KEYS) === 1
-    if (isKeeping && left >= layout.KEY_LENGTH_MAX + layout.SLACK_BYTES) return true
-    const chunk = this.takeKeyChunk(tenant)
-    this.set(tenant, layout.TENANT_KEEPS_KEYS, chunk === undefined ? 0 : 1)
-    if (chunk === undefined) return true
-    this.keyBytes += chunk.bytes
-    tenant.keyChunks.push(chunk)
-    this.set(tenant, layout.TENANT_KEY_AT, chunk.at)
-    this.set(tenant, layout.TENANT_KEY_END, chunk.at + chunk.bytes)
-    return true
-  }
-
-  /** What others left, as large as there is for a tenant of many series; else new memory. */
-  private takeKeyChunk({ keyChunks }: TenantSeries): KeyChunk | undefined {
-    const room = this.predictorBytesMax - this.keyBytes
-    if (room < KEY_CHUNK_BYTES) return undefined
-    const most = keyChunks.length < KEY_CHUNKS_FEW ? KEY_CHUNK_BYTES : KEY_CHUNK_BYTES_MAX
-    for (let bytes = most; bytes > KEY_CHUNK_BYTES; bytes /= 2) {
-      const at = bytes <= room ? this.freeSlabs.get(bytes)?.pop() : undefined
-      if (at !== undefined) return { at, bytes }
-    }
-    const at = this.takeSlab(KEY_CHUNK_BYTES)
-    return at === 0 ? undefined : { at, bytes: KEY_CHUNK_BYTES }
   }
 
   /** Takes 2^n bytes of the heap; 0 when there is no room. */

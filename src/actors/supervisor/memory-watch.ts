@@ -47,9 +47,9 @@ export function startMemoryWatch(config: Config, env: Env, distributors: number)
   }
   watch()
   // Claimed at once, as large as they may become: what distributors keep to compare with.
-  const { predictorBytesMax, templateBytesMax } = DISTRIBUTOR_DEFAULTS
+  const { templateBytesMax } = DISTRIBUTOR_DEFAULTS
   for (let index = 0; index < distributors; index++) {
-    budget.set('caches', index, predictorBytesMax + templateBytesMax)
+    budget.set('caches', index, templateBytesMax)
   }
   return {
     cells,

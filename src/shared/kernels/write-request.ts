@@ -7,8 +7,8 @@
  *
  *   0        nothing, 64 KiB
  *   ...      context · hash key · columns, rows, pending, attention · shards: open columns, defines,
- *            bitmap of ids defined · ids: next, length, key, fingerprint, route · source · body ·
- *            scratch (as large as the body) · heap (tables and keys, up to the end)
+ *            bitmap of ids defined · ids: next, length, fingerprint, route · source · body ·
+ *            scratch (as large as the body) · heap (tables, up to the end)
  *
  * Reserved large, touched little: pages that nobody wrote to cost nothing. Touched pages never go
  * back, hence `decompressApart` for what is unusually large.
@@ -69,7 +69,7 @@ export interface WriteRequestSizes {
   readonly shardCount: number
   /** Ids are below this; a multiple of 256. */
   readonly seriesIdsMax: number
-  /** Room for tables and keys, in bytes. */
+  /** Room for tables, in bytes. */
   readonly heapBytes: number
   /** Room for templates of OTLP bodies, in bytes; without it each is walked. */
   readonly templateBytes: number
@@ -171,7 +171,7 @@ export class WriteRequestKernel {
     this.words = new Uint32Array(memory.buffer as ArrayBuffer)
     this.floats = new Float64Array(memory.buffer as ArrayBuffer)
     this.context = this.take(layout.CONTEXT_BYTES)
-    const keyLength = LABEL_LENGTH_MAX + layout.SLACK_BYTES
+    const keyLength = LABEL_LENGTH_MAX + layout.KEY_SLACK_BYTES
     const key = this.take(keyLength)
     fillRandom(this.bytes.subarray(key, key + keyLength))
     this.set(layout.HASH_KEY, key)
@@ -281,7 +281,6 @@ export class WriteRequestKernel {
     this.set(layout.DUPLICATES, 0)
     this.set(layout.OFFENDER, NO_OFFENDER)
     this.set(layout.PENDING_COUNT, 0)
-    this.set(layout.PENDING_KEYS, 0)
   }
 
   /** Goes on with a further piece of the same body, which now stands at `body`. */
@@ -443,7 +442,6 @@ export class WriteRequestKernel {
     const ids = this.sizes.seriesIdsMax
     this.set(layout.ID_NEXT, this.take(ids * 4))
     this.set(layout.ID_LENGTH, this.take(ids * 4))
-    this.set(layout.ID_KEY, this.take(ids * 4))
     this.set(layout.ID_FINGERPRINT, this.take(ids * 16))
     this.set(layout.ID_METADATA, this.take(ids * 4))
     const routes = this.take(ids)

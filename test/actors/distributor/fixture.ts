@@ -44,7 +44,6 @@ export const kernel = compileKernel('write-request')
 export const TEST_CONFIG: DistributorConfig = {
   ...DISTRIBUTOR_DEFAULTS,
   maxRecvMsgSize: 16 << 20,
-  predictorBytesMax: 4 << 20,
   templateBytesMax: 4 << 20,
   seriesIdsMax: 65_536,
 }

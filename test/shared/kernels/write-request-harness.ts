@@ -43,9 +43,7 @@ export class Harness {
   /** Asked for room in vain. */
   evictions = 0
 
-  constructor(
-    options: { samplesMax?: number; predictorBytes?: number; seriesIdsMax?: number } = {},
-  ) {
+  constructor(options: { samplesMax?: number; seriesIdsMax?: number } = {}) {
     const random = new SeededPrng(7)
     this.kernel = new WriteRequestKernel(
       module,
@@ -62,7 +60,7 @@ export class Harness {
       (bytes) => random.fill(bytes),
     )
     this.kernel.setLimits(LIMITS)
-    this.cache = new SeriesCache(this.kernel, options.predictorBytes ?? 1 << 20)
+    this.cache = new SeriesCache(this.kernel)
   }
 
   /** Walks a decompressed body; undefined when the kernel calls it malformed. */

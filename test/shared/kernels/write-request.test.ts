@@ -139,29 +139,27 @@ test('gives a series one id, whatever comes between', () => {
   assert.ok(ids.size > 500)
 })
 
-for (const predictorBytes of [0, 1 << 20]) {
-  test(`finds 20,000 series again in any order, with ${predictorBytes} key bytes`, () => {
-    const harness = new Harness({ predictorBytes })
-    const random = new SeededPrng(SEED + 4)
-    const order = Array.from({ length: 20_000 }, (_, index) => index)
-    const ids = new Map<number, number>()
-    for (let round = 0; round < 4; round++) {
-      for (let from = 0; from < order.length; from += 500) {
-        const part = order.slice(from, from + 500)
-        const seen = harness.walk(Buffer.concat(part.map((index) => plainSeries(index))))!
-        for (const [i, index] of part.entries()) {
-          const { id } = seen.series[i]!
-          assert.equal(ids.get(index) ?? id, id)
-          ids.set(index, id)
-        }
+test('finds 20,000 series again in any order', () => {
+  const harness = new Harness()
+  const random = new SeededPrng(SEED + 4)
+  const order = Array.from({ length: 20_000 }, (_, index) => index)
+  const ids = new Map<number, number>()
+  for (let round = 0; round < 4; round++) {
+    for (let from = 0; from < order.length; from += 500) {
+      const part = order.slice(from, from + 500)
+      const seen = harness.walk(Buffer.concat(part.map((index) => plainSeries(index))))!
+      for (const [i, index] of part.entries()) {
+        const { id } = seen.series[i]!
+        assert.equal(ids.get(index) ?? id, id)
+        ids.set(index, id)
       }
-      // The same order, then reversed, then shuffled.
-      if (round === 1) order.reverse()
-      if (round === 2) order.sort(() => below(random, 3) - 1)
     }
-    assert.equal(new Set(ids.values()).size, 20_000)
-  })
-}
+    // The same order, then reversed, then shuffled.
+    if (round === 1) order.reverse()
+    if (round === 2) order.sort(() => below(random, 3) - 1)
+  }
+  assert.equal(new Set(ids.values()).size, 20_000)
+})
 
 test('starts a tenant anew when ids run out, and goes on', () => {
   const harness = new Harness({ seriesIdsMax: 512 })

@@ -11,7 +11,6 @@ import {
   hashLabels,
   hashLow,
   isSeries,
-  keyBytes,
   tagOf,
 } from './label-hash'
 import { EXTRA_SERIES } from './otlp-layout'
@@ -47,7 +46,6 @@ import {
   PENDING_HASH,
   PENDING_HASH2,
   PENDING_ID,
-  PENDING_KEYS,
   PENDING_MAX,
   PENDING_ROW,
   PENDING_TAG,
@@ -72,9 +70,6 @@ import {
   TENANT_COUNT,
   TENANT_ID_END,
   TENANT_ID_NEXT,
-  TENANT_KEEPS_KEYS,
-  TENANT_KEY_AT,
-  TENANT_KEY_END,
   TENANT_MASK,
   TENANT_MISSES,
   TENANT_PREVIOUS,
@@ -160,20 +155,16 @@ export function resolve(c: usize, tenant: usize, guess: u32, hasSamples: bool): 
   store<u32>(at, tagOf(hashLow, hashHigh), PENDING_TAG)
   store<u32>(at, load<u32>(c, ROW_COUNT), PENDING_ROW)
   store<u32>(c, pending + 1, PENDING_COUNT)
-  count(c, PENDING_KEYS, keyBytes(labelsLength))
   store<u32>(tenant, load<u32>(tenant, TENANT_MISSES) + 1, TENANT_MISSES)
   return 0
 }
 
-/** Whether one more new series than those pending would find an id, a slot and room for its key. */
+/** Whether one more new series than those pending would find an id and a slot. */
 function hasRoom(c: usize, tenant: usize): bool {
   const pending = load<u32>(c, PENDING_COUNT)
   if (load<u32>(tenant, TENANT_ID_END) - load<u32>(tenant, TENANT_ID_NEXT) <= pending) return false
   const used = load<u32>(tenant, TENANT_COUNT) + pending + 1
-  if (used > (load<u32>(tenant, TENANT_MASK) + 1) >> 1) return false
-  if (load<u32>(tenant, TENANT_KEEPS_KEYS) == 0) return true
-  const keys = load<u32>(c, PENDING_KEYS) + keyBytes(labelsLength)
-  return keys <= load<u32>(tenant, TENANT_KEY_END) - load<u32>(tenant, TENANT_KEY_AT)
+  return used <= (load<u32>(tenant, TENANT_MASK) + 1) >> 1
 }
 
 function pendingMax(tenant: usize): u32 {
@@ -210,7 +201,6 @@ export function flush(c: usize, tenant: usize): void {
   }
   store<u32>(tenant, previous, TENANT_PREVIOUS)
   store<u32>(c, 0, PENDING_COUNT)
-  store<u32>(c, 0, PENDING_KEYS)
 }
 
 function findPending(c: usize, tenant: usize, at: usize): u32 {
@@ -233,7 +223,6 @@ function createPending(c: usize, tenant: usize, at: usize): u32 {
     load<u32>(at, PENDING_TAG),
     load<u64>(at, PENDING_HASH),
     load<u64>(at, PENDING_HASH2),
-    load<u32>(row, ROW_LABELS),
     load<u32>(row, ROW_LENGTH),
   )
 }

@@ -31,10 +31,9 @@ export const ROW_COUNT = 52
 export const LABEL_ROOM = 56
 export const LABEL_BYTES = 60
 export const LABEL_LENGTH_MAX = 64
-/** Series waiting for the table: pointer, count, key bytes that they would need. */
+/** Series waiting for the table: pointer, count. */
 export const PENDING = 68
 export const PENDING_COUNT = 72
-export const PENDING_KEYS = 76
 /** Metadata records of the chunk, METADATA_BYTES each: pointer, capacity, count. */
 export const METADATA = 80
 export const METADATA_CAP = 84
@@ -43,12 +42,11 @@ export const METADATA_COUNT = 88
 export const SCRATCH_AT = 92
 /** The tenant's record. */
 export const TENANT = 96
-/** The key of the hash: LABEL_LENGTH_MAX + 64 random bytes. */
+/** The key of the hash: LABEL_LENGTH_MAX + KEY_SLACK_BYTES random bytes. */
 export const HASH_KEY = 100
-/** Per id: next u32, length u32, key pointer u32, fingerprint 16 B, route u8. */
+/** Per id: next u32, length u32, fingerprint 16 B, route u8. */
 export const ID_NEXT = 104
 export const ID_LENGTH = 108
-export const ID_KEY = 112
 export const ID_FINGERPRINT = 116
 export const ID_ROUTE = 120
 /** Rows that need the host: pointer, count. */
@@ -138,10 +136,6 @@ export const TENANT_MISSES = 28
 /** Ids to give out. */
 export const TENANT_ID_NEXT = 32
 export const TENANT_ID_END = 36
-/** Room for label bytes, and whether the host gives more. */
-export const TENANT_KEY_AT = 40
-export const TENANT_KEY_END = 44
-export const TENANT_KEEPS_KEYS = 48
 /** Its stamp (otlp-known.ts); 0: none yet. */
 export const TENANT_STAMP = 52
 export const TENANT_BYTES = 64
@@ -235,14 +229,14 @@ export const PENDING_BYTES = 32
 /** Series looked up at once: their cache misses overlap. */
 export const PENDING_MAX = 256
 
-/** Longest label set whose bytes are kept for the predictor. */
-export const KEY_LENGTH_MAX = 4096
 /** A define record: id, labels, bytes, zero; then the label set, padded to 8 (wire/frames). */
 export const DEFINE_BYTES = 16
 /** Room in a define record beside the label bytes: header, padding, at most. */
 export const DEFINE_OVERHEAD = 32
 /** Labels of one set that are looked at; a set with more is over any limit. */
 export const LABELS_MAX = 4096
+/** The last block of a hash is one of 64 bytes, and the second half's key stands 16 bytes on. */
+export const KEY_SLACK_BYTES = 80
 /** Bytes that kernels may touch past the end of a buffer. */
 export const SLACK_BYTES = 64
 

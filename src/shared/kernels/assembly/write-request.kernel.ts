@@ -13,7 +13,7 @@
  *                        repeated Exemplar exemplars = 3; repeated Histogram histograms = 4 }
  *   message Sample { double value = 1; int64 timestamp = 2 }
  */
-import { equalBytes } from './label-hash'
+import { hashHigh, hashLabels, hashLow, isSeries } from './label-hash'
 import { readAt, readLength, readVarint, skipValue } from './proto'
 import {
   addRow,
@@ -42,7 +42,6 @@ import {
   COLUMN_VALUES,
   COUNTS,
   END,
-  ID_KEY,
   ID_LENGTH,
   ID_NEXT,
   ID_ROUTE,
@@ -157,14 +156,8 @@ function series(c: usize, tenant: usize, p: usize, e: usize): i32 {
   if (load<u32>(c, PENDING_COUNT) == 0) {
     guess = load<u32>(load<u32>(c, ID_NEXT) + (load<u32>(tenant, TENANT_PREVIOUS) << 2))
     if (guess != 0) {
-      const key: usize = load<u32>(load<u32>(c, ID_KEY) + (guess << 2))
       const length = load<u32>(load<u32>(c, ID_LENGTH) + (guess << 2))
-      if (
-        key != 0 &&
-        length < <u32>(e - p) &&
-        usualSample(p + length, e) &&
-        equalBytes(p, key, length)
-      ) {
+      if (length < <u32>(e - p) && usualSample(p + length, e) && isGuessed(c, guess, p, length)) {
         addRow(c, p, length, length, 1)
         addSample(c, guess)
         follow(tenant, guess)
@@ -173,6 +166,13 @@ function series(c: usize, tenant: usize, p: usize, e: usize): i32 {
     }
   }
   return otherSeries(c, tenant, p, e, guess)
+}
+
+/** Whether n bytes are those of a series, and so well framed labels. */
+function isGuessed(c: usize, guess: u32, p: usize, n: u32): bool {
+  if (n > load<u32>(c, LABEL_LENGTH_MAX)) return false
+  hashLabels(c, p, n)
+  return isSeries(c, guess, hashLow, hashHigh, n)
 }
 
 /** A series that is not as predicted, or of another shape than labels and one sample. */
