@@ -430,6 +430,15 @@ function put(v: u64, n: u32): void {
   heldBits = total & 7
 }
 
+/** Writes the low n bits of head, n ≤ 14, then the low `width` bits of v; at once where they fit. */
+function putAfter(head: u64, n: u32, v: u64, width: u32): void {
+  if (n + width <= 56) put((head << u64(width)) | v, n + width)
+  else {
+    put((head << 32) | (v >> u64(width - 32)), n + 32)
+    put(v & ((u64(1) << u64(width - 32)) - 1), width - 32)
+  }
+}
+
 function putWide(v: u64, n: u32): void {
   if (n > 56) {
     put(v >> 32, n - 32)
@@ -497,23 +506,25 @@ function encodeLane(slab: u32, s: u32): void {
         slotEnd = load<u32>(record, R_SLOT_END)
       }
       const step = u64(t - previousTime)
+      // A time that comes when it is due takes one bit, which goes with the value's.
+      let timeBits: u32 = 0
       if (count == 1) putVarint(step)
+      else if (step == delta) timeBits = 1
       else putDelta(i64(step - delta))
       delta = step
       const x = v ^ previous
-      if (x == 0) put(0, 1)
+      if (x == 0) put(0, 1 + timeBits)
       else {
         const zeros = min(u32(clz(x)), 31)
         const low = u32(ctz(x))
         if (leading != 255 && zeros >= leading && low >= trailing) {
-          put(2, 2)
-          putWide(x >> u64(trailing), 64 - leading - trailing)
+          putAfter(2, 2 + timeBits, x >> u64(trailing), 64 - leading - trailing)
         } else {
           leading = zeros
           trailing = low
           const width = 64 - leading - trailing
-          put((u64(3) << 11) | (u64(leading) << 6) | u64(width & 63), 13)
-          putWide(x >> u64(trailing), width)
+          const window = (3 << 11) | (leading << 6) | (width & 63)
+          putAfter(u64(window), 13 + timeBits, x >> u64(trailing), width)
         }
       }
     }
@@ -534,10 +545,9 @@ function encodeLane(slab: u32, s: u32): void {
   store<u8>(record, trailing, R_TRAILING)
 }
 
-/** Delta of deltas: 0, 10 + 14 bits, 110 + 17, 1110 + 20, 1111 + 64. */
+/** Delta of deltas other than 0, whose bit is 0: 10 + 14 bits, 110 + 17, 1110 + 20, 1111 + 64. */
 function putDelta(d: i64): void {
-  if (d == 0) put(0, 1)
-  else if (d >= -8191 && d <= 8192) put((u64(2) << 14) | (u64(d) & 0x3fff), 16)
+  if (d >= -8191 && d <= 8192) put((u64(2) << 14) | (u64(d) & 0x3fff), 16)
   else if (d >= -65535 && d <= 65536) put((u64(6) << 17) | (u64(d) & 0x1ffff), 20)
   else if (d >= -524287 && d <= 524288) put((u64(14) << 20) | (u64(d) & 0xfffff), 24)
   else {
