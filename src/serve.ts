@@ -55,15 +55,15 @@ type Stop = (hurry: Promise<void>) => Promise<string[]>
 async function startServer(config: Config, about: About, main: MainEnv): Promise<Stop> {
   const { env } = main
   const http = httpConfigOf(config)
-  const system = await startSupervisor(config, main, {
-    onFatal: () => process.exit(1),
-    play: (distributors, limits, isLast) =>
-      playSenders({ distributors, limits, isLast }, http, env),
-  })
-  const frontend = new QueryFrontend(env, system.queriers, queryFrontendConfigOf(config))
   const lifecycle = new Lifecycle(env, resolve(zoneRoots(config)[0]!), () =>
     process.kill(process.pid, 'SIGTERM'),
   )
+  const system = await startSupervisor(config, main, {
+    onFatal: () => process.exit(1),
+    play: (distributors, limits, isLast) =>
+      playSenders({ distributors, limits, lifecycle, isLast }, http, env),
+  })
+  const frontend = new QueryFrontend(env, system.queriers, queryFrontendConfigOf(config))
   const backend = {
     ...system,
     frontend,

@@ -2,6 +2,7 @@
  * Buffers for bodies of pushes as they come, used again and again: their sizes are alike, and what
  * is allocated anew for each has to be collected, and be paged in.
  */
+import { emptyList } from '../shared/base/empty-list.js'
 
 /** Bytes of the smallest; each next kind is twice as large. */
 const LEAST_BYTES = 64 << 10
@@ -11,7 +12,7 @@ const KEPT_BYTES_MAX = 8 << 20
 
 /** Lends buffers. */
 export class BodyBuffers {
-  private readonly free: Buffer[][] = Array.from({ length: KINDS }, () => [])
+  private readonly free: Buffer[][] = Array.from({ length: KINDS }, () => emptyList())
   private kept = 0
 
   /** A buffer of at least so many bytes; what is in it is anything. */

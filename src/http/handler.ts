@@ -179,6 +179,8 @@ export interface HttpBackend {
 /** What every handler may use. */
 export interface Front {
   readonly backend: HttpBackend
+  /** Where pushes go, with an eye on the answers. */
+  readonly distributors: PushSink
   readonly config: HttpConfig
   readonly env: Env
   readonly gate: Gate

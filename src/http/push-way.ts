@@ -22,8 +22,7 @@ export async function pushBody(
   front: Front,
   { tenant, flags, body }: { readonly tenant: string; readonly flags: number; readonly body: Body },
 ): Promise<Reply> {
-  const { distributors } = front.backend
-  return way.replyOf(await distributors.push(tenant, body.pieces, body.length, flags), flags)
+  return way.replyOf(await front.distributors.push(tenant, body.pieces, body.length, flags), flags)
 }
 
 /** The handler of a way, for requests that come through Node's server. */

@@ -27,13 +27,16 @@ export class RehearsalRequests {
   private readonly startMs: number
   private scrape = 0
 
-  /** @param path of the endpoint */
-  constructor(path: string, series: number, startMs: number) {
+  /**
+   * @param path of the endpoint
+   * @param tenants what the names of both begin with
+   */
+  constructor(path: string, series: number, startMs: number, tenants = 'rehearsal') {
     this.startMs = startMs
     for (let first = 0, i = 0; first < series; i++) {
       const count = Math.min(SIZES[i % SIZES.length]!, series - first)
       // Two tenants: what is made for one alone is made twice.
-      this.requests.push(requestOf(path, `rehearsal-${i % 2}`, { first, count, startMs }))
+      this.requests.push(requestOf(path, `${tenants}-${i % 2}`, { first, count, startMs }))
       first += count
     }
   }

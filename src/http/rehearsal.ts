@@ -6,15 +6,18 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { DistributorClient } from '../actors/distributor/client.js'
 import { EndingTimers } from '../shared/actor/index.js'
-import { createNodeEnv, type Env } from '../shared/env/index.js'
+import { createNodeEnv, type Env, type Timers } from '../shared/env/index.js'
 import type { Limits } from '../shared/limits/index.js'
 import { createMetricBlock, openMetrics } from '../shared/telemetry/index.js'
 import type { HttpBackend, HttpConfig } from './handler.js'
+import type { Lifecycle } from './lifecycle.js'
 import { RehearsalRequests } from './rehearsal-requests.js'
-import { createLanes } from './server.js'
+import { createGate, createLanes } from './server.js'
 
 const SENDERS = 4
 const SERIES = 400
+/** One request of so many comes in two parts. */
+const PARTED = 7
 /** Scrapes of all rounds but the last: these are for code to meet more than one of everything. */
 const SCRAPES_FIRST = 4
 /** Scrapes of the last one, and the time that they may take. */
@@ -26,6 +29,7 @@ export async function playSenders(
   behind: {
     readonly distributors: DistributorClient
     readonly limits: Limits
+    readonly lifecycle: Lifecycle
     readonly isLast: boolean
   },
   config: HttpConfig,
@@ -33,26 +37,28 @@ export async function playSenders(
 ): Promise<void> {
   const metrics = openMetrics(createMetricBlock(), () => {})
   const timers = new EndingTimers(env.timers)
-  const own: Env = { ...createNodeEnv({ actor: 'main', logLevel: 'error', metrics }), timers }
-  const { distributors, limits } = behind
-  // Pushes ask for nothing else.
-  const backend = { distributors, runtime: { limits }, lifecycle: { readOnlyMs: () => 0 } }
-  const { lane } = createLanes(
-    backend as unknown as HttpBackend,
-    { ...config, accessFile: '' },
-    own,
-  )
+  const own = createNodeEnv({ actor: 'main', logLevel: 'error', metrics, timers })
+  const { distributors, limits, lifecycle } = behind
+  // Pushes ask for nothing else, and need not say who sends them.
+  const backend = { distributors, runtime: { limits }, lifecycle } as unknown as HttpBackend
+  const { lane } = createLanes(backend, config, own, createGate({ ...config, accessFile: '' }, own))
   const stage = await Stage.open(env, (socket) => lane.take(socket, () => socket.destroy()))
   try {
     const senders = await Promise.all(Array.from({ length: SENDERS }, () => stage.connect()))
     const scrapes = behind.isLast ? SCRAPES : SCRAPES_FIRST
     const until = env.clock.monotonic() + MS_MAX
     const path = `${config.pathPrefix}/api/v1/push`
-    const requests = new RehearsalRequests(path, SERIES, env.clock.now() - scrapes * 15_000)
+    const startMs = env.clock.now() - scrapes * 15_000
+    let requests = new RehearsalRequests(path, SERIES, startMs)
     for (let scrape = 0; scrape < scrapes && env.clock.monotonic() < until; scrape++) {
+      // Code that never met a new tenant would be thrown away for the first one to come.
+      if (scrape === scrapes / 2) requests = new RehearsalRequests(path, SERIES, startMs, 'later')
       let next = 0
       const send = async (sender: Sender): Promise<void> => {
-        while (next < requests.count) await sender.send(requests.at(next++))
+        while (next < requests.count) {
+          const isInParts = next % PARTED === 0
+          await sender.send(requests.at(next++), isInParts ? env.timers : undefined)
+        }
       }
       await Promise.all(senders.map(send))
       requests.next()
@@ -127,12 +133,20 @@ class Sender {
     this.socket.on('close', () => this.settle.lost())
   }
 
-  /** Resolves when the answer begins to come. */
-  send(request: Buffer): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /**
+   * Resolves when the answer begins to come.
+   *
+   * @param timers to wait a turn by between two parts
+   */
+  async send(request: Buffer, timers?: Timers): Promise<void> {
+    const answer = new Promise<void>((resolve, reject) => {
       this.settle.answered = resolve
       this.settle.lost = () => reject(new Error('a connection was closed'))
-      this.socket.write(request)
     })
+    const first = timers === undefined ? request.length : request.length >> 1
+    this.socket.write(request.subarray(0, first))
+    await timers?.yieldNow()
+    if (first < request.length) this.socket.write(request.subarray(first))
+    await answer
   }
 }

@@ -71,17 +71,24 @@ interface Lanes {
 }
 
 /** The lanes over what stands behind them. */
-export function createLanes(backend: HttpBackend, config: HttpConfig, env: Env): Lanes {
+export function createLanes(
+  backend: HttpBackend,
+  config: HttpConfig,
+  env: Env,
+  gate = createGate(config, env),
+): Lanes {
   const meter = new RequestMeter(env)
   const { limits } = backend.runtime
   const { ingestionRateMax, ratePeriodMs } = config
-  const isReadOnly = () => backend.lifecycle.readOnlyMs() > 0
+  const { lifecycle } = backend
+  const isReadOnly = () => lifecycle.readOnlyMs() > 0
   const desk = new PushDesk({ env, limits, ingestionRateMax, ratePeriodMs, isReadOnly })
   const front: Front = {
-    backend: { ...backend, distributors: desk.over(backend.distributors) },
+    backend,
+    distributors: desk.over(backend.distributors),
     config,
     env,
-    gate: createGate(config, env),
+    gate,
     desk,
     queryLog: new QueryLog(env, config),
     admission: createAdmission(backend, config, env, desk),
@@ -195,7 +202,8 @@ function createRouter(
   }
 }
 
-function createGate(config: HttpConfig, env: Env): Gate {
+/** What lets requests in; of all without an access file. */
+export function createGate(config: HttpConfig, env: Env): Gate {
   if (config.accessFile === '') return new Gate(config, undefined)
   const access = new AccessControl(env, {
     file: config.accessFile,

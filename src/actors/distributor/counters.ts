@@ -135,7 +135,8 @@ export class Counters {
   }
 
   private cellsOf(tenant: string): TenantCells {
-    if (this.latest?.tenant === tenant) return this.latest
+    const { latest } = this
+    if (latest !== undefined && latest.tenant === tenant) return latest
     const cells = this.tenants.get(tenant) ?? this.open(tenant)
     this.tenants.delete(tenant)
     this.tenants.set(tenant, cells)

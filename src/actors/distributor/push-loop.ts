@@ -4,6 +4,7 @@
  * or answers from being given, so that the cycle main → distributor → ingester → acks drains from
  * any state (architecture §8.3).
  */
+import { emptyList } from '../../shared/base/empty-list.js'
 import type { Env } from '../../shared/env/index.js'
 import {
   ACK_HISTOGRAMS,
@@ -60,7 +61,7 @@ export class PushLoop {
   /** In order of deadline, since all have the same time. */
   private readonly requests = new Map<number, PushRequest>()
   private readonly oversize: OversizeBody[] = []
-  private answers: WaitingAnswer[] = []
+  private readonly answers = emptyList<WaitingAnswer>()
   private isRetrySet = false
   /** Shards of which it is known that they were left behind. */
   private readonly behind = new Set<number>()
@@ -78,7 +79,7 @@ export class PushLoop {
     for (const request of this.requests.values()) request.isAnswered = true
     this.requests.clear()
     this.oversize.length = 0
-    this.answers = []
+    this.answers.length = 0
   }
 
   /** Takes a new generation of a shard's link. Pushes that waited for the old one are answered 503. */
@@ -99,7 +100,7 @@ export class PushLoop {
     this.hand = undefined
     this.main = undefined
     this.requests.clear()
-    this.answers = []
+    this.answers.length = 0
     for (const replica of this.bench.replicas) replica.link(undefined)
   }
 

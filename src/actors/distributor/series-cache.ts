@@ -112,7 +112,8 @@ export class SeriesCache {
   open(name: string, limits: TenantLimits, isPaired = false): TenantSeries {
     const { latest } = this
     const now = this.now()
-    if (latest?.name === name && latest.limits === limits && latest.isPaired === isPaired) {
+    const isSame = latest !== undefined && latest.name === name && latest.isPaired === isPaired
+    if (isSame && latest.limits === limits) {
       latest.usedAt = now
       return latest
     }

@@ -5,6 +5,7 @@
  *
  * Hot: bench/shared/tsdb/head.bench.ts has the kernel's part, bench/macro the whole.
  */
+import { emptyList } from '../../shared/base/empty-list.js'
 import type { Env } from '../../shared/env/index.js'
 import { DEFINE_FULL } from '../../shared/kernels/head-layout.js'
 import type { Cell } from '../../shared/telemetry/index.js'
@@ -112,8 +113,8 @@ interface WriteFrame {
 /** Takes frames, checks, logs, appends, and acknowledges them, turn by turn. */
 export class CommitLoop {
   private readonly parts: CommitParts
-  private readonly frames: TakenFrame[] = []
-  private readonly due: DueAck[] = []
+  private readonly frames = emptyList<TakenFrame>()
+  private readonly due = emptyList<DueAck>()
   /** Columns in use. */
   private used = 0
   /** Columns in use for samples out of order. */

@@ -74,7 +74,7 @@ export function worsen(ack: BodyAck, status: number, text: string): void {
 export class DistributorLink {
   readonly ends: LinkEnds
   /** [id] ref, or REF_… */
-  refs = new Uint32Array(1024).fill(REF_UNBOUND)
+  refs = new Uint32Array(256).fill(REF_UNBOUND)
   /** Bodies of which the last frame has not come yet. */
   readonly open = new Map<number, BodyAck>()
   /** [id] DYING_UNTOLD, DYING_TOLD: the distributor is to forget it, and has not said that it has. */

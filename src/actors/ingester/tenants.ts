@@ -1,4 +1,5 @@
 /** What an ingester keeps per tenant beside its series: newest time, metadata, counters. */
+import { emptyList } from '../../shared/base/empty-list.js'
 import type { Env } from '../../shared/env/index.js'
 import type {
   Limits,
@@ -81,7 +82,7 @@ export interface TenantsOptions {
 export class Tenants {
   private readonly env: Env
   private readonly head: Head
-  private readonly states: TenantState[] = []
+  private readonly states = emptyList<TenantState>()
   private readonly byName = new Map<string, TenantState>()
   private readonly limits: Limits
   private readonly options: TenantsOptions

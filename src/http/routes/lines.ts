@@ -62,7 +62,7 @@ async function store(
     const ahead = headOf(parameters)
     const pieces = [ahead, ...body.pieces]
     const length = ahead.length + body.length
-    const answer = await front.backend.distributors.push(tenant, pieces, length, flags)
+    const answer = await front.distributors.push(tenant, pieces, length, flags)
     return answer.status === 200 ? STORED : textReply(answer.status, `${answer.text}\n`)
   } finally {
     ticket.leave()

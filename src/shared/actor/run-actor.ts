@@ -142,14 +142,14 @@ export function runActor<Boot>(
       return port1
     },
   }
-  const { control, rest } = controlOf(
-    () => build(env, data.boot as Boot, host),
-    env,
-    doorbell,
-    crash,
-  )
+  // Boot data are copied for all, and so of one hidden class.
+  const bootOf = (change: object): Boot => ({
+    ...(data.boot as Boot),
+    ...(change as Partial<Boot>),
+  })
+  const { control, rest } = controlOf(() => build(env, bootOf({}), host), env, doorbell, crash)
   const understudies = new Understudies(data.actor, (own, ownHost, change) =>
-    build(own, { ...(data.boot as Boot), ...(change as Partial<Boot>) }, ownHost),
+    build(own, bootOf(change), ownHost),
   )
   expose(data.control, {
     ...control,
@@ -192,7 +192,7 @@ class Understudies {
   open(change: object, port: MessagePort): void {
     const metrics = openMetrics(createMetricBlock(), () => {})
     const timers = new EndingTimers(NODE_TIMERS)
-    const env = { ...createNodeEnv({ actor: this.actor, logLevel: 'error', metrics }), timers }
+    const env = createNodeEnv({ actor: this.actor, logLevel: 'error', metrics, timers })
     const doorbell = new Doorbell()
     const host: ActorHost = {
       poke: () => doorbell.poke(),

@@ -15,13 +15,15 @@ export interface NodeEnvOptions {
   readonly actor: string
   readonly logLevel: LogLevel
   readonly metrics: Metrics
+  /** Node's unless said otherwise. */
+  readonly timers?: Timers
 }
 
 /** The Env of a running thread. */
 export function createNodeEnv(options: NodeEnvOptions): Env {
   return {
     clock: NODE_CLOCK,
-    timers: NODE_TIMERS,
+    timers: options.timers ?? NODE_TIMERS,
     prng: nodePrng(),
     disk: nodeDisk(),
     log: createNodeLog(options),
