@@ -9,7 +9,8 @@
  * contains 41, set 60, RegExp 34–96, re2js 970–2090; RegExp on `(a+)+b` seconds.
  * Benchmark: none of its own, a value is tested once per matcher.
  */
-import { RE2JS, RE2JSException } from 're2js'
+import type { RE2JS } from 're2js'
+import { requirePackage } from '../base/commonjs.js'
 import { fail } from '../errors/index.js'
 import {
   findLiterals,
@@ -150,7 +151,13 @@ function makeReplacer(pattern: string): Replacer {
   }
 }
 
+/** Loaded with the first pattern that needs it: most threads never see one, and it takes 0.6 MB of each. */
+function loadRe2(): typeof import('re2js') {
+  return requirePackage('re2js')
+}
+
 function compileRe2(pattern: string): RE2JS {
+  const { RE2JS, RE2JSException } = loadRe2()
   try {
     return RE2JS.compile(pattern, RE2JS.DOTALL)
   } catch (error) {
@@ -161,6 +168,7 @@ function compileRe2(pattern: string): RE2JS {
 
 /** The flag stands in re2js' copy of the pattern, hence in its text: compile again without it. */
 function goErrorText(pattern: string, error: Error): string {
+  const { RE2JS, RE2JSException } = loadRe2()
   let text = error.message
   try {
     RE2JS.compile(pattern)
