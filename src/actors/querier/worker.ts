@@ -1,6 +1,6 @@
 /** A thread of the querier pool: builds the querier, gives it the shards as they come, runs tasks. */
 import { disconnect, type PoolHost, poolWorker, shrinkNewSpace } from '../../shared/actor/index.js'
-import { type Env, openCollector } from '../../shared/env/index.js'
+import { compactHeap, type Env, openCollector } from '../../shared/env/index.js'
 import { HeadReader } from '../../shared/tsdb/index.js'
 import { connectIngester, type IngesterClient } from '../ingester/client.js'
 import {
@@ -19,7 +19,7 @@ const IDLE_MS = 50
 const WARM_UP_MS = 3_000
 /** Smaller pieces of answers are copied: that takes less than moving them. */
 const MOVED_BYTES_MIN = 8_192
-/** When a thread that was asked at once gives back what practising took, ms. */
+/** When a thread gives back what practising took and what it could not give back at once, ms. */
 const REST_MS = 8_000
 
 /** The pool's task. */
@@ -37,11 +37,15 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
       warmUp: async () => {
         if (!boot.config.isWarmedUp) return
         await Promise.race([warmUp(env, boot, isBusy), env.timers.sleep(WARM_UP_MS)])
-        const rest = (): void => {
-          if (!isBusy()) shrinkNewSpace(collect)
+        const rest = (): boolean => {
+          if (isBusy()) return false
+          shrinkNewSpace(collect)
+          return true
         }
         rest()
-        env.timers.after(REST_MS, rest)
+        env.timers.after(REST_MS, () => {
+          if (rest()) void compactHeap()
+        })
       },
       run: async (task) => {
         running++

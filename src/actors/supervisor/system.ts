@@ -8,7 +8,13 @@ import { collectWhenIdle, disconnect, Profiles, shrinkNewSpace } from '../../sha
 import { blocksBucketConfig } from '../../shared/blocks/index.js'
 import { checkBucketConfig } from '../../shared/bucket/index.js'
 import { type Config, zoneRoots } from '../../shared/config/index.js'
-import { createNodeEnv, type Env, openCollector, type Timer } from '../../shared/env/index.js'
+import {
+  compactHeap,
+  createNodeEnv,
+  type Env,
+  openCollector,
+  type Timer,
+} from '../../shared/env/index.js'
 import { fail } from '../../shared/errors/index.js'
 import {
   createTenantCells,
@@ -230,8 +236,11 @@ async function rehearsePushes(
   const { limits } = real.runtime
   await rehearse(env, roots, stages, (client, isLast) => play(client, limits, isLast))
   const collect = openCollector()
-  const shrink = (): void => shrinkNewSpace(collect)
-  collectWhenIdle(env.timers, () => real.distributors.taken(), shrink)
+  const giveBack = (): void => {
+    shrinkNewSpace(collect)
+    void compactHeap()
+  }
+  collectWhenIdle(env.timers, () => real.distributors.taken(), giveBack)
 }
 
 /** How often cells of tenants are looked through, ms. */

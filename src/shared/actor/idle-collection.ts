@@ -1,8 +1,9 @@
 /** Gives back what only a start needed, once nobody is kept waiting by it. */
 import type { Timers } from '../env/index.js'
 
-/** How long nothing must have happened, ms. */
-const IDLE_MS = 8_000
+/** How long nothing must have happened: looks in a row, and the time between them, ms. */
+const IDLE_LOOKS = 8
+const LOOK_MS = 1_000
 
 /**
  * Collects once, when nothing has been done for eight seconds. What was practised at the start stays
@@ -11,13 +12,16 @@ const IDLE_MS = 8_000
  *
  * @param done counts what was done, whatever it be
  */
-export function collectWhenIdle(timers: Timers, done: () => number, collect: () => void): void {
-  const look = (before: number): void => {
-    timers.after(IDLE_MS, () => {
+export function collectWhenIdle(timers: Timers, done: () => number, collect: () => unknown): void {
+  const look = (before: number, quiet: number): void => {
+    if (quiet === IDLE_LOOKS) {
+      collect()
+      return
+    }
+    timers.after(LOOK_MS, () => {
       const now = done()
-      if (now === before) collect()
-      else look(now)
+      look(now, now === before ? quiet + 1 : 0)
     })
   }
-  look(done())
+  look(done(), 0)
 }

@@ -12,7 +12,7 @@ import {
 } from 'node:worker_threads'
 import type { Piscina } from 'piscina'
 import type { StopSignal } from '../base/stop-signal.js'
-import type { Env } from '../env/index.js'
+import { type Env, giveCollector } from '../env/index.js'
 import { type AppError, fail } from '../errors/index.js'
 import { createMetricBlock, type LogLevel } from '../telemetry/index.js'
 import { fromWireError } from './errors.js'
@@ -333,6 +333,7 @@ function post<Task, Message>(
 /** One thread, started with its first task and not replaced: what belongs to a seat must be made anew first. */
 function startPiscina(entry: URL, data: PoolWorkerData): Piscina<MessagePort, never> {
   const { Piscina } = loadPiscina()
+  giveCollector()
   return new Piscina<MessagePort, never>({
     filename: entry.href,
     name: 'run',

@@ -3,7 +3,7 @@
  * answers the supervisor, opens links, runs the loop, and reports how it ended.
  */
 import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import { createNodeEnv, type Env, NODE_TIMERS, openCollector } from '../env/index.js'
+import { compactHeap, createNodeEnv, type Env, NODE_TIMERS } from '../env/index.js'
 import { Doorbell } from '../ringbuf/index.js'
 import { createMetricBlock, type LogLevel, openMetrics } from '../telemetry/index.js'
 import { expose } from './calls.js'
@@ -246,7 +246,7 @@ function controlOf(
     isStopped = true
     doorbell.poke()
   }
-  const rest = (): void => collectWhenIdle(env.timers, () => turns, openCollector())
+  const rest = (): void => collectWhenIdle(env.timers, () => turns, compactHeap)
   const control: BareControl = {
     async start() {
       begin()

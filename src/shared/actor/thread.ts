@@ -1,5 +1,6 @@
 /** The supervisor's side of an actor's thread: starts it, talks to it, tells how it ended. */
 import { MessageChannel, Worker } from 'node:worker_threads'
+import { giveCollector } from '../env/index.js'
 import type { LogLevel } from '../telemetry/index.js'
 import { type Client, connect, disconnect, transferring } from './calls.js'
 import { beatsOf, createHeart } from './heartbeat.js'
@@ -89,6 +90,7 @@ export function startThread(spec: ThreadSpec): ActorThread {
     control: channel.port2,
     heart,
   }
+  giveCollector()
   const worker = new Worker(spec.entry, {
     workerData: data,
     transferList: [channel.port2],

@@ -1,5 +1,5 @@
 /** The injected world: clock, timers, randomness, disk, log and metrics. */
-export { type Collect, openCollector } from './collector.js'
+export { type Collect, compactHeap, giveCollector, openCollector } from './collector.js'
 export type { Clock, Disk, DiskFile, Env, PathFacts, Prng, Timer, Timers } from './env.js'
 export { type FolderLock, lockFolder, lockFolders } from './folder-lock.js'
 export {
