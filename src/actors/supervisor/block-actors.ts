@@ -28,6 +28,7 @@ export class BlockActors implements BlockListHooks {
   private readonly parts: BlockActorsParts
   private later: Timer | undefined
   private queriedMs = Number.NEGATIVE_INFINITY
+  private queryCount = 0
 
   constructor(parts: BlockActorsParts) {
     this.parts = parts
@@ -36,6 +37,12 @@ export class BlockActors implements BlockListHooks {
   /** A query has come. */
   noteQuery(): void {
     this.queriedMs = this.parts.clock.monotonic()
+    this.queryCount++
+  }
+
+  /** Queries that have come so far. */
+  queries(): number {
+    return this.queryCount
   }
 
   /** There are blocks in the bucket. */

@@ -28,6 +28,15 @@ test('a bucket with blocks starts all of them', () => {
   assert.deepEqual(started, ['store-gateway/0', 'compactor/0', 'compactor/1'])
 })
 
+test('queries that came are counted, whether they start anything or not', () => {
+  const { started, actors } = bed()
+  assert.equal(actors.queries(), 0)
+  actors.noteQuery()
+  actors.noteQuery()
+  assert.equal(actors.queries(), 2)
+  assert.deepEqual(started, [])
+})
+
 test('after the first cut compactors start, the store-gateway a minute later, unless all is over', async () => {
   for (const isStopped of [false, true]) {
     const { timers, started, actors } = bed()
