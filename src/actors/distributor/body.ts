@@ -6,6 +6,7 @@
  * A chunk is what fits one frame per shard. Nothing leaves before the whole body is known to be well
  * framed: a body of one chunk was walked to its end, one of several is checked ahead.
  */
+import { copyBytes } from '../../shared/base/copy-bytes.js'
 import type { Hashring } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import { NO_OFFENDER, type WriteRequestKernel } from '../../shared/kernels/write-request.js'
@@ -190,7 +191,7 @@ export class BodyInHand {
   private openSnappy(source: Uint8Array): void {
     const { kernel, config } = this.bench
     const isHere = source.length <= kernel.sizes.sourceBytesMax
-    kernel.bytes.set(isHere ? source : source.subarray(0, 16), kernel.source)
+    copyBytes(kernel.bytes, kernel.source, isHere ? source : source.subarray(0, 16))
     const claimed = kernel.exports.snappyLength(kernel.source, Math.min(source.length, 16))
     if (claimed < 0) {
       this.refuse('snappy: corrupt input')

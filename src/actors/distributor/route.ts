@@ -11,6 +11,7 @@
  * seconds and more than a quarter of the time. Then, if they are enough, it is left behind until it
  * has read all that it was sent and has a new link; and the sooner it comes to that again, the longer.
  */
+import { copyBytes } from '../../shared/base/copy-bytes.js'
 import { writeQuorum } from '../../shared/hashring/index.js'
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
 import type { ShardRegion, WriteRequestKernel } from '../../shared/kernels/write-request.js'
@@ -452,6 +453,6 @@ export class ReplicaSet {
   }
 
   private copy(from: number, bytes: number, to: Uint8Array, at: number): void {
-    if (bytes > 0) to.set(this.kernel.bytes.subarray(from, from + bytes), at)
+    if (bytes > 0) copyBytes(to, at, this.kernel.bytes.subarray(from, from + bytes))
   }
 }

@@ -5,6 +5,7 @@
  *
  * `data` is a ring's data area, `at` a payload's offset in it.
  */
+import { copyBytes } from '../../base/copy-bytes.js'
 import {
   ACK_BYTES_MAX,
   ACK_HEADER_BYTES,
@@ -93,13 +94,7 @@ export function bodyFrameBytes(tenantBytes: number, bodyBytes: number): number {
   return BODY_HEADER_BYTES + padTo8(tenantBytes) + bodyBytes
 }
 
-/** Where a body is put together before it goes to shared memory. */
-let gathered = new Uint8Array(0)
-
-/**
- * Writes a BODY; the body comes in the pieces that the socket gave. They are put together first: V8
- * copies to shared memory byte by byte where source and target do not lie alike, by words otherwise.
- */
+/** Writes a BODY; the body comes in the pieces that the socket gave. */
 export function encodeBody(
   data: Uint8Array,
   at: number,
@@ -113,20 +108,11 @@ export function encodeBody(
   view.setUint32(at + 8, tenant.length, true)
   view.setUint32(at + 12, head.bodyBytes, true)
   data.set(tenant, at + BODY_HEADER_BYTES)
-  const [first] = pieces
-  const isOne = pieces.length === 1 && first!.byteOffset % 8 === 0
-  const body = isOne ? first! : gather(pieces, head.bodyBytes)
-  data.set(body, at + BODY_HEADER_BYTES + padTo8(tenant.length))
-}
-
-function gather(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
-  if (gathered.length < bytes) gathered = new Uint8Array(2 * bytes)
-  let to = 0
+  let to = at + BODY_HEADER_BYTES + padTo8(tenant.length)
   for (const piece of pieces) {
-    gathered.set(piece, to)
+    copyBytes(data, to, piece)
     to += piece.length
   }
-  return gathered.subarray(0, to)
 }
 
 /** Reads a BODY; the body itself stays where it is. */
