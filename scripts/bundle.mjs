@@ -32,6 +32,7 @@ export async function bundle(tell) {
       input: { [name]: input },
       external: isPackage,
       onLog: refuse,
+      treeshake: { moduleSideEffects: hasEffects },
       plugins: [{ name: 'ascii', renderChunk: (code) => ({ code: escaped(code), map: null }) }],
       cache,
     })
@@ -78,6 +79,11 @@ function isFresh(name) {
 
 function isPackage(id) {
   return !id.startsWith('.') && !id.startsWith('/') && !id.startsWith('dist')
+}
+
+/** Of what a thread takes nothing from it needs nothing: the table of keys takes 1 MB, and main alone reads it. */
+function hasEffects(id) {
+  return !id.includes(join('src', 'shared', 'config'))
 }
 
 /**

@@ -27,6 +27,7 @@ import { HeadReader } from '../../src/shared/tsdb/index.js'
 import type { FakeDisk } from '../support/fake-disk.js'
 import { createFakeEnv, type FakeEnv } from '../support/fake-env.js'
 import { headModule } from '../support/head-source.js'
+import { testLimits } from '../support/limits.js'
 import { taskOf, textOf } from '../support/querier.js'
 
 /** How a world is made. */
@@ -82,7 +83,7 @@ export class World {
   private generation = 0
   private readonly zones: number
   private readonly tenantCells: SharedArrayBuffer
-  private limits: LimitsData | undefined
+  private limits: LimitsData
 
   constructor(options: WorldOptions = {}) {
     this.options = options
@@ -96,7 +97,7 @@ export class World {
     this.zones = options.zones ?? 1
     const { zones } = this
     this.tenantCells = createTenantCells(shards)
-    this.limits = options.limits
+    this.limits = options.limits ?? testLimits()
     this.querier = new Querier(this.env, {
       config,
       shardCount: shards,
@@ -110,8 +111,7 @@ export class World {
   }
 
   private tenancy() {
-    const { limits } = this
-    return { tenantCells: this.tenantCells, ...(limits === undefined ? {} : { limits }) }
+    return { tenantCells: this.tenantCells, limits: this.limits }
   }
 
   /** Newer limits, for everybody. */

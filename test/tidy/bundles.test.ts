@@ -14,3 +14,10 @@ test('bundles have no character that would make V8 keep two bytes for each', () 
     assert.equal(found, null, `${file}: ${found?.[0]}`)
   }
 })
+
+test('the table of keys is in the bundle of main alone', () => {
+  for (const file of bundles) {
+    const isIn = readFileSync(join(FOLDER, file), 'utf8').includes('memberlist')
+    if (isIn) assert.match(file, /^main\./)
+  }
+})

@@ -52,7 +52,7 @@ export function createRig(options: RigOptions): SendScrape {
       index: 0,
       shardCount: shards,
       config: { ...DISTRIBUTOR_DEFAULTS, isHaTrackerOn: isHaTrackerOn === true },
-      ...(limits === undefined ? {} : { limits: testLimits(limits) }),
+      limits: testLimits(limits),
       kernel,
       onRelink: () => {},
       poke: () => {},

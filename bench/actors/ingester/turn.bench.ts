@@ -18,6 +18,7 @@ import {
   WRITE_HEADER_BYTES,
   WRITE_LAST,
 } from '../../../src/shared/wire/frames/index.js'
+import { testLimits } from '../../../test/support/limits.js'
 import { report } from '../../figures.js'
 
 const SERIES = Number(process.argv[2] ?? 100_000)
@@ -67,6 +68,7 @@ const ingester = new Ingester(env, {
   config: { ...INGESTER_DEFAULTS, dataDir: 'nowhere' },
   memory: createHeadMemory(),
   kernel: compileHeadKernel(),
+  limits: testLimits(),
 })
 const down = createRingbuf(1 << 22, 1)
 const up = createRingbuf(1 << 16, 1)

@@ -8,6 +8,7 @@ import * as layout from '../../../src/shared/kernels/assembly/write-request-layo
 import { compileKernel } from '../../../src/shared/kernels/load.js'
 import { WriteRequestKernel } from '../../../src/shared/kernels/write-request.js'
 import { Limits } from '../../../src/shared/limits/index.js'
+import { testLimits } from '../../../test/support/limits.js'
 import { report } from '../../figures.js'
 import { scrapeOf } from '../../remote-write-data.js'
 
@@ -41,7 +42,7 @@ function measure(name: string, isWalking: boolean, forgets: boolean): void {
     (bytes) => void randomFillSync(bytes),
   )
   const cache = new SeriesCache(kernel)
-  const tenant = cache.open('bench', new Limits().defaults())
+  const tenant = cache.open('bench', new Limits(testLimits()).defaults())
   let best = Number.POSITIVE_INFINITY
   for (let round = 0; round < ROUNDS; round++) {
     const from = performance.now()

@@ -50,8 +50,8 @@ export interface DistributorBootData {
   /** Each series goes to one shard in each zone: a divisor of `shardCount`; 1 when not given. */
   readonly zones?: number
   readonly config: DistributorConfig
-  /** Limits of all tenants; without it the defaults. */
-  readonly limits?: LimitsData
+  /** Limits of all tenants. */
+  readonly limits: LimitsData
   /** What threads share about tenants (createTenantCells); without it this one is alone. */
   readonly tenantCells?: SharedArrayBuffer
   /** Which replicas are believed (createHaCells). */

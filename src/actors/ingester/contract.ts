@@ -86,8 +86,8 @@ export interface IngesterBoot {
   /** Zone, and place within it; without it there is one zone. */
   readonly place?: Place
   readonly config: IngesterConfig
-  /** Limits of all tenants; without it the defaults. */
-  readonly limits?: LimitsData
+  /** Limits of all tenants. */
+  readonly limits: LimitsData
   /** What threads share about tenants (createTenantCells); without it this one is alone. */
   readonly tenantCells?: SharedArrayBuffer
   /** A zeroed memory (createHeadMemory), a new one for each life of the shard. */

@@ -35,8 +35,10 @@ export interface QuerierConfig {
 /** What a querier thread boots with; all of the pool alike. */
 export interface QuerierBoot {
   readonly config: QuerierConfig
-  /** Limits of all tenants; without it the defaults. */
-  readonly limits?: LimitsData
+  /** Limits of all tenants. */
+  readonly limits: LimitsData
+  /** Those of made-up queries; without it the same. */
+  readonly practiceLimits?: LimitsData
   /** Shards of all zones. */
   readonly shardCount: number
   /** Each zone has all series; 1 when not given. */

@@ -117,11 +117,16 @@ function practiceBlockQueries(): QuerierQuery[] {
 /** A querier that has met nothing of the head yet. */
 export function practiceQuerier(
   env: Env,
-  { kernel, config }: QuerierBoot,
+  { kernel, config, limits, practiceLimits }: QuerierBoot,
   reader: HeadReader,
   blocks: BlockAccess = practiceBlocks(),
 ): Querier {
-  const boot = { kernel, config: { ...config, cacheBytes: CACHE_BYTES }, shardCount: 1 }
+  const boot = {
+    kernel,
+    config: { ...config, cacheBytes: CACHE_BYTES },
+    shardCount: 1,
+    limits: practiceLimits ?? limits,
+  }
   const querier = new Querier(env, boot, 0, blocks)
   querier.link(0, { calls: NO_CALLS, reader })
   return querier

@@ -5,11 +5,16 @@
 
 import { join } from 'node:path'
 import { threadEntry } from '../../shared/base/own-files.js'
-import { type Config, zoneRoots } from '../../shared/config/index.js'
+import { type Config, defaultConfig, EMPTY_RUNTIME, zoneRoots } from '../../shared/config/index.js'
 import { hasQuorum, type Place, placeOf } from '../../shared/hashring/index.js'
 import { compileHeadKernel, createHeadMemory } from '../../shared/kernels/head.js'
 import { compileKernel } from '../../shared/kernels/load.js'
-import { createFrequencyCells, type Limits, type LimitsData } from '../../shared/limits/index.js'
+import {
+  createFrequencyCells,
+  type Limits,
+  type LimitsData,
+  limitsDataOf,
+} from '../../shared/limits/index.js'
 import { endLeaseOf, retireHead } from '../../shared/tsdb/index.js'
 import { compactorConfigOf } from '../compactor/client.js'
 import { type CompactorBoot, readerSlotOf } from '../compactor/contract.js'
@@ -223,6 +228,7 @@ function querierRow(
     boot: {
       config: querierConfigOf(config, counts.queriers),
       limits: head.limits.snapshot(),
+      practiceLimits: practiceLimits(),
       shardCount: counts.ingesters,
       zones: counts.zones,
       tenantCells: cells.tenantCells,
@@ -290,7 +296,12 @@ function compactorRow(
 /** What is different in the boot data of an ingester in a rehearsal: it is alone, and writes elsewhere. */
 function understudyOf({ dataDir, ...settings }: IngesterConfig): object {
   const config = { ...settings, dataDir: rehearsalFolder(dataDir), walFsync: 'never' as const }
-  return { config, budget: undefined, tenantCells: undefined, limits: undefined }
+  return { config, budget: undefined, tenantCells: undefined, limits: practiceLimits() }
+}
+
+/** Limits of made-up work: the defaults, whatever those of real work are. */
+function practiceLimits(): LimitsData {
+  return limitsDataOf(defaultConfig(), EMPTY_RUNTIME)
 }
 
 /** Where ingesters write in a rehearsal, below a root of local data. */

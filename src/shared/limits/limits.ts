@@ -7,8 +7,6 @@
 import {
   type Config,
   configSlice,
-  defaultConfig,
-  EMPTY_RUNTIME,
   type InstanceLimitValues,
   type LimitValues,
   type RuntimeConfig,
@@ -36,8 +34,7 @@ export class Limits {
   /** Rows of several tenants at once, as they were asked for. */
   private combined = new Map<string, TenantLimits>()
 
-  /** @param data without it: the defaults of the table */
-  constructor(data: LimitsData = limitsDataOf(defaultConfig(), EMPTY_RUNTIME)) {
+  constructor(data: LimitsData) {
     this.data = { ...data, defaults: Object.freeze({ ...data.defaults }) }
     this.rows = rowsOf(this.data)
   }

@@ -14,6 +14,7 @@ import { Limits } from '../../../src/shared/limits/index.js'
 import { type BlockMeta, openBlock, writeBlock } from '../../../src/shared/tsdb/index.js'
 import { allSeries, gridSeries } from '../../support/blocks.js'
 import { createFakeEnv, type FakeEnv } from '../../support/fake-env.js'
+import { testLimits } from '../../support/limits.js'
 import { createMemoryBucket } from '../../support/memory-bucket.js'
 
 const HOUR = 3_600_000
@@ -84,7 +85,7 @@ async function worldOf(hours: readonly number[]): Promise<World> {
     list,
     changes,
     compactions: (config = {}, limits = {}, place = { index: 0, count: 1 }) => {
-      const row = { ...new Limits().defaults(), ...limits }
+      const row = { ...new Limits(testLimits()).defaults(), ...limits }
       const parts = { env, bucket, list: calls, limits: { of: () => row } }
       return new Compactions({ ...parts, config: { ...CONFIG, ...config }, place })
     },

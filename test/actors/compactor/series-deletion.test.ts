@@ -15,6 +15,7 @@ import { Limits } from '../../../src/shared/limits/index.js'
 import { decodeTombstones } from '../../../src/shared/tsdb/index.js'
 import { BlockStore, GRID_FROM, STEP_MS } from '../../support/block-store.js'
 import { type BlockWorld, createBlockWorld } from '../../support/block-world.js'
+import { testLimits } from '../../support/limits.js'
 
 const TENANT = 'a'
 const SERIES = 12
@@ -73,7 +74,7 @@ function compactionsOf(
   blockRangesMs: readonly number[] = [],
 ): Compactions {
   const { env, bucket, folder } = store
-  const limits = { of: () => new Limits().defaults() }
+  const limits = { of: () => new Limits(testLimits()).defaults() }
   const config = {
     scratchDir: join(folder, 'scratch'),
     blockRangesMs,

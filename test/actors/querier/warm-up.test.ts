@@ -12,9 +12,20 @@ import { BLOCK_START_MS } from '../../../src/actors/querier/warm-up-blocks.js'
 import { defaultConfig } from '../../../src/shared/config/index.js'
 import { createFakeEnv } from '../../support/fake-env.js'
 import { headModule } from '../../support/head-source.js'
+import { testLimits } from '../../support/limits.js'
 import { taskOf, textOf } from '../../support/querier.js'
 
-const boot = { config: querierConfigOf(defaultConfig({})), shardCount: 1, kernel: headModule() }
+const boot = {
+  config: querierConfigOf(defaultConfig({})),
+  shardCount: 1,
+  kernel: headModule(),
+  // What would keep real queries from everything keeps nothing from practice.
+  practiceLimits: testLimits(),
+  limits: testLimits({
+    max_fetched_series_per_query: 1,
+    blocked_queries: [{ pattern: '.*', regex: true }],
+  }),
+}
 
 test('each query of the practice has an answer that is not empty', async () => {
   const env = createFakeEnv()

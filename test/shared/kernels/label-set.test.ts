@@ -6,6 +6,7 @@ import { SeededPrng } from '../../../src/shared/base/prng.js'
 import * as layout from '../../../src/shared/kernels/assembly/write-request-layout.js'
 import { Limits } from '../../../src/shared/limits/index.js'
 import { DISCARD_REASONS } from '../../../src/shared/wire/frames/index.js'
+import { testLimits } from '../../support/limits.js'
 import { below, Harness, labelField } from './write-request-harness.js'
 
 const SEED = Number(process.env['SEED'] ?? 1)
@@ -184,7 +185,7 @@ test('calls a label set malformed when a label is', () => {
 })
 
 test('bounds of more than a word allow what a word allows', () => {
-  const limits = new Limits().defaults()
+  const limits = new Limits(testLimits()).defaults()
   kernel.setLimits({
     ...limits,
     max_label_names_per_series: 2 ** 32,

@@ -7,12 +7,13 @@ import { createCipheriv } from 'node:crypto'
 import { test } from 'node:test'
 import * as layout from '../../../src/shared/kernels/assembly/write-request-layout.js'
 import { Limits } from '../../../src/shared/limits/index.js'
+import { testLimits } from '../../support/limits.js'
 import { field, Harness, varint } from './write-request-harness.js'
 
 const WORD = 1n << 64n
 
 const { kernel, cache } = new Harness()
-const tenant = cache.open('acme', new Limits().defaults())
+const tenant = cache.open('acme', new Limits(testLimits()).defaults())
 
 /** A 128-bit hash: the low half and the high one. */
 type Hash = readonly [bigint, bigint]

@@ -11,8 +11,9 @@ import { WriteRequestKernel } from '../../../src/shared/kernels/write-request.js
 import { Limits } from '../../../src/shared/limits/index.js'
 import type { Label } from '../../../src/shared/model/labels.js'
 import { decodeLabels, decodeMetadata } from '../../../src/shared/wire/remote-write/index.js'
+import { testLimits } from '../../support/limits.js'
 
-const LIMITS = new Limits().defaults()
+const LIMITS = new Limits(testLimits()).defaults()
 
 const module = compileKernel('write-request')
 const BODY_BYTES = 1 << 20
