@@ -3,6 +3,7 @@ import { MessageChannel } from 'node:worker_threads'
 import { querierConfigOf } from '../../src/actors/querier/client.js'
 import type {
   QuerierAnswer,
+  QuerierBoot,
   QuerierMessage,
   QuerierTask,
 } from '../../src/actors/querier/contract.js'
@@ -56,7 +57,7 @@ export function startQuerierThread(
       shardCount: 1,
       kernel: headModule(),
       ...(budget === undefined ? {} : { budget }),
-    },
+    } satisfies QuerierBoot,
     logLevel: 'error',
     env: createNodeEnv({ actor: 'main', logLevel: 'error', metrics }),
     heapMbMax,

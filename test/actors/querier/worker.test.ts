@@ -3,12 +3,13 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
 import { querierConfigOf } from '../../../src/actors/querier/client.js'
-import {
+import type {
   CANCEL_CLIENT,
-  type QuerierAnswer,
-  type QuerierMessage,
-  type QuerierQuery,
-  type QuerierTask,
+  QuerierAnswer,
+  QuerierBoot,
+  QuerierMessage,
+  QuerierQuery,
+  QuerierTask,
 } from '../../../src/actors/querier/contract.js'
 import { definePool, expose, type Pool } from '../../../src/shared/actor/index.js'
 import { defaultConfig } from '../../../src/shared/config/index.js'
@@ -16,6 +17,7 @@ import { createNodeEnv } from '../../../src/shared/env/index.js'
 import { labelsOf } from '../../../src/shared/model/labels.js'
 import { createMetricBlock, openMetrics } from '../../../src/shared/telemetry/index.js'
 import { headModule } from '../../support/head-source.js'
+import { testLimits } from '../../support/limits.js'
 import { TestShard, taskOf, textOf } from '../../support/querier.js'
 
 function instant(text: string): QuerierQuery {
@@ -36,7 +38,12 @@ describe('a querier thread', () => {
       actor: 'querier',
       entry: new URL('../../../src/actors/querier/worker.js', import.meta.url),
       size: 1,
-      boot: { config: querierConfigOf(defaultConfig()), shardCount: 1, kernel: headModule() },
+      boot: {
+        config: querierConfigOf(defaultConfig()),
+        limits: testLimits(),
+        shardCount: 1,
+        kernel: headModule(),
+      } satisfies QuerierBoot,
       logLevel: 'error',
       env: createNodeEnv({ actor: 'main', logLevel: 'error', metrics }),
       heapMbMax: 256,
