@@ -3,13 +3,13 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
 import { querierConfigOf } from '../../../src/actors/querier/client.js'
-import type {
+import {
   CANCEL_CLIENT,
-  QuerierAnswer,
-  QuerierBoot,
-  QuerierMessage,
-  QuerierQuery,
-  QuerierTask,
+  type QuerierAnswer,
+  type QuerierBoot,
+  type QuerierMessage,
+  type QuerierQuery,
+  type QuerierTask,
 } from '../../../src/actors/querier/contract.js'
 import { definePool, expose, type Pool } from '../../../src/shared/actor/index.js'
 import { defaultConfig } from '../../../src/shared/config/index.js'
