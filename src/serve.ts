@@ -4,6 +4,7 @@ import { QueryFrontend, queryFrontendConfigOf } from './actors/query-frontend/qu
 import { createMainEnv, type MainEnv, startSupervisor } from './actors/supervisor/system.js'
 import { httpConfigOf } from './http/config.js'
 import { Lifecycle } from './http/lifecycle.js'
+import { playClients } from './http/query-rehearsal.js'
 import { playSenders } from './http/rehearsal.js'
 import { createServer } from './http/server.js'
 import {
@@ -55,6 +56,7 @@ type Stop = (hurry: Promise<void>) => Promise<string[]>
 async function startServer(config: Config, about: About, main: MainEnv): Promise<Stop> {
   const { env } = main
   const http = httpConfigOf(config)
+  const frontendConfig = queryFrontendConfigOf(config)
   const lifecycle = new Lifecycle(env, resolve(zoneRoots(config)[0]!), () =>
     process.kill(process.pid, 'SIGTERM'),
   )
@@ -62,8 +64,10 @@ async function startServer(config: Config, about: About, main: MainEnv): Promise
     onFatal: () => process.exit(1),
     play: (distributors, limits, isLast) =>
       playSenders({ distributors, limits, lifecycle, isLast }, http, env),
+    playQueries: (stage) =>
+      playClients({ ...stage, lifecycle }, { http, frontend: frontendConfig }, env),
   })
-  const frontend = new QueryFrontend(env, system.queriers, queryFrontendConfigOf(config))
+  const frontend = new QueryFrontend(env, system.queriers, frontendConfig)
   const backend = {
     ...system,
     frontend,

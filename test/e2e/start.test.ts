@@ -251,6 +251,28 @@ test('npm start serves, and ends when npm is told to', async (t) => {
   await assert.rejects(fetch(`${url}/ready`))
 })
 
+test('a rehearsal of queries is over when the server is ready, and leaves nothing behind', async (t) => {
+  const server = await workplace(t).start('-querier.warm-up-enabled=true', '-log.level=debug')
+  assert.match(server.output(), /queries were rehearsed/)
+  assert.doesNotMatch(server.output(), /query stats|warm_total|warm-up/)
+  const metrics = await (await fetch(`${server.url}/metrics`)).text()
+  assert.doesNotMatch(metrics, /rehearsal|warm-up/)
+  assert.doesNotMatch(
+    metrics,
+    /^cortex_(?:query_frontend|query_scheduler|request_duration_seconds_count\{.*query).* [1-9]/m,
+  )
+  const actors = await (await fetch(`${server.url}/debug/actors`)).text()
+  assert.match(actors, /store-gateway\/0"[^}]*"state": ?"stopped"/)
+  const slow = await (await fetch(`${server.url}/debug/slow-queries`)).text()
+  assert.doesNotMatch(slow, /warm/)
+  // Its tenants have nothing, nor has that of the practice.
+  for (const tenant of ['rehearsal-0', 'warm-up']) {
+    const headers = { 'x-scope-orgid': tenant }
+    const found = await fetch(`${server.queryUrl}/api/v1/labels`, { headers })
+    assert.deepEqual(await found.json(), { status: 'success', data: [] })
+  }
+})
+
 test('a rehearsal of pushes leaves nothing behind, nor a killed one', async (t) => {
   const { folder, start } = workplace(t)
   const data = join(folder, 'data')

@@ -4,6 +4,7 @@
  */
 import type { StopSignal } from '../../shared/base/stop-signal.js'
 import type { Config } from '../../shared/config/index.js'
+import type { Limits } from '../../shared/limits/index.js'
 import { MemoryBudget } from '../../shared/slab/index.js'
 import {
   CACHE_CLAIMANTS,
@@ -22,6 +23,15 @@ export interface QuerierPool {
    * @throws AppError, those of contract.ts; `actor-down` when the thread died under the task
    */
   run(task: QuerierTask, signal: StopSignal): Promise<QuerierAnswer>
+}
+
+/** What the queries of a rehearsal are asked of. */
+export interface QueryStage {
+  /** Answers from what its threads practise on; nothing is counted or started by it. */
+  readonly queriers: QuerierPool
+  readonly limits: Limits
+  /** Somebody asks in earnest, and is not to wait. */
+  isWanted(): boolean
 }
 
 /** Clears what a thread that is gone has claimed of the process' memory. */

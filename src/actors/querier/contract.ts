@@ -190,6 +190,8 @@ export interface QuerierTask {
   readonly waitedMs?: number
   /** What alone is to be read (read-filter.ts); everything when left out. */
   readonly queryables?: readonly string[]
+  /** Of a rehearsal: answered from what the thread has practised on (warm-up.ts). */
+  readonly isRehearsed?: true
 }
 
 /** What the answer of an instant or range query cost. */

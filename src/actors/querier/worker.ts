@@ -1,6 +1,7 @@
 /** A thread of the querier pool: builds the querier, gives it the shards as they come, runs tasks. */
 import { disconnect, type PoolHost, poolWorker, shrinkNewSpace } from '../../shared/actor/index.js'
 import { compactHeap, type Env, openCollector } from '../../shared/env/index.js'
+import { fail } from '../../shared/errors/index.js'
 import { HeadReader } from '../../shared/tsdb/index.js'
 import { connectIngester, type IngesterClient } from '../ingester/client.js'
 import {
@@ -11,7 +12,7 @@ import {
 import { BlockListReader, connectMain } from '../supervisor/client.js'
 import type { QuerierAnswer, QuerierBoot, QuerierMessage, QuerierTask } from './contract.js'
 import { type BlockAccess, Querier } from './querier.js'
-import { warmUp } from './warm-up.js'
+import { Practice } from './warm-up.js'
 
 /** How long a thread must have been idle to practise, ms. */
 const IDLE_MS = 50
@@ -30,13 +31,15 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
     const collect = openCollector()
     const clients = new Map<number, IngesterClient>()
     const readers = new Map<number, HeadReader>()
+    let practice: Practice | undefined
     let running = 0
     let endedMs = 0
     const isBusy = (): boolean => running > 0 || env.clock.monotonic() - endedMs < IDLE_MS
     return {
       warmUp: async () => {
         if (!boot.config.isWarmedUp) return
-        await Promise.race([warmUp(env, boot, isBusy), env.timers.sleep(WARM_UP_MS)])
+        practice = new Practice(env, boot)
+        await Promise.race([practice.warmUp(isBusy), env.timers.sleep(WARM_UP_MS)])
         const rest = (): boolean => {
           if (isBusy()) return false
           shrinkNewSpace(collect)
@@ -44,13 +47,16 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
         }
         rest()
         env.timers.after(REST_MS, () => {
+          practice = undefined
           if (rest()) void compactHeap()
         })
       },
       run: async (task) => {
         running++
         try {
-          return await querier.run(task)
+          if (task.isRehearsed !== true) return await querier.run(task)
+          if (practice === undefined) throw fail('overloaded', { text: 'practice is over' })
+          return await practice.run(task)
         } finally {
           running--
           endedMs = env.clock.monotonic()

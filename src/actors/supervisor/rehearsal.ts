@@ -8,6 +8,7 @@
 import { type ActorThread, makeLink, openLink, type Understudy } from '../../shared/actor/index.js'
 import type { Env } from '../../shared/env/index.js'
 import { DistributorClient } from '../distributor/client.js'
+import type { QueryStage } from '../querier/client.js'
 import { rehearsalFolder } from './children.js'
 import type { Stage } from './supervisor.js'
 
@@ -70,6 +71,21 @@ async function within(env: Env, round: Promise<void>): Promise<void> {
 /** Removes what ingesters wrote in rehearsals. @param roots of local data, one a zone */
 export function dropRehearsals(env: Env, roots: readonly string[]): void {
   for (const root of roots) env.disk.remove(rehearsalFolder(root))
+}
+
+/** Has queries asked before `/ready`; what goes wrong is no matter. */
+export async function rehearseQueries(
+  env: Env,
+  stage: QueryStage,
+  play: (stage: QueryStage) => Promise<void>,
+): Promise<void> {
+  const from = env.clock.monotonic()
+  try {
+    await within(env, play(stage))
+    env.log.debug('queries were rehearsed', { took_ms: Math.round(env.clock.monotonic() - from) })
+  } catch (error) {
+    env.log.warn('the rehearsal of queries ended early', { err: String(error) })
+  }
 }
 
 /** @param use what to do with one for each ingester; they end with it */

@@ -86,6 +86,8 @@ export interface SupervisorOptions<Message> {
   readonly services?: object
   /** Called when all threads have been started that do not start on demand, before their actors are built. */
   rehearse?(threads: readonly Stage[]): Promise<void>
+  /** Called once, when the pool's threads have warmed up; `/ready` waits for it. */
+  rehearsePool?(): Promise<void>
   /** The system cannot go on; the process must end. Called once, after the last log line. */
   onFatal(reason: string): void
 }
@@ -139,6 +141,7 @@ export class Supervisor<Task, Answer, Message> {
   private poolRestarts = 0
   /** All threads of the pool have started once; which are down for a moment since then is no matter. */
   private hasPoolStarted = false
+  private isPoolRehearsed = false
   private isDraining = false
   private isFatal = false
   /** What `distribute` was last given. */
@@ -453,8 +456,20 @@ export class Supervisor<Task, Answer, Message> {
         registry.retire(seat.actor)
       },
       onMetricBlock: (actor, block) => registry.attach(actor, block),
+      onWarm: () => this.noteWarm(),
       onOpen: ({ peer, index, port }) => this.openFor(peer, index, port),
       onCrash: (actor) => this.onPoolCrash(actor, spec),
+    })
+  }
+
+  /** A thread of the pool has warmed up. */
+  private noteWarm(): void {
+    const { pool } = this
+    if (pool === undefined || pool.warmCount() < pool.size || this.isPoolRehearsed) return
+    this.isPoolRehearsed = true
+    const rehearsal = this.options.rehearsePool?.() ?? Promise.resolve()
+    void rehearsal.finally(() => {
+      this.hasPoolStarted = true
     })
   }
 
@@ -498,7 +513,6 @@ export class Supervisor<Task, Answer, Message> {
     const spec = this.options.pool
     if (spec === undefined || this.pool === undefined) return undefined
     const threads = this.pool.seats().length
-    this.hasPoolStarted ||= this.pool.warmCount() >= spec.size
     return {
       actor: spec.kind,
       state: threads === spec.size ? 'running' : 'starting',

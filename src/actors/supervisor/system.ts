@@ -33,7 +33,7 @@ import { type CompactorDesk, compactorConfigOf, openCompactorDesk } from '../com
 import { DistributorClient } from '../distributor/client.js'
 import { connectIngester, type IngesterClient } from '../ingester/client.js'
 import type { CutSeriesRequest } from '../ingester/contract.js'
-import type { QuerierPool } from '../querier/client.js'
+import type { QuerierPool, QueryStage } from '../querier/client.js'
 import type { QuerierAnswer, QuerierMessage, QuerierTask } from '../querier/contract.js'
 import { BlockActors } from './block-actors.js'
 import { BlockList } from './block-list.js'
@@ -42,7 +42,7 @@ import type { RingView, SeriesDeletion, SystemStatus } from './contract.js'
 import { type HaKeeper, startHaKeeper } from './ha-keeper.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
 import { exportOverrides } from './overrides-exporter.js'
-import { dropRehearsals, rehearse } from './rehearsal.js'
+import { dropRehearsals, rehearse, rehearseQueries } from './rehearsal.js'
 import { exportRings, Rings } from './rings.js'
 import { RuntimeConfigWatch, readLimits } from './runtime-config.js'
 import { type Stage, Supervisor } from './supervisor.js'
@@ -143,6 +143,8 @@ export interface StartOptions {
     limits: Limits,
     isLast: boolean,
   ) => Promise<void>
+  /** Asks queries in a rehearsal, through all that stands before queriers; without it there is none. */
+  readonly playQueries?: (behind: QueryStage) => Promise<void>
 }
 
 /**
@@ -192,6 +194,8 @@ export async function startSupervisor(
     services: blockList.calls,
     rehearse: (stages) =>
       rehearsePushes(config, env, stages, options.play, { distributors, ...own }),
+    rehearsePool: (): Promise<void> =>
+      rehearsePool(config, env, options.playQueries, { supervisor, size: counts.queriers, ...own }),
     onFatal: options.onFatal,
   })
   await supervisor.start()
@@ -200,11 +204,7 @@ export async function startSupervisor(
   rings.start()
   const bucketWatch = watchBucket(config, env, blockActors)
   runtime.start()
-  distributors.run().catch((error: unknown) => {
-    const stack = error instanceof Error ? error.stack : undefined
-    env.log.error('reading answers of distributors failed', { err: String(error), stack })
-    options.onFatal(String(error))
-  })
+  readAnswers(distributors, env, options.onFatal)
   return systemOf(supervisor, distributors, counts, {
     env,
     memory,
@@ -219,6 +219,19 @@ export async function startSupervisor(
     tenantCells: new TenantCells(tenantCells),
     shardsPerZone: counts.ingesters / counts.zones,
     drainMs: config['server.graceful_shutdown_timeout'],
+  })
+}
+
+/** Reads what distributors answer, from now on. */
+function readAnswers(
+  distributors: DistributorClient,
+  env: Env,
+  onFatal: StartOptions['onFatal'],
+): void {
+  distributors.run().catch((error: unknown) => {
+    const stack = error instanceof Error ? error.stack : undefined
+    env.log.error('reading answers of distributors failed', { err: String(error), stack })
+    onFatal(String(error))
   })
 }
 
@@ -247,6 +260,26 @@ async function rehearsePushes(
   // It holds up the main thread for some 50 ms, and drops what queries have made hot.
   const done = (): number => real.distributors.taken() + real.blockActors.queries()
   collectWhenIdle(env.timers, done, giveBack)
+}
+
+/** Has the querier pool's way rehearsed, once its threads have warmed up. */
+async function rehearsePool(
+  config: Config,
+  env: Env,
+  play: StartOptions['playQueries'],
+  real: {
+    readonly supervisor: Pick<Supervisor<QuerierTask, QuerierAnswer, QuerierMessage>, 'runTask'>
+    readonly size: number
+    readonly runtime: RuntimeConfigWatch
+    readonly blockActors: BlockActors
+  },
+): Promise<void> {
+  if (play === undefined || !config['querier.warm_up_enabled']) return
+  const { supervisor, size, runtime, blockActors } = real
+  const run: QuerierPool['run'] = (task, signal) =>
+    supervisor.runTask({ ...task, isRehearsed: true }, signal)
+  const isWanted = (): boolean => blockActors.queries() > 0
+  await rehearseQueries(env, { queriers: { size, run }, limits: runtime.limits, isWanted }, play)
 }
 
 /** How often cells of tenants are looked through, ms. */

@@ -40,6 +40,8 @@ export interface PoolOptions<Message> {
   onVacate(seat: PoolSeat<Message>): void
   /** Memory of a seat's metrics, the first block and further ones. */
   onMetricBlock(actor: string, block: SharedArrayBuffer): void
+  /** A thread has warmed up. */
+  onWarm?(): void
   /** A thread wants to call an actor, which is to answer on `port`. */
   onOpen?(open: PoolOpen): void
   /**
@@ -237,6 +239,7 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
         break
       case 'warm':
         thread.isWarm = true
+        options.onWarm?.()
         break
       case 'metrics':
         options.onMetricBlock(thread.seat.actor, word.metricBlock)

@@ -17,6 +17,8 @@ export interface NodeEnvOptions {
   readonly metrics: Metrics
   /** Node's unless said otherwise. */
   readonly timers?: Timers
+  /** Standard output's unless said otherwise. */
+  readonly log?: Log
 }
 
 /** The Env of a running thread. */
@@ -26,7 +28,7 @@ export function createNodeEnv(options: NodeEnvOptions): Env {
     timers: options.timers ?? NODE_TIMERS,
     prng: nodePrng(),
     disk: nodeDisk(),
-    log: createNodeLog(options),
+    log: options.log ?? createNodeLog(options),
     metrics: options.metrics,
   }
 }

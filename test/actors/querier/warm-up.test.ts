@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { querierConfigOf } from '../../../src/actors/querier/client.js'
 import {
+  Practice,
   practiceHead,
   practiceQuerier,
   practiceQueries,
-  warmUp,
 } from '../../../src/actors/querier/warm-up.js'
 import { BLOCK_START_MS } from '../../../src/actors/querier/warm-up-blocks.js'
 import { defaultConfig } from '../../../src/shared/config/index.js'
@@ -54,7 +54,7 @@ test('some of them are answered from blocks', async () => {
 test('practice waits while the thread is busy', async () => {
   const env = createFakeEnv()
   let looks = 0
-  const done = warmUp(env, boot, () => looks++ < 3)
+  const done = new Practice(env, boot).warmUp(() => looks++ < 3)
   for (let i = 0; i < 3; i++) await env.timers.advance(50)
   await done
   assert.ok(looks > 3)

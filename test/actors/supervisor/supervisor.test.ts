@@ -95,6 +95,7 @@ function system(
     policy?: RestartPolicy
     hangMs?: number
     isEnough?: (isUp: readonly boolean[]) => boolean
+    rehearsePool?: () => Promise<void>
   } = {},
 ) {
   const registry = new MetricsRegistry()
@@ -118,6 +119,7 @@ function system(
     registry,
     services: { life: () => 'main' },
     ...(options.hangMs === undefined ? {} : { hangMs: options.hangMs }),
+    ...(options.rehearsePool === undefined ? {} : { rehearsePool: options.rehearsePool }),
     children: [
       {
         ...common,
@@ -181,6 +183,28 @@ test('a pool thread opens a port to main by its name', async () => {
   const { supervisor } = system()
   await supervisor.start()
   assert.equal(await supervisor.runTask(-2, never()), 'main'.length)
+})
+
+test('the server is ready when its pool has rehearsed, which it does once', async () => {
+  let rehearsals = 0
+  let end = (): void => {}
+  const rehearsePool = (): Promise<void> => {
+    rehearsals++
+    return new Promise((resolve) => {
+      end = resolve
+    })
+  }
+  const { supervisor } = system({ rehearsePool })
+  const readiness = async () => (await supervisor.status()).readiness
+  await supervisor.start()
+  await until(() => rehearsals === 1, 'the pool has warmed up')
+  assert.equal((await readiness()).reason, 'asker is starting (1 of 1 threads)')
+  assert.equal(await supervisor.runTask(-2, never()), 'main'.length, 'it works meanwhile')
+  end()
+  await until(async () => (await readiness()).isReady, 'ready')
+  await supervisor.kill('asker/0')
+  await until(async () => (await readiness()).isReady, 'ready again')
+  assert.equal(rehearsals, 1)
 })
 
 test('killing each kind of worker under load: all requests end, the rest goes on, all come back', async () => {
