@@ -181,6 +181,8 @@ export interface Front {
   readonly backend: HttpBackend
   /** Where pushes go, with an eye on the answers. */
   readonly distributors: PushSink
+  /** Where queries go. */
+  readonly frontend: QueryFrontend
   readonly config: HttpConfig
   readonly env: Env
   readonly gate: Gate

@@ -86,6 +86,7 @@ export function createLanes(
   const front: Front = {
     backend,
     distributors: desk.over(backend.distributors),
+    frontend: backend.frontend,
     config,
     env,
     gate,

@@ -250,7 +250,7 @@ export async function runQuery(
   }
   let answer: Answered
   try {
-    answer = await front.backend.frontend.run(request.tenant, query, options)
+    answer = await front.frontend.run(request.tenant, query, options)
   } catch (error) {
     front.queryLog.note(request, { query, result: error, tookMs: clock.monotonic() - start })
     throw error
