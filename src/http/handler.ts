@@ -178,8 +178,8 @@ export interface HttpBackend {
 
 /** What every handler may use. */
 export interface Front {
-  readonly backend: HttpBackend
-  /** Where pushes go, with an eye on the answers. */
+  readonly backend: Omit<HttpBackend, 'distributors'>
+  /** Where pushes go, with an eye on the answers; what stands behind is not to be had past it. */
   readonly distributors: PushSink
   /** Where queries go. */
   readonly frontend: QueryFrontend
