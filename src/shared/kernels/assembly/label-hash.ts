@@ -30,34 +30,16 @@ export let hashHigh: u64 = 0
 
 /** Whether n bytes are equal; reads up to 8 past the end when n < 8. */
 export function equalBytes(a: usize, b: usize, n: u32): bool {
-  if (n < 64) return equalFew(a, b, n)
-  let differs = i64x2.splat(0)
-  // The last 64 bytes, some of them for the second time. No way out before the end: a branch that
-  // goes wrong at each series costs more, and keeps the next one's bytes from being fetched.
-  for (let i: u32 = 0; i < n; i += 64) {
-    const at = min(i, n - 64)
-    differs = v128.or(differs, difference(a + at, b + at))
-  }
-  return !v128.any_true(differs)
-}
-
-function difference(a: usize, b: usize): v128 {
-  return v128.or(
-    v128.or(v128.xor(v128.load(a), v128.load(b)), v128.xor(v128.load(a, 16), v128.load(b, 16))),
-    v128.or(
-      v128.xor(v128.load(a, 32), v128.load(b, 32)),
-      v128.xor(v128.load(a, 48), v128.load(b, 48)),
-    ),
-  )
-}
-
-function equalFew(a: usize, b: usize, n: u32): bool {
   if (n < 16) return equalShort(a, b, n)
   let i: u32 = 0
-  while (i + 16 < n) {
-    if (v128.any_true(v128.xor(v128.load(a + i), v128.load(b + i)))) return false
-    i += 16
+  while (i + 32 <= n) {
+    const x = v128.xor(v128.load(a + i), v128.load(b + i))
+    const y = v128.xor(v128.load(a + i, 16), v128.load(b + i, 16))
+    if (v128.any_true(v128.or(x, y))) return false
+    i += 32
   }
+  if (n - i > 16 && v128.any_true(v128.xor(v128.load(a + i), v128.load(b + i)))) return false
+  // The last 16 bytes, some of them for the second time.
   return !v128.any_true(v128.xor(v128.load(a + n - 16), v128.load(b + n - 16)))
 }
 

@@ -1,5 +1,5 @@
 /**
- * Snappy block format, decompression (google/snappy format_description.txt). Hot: 54 ns per sample
+ * Snappy block format, decompression (google/snappy format_description.txt). Hot: 52 ns per sample
  * of a usual body of 404 bytes a sample (bench/shared/kernels/write-request.bench.ts).
  *
  * Whether a literal or a copy comes next cannot be foretold, and a branch on it that goes wrong costs
