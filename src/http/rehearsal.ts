@@ -52,7 +52,9 @@ export async function playSenders(
     let requests = new RehearsalRequests(path, SERIES, startMs)
     for (let scrape = 0; scrape < scrapes && env.clock.monotonic() < until; scrape++) {
       // Code that never met a new tenant would be thrown away for the first one to come.
-      if (scrape === scrapes / 2) requests = new RehearsalRequests(path, SERIES, startMs, 'later')
+      if (scrape === scrapes / 2) {
+        requests = new RehearsalRequests(path, SERIES, startMs, 'rehearsal-later')
+      }
       let next = 0
       const send = async (sender: Sender): Promise<void> => {
         while (next < requests.count) {
@@ -152,6 +154,8 @@ export class Sender {
       this.settle.answered = resolve
       this.settle.lost = () => reject(new Error('a connection was closed'))
     })
+    // A connection may be closed between the parts, where nobody waits for the answer yet.
+    answer.catch(() => {})
     const first = timers === undefined ? request.length : request.length >> 1
     this.socket.write(request.subarray(0, first))
     await timers?.yieldNow()
