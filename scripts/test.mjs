@@ -21,9 +21,18 @@ if (files.length === 0) {
   console.error(`no test files${wanted.length > 0 ? ` match ${wanted.join(' ')}` : ''}`)
   process.exit(1)
 }
+/** For one file, ms: the longest takes a minute. One that never ends would keep all others from being told. */
+const FILE_MS_MAX = 300_000
 const done = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-concurrency=2', ...flags, ...files],
+  [
+    '--enable-source-maps',
+    '--test',
+    '--test-concurrency=2',
+    `--test-timeout=${FILE_MS_MAX}`,
+    ...flags,
+    ...files,
+  ],
   { stdio: 'inherit', env: { ...process.env, NODE_OPTIONS: '' } },
 )
 process.exit(done.status ?? 1)

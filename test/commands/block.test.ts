@@ -41,7 +41,7 @@ test('dumps what promtool dumps', async (t) => {
   const promtool = findComponent(t, 'promtool')
   const source = fixtureBlocks(t).find((path) => path.includes('/compacted/'))
   if (promtool === undefined || source === undefined) return
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   mkdirSync(join(folder, 'wal'))
   cpSync(source, join(folder, source.slice(-26)), { recursive: true })
   const run = (...args: string[]) =>
@@ -73,7 +73,7 @@ function sortedValues(dump: readonly string[]): string[] {
 test('finds damage that only a full read shows, and says where', async (t) => {
   const [source] = fixtureBlocks(t)
   if (source === undefined) return
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const copy = join(folder, source.slice(-26))
   const cases: [string, (bytes: Buffer) => Buffer, RegExp][] = [
     ['chunks/000001', (bytes) => flipped(bytes, bytes.length - 40), /damaged in chunks\/000001/],
@@ -109,8 +109,8 @@ function edited(bytes: Buffer, from: string, to: string): Buffer {
   return Buffer.from(text.replace(from, to))
 }
 
-test('refuses what it does not know', async (t) => {
-  const folder = scratchFolder(t)
+test('refuses what it does not know', async () => {
+  const folder = scratchFolder()
   await assert.rejects(lines('ls', folder), /there is no block in/)
   await assert.rejects(lines('ls'), /usage: nilo block/)
   await assert.rejects(lines('eat', folder), /nilo block eat is not known/)

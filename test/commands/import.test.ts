@@ -54,7 +54,7 @@ async function dump(folder: string): Promise<string[]> {
 test('makes the blocks that promtool makes of the same text', async (t) => {
   const promtool = findComponent(t, 'promtool')
   if (promtool === undefined) return
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const file = join(folder, 'text')
   writeFileSync(file, textOf(20, 700))
   const theirs = join(folder, 'theirs')
@@ -76,8 +76,8 @@ test('makes the blocks that promtool makes of the same text', async (t) => {
   await runBlock(['verify', ours], () => {})
 })
 
-test('puts blocks in the bucket of a configuration', async (t) => {
-  const folder = scratchFolder(t)
+test('puts blocks in the bucket of a configuration', async () => {
+  const folder = scratchFolder()
   const text = textOf(5, 400)
   await runImport([`-output=${join(folder, 'plain')}`, '-'], worldOf(text))
   const flags = ['-tenant=demo', `-data.dir=${join(folder, 'data')}`]
@@ -106,8 +106,8 @@ test('puts blocks in the bucket of a configuration', async (t) => {
   await assert.rejects(runImport(['-tenant=demo', '-colour=red', '-'], worldOf('')), /colour/)
 })
 
-test('takes standard input, and samples in any order', async (t) => {
-  const folder = scratchFolder(t)
+test('takes standard input, and samples in any order', async () => {
+  const folder = scratchFolder()
   const text = textOf(10, 300)
   const lines = text.trim().split('\n').slice(1, -1)
   const prng = new SeededPrng(9)
@@ -124,8 +124,8 @@ test('takes standard input, and samples in any order', async (t) => {
   assert.deepEqual(await dump(join(folder, 'b')), await dump(join(folder, 'a')))
 })
 
-test('has few chunks in the blocks even when few may be open', async (t) => {
-  const folder = scratchFolder(t)
+test('has few chunks in the blocks even when few may be open', async () => {
+  const folder = scratchFolder()
   const importer = new BlockImporter(nodeDisk(), {
     folder: join(folder, 'out'),
     scratch: join(folder, 'scratch'),
@@ -154,7 +154,7 @@ test('has few chunks in the blocks even when few may be open', async (t) => {
 test("copies a Prometheus' blocks, leaves out what is damaged or there", async (t) => {
   const sources = fixtureBlocks(t)
   if (sources.length === 0) return
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const data = join(folder, 'data')
   for (const source of sources) cpSync(source, join(data, source.slice(-26)), { recursive: true })
   mkdirSync(join(data, 'wal'))
@@ -178,8 +178,8 @@ test("copies a Prometheus' blocks, leaves out what is damaged or there", async (
   )
 })
 
-test('leaves no block of text that is wrong, and says the line', async (t) => {
-  const folder = scratchFolder(t)
+test('leaves no block of text that is wrong, and says the line', async () => {
+  const folder = scratchFolder()
   const text = textOf(3, 500).replace(' 60.5 ', ' sixty ')
   await assert.rejects(
     runImport([`-output=${folder}/out`, '-'], worldOf(text)),

@@ -41,7 +41,7 @@ test('with nothing but a bucket in S3: answers of Prometheus, few requests, kill
   )
   if (prometheus === undefined || blocks.length === 0 || !hasComponent(t, 'moto')) return
   const { host } = await moto()
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const s3 = new S3Client({
     region: 'us-east-1',
     endpoint: `http://${host}`,

@@ -19,7 +19,7 @@ const ROUNDS = 6
 const SYNC_MS = 50
 
 test('blocks appear, are replaced and deleted in the bucket under queries', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const bucket = join(store.folder, 'bucket')
   /** Blocks of half the time each, or of all of it. */
   const bring = async (parts: 1 | 2): Promise<BlockEntry[]> => {

@@ -81,7 +81,7 @@ test('answers from blocks of a filesystem bucket as a Prometheus on the same blo
   const promtool = findComponent(t, 'promtool')
   const fixtures = fixtureBlocks(t)
   if (prometheus === undefined || promtool === undefined || fixtures.length === 0) return
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const tenants = tenantsOf(fixtures)
   const madeFrom = Date.parse('2025-11-02T05:10:00Z') / 1000
   tenants.set('promtool', promtoolBlocks(promtool, join(folder, 'made'), madeFrom))
@@ -110,7 +110,7 @@ test('answers from blocks of a filesystem bucket as a Prometheus on the same blo
 })
 
 test('blocks that are imported into an empty bucket beside a running server are found', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const bucket = `-blocks-storage.filesystem.dir=${join(folder, 'bucket')}`
   const nilo = await startNilo(join(folder, 'nilo'), [
     bucket,

@@ -61,7 +61,7 @@ test('a day of blocks becomes one in S3, and every answer is whole', async (t) =
   const credentials = { accessKeyId: 'any', secretAccessKey: 'any' }
   const s3 = new S3Client({ region: 'us-east-1', endpoint: url, forcePathStyle: true, credentials })
   await s3.send(new CreateBucketCommand({ Bucket: 'days' }))
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   await fill(s3, join(folder, 'made'))
   const config = {
     'blocks_storage.backend': 's3',

@@ -39,7 +39,7 @@ async function writeDay(folder: string): Promise<string[]> {
 }
 
 test('compacts a bucket while every answer is whole', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const tenant = join(folder, 'blocks', 'demo')
   const ulids = await writeDay(tenant)
   const bad = ulids[3]!

@@ -20,7 +20,7 @@ const COMMAND = fileURLToPath(new URL('../../bench/macro/blocks.js', import.meta
 test('blocks of ours: equal answers under Prometheus, in a folder and in S3', async (t) => {
   const hasTool = sharedPath('tools/bench', t) !== undefined
   if (!hasTool || findComponent(t, 'prometheus') === undefined || !hasComponent(t, 'moto')) return
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const cache = join(folder, 'workload')
   mkdirSync(cache)
   // Data that begin in the middle of a range of two hours and go on to its end: both make one block of

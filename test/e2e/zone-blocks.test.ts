@@ -72,7 +72,7 @@ function everySeries(): Record<string, number> {
 }
 
 test('a zone that has lost its directory takes no answer away; two do, and the error says so', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   // Files stand where the bucket would have the tenants' blocks: none can be shipped.
   mkdirSync(join(folder, 'bucket'))
   for (const tenant of [TENANT, 'other']) writeFileSync(join(folder, 'bucket', tenant), '')
@@ -95,7 +95,7 @@ test('a zone that has lost its directory takes no answer away; two do, and the e
 })
 
 test('series and tenants are deleted in all zones', async (t) => {
-  const world = await startWorld(scratchFolder(t))
+  const world = await startWorld(scratchFolder())
   t.after(() => world.running.stop())
   const { roots, config } = world
   await fill(world)

@@ -61,7 +61,7 @@ async function countOf(system: TestSystem, hours: number): Promise<number> {
 }
 
 test('rings, tenants and blocks of several store-gateways and compactors', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const days = 3
   await writeDays(join(folder, 'blocks', TENANT), days)
   const system = await startSystem(folder, {

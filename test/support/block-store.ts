@@ -1,7 +1,6 @@
 /** A bucket with blocks of a grid of counters in it, for tests of whoever reads blocks. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { ulidOf } from '../../src/shared/base/ulid.js'
 import { type BlockEntry, entryOfMeta } from '../../src/shared/blocks/index.js'
 import type { Bucket } from '../../src/shared/bucket/index.js'
@@ -38,9 +37,9 @@ export class BlockStore {
   readonly backend: MemoryBackend
   private made = 0
 
-  constructor(t: TestContext, env = realTimeEnv()) {
+  constructor(env = realTimeEnv()) {
     this.env = env
-    this.folder = scratchFolder(t)
+    this.folder = scratchFolder()
     const { bucket, backend } = createMemoryBucket(env)
     this.bucket = bucket
     this.backend = backend

@@ -28,10 +28,21 @@ export function fixtureBlocks(t: TestContext): string[] {
     )
 }
 
-/** A folder that goes with the test. */
-export function scratchFolder(t: TestContext): string {
+/** Folders of tests that are over, or are going on. */
+const scratchFolders: string[] = []
+
+process.once('exit', () => {
+  for (const folder of scratchFolders) rmSync(folder, { recursive: true, force: true })
+})
+
+/**
+ * A folder that goes with the process of the test file. Not with the test: hooks run in the order in
+ * which they were set, so it would go while what the test started still writes to it; and after a hook
+ * that fails no other runs, so that what was started would never end.
+ */
+export function scratchFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'nilo-block-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  scratchFolders.push(folder)
   return folder
 }
 

@@ -102,7 +102,7 @@ async function halves(store: BlockStore): Promise<(BlockEntry & { localDir: stri
 }
 
 test('deletes of local and of remote blocks, at once and under a cache', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const [local, remote] = await halves(store)
   world.list.change({ tenant: TENANT, add: [local!, await store.put(remote!)] })
@@ -125,7 +125,7 @@ test('deletes of local and of remote blocks, at once and under a cache', async (
 })
 
 test('a compaction that has read its sources before leaves out what was deleted since', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   // The last one only says that no more comes into the range of the others.
   const later = await store.make(TENANT, OTHER)
@@ -158,7 +158,7 @@ test('a compaction that has read its sources before leaves out what was deleted 
 })
 
 test('blocks with tombstones are written anew on request, of others nothing is touched', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const blocks = [...(await halves(store)), await store.make(TENANT, OTHER)]
   for (const block of blocks) world.list.change({ tenant: TENANT, add: [await store.put(block)] })
@@ -185,7 +185,7 @@ test('blocks with tombstones are written anew on request, of others nothing is t
 
 test('a block that is shipped meanwhile has its tombstones in the bucket', async (t) => {
   for (const moment of ['index', 'meta.json', 'note'] as const) {
-    const store = new BlockStore(t)
+    const store = new BlockStore()
     const world = worldOf(t, store)
     const [block] = await halves(store)
     world.list.change({ tenant: TENANT, add: [block!] })
@@ -220,7 +220,7 @@ test('a block that is shipped meanwhile has its tombstones in the bucket', async
 })
 
 test('a crash between the local and the remote tombstones is made good by the next start', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const [block] = await halves(store)
   const config = { roots: [], shipIntervalMs: 1, shipConcurrency: 1, retentionMs: 3600_000 }

@@ -74,7 +74,7 @@ function countAll(samples: number): { text: string; at: number } {
 }
 
 test('remote and local blocks answer alike, over segments, block ends and parts of blocks', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const grids = [
     { series: 60, from: 0, to: 480, segmentBytesMax: 16_384 },
     { series: 75, from: 480, to: 960 },
@@ -111,7 +111,7 @@ test('remote and local blocks answer alike, over segments, block ends and parts 
 })
 
 test('series only of blocks that overlap, and with samples in the range', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const early = await store.make('a', { series: 3, from: 0, to: 100 })
   const late = await store.make('a', { series: 5, from: 100, to: 200 })
@@ -129,7 +129,7 @@ test('series only of blocks that overlap, and with samples in the range', async 
 })
 
 test('analyze counts each chunk once and names the blocks, whatever room there is for columns', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const local = await Promise.all([
     store.make('a', { series: 40, from: 0, to: 480 }),
     store.make('a', { series: 40, from: 480, to: 960 }),
@@ -171,7 +171,7 @@ test('analyze counts each chunk once and names the blocks, whatever room there i
 })
 
 test('a head and blocks are one: nothing twice, the head first where both have a sample', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const shard = new TestShard()
   const world = worldOf(t, store, { shards: [shard] })
   world.list.change({ tenant: 'a', add: [await store.make('a', { series: 3, from: 0, to: 100 })] })
@@ -202,7 +202,7 @@ test('a head and blocks are one: nothing twice, the head first where both have a
 })
 
 test('a block that leaves the list under a question is read to the end, and closed then', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const entry = await store.put(await store.make('a', { series: 400, from: 0, to: 240 }))
   const ulids = [entry.ulid]
@@ -239,7 +239,7 @@ test('a block that leaves the list under a question is read to the end, and clos
 })
 
 test('what a query has read of a shard that has ended meanwhile is not kept as the next one’s', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const labels = labelsOf({
     __name__: 'metric_0_total',
     instance: 'host-0:9100',
@@ -280,7 +280,7 @@ test('what a query has read of a shard that has ended meanwhile is not kept as t
 })
 
 test('reads few ranges of a bucket, what it has read not again, and nothing twice at a time', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   let wanted = 0
   for (let block = 0; block < 3; block++) {
@@ -314,7 +314,7 @@ test('reads few ranges of a bucket, what it has read not again, and nothing twic
 })
 
 test('what a deletion that was cut off has left is no block for long, though the index names it', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const [one, gone] = [
     await store.put(await store.make('a', { series: 4, from: 0, to: 120 })),
@@ -337,7 +337,7 @@ test('what a deletion that was cut off has left is no block for long, though the
 })
 
 test('a start with a thousand blocks reads their index only, and a query its block only', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const one = await store.put(await store.make('a', { series: 4, from: 0, to: 240 }))
   const blocks = Array.from({ length: 1000 }, (_, i) => {
@@ -374,7 +374,7 @@ test('a start with a thousand blocks reads their index only, and a query its blo
 })
 
 test('the list follows the bucket: new blocks come, deleted ones go, local ones stay', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const { calls } = world.gateways[0]!
   const ulids = () => world.list.blocks('a').entries.map(({ ulid }) => ulid)
@@ -399,7 +399,7 @@ test('the list follows the bucket: new blocks come, deleted ones go, local ones 
 
 test('blocks replaced and deleted under queries: every answer is whole, nothing is twice', async (t) => {
   for (const place of ['bucket', 'disk'] as const) {
-    const store = new BlockStore(t)
+    const store = new BlockStore()
     const world = worldOf(t, store)
     const bring = async (grid: {
       from: number
@@ -450,7 +450,7 @@ test('blocks replaced and deleted under queries: every answer is whole, nothing 
 })
 
 test('a block that is gone for good is named, and one that moved to the bucket is found there', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const entry = await store.make('a', { series: 2, from: 0, to: 240 })
   world.list.change({ tenant: 'a', add: [entry] })
@@ -472,7 +472,7 @@ test('a block that is gone for good is named, and one that moved to the bucket i
 })
 
 test('a local copy that the disk has lost is read from the bucket, if that has it', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const entry = await store.make('a', { series: 2, from: 0, to: 240 })
   world.list.change({
@@ -493,7 +493,7 @@ test('a local copy that the disk has lost is read from the bucket, if that has i
 })
 
 test('asks each shard for its own blocks only, and a shard that died again when it is back', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store, { gateways: 3 })
   for (let block = 0; block < 12; block++) {
     const grid = { series: 2, from: block * 20, to: block * 20 + 20 }
@@ -518,7 +518,7 @@ test('asks each shard for its own blocks only, and a shard that died again when 
 })
 
 test('until the bucket has been read, old data is asked for again, new data is answered', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   await store.put(await store.make('a', { series: 2, from: 0, to: 240 }))
   world.list.awaitReader('store-gateway')
@@ -531,7 +531,7 @@ test('until the bucket has been read, old data is asked for again, new data is a
 })
 
 test('on an empty disk new data, too, is asked for once the bucket has been read', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store, { areHeadsNew: true })
   await store.put(await store.make('a', { series: 2, from: 0, to: 240 }))
   world.list.awaitReader('store-gateway')
@@ -546,7 +546,7 @@ test('on an empty disk new data, too, is asked for once the bucket has been read
 })
 
 test('index-headers are kept on disk, and made anew when they are damaged', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const entry = await store.put(await store.make('a', { series: 300, from: 0, to: 240 }))
   const readsOf = async (): Promise<number> => {
     const world = worldOf(t, store)
@@ -568,7 +568,7 @@ test('index-headers are kept on disk, and made anew when they are damaged', asyn
 })
 
 test('a cache with little room holds no more than that, and answers stay right', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const cacheBytes = 256 * 1024
   const world = worldOf(t, store, { config: { 'store_gateway.cache_bytes': cacheBytes } })
   for (let block = 0; block < 3; block++) {
@@ -583,7 +583,7 @@ test('a cache with little room holds no more than that, and answers stay right',
 })
 
 test('with room on disk, what has been read is not got again after a restart', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const entry = await store.put(await store.make('a', { series: 300, from: 0, to: 480 }))
   const { text, at } = countAll(480)
   const readsOf = async (bytes: number): Promise<number> => {
@@ -604,7 +604,7 @@ test('with room on disk, what has been read is not got again after a restart', a
 })
 
 test('damage of a chunk and of an index is told with block and section', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const entry = await store.put(await store.make('a', { series: 30, from: 0, to: 240 }))
   world.list.change({ tenant: 'a', add: [entry] })
@@ -620,7 +620,7 @@ test('damage of a chunk and of an index is told with block and section', async (
 })
 
 test('nothing is kept of blocks that have left the list: no header, no open file, no table', async (t) => {
-  const store = new BlockStore(t)
+  const store = new BlockStore()
   const world = worldOf(t, store)
   const [gateway] = world.gateways
   const remote = await store.put(await store.make('a', { series: 4, from: 0, to: 240 }))

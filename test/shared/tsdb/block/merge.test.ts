@@ -115,7 +115,7 @@ function bucketSum(columns: ReturnType<typeof decodeHistogramChunk>, index: numb
 }
 
 test('copies chunks of blocks that follow each other, byte for byte', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const parts = [0, 1, 2].map((hour) =>
     gridSeries({ series: 300, from: FROM + hour * HOUR, stepMs: 15_000, samples: 240 }),
   )
@@ -183,7 +183,7 @@ function randomSeries(prng: SeededPrng, block: number): BlockSeries[] {
 test('has every sample of overlapping blocks once, the first block wins, deleted ones are gone', async (t) => {
   const prng = new SeededPrng(21)
   for (let round = 0; round < 20; round++) {
-    const folder = scratchFolder(t)
+    const folder = scratchFolder()
     const expected = new Map<string, Map<number, string>>()
     const blocks: Block[] = []
     for (let b = 0; b < 3; b++) {
@@ -222,7 +222,7 @@ test('has every sample of overlapping blocks once, the first block wins, deleted
 test("merges Prometheus' blocks, histograms too, to the samples that they have", async (t) => {
   const sources = fixtureBlocks(t)
   if (sources.length === 0) return
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const blocks: Block[] = []
   const expected = new Map<string, Map<number, string>>()
   for (const source of sources) {
@@ -273,7 +273,7 @@ test('keeps a chunk that all sources have as it is', () => {
 })
 
 test('splits series over shards by the hash of their labels', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const series = gridSeries({ series: 200, from: FROM, stepMs: 15_000, samples: 10 })
   const block = await written(t, folder, series, 0)
   const outputs = [1, 2, 3].map((number) => ({
@@ -305,7 +305,7 @@ test('splits series over shards by the hash of their labels', async (t) => {
 })
 
 test('gives the same bytes again, and names the block that is damaged', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const parts = [0, 1].map((hour) =>
     gridSeries({ series: 100, from: FROM + hour * HOUR, stepMs: 15_000, samples: 240 }),
   )

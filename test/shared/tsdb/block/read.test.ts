@@ -134,7 +134,7 @@ test('leaves out chunks without samples in the range and keeps their series', as
 })
 
 test('answers the same from a saved header, and reads only what it needs', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   for (const [number, source] of fixtureBlocks(t).entries()) {
     const file = openLocalFile(disk, join(source, 'index'))
     t.after(() => file.close())
@@ -164,7 +164,7 @@ test('answers the same from a saved header, and reads only what it needs', async
 })
 
 test('refuses a header that is of another index, damaged or cut', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const [first, second] = fixtureBlocks(t)
   if (first === undefined || second === undefined) return
   const file = openLocalFile(disk, join(first, 'index'))
@@ -204,7 +204,7 @@ function isDamaged(error: unknown): boolean {
 }
 
 test('finds every flipped bit that a checksum covers, and survives the others', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const prng = new SeededPrng(7)
   const sources = fixtureBlocks(t)
   const intact = new Map<string, string>()

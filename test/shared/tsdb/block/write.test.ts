@@ -44,7 +44,7 @@ function filesOf(folder: string): Record<string, string> {
 }
 
 test("writes Prometheus' blocks again: same chunk files, symbols, series and postings", async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   for (const source of fixtureBlocks(t)) {
     const before = await openBlock(disk, source)
     t.after(() => before.close())
@@ -89,7 +89,7 @@ test("writes Prometheus' blocks again: same chunk files, symbols, series and pos
 })
 
 test('gives the same bytes for the same series, however they come and however little room there is', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const series = gridSeries({ series: 500, from: FROM, stepMs: 15_000, samples: 240 })
   async function* later(): AsyncGenerator<BlockSeries> {
     for (const one of series) yield one
@@ -112,8 +112,8 @@ test('gives the same bytes for the same series, however they come and however li
   }
 })
 
-test('writes the same index in parts as in one go', async (t) => {
-  const folder = scratchFolder(t)
+test('writes the same index in parts as in one go', async () => {
+  const folder = scratchFolder()
   const symbols = new SymbolTable()
   const rows = gridSeries({ series: 300, from: FROM, stepMs: 15_000, samples: 1 }).map(
     ({ labels }) =>
@@ -132,7 +132,7 @@ test('writes the same index in parts as in one go', async (t) => {
 })
 
 test('cuts segments, and finds chunks in all of them', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const series = gridSeries({ series: 200, from: FROM, stepMs: 15_000, samples: 360 })
   await writeBlock(disk, folder, input(series, { segmentBytesMax: 20_000 }))
   const names = readdirSync(join(folder, ULID, 'chunks'))
@@ -150,7 +150,7 @@ test('cuts segments, and finds chunks in all of them', async (t) => {
 })
 
 test('takes a series of more chunks than fit a window, and labels of any length', async (t) => {
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const chunk = (i: number) => floatChunk([FROM + i * 10], [i])
   const series = [
     { labels: [{ name: 'a', value: 'x'.repeat(300_000) }], chunks: [chunk(0)] },
@@ -232,8 +232,8 @@ test('a power loss leaves a whole block or none', async () => {
   assert.ok(complete < calls)
 })
 
-test('refuses series and chunks out of order', async (t) => {
-  const folder = scratchFolder(t)
+test('refuses series and chunks out of order', async () => {
+  const folder = scratchFolder()
   const [a, b] = gridSeries({ series: 2, from: FROM, stepMs: 15_000, samples: 10 }) as [
     BlockSeries,
     BlockSeries,
@@ -252,7 +252,7 @@ test('promtool and Prometheus read our blocks as their own', async (t) => {
   const promtool = findComponent(t, 'promtool')
   const prometheus = findComponent(t, 'prometheus')
   if (promtool === undefined || prometheus === undefined) return
-  const folder = scratchFolder(t)
+  const folder = scratchFolder()
   const data = join(folder, 'data')
   mkdirSync(join(data, 'wal'), { recursive: true })
   const series = gridSeries({ series: 400, from: FROM, stepMs: 15_000, samples: 480 })
