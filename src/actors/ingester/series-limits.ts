@@ -5,7 +5,7 @@
  * (TenantCells.retries), as they do when the limit has changed.
  */
 import { memberCountOf, type Place, placeOf } from '../../shared/hashring/index.js'
-import type { Limits, TenantCells } from '../../shared/limits/index.js'
+import type { Limits, TenantCells, TenantRow } from '../../shared/limits/index.js'
 import { METRIC_NAME } from '../../shared/model/labels.js'
 import { decodeLabels, findPairBytes, type Head } from '../../shared/tsdb/index.js'
 import { DEFINE_HEADER_BYTES, padTo8 } from '../../shared/wire/frames/index.js'
@@ -17,14 +17,61 @@ const METRIC_NAME_BYTES = Buffer.from(METRIC_NAME)
 /** Series that a metric has; undefined where that does not matter. */
 type MetricCount = { series: number } | undefined
 
-/** What is asked for each series of a frame, in order. */
-export interface SeriesGate {
+/** How many more series there may be. */
+interface SeriesRoom {
+  readonly user: number
+  readonly instance: number
+  /** Series that a metric may have here. */
+  readonly metric: number
+}
+
+/**
+ * What is asked for each series of a frame, in order. A class: functions made anew for each frame are no
+ * more what code was optimised for.
+ */
+export class SeriesGate {
+  private readonly cells: TenantCells
+  private readonly row: TenantRow
+  /** [define]; undefined where metrics have no limit. */
+  private readonly metrics: readonly MetricCount[] | undefined
+  private readonly metricShare: number
+  private userLeft: number
+  private instanceLeft: number
+
+  constructor(
+    cells: TenantCells,
+    row: TenantRow,
+    room: SeriesRoom,
+    metrics: readonly MetricCount[] | undefined,
+  ) {
+    this.cells = cells
+    this.row = row
+    this.metrics = metrics
+    this.metricShare = room.metric
+    this.userLeft = room.user
+    this.instanceLeft = room.instance
+  }
+
   /** 0 when the series may be made, or the REF_… that says why not. */
-  refuses(index: number): number
+  refuses(index: number): number {
+    if (this.instanceLeft <= 0) return REF_INSTANCE_LIMIT
+    if (this.userLeft <= 0) return REF_USER_LIMIT
+    const metric = this.metrics?.[index]
+    return metric !== undefined && metric.series >= this.metricShare ? REF_METRIC_LIMIT : 0
+  }
+
   /** The series was not there before, and is now. */
-  made(index: number): void
+  made(index: number): void {
+    this.userLeft--
+    this.instanceLeft--
+    const metric = this.metrics?.[index]
+    if (metric !== undefined) metric.series++
+  }
+
   /** The series would have been made. */
-  refused(): void
+  refused(): void {
+    this.cells.noteRefused(this.row)
+  }
 }
 
 /** What the gate works on. */
@@ -96,29 +143,15 @@ export class SeriesLimits {
     const { cells, head } = this.parts
     const { zone, memberCount } = this.place
     const shards = { from: zone * memberCount, to: (zone + 1) * memberCount }
-    let userLeft =
+    const user =
       userMax === 0 ? Number.POSITIVE_INFINITY : userMax - cells.series(tenant.cells, shards)
     // Series are spread evenly over the shards: each has its part of what is counted by shard.
     const instanceShare = Math.ceil(instanceMax / memberCount)
-    let instanceLeft =
+    const instance =
       instanceMax === 0 ? Number.POSITIVE_INFINITY : instanceShare - head.seriesCount()
     const metrics = metricMax === 0 ? undefined : this.metricsOf(tenant, defines, count)
-    const metricShare = Math.ceil(metricMax / this.memberCountOf(tenant))
-    return {
-      refuses: (index) => {
-        if (instanceLeft <= 0) return REF_INSTANCE_LIMIT
-        if (userLeft <= 0) return REF_USER_LIMIT
-        const metric = metrics?.[index]
-        return metric !== undefined && metric.series >= metricShare ? REF_METRIC_LIMIT : 0
-      },
-      made: (index) => {
-        userLeft--
-        instanceLeft--
-        const metric = metrics?.[index]
-        if (metric !== undefined) metric.series++
-      },
-      refused: () => cells.noteRefused(tenant.cells),
-    }
+    const metric = Math.ceil(metricMax / this.memberCountOf(tenant))
+    return new SeriesGate(cells, tenant.cells, { user, instance, metric }, metrics)
   }
 
   /** [define] how many series its metric has; metrics without the limit are left out. */
