@@ -80,7 +80,9 @@ export class SeriesCache {
   private readonly membersOf: (tenant: string, limits: TenantLimits) => Members | undefined
   /** Least recently used first. */
   private readonly tenants = new Map<string, TenantSeries>()
+  /** The one that was opened last, and of the same tenant the pairs' or the others'. */
   private latest: TenantSeries | undefined
+  private latestOther: TenantSeries | undefined
   private readonly freeBlocks: number[] = []
   private blockNext = 0
   private readonly blockCount: number
@@ -110,10 +112,9 @@ export class SeriesCache {
    * its series are looked at anew. Not while an open frame uses ids.
    */
   open(name: string, limits: TenantLimits, isPaired = false): TenantSeries {
-    const { latest } = this
     const now = this.now()
-    const isSame = latest !== undefined && latest.name === name && latest.isPaired === isPaired
-    if (isSame && latest.limits === limits) {
+    const latest = this.findLatest(name, isPaired)
+    if (latest !== undefined && latest.limits === limits) {
       latest.usedAt = now
       return latest
     }
@@ -128,8 +129,19 @@ export class SeriesCache {
     tenant.usedAt = now
     this.tenants.delete(key)
     this.tenants.set(key, tenant)
-    this.latest = tenant
+    if (latest === undefined) {
+      // Only those of one tenant: both are at the end of `tenants` then.
+      this.latestOther = this.latest?.name === name ? this.latest : undefined
+      this.latest = tenant
+    }
     return tenant
+  }
+
+  /** Of pairs' bodies both are opened by turns. */
+  private findLatest(name: string, isPaired: boolean): TenantSeries | undefined {
+    const { latest, latestOther } = this
+    if (latest === undefined || latest.name !== name) return undefined
+    return latest.isPaired === isPaired ? latest : latestOther
   }
 
   /** Series of the tenant that ingesters refused are to be tried again: all are defined anew. */
@@ -220,7 +232,10 @@ export class SeriesCache {
     this.empty(tenant)
     this.giveSlab(tenant.record, layout.TENANT_BYTES)
     this.tenants.delete(keyOf(tenant.name, tenant.isPaired))
-    if (this.latest === tenant) this.latest = undefined
+    if (this.latest === tenant || this.latestOther === tenant) {
+      this.latest = undefined
+      this.latestOther = undefined
+    }
   }
 
   /** Takes everything back from a tenant. */
