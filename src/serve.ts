@@ -62,8 +62,8 @@ async function startServer(config: Config, about: About, main: MainEnv): Promise
   )
   const system = await startSupervisor(config, main, {
     onFatal: () => process.exit(1),
-    play: (distributors, limits, isLast) =>
-      playSenders({ distributors, limits, lifecycle, isLast }, http, env),
+    play: (distributors, practice) =>
+      playSenders({ distributors, lifecycle, ...practice }, http, env),
     playQueries: (stage) =>
       playClients({ ...stage, lifecycle }, { http, frontend: frontendConfig }, env),
   })

@@ -4,6 +4,14 @@
  * values move on in place, which is why the samples are literals in the compressed bodies.
  */
 
+import {
+  type Limits,
+  PRACTICE_DROPPED_LABEL,
+  PRACTICE_TENANTS,
+  type TenantLimits,
+} from '../shared/limits/index.js'
+import { compareUtf8 } from '../shared/model/labels.js'
+
 /** Series of the bodies by turns: few, since it is by bodies that code gets hot. */
 const SIZES = [20, 15, 25, 40, 10]
 const SERIES_PER_TARGET = 40
@@ -21,6 +29,42 @@ interface Request {
   readonly samples: readonly number[]
 }
 
+type Pair = readonly [name: string, value: string]
+
+/** A made-up tenant, and what its limits have labels for. */
+export interface PlayedTenant {
+  readonly name: string
+  /** A label that is dropped is among some series'. */
+  readonly isRelabeled: boolean
+  /** Names of the labels of cluster and replica, where pairs are looked for. */
+  readonly ha: { readonly cluster: string; readonly replica: string } | undefined
+}
+
+/** Those of the rehearsal's beginning, and those that come later. @param limits of practice */
+export function playedTenants(
+  limits: Limits,
+  isHaTrackerOn: boolean,
+): readonly [readonly PlayedTenant[], readonly PlayedTenant[]] {
+  const tenantOf = (name: string): PlayedTenant => {
+    const row = limits.of(name)
+    const isPaired = isHaTrackerOn && row.accept_ha_samples
+    return { name, isRelabeled: dropsLabels(row), ha: isPaired ? haLabelsOf(row) : undefined }
+  }
+  const [soon, later] = PRACTICE_TENANTS
+  return [soon.map(tenantOf), later.map(tenantOf)]
+}
+
+function dropsLabels({ drop_labels: dropped, metric_relabel_configs: rules }: TenantLimits) {
+  return dropped.length > 0 || (Array.isArray(rules) && rules.length > 0)
+}
+
+/** None where they are longer than a request of this kind can say. */
+function haLabelsOf(row: TenantLimits): PlayedTenant['ha'] {
+  const { ha_cluster_label: cluster, ha_replica_label: replica } = row
+  const bytes = Math.max(Buffer.byteLength(cluster), Buffer.byteLength(replica))
+  return bytes > NAME_BYTES_MAX ? undefined : { cluster, replica }
+}
+
 /** The requests of one scrape after the other. */
 export class RehearsalRequests {
   private readonly requests: Request[] = []
@@ -29,14 +73,22 @@ export class RehearsalRequests {
 
   /**
    * @param path of the endpoint
-   * @param tenants what the names of both begin with
+   * @param tenants by turns: several, since what is made for one alone is made twice
    */
-  constructor(path: string, series: number, startMs: number, tenants = 'rehearsal') {
+  constructor(path: string, series: number, startMs: number, tenants: readonly PlayedTenant[]) {
     this.startMs = startMs
-    for (let first = 0, i = 0; first < series; i++) {
-      const count = Math.min(SIZES[i % SIZES.length]!, series - first)
-      // Two tenants: what is made for one alone is made twice.
-      this.requests.push(requestOf(path, `${tenants}-${i % 2}`, { first, count, startMs }))
+    const counts: number[] = []
+    for (let left = series; left > 0; left -= counts.at(-1)!) {
+      counts.push(Math.min(SIZES[counts.length % SIZES.length]!, left))
+    }
+    let first = 0
+    for (const [i, count] of counts.entries()) {
+      const tenant = tenants[i % tenants.length]!
+      // The last ones, when each distributor has elected somebody.
+      const isOther = counts.length - i <= tenants.length
+      const isAlone = !isOther && counts.length - i <= 2 * tenants.length
+      const sender = isOther ? 'other' : isAlone ? 'alone' : 'elected'
+      this.requests.push(requestOf(path, { tenant, sender, first, count, startMs }))
       first += count
     }
   }
@@ -74,15 +126,24 @@ function valueAt(series: number, scrape: number): number {
 
 function requestOf(
   path: string,
-  tenant: string,
-  { first, count, startMs }: { first: number; count: number; startMs: number },
+  request: {
+    readonly tenant: PlayedTenant
+    /** Which of a pair sends it. */
+    readonly sender: 'elected' | 'other' | 'alone'
+    readonly first: number
+    readonly count: number
+    readonly startMs: number
+  },
 ): Request {
+  const { tenant, sender, first, count, startMs } = request
   const packer = new Packer()
   for (let series = first; series < first + count; series++) {
     const time = varint(startMs)
     const sample = [VALUE, ...new Uint8Array(8), TIMESTAMP, ...time]
     const last = [SAMPLE, sample.length, ...sample]
-    const labels = labelsOf(series).map(labelField)
+    const labels = sorted([...labelsOf(series), ...labelsFor(tenant, sender, series)]).map(
+      labelField,
+    )
     const length = labels.reduce((sum, field) => sum + field.length, last.length)
     packer.add([STRING, ...varint(length)])
     for (const field of labels) packer.addAgain(field)
@@ -98,7 +159,7 @@ function requestOf(
     'Content-Encoding: snappy',
     'Content-Type: application/x-protobuf',
     'X-Prometheus-Remote-Write-Version: 0.1.0',
-    `X-Scope-OrgID: ${tenant}`,
+    `X-Scope-OrgID: ${tenant.name}`,
   ]
   const start = Buffer.from(`${head.join('\r\n')}\r\n\r\n`)
   const samples = packer.marks.map((at) => at + body.length - packer.length + start.length)
@@ -109,6 +170,8 @@ function requestOf(
 const COPY_BYTES_MAX = 64
 const COPY_BACK_MAX = 65_535
 const LITERAL_BYTES_MAX = 60
+/** Of a name, so that label and name fit into a literal. */
+const NAME_BYTES_MAX = 32
 
 /** Writes a snappy block: literals, and copies of what came before as a whole. */
 class Packer {
@@ -154,7 +217,23 @@ class Packer {
   }
 }
 
-function labelsOf(series: number): [string, string][] {
+/** Labels that are looked for by limits. */
+function labelsFor(tenant: PlayedTenant, sender: string, series: number): Pair[] {
+  const { isRelabeled, ha } = tenant
+  const labels: Pair[] = []
+  // Some keep all that they have.
+  if (isRelabeled && series % 4 > 0) labels.push([PRACTICE_DROPPED_LABEL, 'dropped'])
+  if (ha !== undefined) labels.push([ha.cluster, 'rehearsal-one'])
+  if (ha !== undefined && sender !== 'alone') labels.push([ha.replica, sender])
+  return labels
+}
+
+/** By name; of one that comes twice the last. */
+function sorted(labels: readonly Pair[]): Pair[] {
+  return [...new Map(labels)].sort(([a], [b]) => compareUtf8(a, b))
+}
+
+function labelsOf(series: number): Pair[] {
   const place = series % SERIES_PER_TARGET
   const target = Math.floor(series / SERIES_PER_TARGET)
   return [
@@ -175,7 +254,7 @@ function labelsOf(series: number): [string, string][] {
 }
 
 /** A label as a field of a TimeSeries. */
-function labelField([name, value]: [string, string]): Buffer {
+function labelField([name, value]: Pair): Buffer {
   const [a, b] = [Buffer.from(name), Buffer.from(value)]
   const fields = [STRING, a.length, ...a, STRING + 8, b.length, ...b]
   return Buffer.from([STRING, fields.length, ...fields])

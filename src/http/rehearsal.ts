@@ -11,7 +11,7 @@ import type { Limits } from '../shared/limits/index.js'
 import { createMetricBlock, openMetrics } from '../shared/telemetry/index.js'
 import type { HttpBackend, HttpConfig } from './handler.js'
 import type { Lifecycle } from './lifecycle.js'
-import { RehearsalRequests } from './rehearsal-requests.js'
+import { playedTenants, RehearsalRequests } from './rehearsal-requests.js'
 import { createGate, createLanes } from './server.js'
 
 const SENDERS = 4
@@ -28,7 +28,9 @@ const MS_MAX = 1_500
 export async function playSenders(
   behind: {
     readonly distributors: DistributorClient
+    /** Of practice. */
     readonly limits: Limits
+    readonly isHaTrackerOn: boolean
     readonly lifecycle: Lifecycle
     readonly isLast: boolean
   },
@@ -38,7 +40,7 @@ export async function playSenders(
   const metrics = openMetrics(createMetricBlock(), () => {})
   const timers = new EndingTimers(env.timers)
   const own = createNodeEnv({ actor: 'main', logLevel: 'error', metrics, timers })
-  const { distributors, limits, lifecycle } = behind
+  const { distributors, limits, lifecycle, isHaTrackerOn } = behind
   // Pushes ask for nothing else, and need not say who sends them.
   const backend = { distributors, runtime: { limits }, lifecycle } as unknown as HttpBackend
   const { lane } = createLanes(backend, config, own, createGate({ ...config, accessFile: '' }, own))
@@ -49,12 +51,11 @@ export async function playSenders(
     const until = env.clock.monotonic() + MS_MAX
     const path = `${config.pathPrefix}/api/v1/push`
     const startMs = env.clock.now() - scrapes * 15_000
-    let requests = new RehearsalRequests(path, SERIES, startMs)
+    const [soon, later] = playedTenants(limits, isHaTrackerOn)
+    let requests = new RehearsalRequests(path, SERIES, startMs, soon)
     for (let scrape = 0; scrape < scrapes && env.clock.monotonic() < until; scrape++) {
       // Code that never met a new tenant would be thrown away for the first one to come.
-      if (scrape === scrapes / 2) {
-        requests = new RehearsalRequests(path, SERIES, startMs, 'rehearsal-later')
-      }
+      if (scrape === scrapes / 2) requests = new RehearsalRequests(path, SERIES, startMs, later)
       let next = 0
       const send = async (sender: Sender): Promise<void> => {
         while (next < requests.count) {

@@ -273,6 +273,48 @@ test('a rehearsal of queries is over when the server is ready, and leaves nothin
   }
 })
 
+test('a rehearsal with pairs, limits and rules leaves nothing behind', async (t) => {
+  const { folder, start } = workplace(t)
+  const file = join(folder, 'limits.yaml')
+  const limits = [
+    'accept_ha_samples: true',
+    'ingestion_rate: 1000',
+    'request_rate: 10',
+    'request_burst_size: 10',
+    'max_global_series_per_user: 50',
+    'max_global_series_per_metric: 5',
+    'max_label_names_per_series: 5',
+    'drop_labels: [job]',
+    'metric_relabel_configs: [{ regex: pod, action: labeldrop }]',
+  ]
+  const lines = ['distributor: { ha_tracker: { enable_ha_tracker: true } }', 'limits:']
+  writeFileSync(file, [...lines, ...limits.map((line) => `  ${line}`), ''].join('\n'))
+  const rehearse = ['-distributor.warm-up-enabled=true', '-log.level=debug']
+  const server = await start(`-config.file=${file}`, ...rehearse)
+  assert.match(server.output(), /pushes were rehearsed/)
+  assert.doesNotMatch(server.output(), /level=(warn|error)/)
+  const shown = async (path: string, accept = '*/*'): Promise<string> =>
+    await (await fetch(`${server.url}${path}`, { headers: { accept } })).text()
+  for (const path of ['/metrics', '/distributor/ha_tracker', '/distributor/all_user_stats']) {
+    assert.doesNotMatch(await shown(path, 'application/json'), /rehearsal/, path)
+  }
+  assert.doesNotMatch(
+    await shown('/metrics'),
+    /^cortex_(?:discarded|distributor_(?:received|deduped|non_ha)|ha_tracker_elected)\S* [1-9]/m,
+  )
+  // The first real tenant has the limits that it should have, and all of them.
+  const time = Math.floor(Date.now() / 1000) - 60
+  const pairs = { cluster: 'a', __replica__: 'one' }
+  const sets = Array.from({ length: 8 }, (_, i) => ({
+    labels: { __name__: 'played', job: 'x', i: `${i}`, ...pairs },
+    samples: [[time * 1000, i]] as const,
+  }))
+  assert.equal((await push(server.pushUrl, sets, 'rehearsal-0')).status, 400)
+  assert.equal(await valueAt(server, 'count(played{job=""})', time, 'rehearsal-0'), '5')
+  assert.match(await shown('/distributor/ha_tracker', 'application/json'), /rehearsal-0/)
+  await server.stop('SIGTERM')
+})
+
 test('a rehearsal of pushes leaves nothing behind, nor a killed one', async (t) => {
   const { folder, start } = workplace(t)
   const data = join(folder, 'data')

@@ -123,13 +123,6 @@ export class Counters {
     this.metrics.cell('cortex_discarded_metadata_total', reason, tenant).add(1)
   }
 
-  /** As if nothing had been counted. */
-  clear(): void {
-    for (const tenant of [...this.tenants.keys()]) this.forget(tenant)
-    this.latest = undefined
-    for (const cell of [this.compressed, this.decompressed, this.newSeries]) cell.set(0)
-  }
-
   private discardCell(reason: number, tenant: string): Cell {
     return this.metrics.cell('cortex_discarded_samples_total', DISCARD_REASONS[reason]!, tenant)
   }

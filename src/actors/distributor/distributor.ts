@@ -13,11 +13,15 @@ import {
 import { SLACK_BYTES } from '../../shared/kernels/assembly/write-request-layout.js'
 import { WriteRequestKernel } from '../../shared/kernels/write-request.js'
 import {
+  createHaCells,
+  createTenantCells,
   Limits,
   type LimitsData,
+  practiceLimits,
   TenantCells,
   type TenantLimits,
 } from '../../shared/limits/index.js'
+import { createMetricBlock, openMetrics } from '../../shared/telemetry/index.js'
 import { Gunzip } from '../../shared/wire/compression/index.js'
 import { WRITE_HEADER_BYTES } from '../../shared/wire/frames/index.js'
 import { BODY_BYTES_USUAL, type Workbench } from './body.js'
@@ -47,10 +51,17 @@ const BODY_BYTES_CEILING = 1 << 30
 /** Smaller frames could not define one series of usual labels. */
 const FRAME_BYTES_MIN = 4_096
 
+/** Rows of cells for the few made-up tenants and pairs of a rehearsal. */
+const PRACTICE_ROWS = 16
+
+/** What of a bench knows tenants, and is another one in a rehearsal. */
+type Knowledge = Pick<Workbench, 'limits' | 'cells' | 'ha' | 'counters'>
+
 /** One distributor, without its thread. */
 export class Distributor {
   private readonly boot: DistributorBoot
   private readonly bench: Workbench
+  private readonly knowledge: Knowledge
   private readonly loop: PushLoop
   private readonly drained: (() => void)[] = []
 
@@ -74,20 +85,23 @@ export class Distributor {
     const membersOf = (tenant: string, limits: TenantLimits) =>
       shuffleMembers(ring, tenant, { size: limits.ingestion_tenant_shard_size, zones })
     const cache = new SeriesCache(kernel, membersOf, monotonic)
+    this.knowledge = {
+      limits: new Limits(boot.limits),
+      cells: new TenantCells(boot.tenantCells),
+      ha: new HaTracker(config.isHaTrackerOn, boot.haCells, env.metrics),
+      counters: new Counters(env.metrics),
+    }
     this.bench = {
+      ...this.knowledge,
       kernel,
       cache,
       sets,
       replicas: sets.flatMap((set) => set.replicas).sort((a, b) => a.shard - b.shard),
       ring,
       config,
-      limits: new Limits(boot.limits),
-      cells: new TenantCells(boot.tenantCells),
-      ha: new HaTracker(config.isHaTrackerOn, boot.haCells, env.metrics),
       gunzip: new Gunzip(),
       partial: new Uint8Array(setCount),
       lastPaired: false,
-      counters: new Counters(env.metrics),
       now: () => env.clock.now(),
     }
     this.loop = new PushLoop(env, boot, this.bench)
@@ -140,16 +154,34 @@ export class Distributor {
     this.loop.unlinkShard(index)
   }
 
-  /** Forgets all that came so far: links, tenants, counts. */
+  /**
+   * What comes until `forget` is made up: nobody counts it, and it has limits and elections of its own, that
+   * others do not see. Each round of a rehearsal has new ones, lest code be made for a single one.
+   */
+  rehearse(): void {
+    const { boot, bench } = this
+    bench.cache.clear()
+    const metrics = openMetrics(createMetricBlock(), () => {})
+    const practised: Knowledge = {
+      limits: new Limits(practiceLimits(boot.limits)),
+      cells: new TenantCells(createTenantCells(boot.shardCount, PRACTICE_ROWS)),
+      ha: new HaTracker(bench.config.isHaTrackerOn, createHaCells(PRACTICE_ROWS), metrics),
+      counters: new Counters(metrics),
+    }
+    Object.assign(bench, practised)
+  }
+
+  /** Forgets all that came so far: links, tenants, and all of a rehearsal. */
   forget(): void {
     this.loop.unlinkAll()
     this.bench.cache.clear()
-    this.bench.counters.clear()
+    this.bench.lastPaired = false
+    Object.assign(this.bench, this.knowledge)
   }
 
   /** Takes newer limits: they hold from the next body on. */
   takeLimits(data: LimitsData): void {
-    this.bench.limits.take(data)
+    this.knowledge.limits.take(data)
   }
 
   /** Takes a body that came on main's port because it is too large for the ring. */
@@ -173,7 +205,7 @@ export class Distributor {
       isServing: this.bench.sets.every((set) => set.canServe()),
       inFlight: this.loop.inFlight(),
       tenants: this.bench.cache.size(),
-      limitsVersion: this.bench.limits.version(),
+      limitsVersion: this.knowledge.limits.version(),
     }
   }
 }

@@ -29,6 +29,7 @@ runActor<DistributorBootData>((env, boot, host) => {
       return { readyPercent: 100, isServing, details }
     },
     apply: (limits) => distributor.takeLimits(limits as LimitsData),
+    rehearse: () => distributor.rehearse(),
     forget: () => distributor.forget(),
     drain: () => distributor.drain(),
   }

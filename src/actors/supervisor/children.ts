@@ -14,6 +14,7 @@ import {
   type Limits,
   type LimitsData,
   limitsDataOf,
+  practiceLimits,
 } from '../../shared/limits/index.js'
 import { endLeaseOf, retireHead } from '../../shared/tsdb/index.js'
 import { compactorConfigOf } from '../compactor/client.js'
@@ -142,7 +143,10 @@ export function actorTable(
           return { index, shardCount, place, ...settings, budget, tenantCells, memory, kernel }
         },
         understudy: (index) =>
-          understudyOf(ingesterConfigOf(config, placeOf(index, shardCount / zones))),
+          understudyOf(
+            ingesterConfigOf(config, placeOf(index, shardCount / zones)),
+            practiceLimits(limits.snapshot()),
+          ),
         // A querier may hear late of the next life: until then it is to wait, not to read on.
         onGone: (index) => {
           const memory = memories[index]
@@ -228,7 +232,7 @@ function querierRow(
     boot: {
       config: querierConfigOf(config, counts.queriers),
       limits: head.limits.snapshot(),
-      practiceLimits: practiceLimits(),
+      practiceLimits: limitsDataOf(defaultConfig(), EMPTY_RUNTIME),
       shardCount: counts.ingesters,
       zones: counts.zones,
       tenantCells: cells.tenantCells,
@@ -294,14 +298,9 @@ function compactorRow(
 }
 
 /** What is different in the boot data of an ingester in a rehearsal: it is alone, and writes elsewhere. */
-function understudyOf({ dataDir, ...settings }: IngesterConfig): object {
+function understudyOf({ dataDir, ...settings }: IngesterConfig, limits: LimitsData): object {
   const config = { ...settings, dataDir: rehearsalFolder(dataDir), walFsync: 'never' as const }
-  return { config, budget: undefined, tenantCells: undefined, limits: practiceLimits() }
-}
-
-/** Limits of made-up work: the defaults, whatever those of real work are. */
-function practiceLimits(): LimitsData {
-  return limitsDataOf(defaultConfig(), EMPTY_RUNTIME)
+  return { config, budget: undefined, tenantCells: undefined, limits }
 }
 
 /** Where ingesters write in a rehearsal, below a root of local data. */

@@ -7,10 +7,20 @@
  */
 import { type ActorThread, makeLink, openLink, type Understudy } from '../../shared/actor/index.js'
 import type { Env } from '../../shared/env/index.js'
+import type { Limits } from '../../shared/limits/index.js'
 import { DistributorClient } from '../distributor/client.js'
 import type { QueryStage } from '../querier/client.js'
 import { rehearsalFolder } from './children.js'
 import type { Stage } from './supervisor.js'
+
+/** What made-up pushes are made up by. */
+export interface Practice {
+  /** Of `practiceLimits`. */
+  readonly limits: Limits
+  readonly isHaTrackerOn: boolean
+  /** The last of several rounds. */
+  readonly isLast: boolean
+}
 
 /** Sends pushes as senders do; more of them the last time. */
 export type Play = (distributors: DistributorClient, isLast: boolean) => Promise<void>
@@ -42,6 +52,7 @@ export async function rehearse(
     await Promise.all(threads.map((thread) => thread.start()))
     for (let round = 1; round <= ROUNDS; round++) {
       const client = new DistributorClient(env, threads.length)
+      await Promise.all(threads.map((thread) => thread.rehearse()))
       await withUnderstudies(ingesters, async (understudies) => {
         await link(round, client, threads, understudies)
         const reading = client.run()

@@ -19,7 +19,8 @@ import { fail } from '../../shared/errors/index.js'
 import {
   createTenantCells,
   type HaEntry,
-  type Limits,
+  Limits,
+  practiceLimits,
   TenantCells,
 } from '../../shared/limits/index.js'
 import {
@@ -42,7 +43,7 @@ import type { RingView, SeriesDeletion, SystemStatus } from './contract.js'
 import { type HaKeeper, startHaKeeper } from './ha-keeper.js'
 import { type MemoryWatch, startMemoryWatch } from './memory-watch.js'
 import { exportOverrides } from './overrides-exporter.js'
-import { dropRehearsals, rehearse, rehearseQueries } from './rehearsal.js'
+import { dropRehearsals, type Practice, rehearse, rehearseQueries } from './rehearsal.js'
 import { exportRings, Rings } from './rings.js'
 import { RuntimeConfigWatch, readLimits } from './runtime-config.js'
 import { type Stage, Supervisor } from './supervisor.js'
@@ -138,11 +139,7 @@ export interface StartOptions {
   readonly onFatal: (reason: string) => void
   readonly cores?: number
   /** Sends pushes in a rehearsal, through all that stands before distributors; without it there is none. */
-  readonly play?: (
-    distributors: DistributorClient,
-    limits: Limits,
-    isLast: boolean,
-  ) => Promise<void>
+  readonly play?: (distributors: DistributorClient, practice: Practice) => Promise<void>
   /** Asks queries in a rehearsal, through all that stands before queriers; without it there is none. */
   readonly playQueries?: (behind: QueryStage) => Promise<void>
 }
@@ -250,8 +247,11 @@ async function rehearsePushes(
   // A process that was killed leaves some.
   dropRehearsals(env, roots)
   if (play === undefined || !config['distributor.warm_up_enabled']) return
-  const { limits } = real.runtime
-  await rehearse(env, roots, stages, (client, isLast) => play(client, limits, isLast))
+  const limits = practiceLimits(real.runtime.limits.snapshot())
+  const isHaTrackerOn = config['distributor.ha_tracker.enable_ha_tracker']
+  await rehearse(env, roots, stages, (client, isLast) =>
+    play(client, { limits: new Limits(limits), isHaTrackerOn, isLast }),
+  )
   const collect = openCollector()
   const giveBack = (): void => {
     shrinkNewSpace(collect)

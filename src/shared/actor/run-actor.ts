@@ -43,6 +43,8 @@ export interface ActorParts {
   status?(): ActorStatus
   /** Takes settings that changed while it runs (limits); those of its start are in the boot data. */
   apply?(settings: unknown): void
+  /** What comes until `forget` is made up; may be told again. */
+  rehearse?(): void
   /** Forgets all that it was sent, as if it had just been built; its links are gone. */
   forget?(): void
   /** Finishes what was accepted and flushes; turns go on until it resolves. */
@@ -83,6 +85,8 @@ export interface ActorControl {
    * and a control port of its own.
    */
   understudy(change: object, port: MessagePort): Promise<void>
+  /** A round of a rehearsal begins: what is made up must not be seen by others. */
+  rehearse(): Promise<void>
   /** Lets go of all links and forgets what came on them: a rehearsal is over. */
   forget(): Promise<void>
 }
@@ -278,6 +282,7 @@ function controlOf(
       actor.apply?.(settings)
       doorbell.poke()
     },
+    rehearse: async () => (await built).rehearse?.(),
     async forget() {
       const actor = await built
       dropLinks(links, doorbell)

@@ -60,6 +60,8 @@ export interface ActorThread {
   terminate(): Promise<void>
   /** Another such actor in the same thread, before this one is started; see `Understudy`. */
   understudy(change: object): Promise<Understudy>
+  /** Tells the actor that what comes is made up, until `forget`. */
+  rehearse(): Promise<void>
   /** Has the actor forget what it was sent in a rehearsal. */
   forget(): Promise<void>
 }
@@ -141,6 +143,7 @@ export function startThread(spec: ThreadSpec): ActorThread {
       await worker.terminate()
     },
     understudy: (change) => openUnderstudy(control, spec, change),
+    rehearse: () => control.rehearse(),
     forget: () => control.forget(),
   }
 }

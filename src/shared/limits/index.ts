@@ -6,6 +6,7 @@ export type { LimitName } from '../config/index.js'
 export { createFrequencyCells, FrequencyCells } from './frequency-cells.js'
 export { createHaCells, HaCells, type HaClaim, type HaEntry, type HaVerdict } from './ha-cells.js'
 export { Limits, type LimitsData, limitsDataOf, type TenantLimits } from './limits.js'
+export { PRACTICE_DROPPED_LABEL, PRACTICE_TENANTS, practiceLimits } from './practice.js'
 export {
   type BlockedQuery,
   type BlockedRequest,

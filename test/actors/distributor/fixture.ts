@@ -156,6 +156,8 @@ export class Fixture {
       shards?: number
       config?: Partial<DistributorConfig>
       limits?: Partial<TenantLimits>
+      haCells?: SharedArrayBuffer
+      tenantCells?: SharedArrayBuffer
       frameRing?: number
       ackRing?: number
       bodyRing?: number
@@ -168,6 +170,8 @@ export class Fixture {
       shardCount: count,
       config: { ...TEST_CONFIG, ...options.config },
       limits: testLimits(options.limits),
+      ...(options.haCells === undefined ? {} : { haCells: options.haCells }),
+      ...(options.tenantCells === undefined ? {} : { tenantCells: options.tenantCells }),
       kernel,
       onRelink: (shard) => this.relinked.push(shard),
       poke: () => {},

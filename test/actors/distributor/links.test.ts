@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DISTRIBUTOR_DEFAULTS } from '../../../src/actors/distributor/contract.js'
 import { SeededPrng } from '../../../src/shared/base/prng.js'
+import { createHaCells, createTenantCells, HaCells } from '../../../src/shared/limits/index.js'
 import {
   ACK_BYTES_MAX,
   ACK_REJECTED,
@@ -20,10 +21,10 @@ const NOW = 1_700_000_000_000
 const SEED = Number(process.env['SEED'] ?? 1)
 
 /** A body of `count` series named by `name`. */
-function bodyOf(name: string, count: number, at = 0): Uint8Array {
+function bodyOf(name: string, count: number, at = 0, more = {}): Uint8Array {
   return remoteWriteBody(
     Array.from({ length: count }, (_, i) => ({
-      labels: { __name__: name, index: String(i) },
+      labels: { __name__: name, ...more, index: String(i) },
       samples: [[NOW + at, i] as const],
     })),
   )
@@ -292,6 +293,7 @@ test(`answers every push once, through full rings and new links (seed ${SEED})`,
 test('forgets tenants, counts and links of a rehearsal', () => {
   const fixture = new Fixture({ shards: 2 })
   const { metrics } = fixture.env
+  fixture.distributor.rehearse()
   assert.equal(fixture.push(bodyOf('played', 50), 'rehearsal').status, 200)
   const open = fixture.send(bodyOf('played', 20, 1), 'rehearsal')
   turns(fixture)
@@ -314,4 +316,36 @@ test('forgets tenants, counts and links of a rehearsal', () => {
   assert.equal(bound.length, 50, 'each series is defined anew, once')
   const kept = fixture.shards.flatMap((shard) => [...shard.samples.keys()])
   assert.ok(kept.every((key) => key.startsWith('acme|')))
+})
+
+test('a rehearsal elects nobody, takes no tokens and meets no limits of others', () => {
+  const [haCells, tenantCells] = [createHaCells(8), createTenantCells(1, 8)]
+  const limits = { accept_ha_samples: true, ingestion_rate: 1, ingestion_burst_size: 30 }
+  const config = { isHaTrackerOn: true }
+  const fixture = new Fixture({ config, limits, haCells, tenantCells })
+  const { distributor, env } = fixture
+  const before = [new Uint8Array(tenantCells.slice(0)), new Uint8Array(haCells.slice(0))]
+  const pairOf = (replica: string) =>
+    bodyOf('played', 20, 0, { cluster: 'c', __replica__: replica })
+  for (let round = 0; round < 2; round++) {
+    distributor.rehearse()
+    fixture.relinkMain()
+    fixture.relink(0)
+    // More than the burst, were it looked at; the other replica is refused as ever.
+    assert.equal(fixture.push(pairOf('one'), 'rehearsal-0').status, 200)
+    assert.equal(fixture.push(pairOf('one'), 'rehearsal-0').status, 200)
+    assert.equal(fixture.push(pairOf('two'), 'rehearsal-0').status, 202)
+  }
+  distributor.forget()
+  assert.deepEqual([new Uint8Array(tenantCells), new Uint8Array(haCells)], before)
+  assert.equal(env.metrics.size(), new Fixture().env.metrics.size())
+  // What comes then is real, the same tenant too.
+  fixture.relinkMain()
+  fixture.relink(0)
+  assert.equal(fixture.push(pairOf('two'), 'rehearsal-0').status, 200)
+  assert.equal(fixture.push(pairOf('two'), 'rehearsal-0').status, 429)
+  assert.deepEqual(
+    new HaCells(haCells).list().map(({ replica }) => replica),
+    ['two'],
+  )
 })
