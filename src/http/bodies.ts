@@ -166,8 +166,8 @@ export class Admission {
   private requests = 0
   private bytes = 0
   private claimed = 0
-  /** Bodies that have not come whole, the oldest first. */
-  private readonly coming = new Set<Admitted>()
+  /** Tickets whose bodies have not come whole, the oldest first. */
+  readonly coming = new Set<Ticket>()
 
   constructor(bounds: AdmissionBounds) {
     this.bounds = bounds
@@ -187,29 +187,13 @@ export class Admission {
       throw fail('err-mimir-distributor-max-inflight-push-requests', { max: requestsMax })
     }
     this.bounds.check(tenant)
-    const since = clock.monotonic()
-    const admitted: Admitted = { since, leavesGarbage, bytes: 0, cut: undefined, isIn: true }
     this.requests++
     this.show()
-    return {
-      admit: (bytes) => this.makeRoom(bytes, admitted),
-      claim: (bytes) => {
-        this.makeRoom(bytes, admitted)
-        admitted.bytes += bytes
-        this.bytes += bytes
-        this.bounds.bytesCell.set(this.bytes)
-      },
-      coming: (cut) => {
-        admitted.cut = cut
-        this.coming.add(admitted)
-      },
-      hasCome: () => void this.coming.delete(admitted),
-      leave: () => this.release(admitted),
-    }
+    return new Ticket(this, clock.monotonic(), leavesGarbage)
   }
 
-  /** @throws AppError when there is no room for so many bytes */
-  private makeRoom(bytes: number, asker: Admitted): void {
+  /** For tickets. @throws AppError when there is no room for so many bytes */
+  makeRoom(bytes: number, asker: Ticket): void {
     const bytesMax = this.bounds.bytesMax()
     while (bytesMax > 0 && this.bytes + bytes > bytesMax) {
       if (this.cutSlowest(asker)) continue
@@ -233,28 +217,32 @@ export class Admission {
   }
 
   /** Cuts off the body that has been coming for the longest time; false when none is slow. */
-  private cutSlowest(asker?: Admitted): boolean {
+  private cutSlowest(asker?: Ticket): boolean {
     const slowSince = this.bounds.clock.monotonic() - SLOW_BODY_MS
-    for (const admitted of this.coming) {
-      if (admitted.since > slowSince) return false
-      if (admitted === asker) continue
-      this.release(admitted)
+    for (const ticket of this.coming) {
+      if (ticket.since > slowSince) return false
+      if (ticket === asker) continue
+      ticket.leave()
       const text = `no room for a body that takes longer than ${SLOW_BODY_MS} ms to come`
-      admitted.cut?.(fail('overloaded', { text }))
+      ticket.cut?.(fail('overloaded', { text }))
       return true
     }
     return false
   }
 
-  private release(admitted: Admitted): void {
-    if (!admitted.isIn) return
-    admitted.isIn = false
-    this.coming.delete(admitted)
+  /** For tickets: bytes of a body have come. */
+  take(bytes: number): void {
+    this.bytes += bytes
+    this.bounds.bytesCell.set(this.bytes)
+  }
+
+  /** For tickets: a request is over. */
+  release(bytes: number, leavesGarbage: boolean): void {
     this.requests--
-    this.bytes -= admitted.bytes
+    this.bytes -= bytes
     this.show()
     this.claimFor(this.bytes)
-    if (admitted.leavesGarbage) this.bounds.letGo(admitted.bytes)
+    if (leavesGarbage) this.bounds.letGo(bytes)
   }
 
   private show(): void {
@@ -263,18 +251,48 @@ export class Admission {
   }
 }
 
-/** What is held by one request. */
-interface Admitted {
-  readonly since: number
-  readonly leavesGarbage: boolean
-  bytes: number
-  cut: ((error: AppError) => void) | undefined
-  isIn: boolean
-}
-
 /** One admitted request. */
-export interface Ticket extends BodyAdmission {
-  leave(): void
+export class Ticket implements BodyAdmission {
+  /** When it came in, monotonic ms. */
+  readonly since: number
+  /** Ends the coming of its body. */
+  cut: ((error: AppError) => void) | undefined
+  private readonly admission: Admission
+  private readonly leavesGarbage: boolean
+  private bytes = 0
+  private isIn = true
+
+  constructor(admission: Admission, since: number, leavesGarbage: boolean) {
+    this.admission = admission
+    this.since = since
+    this.leavesGarbage = leavesGarbage
+  }
+
+  admit(bytes: number): void {
+    this.admission.makeRoom(bytes, this)
+  }
+
+  claim(bytes: number): void {
+    this.admission.makeRoom(bytes, this)
+    this.bytes += bytes
+    this.admission.take(bytes)
+  }
+
+  coming(cut: (error: AppError) => void): void {
+    this.cut = cut
+    this.admission.coming.add(this)
+  }
+
+  hasCome(): void {
+    this.admission.coming.delete(this)
+  }
+
+  leave(): void {
+    if (!this.isIn) return
+    this.isIn = false
+    this.hasCome()
+    this.admission.release(this.bytes, this.leavesGarbage)
+  }
 }
 
 /** Answers up to this size leave with their head, in one write. */
