@@ -4,7 +4,7 @@ import { QueryFrontend, queryFrontendConfigOf } from './actors/query-frontend/qu
 import { createMainEnv, type MainEnv, startSupervisor } from './actors/supervisor/system.js'
 import { httpConfigOf } from './http/config.js'
 import { Lifecycle } from './http/lifecycle.js'
-import { playClients } from './http/query-rehearsal.js'
+import { playClients, standIn } from './http/query-rehearsal.js'
 import { playSenders } from './http/rehearsal.js'
 import { createServer } from './http/server.js'
 import {
@@ -14,7 +14,7 @@ import {
   printConfig,
   zoneRoots,
 } from './shared/config/index.js'
-import { lockFolders, onStopSignal } from './shared/env/index.js'
+import { lockFolders, onStopSignal, printLine } from './shared/env/index.js'
 
 /** Starts the server and returns; signals end the process. */
 export async function serve(flags: readonly string[], version: string): Promise<void> {
@@ -62,8 +62,18 @@ async function startServer(config: Config, about: About, main: MainEnv): Promise
   )
   const system = await startSupervisor(config, main, {
     onFatal: () => process.exit(1),
-    play: (distributors, practice) =>
-      playSenders({ distributors, lifecycle, ...practice }, http, env),
+    play: async (distributors, practice) => {
+      const { limits, isLast } = practice
+      if (!isLast) {
+        await playClients(
+          { ...standIn(limits), lifecycle },
+          { http, frontend: frontendConfig },
+          env,
+          [1],
+        )
+      }
+      await playSenders({ distributors, lifecycle, ...practice }, http, env)
+    },
     playQueries: (stage) =>
       playClients({ ...stage, lifecycle }, { http, frontend: frontendConfig }, env),
   })
@@ -107,10 +117,10 @@ async function begin<T>(
 }
 
 function announce(base: string, config: Config, { folder, version }: About): void {
-  console.log(`nilometer ${version}`)
-  console.log(`  push, remote write     ${base}/api/v1/push`)
-  console.log(`  Grafana data source    ${base}${httpConfigOf(config).prometheusPrefix}`)
-  console.log(`  data                   ${folder}`)
+  printLine(`nilometer ${version}`)
+  printLine(`  push, remote write     ${base}/api/v1/push`)
+  printLine(`  Grafana data source    ${base}${httpConfigOf(config).prometheusPrefix}`)
+  printLine(`  data                   ${folder}`)
 }
 
 function hostOf(address: string): string {

@@ -36,15 +36,26 @@ export function createListener(
   serve: RequestListener,
   lane?: Lane,
 ): Listener {
+  const server = openServer(config, env, serve, lane)
+  return {
+    listen: (address, port) => listen(server, address, port),
+    close: () => close(server, lane, config, env),
+  }
+}
+
+/** Node's own server behind a lane. @throws AppError when its certificate cannot be read */
+export function openServer(
+  config: HttpConfig,
+  env: Env,
+  serve: RequestListener,
+  lane: Lane | undefined,
+): NodeServer {
   const server = createNode(config, env, serve)
   if (config.connectionsMax > 0) server.maxConnections = config.connectionsMax
   if (lane !== undefined) {
     divert(server, config.tls === undefined ? 'connection' : 'secureConnection', lane)
   }
-  return {
-    listen: (address, port) => listen(server, address, port),
-    close: () => close(server, lane, config, env),
-  }
+  return server
 }
 
 function createNode(config: HttpConfig, env: Env, serve: RequestListener): NodeServer {

@@ -198,7 +198,7 @@ export class SmoothRate {
     const intervals = Math.floor((now - this.startedAt) / this.intervalMs)
     if (intervals === 0) return this.rate
     this.startedAt += intervals * this.intervalMs
-    const last = (this.count * 1_000) / this.intervalMs
+    const last = this.count / (this.intervalMs / 1_000)
     this.count = 0
     this.rate = this.isFirst ? last : this.rate + SMOOTHING * (last - this.rate)
     this.isFirst = false

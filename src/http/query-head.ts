@@ -4,7 +4,7 @@
  * is not exactly so is left to Node. Hot: a client's heads differ in their first line only.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import { isLastBy, readHeader } from './push-head.js'
+import { emptyHeaders, isLastBy, readHeader } from './push-head.js'
 
 /** A head. */
 export interface QueryHead {
@@ -56,7 +56,7 @@ export class QueryHeads {
 function readLines(text: string): KnownLines | undefined {
   // Nothing may stand behind: a body, or the next request.
   if (text.indexOf(END) !== text.length - END.length) return undefined
-  const headers: Record<string, string> = {}
+  const headers = emptyHeaders()
   for (const line of text.slice(2, -END.length).split('\r\n')) {
     const header = readHeader(line, headers)
     if (header === undefined || header[0] === 'content-length') return undefined

@@ -3,7 +3,7 @@
  * lanes of their own, which are those of the server but for what they count in.
  */
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import type { DistributorClient } from '../actors/distributor/client.js'
 import { EndingTimers } from '../shared/actor/index.js'
 import { createNodeEnv, type Env, type Timers } from '../shared/env/index.js'
@@ -11,6 +11,7 @@ import type { Limits } from '../shared/limits/index.js'
 import { createMetricBlock, openMetrics } from '../shared/telemetry/index.js'
 import type { HttpBackend, HttpConfig } from './handler.js'
 import type { Lifecycle } from './lifecycle.js'
+import { type Lane, openServer } from './listener.js'
 import { playedTenants, RehearsalRequests } from './rehearsal-requests.js'
 import { createGate, createLanes } from './server.js'
 
@@ -23,6 +24,14 @@ const SCRAPES_FIRST = 4
 /** Scrapes of the last one, and the time that they may take. */
 const SCRAPES = 220
 const MS_MAX = 1_500
+
+/** A connection whose answer does not come is cut off after this, ms. */
+const CLOSE_MS = 100
+
+/** Who sends the requests of a rehearsal needs no credential. */
+export function openTo(config: HttpConfig): HttpConfig {
+  return config.accessFile === '' ? config : { ...config, accessFile: '' }
+}
 
 /** Sends made-up scrapes to distributors as senders of remote write would. */
 export async function playSenders(
@@ -43,10 +52,13 @@ export async function playSenders(
   const { distributors, limits, lifecycle, isHaTrackerOn } = behind
   // Pushes ask for nothing else, and need not say who sends them.
   const backend = { distributors, runtime: { limits }, lifecycle } as unknown as HttpBackend
-  const { lane } = createLanes(backend, config, own, createGate({ ...config, accessFile: '' }, own))
-  const stage = await Stage.open(env, (socket) => lane.take(socket, () => socket.destroy()))
+  // The rate of what comes is reckoned anew in every period, and may be for the first time after the start.
+  const played = behind.isLast ? config : { ...config, ratePeriodMs: 7 }
+  const { lane } = createLanes(backend, played, own, createGate(openTo(config), own))
+  const stage = await Stage.open(env, config, lane)
   try {
     const senders = await Promise.all(Array.from({ length: SENDERS }, () => stage.connect()))
+    if (!behind.isLast) await meetOthers(stage)
     const scrapes = behind.isLast ? SCRAPES : SCRAPES_FIRST
     const until = env.clock.monotonic() + MS_MAX
     const path = `${config.pathPrefix}/api/v1/push`
@@ -67,55 +79,68 @@ export async function playSenders(
       requests.next()
     }
   } finally {
-    stage.close()
+    await stage.close()
     timers.end()
   }
 }
 
-/** A listener that only this process gets anything from. */
+/**
+ * What else goes the ways of pushes: code of sockets that met pushes alone would be thrown away for the first
+ * request that Node's server has.
+ */
+async function meetOthers(stage: Stage): Promise<void> {
+  const asker = await stage.connect()
+  for (let i = 0; i < ASKED; i++) await asker.send(ASK)
+}
+
+/** A listener that only this process gets anything from. What its lane leaves to Node's server is answered with nothing. */
 export class Stage {
   private readonly env: Env
-  private readonly take: (socket: Socket) => void
-  private readonly listener: ReturnType<typeof createServer>
+  private readonly lane: Lane
+  private readonly server: ReturnType<typeof openServer>
   private readonly ends: Socket[] = []
-  /** What was accepted, by the other end's port. */
-  private readonly accepted = new Map<number, Socket>()
 
-  private constructor(env: Env, take: (socket: Socket) => void) {
+  private constructor(env: Env, config: HttpConfig, lane: Lane) {
     this.env = env
-    this.take = take
-    // As Node's server has it: an answer of several writes would wait for 40 ms in the middle.
-    this.listener = createServer({ noDelay: true }, (socket) => {
-      this.ends.push(socket)
-      socket.on('error', () => {})
-      this.accepted.set(socket.remotePort ?? 0, socket)
-    })
+    this.lane = lane
+    const plain = { ...config, tls: undefined, connectionsMax: 0 }
+    this.server = openServer(plain, env, (_, outgoing) => outgoing.end(NODE_ANSWER), lane)
   }
 
-  /** @param take is given one end of each connection */
-  static async open(env: Env, take: (socket: Socket) => void): Promise<Stage> {
-    const stage = new Stage(env, take)
-    stage.listener.listen(0, '127.0.0.1')
-    await once(stage.listener, 'listening')
+  static async open(env: Env, config: HttpConfig, lane: Lane): Promise<Stage> {
+    const stage = new Stage(env, config, lane)
+    stage.server.listen(0, '127.0.0.1')
+    await once(stage.server, 'listening')
     return stage
   }
 
   async connect(): Promise<Sender> {
-    const sender = new Sender((this.listener.address() as AddressInfo).port)
-    const { socket } = sender
-    this.ends.push(socket)
-    await once(socket, 'connect')
-    const port = socket.localPort ?? 0
-    while (!this.accepted.has(port)) await this.env.timers.yieldNow()
-    this.take(this.accepted.get(port)!)
+    const sender = new Sender((this.server.address() as AddressInfo).port)
+    this.ends.push(sender.socket)
+    await once(sender.socket, 'connect')
     return sender
   }
 
-  close(): void {
-    for (const socket of this.ends) socket.destroy()
-    this.listener.close()
+  async close(): Promise<void> {
+    // Servers hear of the end of what clients send before they hear of that of a connection.
+    const open = this.ends.filter((socket) => !socket.destroyed)
+    const closed = open.map((socket) => once(socket, 'close'))
+    for (const socket of open) socket.end()
+    const late = this.env.timers.after(CLOSE_MS, () => {
+      for (const socket of open) socket.destroy()
+    })
+    await Promise.allSettled(closed)
+    late.cancel()
+    this.lane.closeAll()
+    this.server.closeAllConnections()
+    this.server.close()
   }
 }
+
+/** Not a Buffer, as answers that queriers made are none. */
+const NODE_ANSWER = new Uint8Array(2)
+const ASK = Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n', 'latin1')
+const ASKED = 8
 
 /** All answers are read into this; as streams they would leave 64 KiB each. */
 const ANSWERS = Buffer.alloc(4_096)
@@ -159,6 +184,8 @@ export class Sender {
     answer.catch(() => {})
     const first = timers === undefined ? request.length : request.length >> 1
     this.socket.write(request.subarray(0, first))
+    // Two turns: what is written in one is read in the next.
+    await timers?.yieldNow()
     await timers?.yieldNow()
     if (first < request.length) this.socket.write(request.subarray(first))
     await answer

@@ -5,6 +5,7 @@
  * real ones, several in a row, since code that has met one instance only is made for that one; what they
  * write goes below a folder of its own, which is removed. Nothing of it is counted, logged or stored.
  */
+import { MessageChannel } from 'node:worker_threads'
 import { type ActorThread, makeLink, openLink, type Understudy } from '../../shared/actor/index.js'
 import type { Env } from '../../shared/env/index.js'
 import type { Limits } from '../../shared/limits/index.js'
@@ -32,7 +33,8 @@ export type Play = (distributors: DistributorClient, isLast: boolean) => Promise
 const ROUNDS = 3
 /** A round that takes longer is given up, and the start goes on: a thread may have died in it, ms. */
 const ROUND_MS_MAX = 15_000
-const RING = { downBytes: 256 << 10, upBytes: 128 << 10 }
+/** Small, so that their ends are met. */
+const RING = { downBytes: 256 << 10, upBytes: 8 << 10 }
 
 /**
  * @param roots of local data, one a zone
@@ -56,6 +58,7 @@ export async function rehearse(
       await withUnderstudies(ingesters, async (understudies) => {
         await link(round, client, threads, understudies)
         const reading = client.run()
+        if (round < ROUNDS) await meetResult()
         await within(env, play(client, round === ROUNDS)).finally(() => client.close())
         await reading
       })
@@ -67,6 +70,19 @@ export async function rehearse(
     dropRehearsals(env, roots)
   }
   await Promise.all(threads.map((thread) => thread.forget()))
+}
+
+/** Code of ports that met no listener with a result would be thrown away for the first one: piscina's are such. */
+async function meetResult(): Promise<void> {
+  const { port1, port2 } = new MessageChannel()
+  await new Promise<void>((resolve) => {
+    port1.on('message', () => {
+      resolve()
+      return true
+    })
+    port2.postMessage(0)
+  })
+  port1.close()
 }
 
 /** @throws Error when the time of a round is over before it */

@@ -1,7 +1,7 @@
 /** Timers that end all at once: of an actor that goes while its thread stays. */
 import type { Timer, Timers } from '../env/index.js'
 
-/** Timers over others; after `end` none runs out any more. */
+/** Timers over others, for a short time; after `end` none runs out any more. */
 export class EndingTimers implements Timers {
   private readonly timers: Timers
   private readonly pending = new Set<Timer>()
@@ -18,12 +18,8 @@ export class EndingTimers implements Timers {
     })
     if (this.isOver) timer.cancel()
     else this.pending.add(timer)
-    return {
-      cancel: () => {
-        timer.cancel()
-        this.pending.delete(timer)
-      },
-    }
+    // Itself, so that code meets what it will meet later. One that is cancelled is kept until the end, which is near.
+    return timer
   }
 
   sleep(ms: number): Promise<void> {

@@ -8,6 +8,7 @@ export {
   NODE_CLOCK,
   NODE_TIMERS,
   type NodeEnvOptions,
+  printLine,
 } from './node.js'
 export { nodeDisk } from './node-disk.js'
 export { lowerThreadPriority } from './priority.js'

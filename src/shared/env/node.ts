@@ -5,7 +5,7 @@
 import { randomFillSync } from 'node:crypto'
 import { writeSync } from 'node:fs'
 import { createLog, type Log, type LogLevel, type Metrics } from '../telemetry/index.js'
-import type { Clock, Env, Prng, Timers } from './env.js'
+import type { Clock, Env, Prng, Timer, Timers } from './env.js'
 import { createLineWriter } from './log-output.js'
 import { nodeDisk } from './node-disk.js'
 
@@ -48,19 +48,29 @@ export const NODE_CLOCK: Clock = {
 /** Longest time that one of Node's timers takes, 24 days; a longer one would run out at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
-/** Node's own timers; longer ones are several, one after the other. */
+/** One of Node's own; a longer one is several, one after the other. */
+class NodeTimer implements Timer {
+  private timer: NodeJS.Timeout
+
+  constructor(ms: number, run: () => void) {
+    this.timer = this.wait(ms, run)
+  }
+
+  cancel(): void {
+    clearTimeout(this.timer)
+  }
+
+  private wait(ms: number, run: () => void): NodeJS.Timeout {
+    if (ms <= TIMER_MS_MAX) return setTimeout(run, ms)
+    return setTimeout(() => {
+      this.timer = this.wait(ms - TIMER_MS_MAX, run)
+    }, TIMER_MS_MAX)
+  }
+}
+
+/** Node's own timers. */
 export const NODE_TIMERS: Timers = {
-  after(ms, run) {
-    let timer: NodeJS.Timeout
-    const wait = (leftMs: number): void => {
-      timer =
-        leftMs > TIMER_MS_MAX
-          ? setTimeout(() => wait(leftMs - TIMER_MS_MAX), TIMER_MS_MAX)
-          : setTimeout(run, leftMs)
-    }
-    wait(ms)
-    return { cancel: () => clearTimeout(timer) }
-  },
+  after: (ms, run) => new NodeTimer(ms, run),
   sleep: (ms) => new Promise((resolve) => NODE_TIMERS.after(ms, resolve)),
   yieldNow: () => new Promise((resolve) => setImmediate(resolve)),
 }
@@ -89,3 +99,11 @@ const writeOut = createLineWriter({
   write: (bytes) => writeSync(1, bytes),
   now: () => performance.now(),
 })
+
+/**
+ * Prints a line for people, past `process.stdout`: V8 would throw code away that it made of streams
+ * while they were sockets only (decision 0031).
+ */
+export function printLine(text: string): void {
+  writeOut(`${text}\n`)
+}
