@@ -31,12 +31,13 @@ import type { BodyCounts, Counters } from './counters.js'
 import { Extras } from './extras.js'
 import type { HaTracker, Sender } from './ha-tracker.js'
 import { MetadataSender, metadataEpoch } from './metadata.js'
-import { labelsOfRow, readOffender } from './offender.js'
+import { readOffender } from './offender.js'
 import { Otlp } from './otlp.js'
 import { otlpSettingsOf } from './otlp-settings.js'
 import { MALFORMED, type Protocol, RemoteWriteV1, RemoteWriteV2 } from './protocol.js'
 import { awaitAcks, type PushRequest } from './request.js'
 import type { Replica, ReplicaSet } from './route.js'
+import type { SenderReader } from './sender-reader.js'
 import type { SeriesCache, TenantSeries } from './series-cache.js'
 import { unpackBody } from './unpack.js'
 import {
@@ -74,6 +75,8 @@ export interface Workbench {
   readonly cells: TenantCells
   readonly counters: Counters
   readonly ha: HaTracker
+  /** Of `ha`. */
+  readonly senders: SenderReader
   readonly gunzip: Gunzip
   /** Of the body in hand: [sets], 1 where frames of it went out and the last one did not. */
   readonly partial: Uint8Array
@@ -374,15 +377,16 @@ export class BodyInHand {
     return false
   }
 
-  /** Who sent the first series; of a known one its labels need not be read again. */
+  /** Who sent the first series; of a known one its labels need not be put down again. */
   private firstSender(): Sender {
-    const { kernel, ha } = this.bench
+    const { kernel } = this.bench
+    if (!(this.protocol instanceof Otlp)) return this.bench.senders.read(this.limits)
     const { senders } = this.series
     const id = kernel.words[kernel.get(layout.COLUMN_IDS) >>> 2]!
     const known = senders.get(id)
     if (known !== undefined) return known
     this.protocol.describe(0)
-    const sender = ha.senderOf(labelsOfRow(kernel, 0), this.limits)
+    const sender = this.bench.senders.read(this.limits)
     if (senders.size >= SENDERS_MAX) senders.clear()
     // Label sets that are too long for an id share 0.
     if (id !== 0) senders.set(id, sender)

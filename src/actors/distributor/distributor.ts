@@ -36,6 +36,7 @@ import { Counters } from './counters.js'
 import { HaTracker } from './ha-tracker.js'
 import { PushLoop } from './push-loop.js'
 import { ReplicaSet } from './route.js'
+import { SenderReader } from './sender-reader.js'
 import { SeriesCache } from './series-cache.js'
 
 /** Samples of a chunk, and label sets of new series in it: 1.3 MB of columns and 2 MB of defines. */
@@ -55,7 +56,7 @@ const FRAME_BYTES_MIN = 4_096
 const PRACTICE_ROWS = 16
 
 /** What of a bench knows tenants, and is another one in a rehearsal. */
-type Knowledge = Pick<Workbench, 'limits' | 'cells' | 'ha' | 'counters'>
+type Knowledge = Pick<Workbench, 'limits' | 'cells' | 'ha' | 'senders' | 'counters'>
 
 /** One distributor, without its thread. */
 export class Distributor {
@@ -85,10 +86,12 @@ export class Distributor {
     const membersOf = (tenant: string, limits: TenantLimits) =>
       shuffleMembers(ring, tenant, { size: limits.ingestion_tenant_shard_size, zones })
     const cache = new SeriesCache(kernel, membersOf, monotonic)
+    const ha = new HaTracker(config.isHaTrackerOn, boot.haCells, env.metrics)
     this.knowledge = {
       limits: new Limits(boot.limits),
       cells: new TenantCells(boot.tenantCells),
-      ha: new HaTracker(config.isHaTrackerOn, boot.haCells, env.metrics),
+      ha,
+      senders: new SenderReader(kernel, ha),
       counters: new Counters(env.metrics),
     }
     this.bench = {
@@ -162,10 +165,12 @@ export class Distributor {
     const { boot, bench } = this
     bench.cache.clear()
     const metrics = openMetrics(createMetricBlock(), () => {})
+    const ha = new HaTracker(bench.config.isHaTrackerOn, createHaCells(PRACTICE_ROWS), metrics)
     const practised: Knowledge = {
       limits: new Limits(practiceLimits(boot.limits)),
       cells: new TenantCells(createTenantCells(boot.shardCount, PRACTICE_ROWS)),
-      ha: new HaTracker(bench.config.isHaTrackerOn, createHaCells(PRACTICE_ROWS), metrics),
+      ha,
+      senders: new SenderReader(bench.kernel, ha),
       counters: new Counters(metrics),
     }
     Object.assign(bench, practised)

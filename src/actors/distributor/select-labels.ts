@@ -288,7 +288,8 @@ function placeOf(memory: Buffer, from: number, end: number): number {
   return (hash ^ (hash >>> 15)) & (PLACES - 1)
 }
 
-function isEqual(memory: Buffer, from: number, end: number, bytes: Uint8Array): boolean {
+/** Whether a part of memory is such bytes. */
+export function isEqual(memory: Buffer, from: number, end: number, bytes: Uint8Array): boolean {
   if (end - from !== bytes.length) return false
   for (let i = 0; i < bytes.length; i++) if (memory[from + i] !== bytes[i]) return false
   return true

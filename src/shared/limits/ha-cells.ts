@@ -65,6 +65,8 @@ export class HaCells {
   private readonly view: DataView
   private readonly rows: number
   private readonly hashes = new Map<string, bigint>()
+  /** The cluster that was asked for last: most likely the next is the same. */
+  private latest = { tenant: '', cluster: '', row: -1, key: 0n }
 
   /** @param cells of createHaCells; without them a thread is alone */
   constructor(cells: SharedArrayBuffer = createHaCells()) {
@@ -81,7 +83,17 @@ export class HaCells {
    * @returns −1 when the tenant has as many clusters as it may, or there is no row left
    */
   rowOf(tenant: string, cluster: string, clustersMax: number): number {
-    const key = this.hashOf(`${tenant}\0${cluster}`)
+    const { latest } = this
+    if (latest.row >= 0 && latest.cluster === cluster && latest.tenant === tenant) {
+      if (Atomics.load(this.longs, longAt(latest.row)) === latest.key) return latest.row
+    }
+    const row = this.findRow(tenant, cluster, clustersMax)
+    if (row >= 0) this.latest = { tenant, cluster, row, key: this.keyOf(tenant, cluster) }
+    return row
+  }
+
+  private findRow(tenant: string, cluster: string, clustersMax: number): number {
+    const key = this.keyOf(tenant, cluster)
     const start = Number(BigInt.asUintN(32, key)) % this.rows
     let free = -1
     for (let i = 0; i < this.rows; i++) {
@@ -94,10 +106,10 @@ export class HaCells {
     const owner = this.hashOf(tenant)
     if (free < 0 || (clustersMax > 0 && this.clustersOf(owner) >= clustersMax)) return -1
     const before = Atomics.load(this.longs, longAt(free))
-    if (before !== 0n && before !== USED_BEFORE) return this.rowOf(tenant, cluster, clustersMax)
+    if (before !== 0n && before !== USED_BEFORE) return this.findRow(tenant, cluster, clustersMax)
     const at = longAt(free)
     if (Atomics.compareExchange(this.longs, at, before, key) !== before) {
-      return this.rowOf(tenant, cluster, clustersMax)
+      return this.findRow(tenant, cluster, clustersMax)
     }
     for (const field of [REPLICA, HEARD, ELECTED, SAMPLE]) Atomics.store(this.longs, at + field, 0n)
     Atomics.store(this.longs, at + TENANT, owner)
@@ -186,6 +198,10 @@ export class HaCells {
     if (Number.isFinite(sampleMs)) {
       Atomics.store(this.longs, at + SAMPLE, BigInt(Math.floor(sampleMs)))
     }
+  }
+
+  private keyOf(tenant: string, cluster: string): bigint {
+    return this.hashOf(`${tenant}\0${cluster}`)
   }
 
   /** The hash of a text, remembered: the same few come with every request. */

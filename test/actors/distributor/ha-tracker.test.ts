@@ -1,6 +1,7 @@
 /** Bodies of a pair on their way through a distributor. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { testLimits } from '../../support/limits.js'
 import { type RawLabels, rawBody } from '../../support/write-request.js'
 import { Fixture } from './fixture.js'
 
@@ -74,3 +75,80 @@ test('nobody is de-duplicated who does not ask for it', () => {
   assert.equal(off.push(bodyOf(off, 'b')).status, 200)
   assert.equal(off.shards[0]!.samples.size, 4)
 })
+
+test('senders are known again by their labels, whatever series a body begins with', () => {
+  const pair = fixture()
+  const now = pair.env.clock.now()
+  const push = (name: string, labels: RawLabels) => {
+    const series = [
+      { labels: [['__name__', name] as const, ...labels], samples: [[now, 1] as const] },
+    ]
+    return pair.push(rawBody({ series })).status
+  }
+  for (let i = 0; i < 40; i++) {
+    const [a, b] = [push(`m${i}`, replicaOf('c', 'a')), push(`m${i}`, replicaOf('c', 'b'))]
+    assert.deepEqual([a, b], [200, 202])
+    assert.equal(push(`m${i}`, replicaOf(`c${i}`, 'b')), 200, 'another cluster')
+    assert.equal(
+      push(`m${i}`, [
+        ['__replica__', 'b'],
+        ['cluster', 'c'],
+      ]),
+      202,
+      'the other way round',
+    )
+    assert.equal(
+      push(`m${i}`, [
+        ['cluster', 'c'],
+        ['aa', '__replica__'],
+      ]),
+      200,
+      'of no pair',
+    )
+    assert.equal(
+      push(`m${i}`, [
+        ['cluster', ''],
+        ['cluster', 'c'],
+        ['__replica__', 'b'],
+      ]),
+      202,
+    )
+    assert.equal(
+      push(`m${i}`, [
+        ['cluster', 'c'],
+        ['__replica__', 'bb'],
+      ]),
+      202,
+      'longer',
+    )
+    assert.equal(
+      push(`m${i}`, [
+        ['cluster', 'c'],
+        ['__replica__', ''],
+      ]),
+      200,
+      'does not say',
+    )
+  }
+})
+
+test('senders are looked for under the labels that limits name at the time', () => {
+  const pair = fixture()
+  const labels: RawLabels = [...replicaOf('c', 'a'), ['twin', 'x'], ['zone', 'z']]
+  const push = () => {
+    const samples = [[pair.env.clock.now(), 1] as const]
+    pair.push(rawBody({ series: [{ labels: [['__name__', 'm'], ...labels], samples }] }))
+    return [...pair.shards[0]!.samples.keys()].at(-1)
+  }
+  assert.equal(push(), 'acme|__name__=m,cluster=c,twin=x,zone=z')
+  const names = { ha_cluster_label: 'zone', ha_replica_label: 'twin' }
+  pair.distributor.takeLimits(testLimits({ accept_ha_samples: true, ...names }, {}, 2))
+  assert.equal(push(), 'acme|__name__=m,__replica__=a,cluster=c,zone=z')
+})
+
+function replicaOf(cluster: string, replica: string): RawLabels {
+  return [
+    ['__replica__', replica],
+    ['cluster', cluster],
+  ]
+}

@@ -75,3 +75,14 @@ test('what was kept over a restart is believed as before', () => {
   assert.equal(after.claim(row, claim('b', NOW + 10_000)), 'other')
   assert.equal(after.claim(row, claim('a', NOW + 10_000)), 'elected')
 })
+
+test('a cluster that was asked for last is looked for again when it was forgotten', () => {
+  const cells = new HaCells(createHaCells(8))
+  const row = cells.rowOf('t', 'c', 1)
+  cells.claim(row, claim('a', NOW))
+  assert.equal(cells.rowOf('t', 'c', 1), row)
+  cells.sweep(NOW + 1)
+  assert.deepEqual(cells.list(), [])
+  assert.equal(cells.rowOf('t', 'other', 1), row, 'its row is free')
+  assert.equal(cells.rowOf('t', 'c', 1), -1, 'and the tenant has one cluster')
+})
