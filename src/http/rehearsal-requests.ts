@@ -16,6 +16,8 @@ import { compareUtf8 } from '../shared/model/labels.js'
 const SIZES = [20, 15, 25, 40, 10]
 const SERIES_PER_TARGET = 40
 const SCRAPE_MS = 15_000
+/** So many of them between changes: a tenant comes to have as many series as its tables grow for. */
+const SCRAPES_PER_CHANGE = 5
 const SAMPLE = 18
 const STRING = 10
 const VALUE = 9
@@ -65,10 +67,23 @@ function haLabelsOf(row: TenantLimits): PlayedTenant['ha'] {
   return bytes > NAME_BYTES_MAX ? undefined : { cluster, replica }
 }
 
+/** What a request is made of. */
+interface RequestPlan {
+  readonly path: string
+  readonly tenant: PlayedTenant
+  /** Which of a pair sends it. */
+  readonly sender: 'elected' | 'other' | 'alone'
+  readonly first: number
+  readonly count: number
+  readonly startMs: number
+}
+
 /** The requests of one scrape after the other. */
 export class RehearsalRequests {
   private readonly requests: Request[] = []
+  private readonly plans: RequestPlan[] = []
   private readonly startMs: number
+  private seriesCount: number
   private scrape = 0
 
   /**
@@ -77,6 +92,7 @@ export class RehearsalRequests {
    */
   constructor(path: string, series: number, startMs: number, tenants: readonly PlayedTenant[]) {
     this.startMs = startMs
+    this.seriesCount = series
     const counts: number[] = []
     for (let left = series; left > 0; left -= counts.at(-1)!) {
       counts.push(Math.min(SIZES[counts.length % SIZES.length]!, left))
@@ -88,7 +104,9 @@ export class RehearsalRequests {
       const isOther = counts.length - i <= tenants.length
       const isAlone = !isOther && counts.length - i <= 2 * tenants.length
       const sender = isOther ? 'other' : isAlone ? 'alone' : 'elected'
-      this.requests.push(requestOf(path, { tenant, sender, first, count, startMs }))
+      const plan: RequestPlan = { path, tenant, sender, first, count, startMs }
+      this.plans.push(plan)
+      this.requests.push(requestOf(plan))
       first += count
     }
   }
@@ -110,9 +128,14 @@ export class RehearsalRequests {
     return bytes
   }
 
-  /** Goes on to the next scrape. */
+  /** Goes on to the next scrape; now and then one request's series make room for others, as targets do. */
   next(): void {
     this.scrape++
+    if (this.scrape % SCRAPES_PER_CHANGE > 0) return
+    const at = (this.scrape / SCRAPES_PER_CHANGE) % this.requests.length
+    const plan = { ...this.plans[at]!, first: this.seriesCount }
+    this.seriesCount += plan.count
+    this.requests[at] = requestOf(plan)
   }
 }
 
@@ -124,18 +147,8 @@ function valueAt(series: number, scrape: number): number {
   return ((scrape * 37 + series * 11) % 1_000) / 7
 }
 
-function requestOf(
-  path: string,
-  request: {
-    readonly tenant: PlayedTenant
-    /** Which of a pair sends it. */
-    readonly sender: 'elected' | 'other' | 'alone'
-    readonly first: number
-    readonly count: number
-    readonly startMs: number
-  },
-): Request {
-  const { tenant, sender, first, count, startMs } = request
+function requestOf(plan: RequestPlan): Request {
+  const { path, tenant, sender, first, count, startMs } = plan
   const packer = new Packer()
   for (let series = first; series < first + count; series++) {
     const time = varint(startMs)

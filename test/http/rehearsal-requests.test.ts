@@ -74,6 +74,20 @@ function labelsByTenant(requests: RehearsalRequests): Map<string, Map<string, st
   return byTenant
 }
 
+test('series make room for others that were not there before', () => {
+  const requests = new RehearsalRequests('/mimir/api/v1/push', SERIES, START, PLAIN)
+  const seen = new Set<string>()
+  for (let scrape = 0; scrape < 100; scrape++) {
+    const sent: string[] = []
+    for (let at = 0; at < requests.count; at++) sent.push(...samplesOf(requests.at(at)).keys())
+    assert.equal(new Set(sent).size, SERIES)
+    for (const labels of sent) seen.add(labels)
+    requests.next()
+  }
+  // More than twice of what a distributor's table of a tenant has room for at first.
+  assert.ok(seen.size > 700, `${seen.size}`)
+})
+
 test('without limits nothing is said that limits look for', () => {
   const [soon] = playedTenants(new Limits(practiceLimits(testLimits())), true)
   assert.deepEqual(
