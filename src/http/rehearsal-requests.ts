@@ -17,7 +17,7 @@ const SIZES = [20, 15, 25, 40, 10]
 const SERIES_PER_TARGET = 40
 const SCRAPE_MS = 15_000
 /** So many of them between changes: a tenant comes to have as many series as its tables grow for. */
-const SCRAPES_PER_CHANGE = 5
+const SCRAPES_PER_CHANGE = 3
 const SAMPLE = 18
 const STRING = 10
 const VALUE = 9

@@ -58,6 +58,21 @@ export function createHaCells(rows = ROWS): SharedArrayBuffer {
 /** Texts whose hashes are remembered. */
 const HASHES_MAX = 4_096
 
+/** A cluster, and where it was. */
+class KnownRow {
+  readonly tenant: string
+  readonly cluster: string
+  readonly row: number
+  readonly key: bigint
+
+  constructor(tenant: string, cluster: string, row: number, key: bigint) {
+    this.tenant = tenant
+    this.cluster = cluster
+    this.row = row
+    this.key = key
+  }
+}
+
 /** A thread's view. */
 export class HaCells {
   private readonly longs: BigInt64Array
@@ -66,7 +81,7 @@ export class HaCells {
   private readonly rows: number
   private readonly hashes = new Map<string, bigint>()
   /** The cluster that was asked for last: most likely the next is the same. */
-  private latest = { tenant: '', cluster: '', row: -1, key: 0n }
+  private latest = new KnownRow('', '', -1, 0n)
 
   /** @param cells of createHaCells; without them a thread is alone */
   constructor(cells: SharedArrayBuffer = createHaCells()) {
@@ -88,7 +103,7 @@ export class HaCells {
       if (Atomics.load(this.longs, longAt(latest.row)) === latest.key) return latest.row
     }
     const row = this.findRow(tenant, cluster, clustersMax)
-    if (row >= 0) this.latest = { tenant, cluster, row, key: this.keyOf(tenant, cluster) }
+    if (row >= 0) this.latest = new KnownRow(tenant, cluster, row, this.keyOf(tenant, cluster))
     return row
   }
 
