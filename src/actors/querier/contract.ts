@@ -189,9 +189,9 @@ export interface QuerierTask {
   /** How long it has waited for this thread, ms. */
   readonly waitedMs?: number
   /** What alone is to be read (read-filter.ts); everything when left out. */
-  readonly queryables?: readonly string[]
+  readonly queryables?: readonly string[] | undefined
   /** Of a rehearsal: answered from what the thread has practised on (warm-up.ts). */
-  readonly isRehearsed?: true
+  readonly isRehearsed?: true | undefined
 }
 
 /** What the answer of an instant or range query cost. */
@@ -214,13 +214,15 @@ export interface AnswerStats {
 export interface QuerierAnswer {
   /** Each owns its ArrayBuffer, which is transferred. */
   readonly pieces: readonly Uint8Array[]
+  /** Of a small answer that has crossed threads: a character for each byte, in place of the pieces. */
+  readonly text?: string | undefined
   readonly samplesRead: number
   readonly seriesRead: number
   /** Milliseconds that the thread spent on the query. */
   readonly tookMs: number
   /** JSON when left out. */
-  readonly contentType?: string
+  readonly contentType?: string | undefined
   /** What it is encoded with already. */
-  readonly contentEncoding?: string
-  readonly stats?: AnswerStats
+  readonly contentEncoding?: string | undefined
+  readonly stats?: AnswerStats | undefined
 }

@@ -251,7 +251,9 @@ export class Fanout {
     labels: LabelTable,
   ): Promise<SelectedSeries> {
     const meter = request.meter ?? new FetchMeter()
-    const { heads, found } = await this.find(tenant, { ...request, meter }, labels, false)
+    const { matchers, mint, maxt } = request
+    const wanted = { matchers, mint, maxt, meter }
+    const { heads, found } = await this.find(tenant, wanted, labels, false)
     const blocks = found?.selections ?? []
     const union = found && this.unionOf(tenant, found, heads, labels)
     const selected =

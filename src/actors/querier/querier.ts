@@ -129,7 +129,7 @@ export class Querier {
     this.labels.watch = { tick: () => stop.check(), claim: () => {} }
     try {
       const outcome = await this.answer(task, stop)
-      return { ...outcome, tookMs: clock.monotonic() - start }
+      return timed(outcome, clock.monotonic() - start)
     } catch (error) {
       const isCanceled = error instanceof AppError && error.id === 'query-canceled'
       if (isCanceled && stop.isLate()) throw fail('query-timeout', {}, error)
@@ -221,7 +221,21 @@ export class Querier {
     const limits = this.limitsOf(tenant)
     const most = limits.rowsMax[query.kind]
     const limit = most > 0 && (query.limit === 0 || query.limit > most) ? most : query.limit
-    return { ...clampLabels(query, limits, this.env.clock.now()), limit }
+    const clamped = clampLabels(query, limits, this.env.clock.now())
+    return limit === query.limit ? clamped : { ...clamped, limit }
+  }
+}
+
+/** Written out: a copy with one more property takes V8 several times as long. */
+function timed(outcome: Outcome, tookMs: number): QuerierAnswer {
+  return {
+    pieces: outcome.pieces,
+    samplesRead: outcome.samplesRead,
+    seriesRead: outcome.seriesRead,
+    tookMs,
+    contentType: outcome.contentType,
+    contentEncoding: outcome.contentEncoding,
+    stats: outcome.stats,
   }
 }
 
