@@ -301,7 +301,8 @@ export const ONE_WRITE_BYTES = 8_192
 export const GZIP_OPTIONS = { level: zlib.Z_BEST_SPEED, chunkSize: 64 * 1024 } as const
 
 /** The body of a reply, in order. */
-export function piecesOf({ body }: Reply): readonly Uint8Array[] {
+export function piecesOf({ body, bytesText }: Reply): readonly Uint8Array[] {
+  if (bytesText !== undefined) return [Buffer.from(bytesText, 'latin1')]
   return typeof body === 'string' ? [Buffer.from(body)] : (body ?? [])
 }
 

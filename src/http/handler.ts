@@ -217,6 +217,8 @@ export interface Reply {
   readonly headers?: Readonly<Record<string, string>>
   /** Pieces are sent in order under back-pressure. */
   readonly body?: string | readonly Uint8Array[]
+  /** In place of the body: a character for each of its bytes. */
+  readonly bytesText?: string | undefined
   /** May be gzipped when the client takes that. */
   readonly compress?: boolean
 }

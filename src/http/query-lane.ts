@@ -161,25 +161,26 @@ class QueryConnection {
 
   /** Writes an answer; resolves when the next one may follow, or the client has gone. */
   private async send(incoming: IncomingMessage, reply: Reply): Promise<void> {
-    const pieces = piecesOf(reply)
-    const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    const { bytesText } = reply
+    const pieces = bytesText === undefined ? piecesOf(reply) : []
+    const length = bytesText?.length ?? pieces.reduce((sum, piece) => sum + piece.length, 0)
     const isGzip = isZipped(incoming, reply, length)
     let head = this.parts.heads.start(reply, this.isEnding)
     if (reply.compress === true) head += 'vary: Accept-Encoding\r\n'
     if (!isGzip && length <= ONE_WRITE_BYTES) {
       // As text, each byte a character: head and body are one string then, and one write.
-      const body = Buffer.concat(pieces).toString('latin1')
+      const body = bytesText ?? Buffer.concat(pieces).toString('latin1')
       const isTaken = this.socket.write(`${head}content-length: ${length}\r\n\r\n${body}`, 'latin1')
       if (!isTaken) await this.taken()
       return
     }
     if (isGzip) {
       head += 'content-encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n'
-      await this.sendZipped(head, pieces)
+      await this.sendZipped(head, piecesOf(reply))
       return
     }
     this.socket.write(`${head}content-length: ${length}\r\n\r\n`, 'latin1')
-    for (const piece of pieces) {
+    for (const piece of bytesText === undefined ? pieces : piecesOf(reply)) {
       if (this.socket.destroyed) return
       if (!this.socket.write(piece)) await this.taken()
     }

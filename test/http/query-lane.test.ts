@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
+import { QueryForm } from '../../src/actors/querier/task-form.js'
 import { QueryHeads } from '../../src/http/query-head.js'
 import { fail } from '../../src/shared/errors/index.js'
 import { answerOf, startFront, type TestFront, until } from './support.js'
@@ -28,6 +29,11 @@ function plain(text: string): ReturnType<typeof parts> {
     rest = rest.slice(end + 2 + length + 2)
   }
   return { ...answer, body: gunzipSync(Buffer.from(body, 'latin1')).toString() }
+}
+
+/** The answer as it comes from another thread. */
+function crossed(...pieces: readonly string[]): ReturnType<typeof answerOf> {
+  return new QueryForm().unpackAnswer(new QueryForm().packAnswer(answerOf(...pieces)))
 }
 
 /** Whether all of an answer has come. */
@@ -62,6 +68,10 @@ describe('the query lane', () => {
     nothing: { request: get('/labels'), answer: [] },
     'an answer of many pieces': { request: get('/labels'), answer: large },
     'a small one to who takes gzip': { request: get('/labels', 'Accept-Encoding: gzip\r\n') },
+    'a larger one to who takes gzip': {
+      request: get('/labels', 'Accept-Encoding: gzip\r\n'),
+      answer: ['ö'.repeat(2_000)],
+    },
     gzip: { request: get('/labels', 'Accept-Encoding: br, gzip\r\n'), answer: large },
     'no gzip': { request: get('/labels', 'Accept-Encoding: gzip;q=0\r\n'), answer: large },
     'the last request': { request: get('/labels', 'Connection: close\r\n') },
@@ -75,7 +85,7 @@ describe('the query lane', () => {
       const front = await startFront({ retryAfter: { minS: 7, maxS: 7 } })
       t.after(() => front.server.drain())
       if (answer instanceof Error) front.pool.answer = () => Promise.reject(answer)
-      else if (answer !== undefined) front.pool.answer = async () => answerOf(...answer)
+      else if (answer !== undefined) front.pool.answer = async () => crossed(...answer)
       const own = plain(await wholeAnswer(front, [request]))
       // A head that does not come at once is Node's to read.
       const node = plain(await wholeAnswer(front, [request.slice(0, 10), request.slice(10)]))
@@ -84,6 +94,10 @@ describe('the query lane', () => {
         if (timing !== undefined) headers.set('server-timing', timing)
       }
       assert.deepEqual(own, node)
+      if (Array.isArray(answer)) {
+        const bytes = Buffer.from(answer.join('')).toString('latin1')
+        assert.ok([bytes, answer.join('')].includes(own.body))
+      }
       assert.deepEqual(
         front.pool.tasks[0]?.query,
         front.pool.tasks[front.pool.tasks.length / 2]?.query,

@@ -1,6 +1,6 @@
 /** One thread of the querier pool, over a head that this thread owns and whose calls it answers. */
 import { MessageChannel } from 'node:worker_threads'
-import { querierConfigOf } from '../../src/actors/querier/client.js'
+import { createQueryForm, querierConfigOf } from '../../src/actors/querier/client.js'
 import type {
   QuerierAnswer,
   QuerierBoot,
@@ -58,6 +58,7 @@ export function startQuerierThread(
       kernel: headModule(),
       ...(budget === undefined ? {} : { budget }),
     } satisfies QuerierBoot,
+    form: createQueryForm,
     logLevel: 'error',
     env: createNodeEnv({ actor: 'main', logLevel: 'error', metrics }),
     heapMbMax,

@@ -1,7 +1,7 @@
 /** A querier over heads in the same thread: what runs in a pool thread over ingester shards. */
 
 import type { MetricMetadata } from '../../src/actors/ingester/contract.js'
-import { type QuerierPool, querierConfigOf } from '../../src/actors/querier/client.js'
+import { bodyOf, type QuerierPool, querierConfigOf } from '../../src/actors/querier/client.js'
 import type { QuerierAnswer, QuerierQuery, QuerierTask } from '../../src/actors/querier/contract.js'
 import type { ShardCalls, ShardLink } from '../../src/actors/querier/fanout.js'
 import { Querier } from '../../src/actors/querier/querier.js'
@@ -75,7 +75,7 @@ export function taskOf(tenant: string, query: QuerierQuery): QuerierTask {
 
 /** The JSON of an answer. */
 export function textOf(answer: QuerierAnswer): string {
-  return Buffer.concat(answer.pieces).toString('utf8')
+  return bodyOf(answer).toString('utf8')
 }
 
 /** A pool of one seat whose querier runs in this thread. */

@@ -2,6 +2,7 @@
  * What the query-frontend holds of the querier threads: a pool that runs one task per thread.
  * Supervision (slots, ports, restarts) is behind it.
  */
+import type { TaskForm } from '../../shared/actor/index.js'
 import type { StopSignal } from '../../shared/base/stop-signal.js'
 import type { Config } from '../../shared/config/index.js'
 import type { Limits } from '../../shared/limits/index.js'
@@ -12,6 +13,7 @@ import {
   type QuerierConfig,
   type QuerierTask,
 } from './contract.js'
+import { QueryForm } from './task-form.js'
 
 /** A pool of querier threads without a queue of its own. */
 export interface QuerierPool {
@@ -32,6 +34,16 @@ export interface QueryStage {
   readonly limits: Limits
   /** Somebody asks in earnest, and is not to wait. */
   isWanted(): boolean
+}
+
+/** How tasks and answers cross between main and a thread, at main's end. */
+export function createQueryForm(): TaskForm<QuerierTask, QuerierAnswer> {
+  return new QueryForm()
+}
+
+/** The body of an answer, whichever way it has come. */
+export function bodyOf({ pieces, text }: QuerierAnswer): Buffer {
+  return text === undefined ? Buffer.concat(pieces) : Buffer.from(text, 'latin1')
 }
 
 /** Clears what a thread that is gone has claimed of the process' memory. */

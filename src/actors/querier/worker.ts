@@ -12,6 +12,7 @@ import {
 import { BlockListReader, connectMain } from '../supervisor/client.js'
 import type { QuerierAnswer, QuerierBoot, QuerierMessage, QuerierTask } from './contract.js'
 import { type BlockAccess, Querier } from './querier.js'
+import { isText, QueryForm } from './task-form.js'
 import { Practice } from './warm-up.js'
 
 /** How long a thread must have been idle to practise, ms. */
@@ -77,8 +78,10 @@ export const run = poolWorker<QuerierBoot, QuerierTask, QuerierAnswer, QuerierMe
         readers.set(shard, reader)
         querier.link(shard, { calls, reader })
       },
+      form: new QueryForm(),
       // Pieces own their buffers; what were shared could not be moved anyway.
-      transfers: ({ pieces }) => pieces.flatMap(({ buffer }) => (isMoved(buffer) ? [buffer] : [])),
+      transfers: ({ pieces }) =>
+        isText(pieces) ? [] : pieces.flatMap(({ buffer }) => (isMoved(buffer) ? [buffer] : [])),
     }
   },
 )

@@ -25,8 +25,13 @@ import {
   type DistributorConfig,
 } from '../distributor/contract.js'
 import { INGESTER_DEFAULTS, type IngesterBoot, type IngesterConfig } from '../ingester/contract.js'
-import { dropQuerierClaims, querierConfigOf } from '../querier/client.js'
-import type { QuerierBoot, QuerierMessage } from '../querier/contract.js'
+import { createQueryForm, dropQuerierClaims, querierConfigOf } from '../querier/client.js'
+import type {
+  QuerierAnswer,
+  QuerierBoot,
+  QuerierMessage,
+  QuerierTask,
+} from '../querier/contract.js'
 import { storeGatewayConfigOf } from '../store-gateway/client.js'
 import type { StoreGatewayBoot } from '../store-gateway/contract.js'
 import type { RestartPolicy } from './restart.js'
@@ -64,7 +69,7 @@ export interface SharedCells {
 export interface ActorTable {
   readonly children: readonly ChildSpec[]
   readonly links: readonly LinkSpec[]
-  readonly pool: PoolSpec<QuerierMessage>
+  readonly pool: PoolSpec<QuerierTask, QuerierAnswer, QuerierMessage>
 }
 
 /** Ten crashes a minute; a crash that repeats at once gets there within half a minute. */
@@ -223,7 +228,7 @@ function querierRow(
     readonly memories: WebAssembly.Memory[]
     readonly limits: Limits
   },
-): PoolSpec<QuerierMessage> {
+): PoolSpec<QuerierTask, QuerierAnswer, QuerierMessage> {
   return {
     kind: 'querier',
     size: counts.queriers,
@@ -241,6 +246,7 @@ function querierRow(
       blocks: { list: cells.blockList, shardCount: counts.storeGateways },
       kernel: head.headKernel,
     } satisfies QuerierBoot,
+    form: createQueryForm,
     settingsNotice: (data) => ({ limits: data as LimitsData }),
     heapMbMax: QUERIER_HEAP_MB,
     // Never before: it may have been reading to the last.

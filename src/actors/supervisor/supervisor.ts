@@ -12,6 +12,7 @@ import {
   type Pool,
   type PoolSeat,
   startThread,
+  type TaskForm,
   type ThreadExit,
 } from '../../shared/actor/index.js'
 import type { StopSignal } from '../../shared/base/stop-signal.js'
@@ -56,12 +57,14 @@ export interface ChildSpec {
 }
 
 /** The pool's row. */
-export interface PoolSpec<Message> {
+export interface PoolSpec<Task, Answer, Message> {
   readonly kind: string
   readonly size: number
   readonly entry: URL
   readonly policy: RestartPolicy
   readonly boot: unknown
+  /** See PoolOptions. */
+  form?(): TaskForm<Task, Answer>
   readonly heapMbMax: number
   /** A thread is gone: clears what it held in shared memory. */
   onGone?(seat: number): void
@@ -71,14 +74,14 @@ export interface PoolSpec<Message> {
 }
 
 /** What a system is made of. */
-export interface SupervisorOptions<Message> {
+export interface SupervisorOptions<Task, Answer, Message> {
   readonly env: Env
   readonly logLevel: LogLevel
   readonly registry: MetricsRegistry
   /** In the order of their start. */
   readonly children: readonly ChildSpec[]
   readonly links: readonly LinkSpec[]
-  readonly pool?: PoolSpec<Message>
+  readonly pool?: PoolSpec<Task, Answer, Message>
   readonly main: MainEnds
   /** A thread whose event loop stands still for so long is ended and restarted, ms. */
   readonly hangMs?: number
@@ -130,7 +133,7 @@ export interface Stage {
 
 /** The running system. */
 export class Supervisor<Task, Answer, Message> {
-  private readonly options: SupervisorOptions<Message>
+  private readonly options: SupervisorOptions<Task, Answer, Message>
   private readonly children: Child[] = []
   private readonly wiring: Wiring<Message>
   private readonly hangs: HangWatch
@@ -147,7 +150,7 @@ export class Supervisor<Task, Answer, Message> {
   /** What `distribute` was last given. */
   private settings: unknown
 
-  constructor(options: SupervisorOptions<Message>) {
+  constructor(options: SupervisorOptions<Task, Answer, Message>) {
     this.options = options
     const { links, main, pool, env } = options
     this.hangs = new HangWatch(env, options.hangMs ?? HANG_MS, () => this.running())
@@ -436,13 +439,14 @@ export class Supervisor<Task, Answer, Message> {
     this.options.onFatal(reason)
   }
 
-  private startPool(spec: PoolSpec<Message>): Pool<Task, Answer, Message> {
+  private startPool(spec: PoolSpec<Task, Answer, Message>): Pool<Task, Answer, Message> {
     const { env, logLevel, registry } = this.options
     return definePool<Task, Answer, Message>({
       actor: spec.kind,
       entry: spec.entry,
       size: spec.size,
       boot: spec.boot,
+      ...(spec.form === undefined ? {} : { form: spec.form }),
       logLevel,
       env,
       heapMbMax: spec.heapMbMax,
@@ -473,7 +477,7 @@ export class Supervisor<Task, Answer, Message> {
     })
   }
 
-  private onPoolCrash(actor: string, spec: PoolSpec<Message>): number | undefined {
+  private onPoolCrash(actor: string, spec: PoolSpec<Task, Answer, Message>): number | undefined {
     const { env } = this.options
     const decision = decideRestart(this.poolHistory, env.clock.monotonic(), spec.policy)
     this.poolHistory = decision.history

@@ -1,4 +1,5 @@
 /** Mimir's endpoints of an ingester: how its life is to go on, and what it holds of a tenant. */
+import { bodyOf } from '../../actors/querier/client.js'
 import { fail } from '../../shared/errors/index.js'
 import { jsonReply, textReply } from '../errors.js'
 import { readSmallBody } from '../form.js'
@@ -69,8 +70,8 @@ interface HeadStatus {
 async function headStatus(tenant: string, request: HttpRequest, front: Front): Promise<HeadStatus> {
   const query = { kind: 'tsdb-status', limit: 20 } as const
   const { frontend } = front.backend
-  const { pieces } = await frontend.run(tenant, query, { signal: request.signal() })
-  return (JSON.parse(Buffer.concat(pieces).toString()) as { data: HeadStatus }).data
+  const answer = await frontend.run(tenant, query, { signal: request.signal() })
+  return (JSON.parse(bodyOf(answer).toString()) as { data: HeadStatus }).data
 }
 
 /** GET /ingester/tsdb/:tenant: the head of a tenant, over all shards; JSON where asked for. */

@@ -246,7 +246,7 @@ export async function runQuery(
   const options = {
     signal,
     queryables,
-    ...(timeoutMs === undefined ? {} : { timeoutMs: Math.max(0, timeoutMs) }),
+    timeoutMs: timeoutMs === undefined ? undefined : Math.max(0, timeoutMs),
   }
   let answer: Answered
   try {
@@ -258,7 +258,7 @@ export async function runQuery(
   const tookMs = clock.monotonic() - start
   front.queryLog.note(request, { query, result: answer, tookMs })
   // As Prometheus: where there can be no data, an answer has no body.
-  if (answer.pieces.length === 0) return { status: 204 }
+  if (answer.pieces.length === 0 && answer.text === undefined) return { status: 204 }
   const { contentType = 'application/json', contentEncoding } = answer
   const headers: Record<string, string> = { 'content-type': contentType }
   if (contentEncoding !== undefined) headers['content-encoding'] = contentEncoding
@@ -266,5 +266,5 @@ export async function runQuery(
     headers['server-timing'] = serverTiming(request, answer, tookMs)
   }
   const compress = query.kind !== 'remote-read' && contentEncoding === undefined
-  return { status: 200, headers, body: answer.pieces, compress }
+  return { status: 200, headers, body: answer.pieces, bytesText: answer.text, compress }
 }

@@ -30,6 +30,7 @@ export {
   type ActorStatus,
   runActor,
 } from './run-actor.js'
+export type { Packed, TaskForm } from './task-form.js'
 export {
   type ActorThread,
   startThread,

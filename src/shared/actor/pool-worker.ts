@@ -14,6 +14,7 @@ import { type LogLevel, openMetrics } from '../telemetry/index.js'
 import { toWireError, type WireError } from './errors.js'
 import { HeapGuard } from './heap-guard.js'
 import { moveOnce } from './moved-buffers.js'
+import { isPacked, type Packed, plainForm, type TaskForm } from './task-form.js'
 
 /** What one thread of a pool does. */
 export interface PoolParts<Task, Answer, Message> {
@@ -22,6 +23,8 @@ export interface PoolParts<Task, Answer, Message> {
   receive(message: Message): void
   /** Parts of an answer that are moved, not copied. */
   transfers(answer: Answer): ArrayBuffer[]
+  /** As the pool's options have it. */
+  readonly form?: TaskForm<Task, Answer>
   /** Ends when the thread is as fast as it gets by itself; tasks may come before. Without it: at once. */
   warmUp?(): Promise<void>
 }
@@ -36,16 +39,18 @@ export interface PoolWorkerData {
   readonly heapMbMax: number
 }
 
-/** What a thread is sent. */
-export type PoolNote<Task, Message> =
-  | { readonly note: 'task'; readonly task: Task }
+/** What a thread is sent: a task, or news. */
+export type PoolNote<Message> =
+  | Packed
   | { readonly note: 'message'; readonly message: Message }
   /** What belongs to the seat has been sent. */
   | { readonly note: 'seated' }
 
-/** What a thread says. */
-export type PoolWord<Answer> =
-  | { readonly word: 'outcome'; readonly outcome: PoolOutcome<Answer> }
+/** What a thread says: an answer, or one of these. */
+export type PoolWord =
+  | Packed
+  /** What a task threw: as an error it would lose id and details on the way. */
+  | { readonly word: 'failed'; readonly error: WireError }
   /** Its first word. */
   | { readonly word: 'hello' }
   /** It has warmed up. */
@@ -69,11 +74,6 @@ export interface PoolHost {
   open(peer: string, index: number): MessagePort
 }
 
-/** A task's outcome: errors would lose id and details on the way. */
-export type PoolOutcome<Answer> =
-  | { readonly ok: true; readonly answer: Answer }
-  | { readonly ok: false; readonly error: WireError }
-
 /**
  * Makes the function that `worker.ts` exports as `run`: all that a thread does from its start to its
  * end, over the port that it is given. What `receive` throws ends the thread: one that has missed
@@ -95,8 +95,7 @@ function sit<Boot, Task, Answer, Message>(
   build: (env: Env, boot: Boot, seat: number, host: PoolHost) => PoolParts<Task, Answer, Message>,
 ): void {
   moveOnce()
-  const say = (word: PoolWord<Answer>, moved: Transferable[] = []): void =>
-    port.postMessage(word, moved)
+  const say = (word: PoolWord, moved: Transferable[] = []): void => port.postMessage(word, moved)
   const open = (peer: string, index: number): MessagePort => {
     const { port1, port2 } = new MessageChannel()
     say({ word: 'open', peer, index, port: port2 }, [port2])
@@ -107,11 +106,13 @@ function sit<Boot, Task, Answer, Message>(
   const env = createNodeEnv({ actor: `${actor}/${seat}`, logLevel, metrics })
   const heap = new HeapGuard(heapMbMax * 2 ** 20, env.clock)
   const parts = build(env, boot as Boot, seat, { open, heap })
-  port.on('message', (note: PoolNote<Task, Message>) => {
+  const form = parts.form ?? plainForm<Task, Answer>()
+  port.on('message', (note: PoolNote<Message>) => {
+    if (isPacked(note)) {
+      void answer(parts, form, note, say)
+      return
+    }
     switch (note.note) {
-      case 'task':
-        void answer(parts, note.task, say)
-        break
       case 'message':
         parts.receive(note.message)
         break
@@ -135,17 +136,18 @@ async function warmUp(
 
 async function answer<Task, Answer, Message>(
   parts: PoolParts<Task, Answer, Message>,
-  task: Task,
-  say: (word: PoolWord<Answer>, moved: Transferable[]) => void,
+  form: TaskForm<Task, Answer>,
+  packed: Packed,
+  say: (word: PoolWord, moved?: Transferable[]) => void,
 ): Promise<void> {
-  let outcome: PoolOutcome<Answer>
+  let word: PoolWord
   let moved: ArrayBuffer[] = []
   try {
-    const found = await parts.run(task)
+    const found = await parts.run(form.unpackTask(packed))
     moved = parts.transfers(found)
-    outcome = { ok: true, answer: found }
+    word = form.packAnswer(found)
   } catch (error) {
-    outcome = { ok: false, error: toWireError(error) }
+    word = { word: 'failed', error: toWireError(error) }
   }
-  say({ word: 'outcome', outcome }, moved)
+  say(word, moved)
 }

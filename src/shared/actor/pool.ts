@@ -18,16 +18,19 @@ import { createMetricBlock, type LogLevel } from '../telemetry/index.js'
 import { fromWireError } from './errors.js'
 import { growingNewSpace } from './new-space.js'
 import { loadPiscina } from './piscina.js'
-import type { PoolNote, PoolOpen, PoolOutcome, PoolWord, PoolWorkerData } from './pool-worker.js'
+import type { PoolNote, PoolOpen, PoolWord, PoolWorkerData } from './pool-worker.js'
+import { isPacked, plainForm, type TaskForm } from './task-form.js'
 
 /** How a pool is made. */
-export interface PoolOptions<Message> {
+export interface PoolOptions<Task, Answer, Message> {
   /** Names the threads: `querier` gives `querier/0`. */
   readonly actor: string
   /** The threads' `worker.js`; it exports `run`, made by `poolWorker`. */
   readonly entry: URL
   readonly size: number
   readonly boot: unknown
+  /** For a thread; without it tasks and answers cross as they are. Its parts have one of the same kind. */
+  form?(): TaskForm<Task, Answer>
   readonly logLevel: LogLevel
   readonly env: Env
   /** What a task may hold on its thread's heap (PoolHost.heap); beyond twice that V8 ends the thread. */
@@ -82,7 +85,7 @@ export interface Pool<Task, Answer, Message> {
 
 /** Makes the pool and starts its threads. */
 export function definePool<Task, Answer, Message>(
-  options: PoolOptions<Message>,
+  options: PoolOptions<Task, Answer, Message>,
 ): Pool<Task, Answer, Message> {
   return new ThreadPool<Task, Answer, Message>(options)
 }
@@ -106,6 +109,7 @@ interface Thread<Task, Answer, Message> {
   readonly seat: PoolSeat<Message>
   readonly worker: Worker
   readonly port: MessagePort
+  readonly form: TaskForm<Task, Answer>
   /** It has sat down: tasks may come. */
   isSeated: boolean
   isWarm: boolean
@@ -118,13 +122,13 @@ interface Thread<Task, Answer, Message> {
 
 class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
   readonly size: number
-  private readonly options: PoolOptions<Message>
+  private readonly options: PoolOptions<Task, Answer, Message>
   /** By seat; undefined while nobody sits there. */
   private readonly threads: (Thread<Task, Answer, Message> | undefined)[]
   private waiting: Job<Task, Answer>[] = []
   private isClosed = false
 
-  constructor(options: PoolOptions<Message>) {
+  constructor(options: PoolOptions<Task, Answer, Message>) {
     this.options = options
     this.size = options.size
     this.threads = new Array(options.size).fill(undefined)
@@ -195,6 +199,7 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       seat: { index, threadId, actor, send },
       worker,
       port,
+      form: this.options.form?.() ?? plainForm<Task, Answer>(),
       isSeated: false,
       isWarm: false,
       isEnded: false,
@@ -202,7 +207,7 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       job: undefined,
     }
     this.threads[index] = thread
-    port.on('message', (word: PoolWord<Answer>) => this.hear(thread, word, metricBlock))
+    port.on('message', (word: PoolWord) => this.hear(thread, word, metricBlock))
     const noteCause = (error: unknown): void => {
       thread.cause ??= error
     }
@@ -222,14 +227,23 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
 
   private hear(
     thread: Thread<Task, Answer, Message>,
-    word: PoolWord<Answer>,
+    word: PoolWord,
     metricBlock: SharedArrayBuffer,
   ): void {
     const { options } = this
+    if (isPacked(word)) {
+      const job = this.release(thread)
+      job?.resolve(thread.form.unpackAnswer(word))
+      this.pump()
+      return
+    }
     switch (word.word) {
-      case 'outcome':
-        this.finish(thread, word.outcome)
+      case 'failed': {
+        const job = this.release(thread)
+        job?.reject(fromWireError(word.error))
+        this.pump()
         break
+      }
       case 'hello':
         options.onMetricBlock(thread.seat.actor, metricBlock)
         thread.isSeated = true
@@ -258,16 +272,15 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
       if (!thread.isSeated || thread.isEnded) continue
       const job = this.waiting.shift()!
       thread.job = job
-      post(thread.port, { note: 'task', task: job.task }, [])
+      thread.port.postMessage(thread.form.packTask(job.task))
     }
   }
 
-  private finish(thread: Thread<Task, Answer, Message>, outcome: PoolOutcome<Answer>): void {
+  /** The thread is free. */
+  private release(thread: Thread<Task, Answer, Message>): Job<Task, Answer> | undefined {
     const { job } = thread
     thread.job = undefined
-    if (outcome.ok) job?.resolve(outcome.answer)
-    else job?.reject(fromWireError(outcome.error))
-    this.pump()
+    return job
   }
 
   /** A job is not wanted any more: it leaves the queue, or its thread ends with it. */
@@ -325,11 +338,7 @@ class ThreadPool<Task, Answer, Message> implements Pool<Task, Answer, Message> {
 }
 
 /** Sends to a thread; nothing happens when it is gone. */
-function post<Task, Message>(
-  port: MessagePort,
-  note: PoolNote<Task, Message>,
-  parts: Transferable[],
-): void {
+function post<Message>(port: MessagePort, note: PoolNote<Message>, parts: Transferable[]): void {
   port.postMessage(note, parts)
 }
 

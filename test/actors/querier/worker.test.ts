@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
-import { querierConfigOf } from '../../../src/actors/querier/client.js'
+import { createQueryForm, querierConfigOf } from '../../../src/actors/querier/client.js'
 import {
   CANCEL_CLIENT,
   type QuerierAnswer,
@@ -44,6 +44,7 @@ describe('a querier thread', () => {
         shardCount: 1,
         kernel: headModule(),
       } satisfies QuerierBoot,
+      form: createQueryForm,
       logLevel: 'error',
       env: createNodeEnv({ actor: 'main', logLevel: 'error', metrics }),
       heapMbMax: 256,

@@ -16,7 +16,16 @@ import {
 import { type ErrorId, fail } from '../../../src/shared/errors/index.js'
 import { createFakeEnv, type FakeEnv } from '../../support/fake-env.js'
 
-const ANSWER: QuerierAnswer = { pieces: [], samplesRead: 3, seriesRead: 2, tookMs: 1 }
+const ANSWER: Required<QuerierAnswer> = {
+  pieces: [],
+  text: undefined,
+  samplesRead: 3,
+  seriesRead: 2,
+  tookMs: 1,
+  contentType: 'text/plain',
+  contentEncoding: undefined,
+  stats: undefined,
+}
 const ANSWERED = { ...ANSWER, queuedMs: 0 }
 
 interface Started {

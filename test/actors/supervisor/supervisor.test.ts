@@ -113,7 +113,7 @@ function system(
   const policy = options.policy ?? POLICY
   let helperLives = 0
   const common = { policy, startMs: 20_000, shutdownMs: 20_000 }
-  const spec: SupervisorOptions<AskerNotice> = {
+  const spec: SupervisorOptions<number, number, AskerNotice> = {
     env,
     logLevel: 'error',
     registry,
