@@ -13,11 +13,16 @@ import { Params } from './params.js'
 const compiled = new WeakMap<TenantLimits, readonly BlockedRequest[]>()
 
 /**
- * URL parameters and, of a POST, the form in its body.
+ * URL parameters, at once, and, of a POST, the form in its body.
  * @throws AppError `err-mimir-request-blocked`
  */
-export async function readParams(request: HttpRequest, front: Front): Promise<Params> {
-  const params = await readForm(request, front)
+export function readParams(request: HttpRequest, front: Front): Params | Promise<Params> {
+  const read = readForm(request, front)
+  if (read instanceof Promise) return read.then((params) => allowed(request, front, params))
+  return allowed(request, front, read)
+}
+
+function allowed(request: HttpRequest, front: Front, params: Params): Params {
   checkBlocked(request, front, params)
   return params
 }

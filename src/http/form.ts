@@ -4,12 +4,15 @@ import { readBody } from './bodies.js'
 import type { Front, HttpRequest } from './handler.js'
 import { Params } from './params.js'
 
-/** URL parameters and, of a POST or PUT, the form in its body. */
-export async function readForm(request: HttpRequest, front: Front): Promise<Params> {
+/** URL parameters, at once, and, of a POST or PUT, the form in its body. */
+export function readForm(request: HttpRequest, front: Front): Params | Promise<Params> {
+  const { method } = request.incoming
+  if (method === 'POST' || method === 'PUT') return readPosted(request, front)
+  return new Params(request.search())
+}
+
+async function readPosted(request: HttpRequest, front: Front): Promise<Params> {
   const { incoming } = request
-  if (incoming.method !== 'POST' && incoming.method !== 'PUT') {
-    return new Params(request.search())
-  }
   const body = await readSmallBody(request, front)
   const type = incoming.headers['content-type'] ?? ''
   if (!/^\s*application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {

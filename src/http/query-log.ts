@@ -83,8 +83,8 @@ export class QueryLog {
 /** Mimir's Server-Timing; with `X-Mimir-Response-Query-Stats: true` all that is known. */
 export function serverTiming(request: HttpRequest, answer: Answered, tookMs: number): string {
   const parts = [
-    `querier_wall_time;dur=${answer.tookMs.toFixed(3)}`,
-    `response_time;dur=${tookMs.toFixed(3)}`,
+    `querier_wall_time;dur=${millis(answer.tookMs)}`,
+    `response_time;dur=${millis(tookMs)}`,
     `bytes_processed;val=${answer.stats?.chunkBytes ?? 0}`,
     `samples_processed;val=${answer.samplesRead}`,
   ]
@@ -206,6 +206,13 @@ function isAnswer(result: unknown): result is Answered {
 
 function cut(text: string): string {
   return text.length > PARAM_CHARS ? `${text.slice(0, PARAM_CHARS)}…` : text
+}
+
+/** Milliseconds with three decimals: toFixed takes several times as long. */
+function millis(ms: number): string {
+  const us = Math.round(ms * 1_000)
+  const rest = us % 1_000
+  return `${Math.trunc(us / 1_000)}.${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}`
 }
 
 /** A duration as Go reads it. */

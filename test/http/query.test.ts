@@ -116,6 +116,20 @@ describe('the query API', () => {
     })
   }
 
+  test('times are told in milliseconds with three decimals', async () => {
+    const times = [0, 0.0004, 0.0996, 0.12345, 7, 12.05, 1_234.5678]
+    const told: string[] = []
+    for (const tookMs of times) {
+      front.pool.answer = async () => ({ ...answerOf('{}'), tookMs })
+      const { headers } = await ask(front.port, `${API}/labels`)
+      told.push(/querier_wall_time;dur=([^,]+),/.exec(String(headers['server-timing']))![1]!)
+    }
+    assert.deepEqual(
+      told,
+      times.map((tookMs) => tookMs.toFixed(3)),
+    )
+  })
+
   const bad = [
     {
       path: '/query?query=up&time=abc',

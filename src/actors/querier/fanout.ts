@@ -178,7 +178,8 @@ export class Fanout {
     const request = { tenant, matchers: [], ...range }
     const own = this.answer(tenant, ({ reader }) => reader.index.labelNames(tenant, this.check))
     const heads = own ?? (await this.ask(tenant, (shard) => shard.calls.labelNames(request)))
-    const blocks = await this.blocks?.labelNames(tenant, this.blockRange(range, heads))
+    const asked = this.blocks?.labelNames(tenant, this.blockRange(range, heads))
+    const blocks = asked instanceof Promise ? await asked : asked
     return this.union([...heads.answers, ...(blocks ?? [])])
   }
 
@@ -189,7 +190,8 @@ export class Fanout {
       reader.index.labelValues(tenant, name, this.check),
     )
     const heads = own ?? (await this.ask(tenant, (shard) => shard.calls.labelValues(request)))
-    const blocks = await this.blocks?.labelValues(tenant, name, this.blockRange(range, heads))
+    const asked = this.blocks?.labelValues(tenant, name, this.blockRange(range, heads))
+    const blocks = asked instanceof Promise ? await asked : asked
     return this.union([...heads.answers, ...(blocks ?? [])])
   }
 
@@ -292,7 +294,8 @@ export class Fanout {
       }))
     const range = this.blockRange({ mint, maxt }, parts)
     // After the heads: a block that is cut in between is found in the list or still in its head.
-    const found = await this.blocks?.select({ tenant, matchers, range, isForLabels, meter }, labels)
+    const asked = this.blocks?.select({ tenant, matchers, range, isForLabels, meter }, labels)
+    const found = asked instanceof Promise ? await asked : asked
     return { heads: parts.answers.map((part) => headSeries(part, labels, meter)), found }
   }
 

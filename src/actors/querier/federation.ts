@@ -60,15 +60,27 @@ export class Federation implements Reads {
     }
   }
 
-  async labelNames(tenant: string, range: TimeRange): Promise<readonly string[]> {
+  labelNames(tenant: string, range: TimeRange): Promise<readonly string[]> {
     if (!tenant.includes('|')) return this.fanout.labelNames(tenant, range)
+    return this.namesOf(tenant, range)
+  }
+
+  private async namesOf(tenant: string, range: TimeRange): Promise<readonly string[]> {
     const lists = await this.gather(tenant, (one) => this.fanout.labelNames(one, range))
     const names = lists.flat().map((name) => (name === TENANT_LABEL ? ORIGINAL_LABEL : name))
     return sorted([...names, TENANT_LABEL])
   }
 
-  async labelValues(tenant: string, name: string, range: TimeRange): Promise<readonly string[]> {
+  labelValues(tenant: string, name: string, range: TimeRange): Promise<readonly string[]> {
     if (!tenant.includes('|')) return this.fanout.labelValues(tenant, name, range)
+    return this.valuesOf(tenant, name, range)
+  }
+
+  private async valuesOf(
+    tenant: string,
+    name: string,
+    range: TimeRange,
+  ): Promise<readonly string[]> {
     if (name === TENANT_LABEL) return sorted(tenant.split('|'))
     const stored = name === ORIGINAL_LABEL ? TENANT_LABEL : name
     const lists = await this.gather(tenant, (one) => this.fanout.labelValues(one, stored, range))

@@ -18,6 +18,9 @@ import type { Reads } from './federation.js'
 import type { QueryStop } from './query-stop.js'
 import { TRUNCATED } from './texts.js'
 
+/** Lists from here on stop being written when the query does. */
+const LOOK_STRINGS_MIN = 1_000
+
 /** Whom a query is for, and what it is answered from. */
 export interface LabelContext {
   readonly tenant: string
@@ -191,5 +194,7 @@ function stringsOutcome(
 ): Outcome {
   const isCut = limit > 0 && values.length > limit
   const kept = isCut ? values.slice(0, limit) : values
-  return listOutcome(encodeStrings(stop.over(kept), cutNotes(isCut)), seriesRead)
+  // What is short is written in no time.
+  const watched = kept.length < LOOK_STRINGS_MIN ? kept : stop.over(kept)
+  return listOutcome(encodeStrings(watched, cutNotes(isCut)), seriesRead)
 }

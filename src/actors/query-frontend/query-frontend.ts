@@ -176,8 +176,10 @@ export class QueryFrontend {
         deadline: undefined,
         grace: undefined,
       }
+      // Most find a free thread and nobody before them.
+      const isFirst = this.queue.length === 0 && this.freeCells.length > 0
       try {
-        this.queue.push(tenant, entry)
+        if (!isFirst) this.queue.push(tenant, entry)
       } catch (error) {
         this.env.metrics.cell('cortex_query_scheduler_discarded_requests_total', tenant).add(1)
         reject(error)
@@ -187,7 +189,8 @@ export class QueryFrontend {
       entry.deadline = this.env.timers.after(timeoutMs, () => this.stop(entry, 'query-timeout'))
       const onGone = (): void => this.stop(entry, 'query-canceled')
       options.signal?.addEventListener('abort', onGone, { once: true })
-      this.pump()
+      if (isFirst) this.begin(entry)
+      else this.pump()
     })
   }
 
@@ -239,14 +242,18 @@ export class QueryFrontend {
   /** Starts what waits while threads are free. */
   private pump(): void {
     while (this.queue.length > 0 && this.freeCells.length > 0) {
-      const entry = this.queue.shift()!
-      entry.cell = this.freeCells.pop()!
-      const waitedMs = this.env.clock.monotonic() - entry.arrivedMs
-      entry.queuedMs = waitedMs
-      this.queueDuration.observe(waitedMs / 1000)
-      void this.start(entry)
+      this.begin(this.queue.shift()!)
     }
     this.queueLength.set(this.queue.length)
+  }
+
+  /** Gives an entry one of the free threads. */
+  private begin(entry: Entry): void {
+    entry.cell = this.freeCells.pop()!
+    const waitedMs = this.env.clock.monotonic() - entry.arrivedMs
+    entry.queuedMs = waitedMs
+    this.queueDuration.observe(waitedMs / 1000)
+    void this.start(entry)
   }
 
   private async start(entry: Entry): Promise<void> {

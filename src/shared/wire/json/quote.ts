@@ -25,6 +25,11 @@ export function quoteText(text: string): string {
   return `"${replaceAll(text, HTML_ESCAPES)}"`
 }
 
+/** Whether `quoteText` would leave a text as it is, but for the quotes. */
+export function isPlain(text: string): boolean {
+  return text.search(HTML_ESCAPES) === -1
+}
+
 /** The result of a query that is a string: the two other short escapes of JSON are used as well. */
 export function quoteStringResult(text: string): string {
   const parts = text.split(/([\b\f])/)

@@ -290,6 +290,16 @@ test('writes vectors of more label sets than the cache holds', () => {
   }
 })
 
+test('a list is written alike whether at once or string by string', () => {
+  const plain = Array.from({ length: 1_200 }, (_, i) => `näme ${i}`)
+  const lists = [['a'], [''], ['', ''], plain.slice(0, 1_000), plain, ['a', 'b"c'], ['\n', 'x']]
+  for (const list of lists) {
+    const text = textOf(encodeStrings(list))
+    assert.equal(text, textOf(encodeStrings(list.values())))
+    assert.deepEqual(JSON.parse(text), { status: 'success', data: list })
+  }
+})
+
 test('writes lists, label sets, data and errors', () => {
   assert.equal(textOf(encodeStrings([])), '{"status":"success","data":[]}')
   assert.equal(
