@@ -1,7 +1,7 @@
 /**
  * Takes labels, and whole series, away by bytes: most of what tenants have done to labels puts
  * nothing down, and text of labels costs ten times what telling them apart by their names does.
- * Names are known again by their place in the series before. Hot where series are created:
+ * Names are known again by the name before them. Hot where series are created:
  * bench/actors/distributor/limits.bench.ts.
  */
 import * as layout from '../../shared/kernels/assembly/write-request-layout.js'
@@ -14,7 +14,7 @@ const PIECES_MAX = 128
 const NAMES_MAX = 4_096
 const VALUES_MAX = 4_096
 /** Places for values of a single label, by their bytes: text of them takes ten times as long. */
-const PLACES = 1_024
+const PLACES = 4_096
 /** Bytes of a value that has a place. */
 const PLACED_BYTES_MAX = 128
 /** Tags of a label among a series' fields, and of its name and value. */
@@ -102,12 +102,23 @@ export class LabelPieces {
 }
 
 /** What becomes of labels of a name. */
-interface Name {
+class Name {
   readonly bytes: Uint8Array
   /** The rule that drops them; −1: they go before the rules; Infinity: they stay. */
   readonly droppedBy: number
   /** Its place among the names that rules read, −1 for none. */
   readonly read: number
+  /** Names that came after it last: series of two kinds take turns most of the time. */
+  next: Name | undefined
+  other: Name | undefined
+
+  constructor(bytes: Uint8Array, droppedBy: number, read: number) {
+    this.bytes = bytes
+    this.droppedBy = droppedBy
+    this.read = read
+    this.next = undefined
+    this.other = undefined
+  }
 }
 
 /** Takes away what a tenant wants to have taken away. */
@@ -117,8 +128,8 @@ export class LabelSelector {
   /** Values that are longer stop it; they are shortened by who makes text of them. */
   private readonly valueBytesMax: number
   private readonly names = new Map<string, Name>()
-  /** By place, in the series before. */
-  private readonly expected: Name[] = []
+  /** Before the first name of a series. */
+  private readonly start = new Name(new Uint8Array(), 0, -1)
   private readonly reads: readonly string[]
   private readonly tests: readonly Test[]
   /** The labels that rules read, by place of their names; −1: the series has none. */
@@ -158,13 +169,9 @@ export class LabelSelector {
   private name(memory: Buffer, pieces: LabelPieces): number {
     this.readAt.fill(-1)
     let kept = 0
+    let name = this.start
     for (let i = 0; i < pieces.count; i++) {
-      let name = this.expected[i]
-      const [from, end] = [pieces.nameAt[i]!, pieces.nameEnd[i]!]
-      if (name === undefined || !isEqual(memory, from, end, name.bytes)) {
-        name = this.find(memory, from, end)
-        this.expected[i] = name
-      }
+      name = this.after(name, memory, pieces.nameAt[i]!, pieces.nameEnd[i]!)
       this.droppedBy[i] = name.droppedBy
       if (name.read >= 0) this.readAt[name.read] = i
       if (name.droppedBy !== Number.POSITIVE_INFINITY) continue
@@ -174,19 +181,34 @@ export class LabelSelector {
     return kept
   }
 
+  /** The name there, which comes after another one. */
+  private after(last: Name, memory: Buffer, from: number, end: number): Name {
+    const { next, other } = last
+    if (next !== undefined && isEqual(memory, from, end, next.bytes)) return next
+    if (other !== undefined && isEqual(memory, from, end, other.bytes)) return other
+    last.other = next
+    last.next = this.find(memory, from, end)
+    return last.next
+  }
+
   private find(memory: Buffer, from: number, end: number): Name {
     const key = memory.toString('latin1', from, end)
     const known = this.names.get(key)
     if (known !== undefined) return known
     const text = memory.toString('utf8', from, end)
-    const name = {
-      bytes: Uint8Array.from(memory.subarray(from, end)),
-      droppedBy: this.dropped.has(text) ? -1 : this.selection.droppedBy(text),
-      read: this.reads.indexOf(text),
-    }
-    if (this.names.size >= NAMES_MAX) this.names.clear()
+    const bytes = Uint8Array.from(memory.subarray(from, end))
+    const droppedBy = this.dropped.has(text) ? -1 : this.selection.droppedBy(text)
+    const name = new Name(bytes, droppedBy, this.reads.indexOf(text))
+    if (this.names.size >= NAMES_MAX) this.forgetNames()
     this.names.set(key, name)
     return name
+  }
+
+  /** All of them: those that follow one another hold one another. */
+  private forgetNames(): void {
+    this.names.clear()
+    this.start.next = undefined
+    this.start.other = undefined
   }
 
   private copy(memory: Buffer, pieces: LabelPieces, to: number): number {
