@@ -9,7 +9,7 @@ import { QueryFrontend, type QueryFrontendConfig } from '../actors/query-fronten
 import { EndingTimers } from '../shared/actor/index.js'
 import { createNodeEnv, type Env, NODE_CLOCK } from '../shared/env/index.js'
 import type { Limits } from '../shared/limits/index.js'
-import { createLog, createMetricBlock, openMetrics } from '../shared/telemetry/index.js'
+import { createLog, openMetrics } from '../shared/telemetry/index.js'
 import type { HttpBackend, HttpConfig } from './handler.js'
 import type { Lifecycle } from './lifecycle.js'
 import { openTo, type Sender, Stage } from './rehearsal.js'
@@ -110,7 +110,7 @@ async function playRound(
 
 /** An Env whose counts and lines nobody sees, of one hidden class with the real one. */
 function silentEnv(timers: EndingTimers): Env {
-  const metrics = openMetrics(createMetricBlock(), () => {})
+  const metrics = openMetrics()
   const log = createLog({ write: () => {}, now: NODE_CLOCK.now, levelMin: 'info' })
   const own = log.with({ actor: 'main' })
   return createNodeEnv({ actor: 'main', logLevel: 'info', metrics, timers, log: own })

@@ -257,7 +257,8 @@ function labelsOf(series: number): Pair[] {
     ['id', `/slice/pod${(target * 2_654_435_761) % 4_294_967_296}/container`],
     ['image', `registry.example.org/server:v1.${target % 9}`],
     ['instance', `10.0.${target % 250}.17:10250`],
-    ['interface', `eth${place % 2}`],
+    // Series of two kinds: one of a target has no interface.
+    ...(place % 5 === 0 ? [] : [['interface', `eth${place % 2}`] as const]),
     ['job', 'rehearsal'],
     ['metrics_path', '/metrics/cadvisor'],
     ['namespace', `team-${target % 5}`],

@@ -8,7 +8,7 @@ import type { DistributorClient } from '../actors/distributor/client.js'
 import { EndingTimers } from '../shared/actor/index.js'
 import { createNodeEnv, type Env, type Timers } from '../shared/env/index.js'
 import type { Limits } from '../shared/limits/index.js'
-import { createMetricBlock, openMetrics } from '../shared/telemetry/index.js'
+import { openMetrics } from '../shared/telemetry/index.js'
 import type { HttpBackend, HttpConfig } from './handler.js'
 import type { Lifecycle } from './lifecycle.js'
 import { type Lane, openServer } from './listener.js'
@@ -46,7 +46,7 @@ export async function playSenders(
   config: HttpConfig,
   env: Env,
 ): Promise<void> {
-  const metrics = openMetrics(createMetricBlock(), () => {})
+  const metrics = openMetrics()
   const timers = new EndingTimers(env.timers)
   const own = createNodeEnv({ actor: 'main', logLevel: 'error', metrics, timers })
   const { distributors, limits, lifecycle, isHaTrackerOn } = behind

@@ -21,7 +21,7 @@ import {
   TenantCells,
   type TenantLimits,
 } from '../../shared/limits/index.js'
-import { createMetricBlock, openMetrics } from '../../shared/telemetry/index.js'
+import { openMetrics } from '../../shared/telemetry/index.js'
 import { Gunzip } from '../../shared/wire/compression/index.js'
 import { WRITE_HEADER_BYTES } from '../../shared/wire/frames/index.js'
 import { BODY_BYTES_USUAL, type Workbench } from './body.js'
@@ -164,7 +164,7 @@ export class Distributor {
   rehearse(): void {
     const { boot, bench } = this
     bench.cache.clear()
-    const metrics = openMetrics(createMetricBlock(), () => {})
+    const metrics = openMetrics()
     const ha = new HaTracker(bench.config.isHaTrackerOn, createHaCells(PRACTICE_ROWS), metrics)
     const practised: Knowledge = {
       limits: new Limits(practiceLimits(boot.limits)),

@@ -6,7 +6,7 @@
 import type { Env } from '../../shared/env/index.js'
 import { labelsOf } from '../../shared/model/labels.js'
 import type { Matcher } from '../../shared/model/matcher.js'
-import { createMetricBlock, openMetrics } from '../../shared/telemetry/index.js'
+import { openMetrics } from '../../shared/telemetry/index.js'
 import {
   type BlockSeries,
   compareLabels,
@@ -109,7 +109,7 @@ export function practiceQuestions(calls: StoreGatewayCalls): (() => Promise<read
 export function practiceCalls(places: BlockPlaces, blocks: OpenBlocks): StoreGatewayCalls {
   const { env, cache, folder } = places
   // What is counted here nobody is to see.
-  const metrics = openMetrics(createMetricBlock(), () => {})
+  const metrics = openMetrics()
   const postings = new PostingsCache({ bytesMax: CACHE_BYTES, claim: () => true, metrics })
   const localDir = `${folder}/${ULID}`
   const times = { minTime: START_MS, maxTime: START_MS + CHUNKS * CHUNK_MS }

@@ -5,7 +5,7 @@
 import { MessageChannel, type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { compactHeap, createNodeEnv, type Env, NODE_TIMERS } from '../env/index.js'
 import { Doorbell } from '../ringbuf/index.js'
-import { createMetricBlock, type LogLevel, openMetrics } from '../telemetry/index.js'
+import { type LogLevel, openMetrics } from '../telemetry/index.js'
 import { expose } from './calls.js'
 import { EndingTimers } from './ending-timers.js'
 import { countYoungGcs } from './gc-meter.js'
@@ -194,7 +194,7 @@ class Understudies {
 
   /** Has one be built when it is started by the port. */
   open(change: object, port: MessagePort): void {
-    const metrics = openMetrics(createMetricBlock(), () => {})
+    const metrics = openMetrics()
     const timers = new EndingTimers(NODE_TIMERS)
     const env = createNodeEnv({ actor: this.actor, logLevel: 'error', metrics, timers })
     const doorbell = new Doorbell()

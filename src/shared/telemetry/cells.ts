@@ -31,17 +31,17 @@ export function createMetricBlock(): SharedArrayBuffer {
 /**
  * The metrics of this thread.
  *
- * @param first of `createMetricBlock`, empty
+ * @param first of `createMetricBlock`, empty; without it nobody sees what is counted, as in a rehearsal
  * @param onBlock is handed each further block when the ones before are full; it must get to
  *   whoever renders
  */
 export function openMetrics(
-  first: SharedArrayBuffer,
-  onBlock: (block: SharedArrayBuffer) => void,
+  first?: SharedArrayBuffer,
+  onBlock: (block: SharedArrayBuffer) => void = () => {},
 ): Metrics {
   const cells = new Map<string, SlotCell>()
-  let block = new BlockWriter(first)
-  let blockCount = 1
+  let block = first === undefined ? undefined : new BlockWriter(first)
+  let blockCount = first === undefined ? METRIC_BLOCKS_MAX : 1
   /** Cells whose lines and slots are free. */
   const released: SlotCell[] = []
   const open = (name: MetricName, labelValues: readonly string[]): SlotCell => {
@@ -52,7 +52,7 @@ export function openMetrics(
     if (labelValues.length !== row.labels.length) {
       throw new Error(`metric ${name} has ${row.labels.length} labels, got ${labelValues.length}`)
     }
-    let cell = reused(released, name, row, labelValues) ?? block.add(name, row, labelValues)
+    let cell = reused(released, name, row, labelValues) ?? block?.add(name, row, labelValues)
     if (cell === undefined && blockCount < METRIC_BLOCKS_MAX) {
       const next = createMetricBlock()
       block = new BlockWriter(next)

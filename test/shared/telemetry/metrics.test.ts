@@ -126,3 +126,12 @@ test('cells that are released make room for others, and are not shown', () => {
   )
   assert.deepEqual(again?.values, [2])
 })
+
+test('metrics without a block count for nobody', () => {
+  const metrics = openMetrics()
+  const cell = metrics.cell('cortex_discarded_samples_total', 'a', 'b')
+  cell.add(2)
+  assert.equal(metrics.cell('cortex_discarded_samples_total', 'a', 'b'), cell)
+  metrics.release('cortex_discarded_samples_total', 'a', 'b')
+  assert.notEqual(metrics.cell('cortex_discarded_samples_total', 'a', 'b'), cell)
+})
