@@ -38,7 +38,8 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
   const { mint, maxt, asTimestamp } = plan
   const steps = plan.range.count
   const words = (steps + 31) >>> 5
-  const buffer = sampleBuffer()
+  // Made with the first row: many selectors of small queries have none.
+  let made: SampleBuffer | undefined
   state.read.series += selected.count
   const { stepSamples } = state
   const notFloat = (row: number): Error => {
@@ -55,6 +56,8 @@ export function streamInstant(plan: InstantPlan, state: QueryState): RowStream {
       : { sets: selected.sets, dropName: undefined }),
     cost: steps + 64,
     into(row, values, base, present, wordBase) {
+      made ??= sampleBuffer()
+      const buffer = made
       buffer.histograms = undefined
       buffer.starts = undefined
       selected.read(row, mint, maxt, buffer)

@@ -304,7 +304,8 @@ function selectMatchers(
   const texts = new TextParts()
   for (const { name, op, value } of matchers) {
     builder.tick()
-    texts.push(`${JSON.stringify([name, op, value])},`)
+    // Lengths tell where a text ends.
+    texts.push(`${name.length} ${name}${op}${value.length} ${value},`)
   }
   const text = texts.join()
   const same = builder.byText.get(text) ?? []
