@@ -67,6 +67,7 @@ export class LabelRewriter {
   /** Rewrites the rows of the chunk that are about to be defined. */
   apply(kernel: WriteRequestKernel): void {
     const count = kernel.get(layout.ATTENTION_COUNT)
+    if (count === 0) return
     const ids = kernel.get(layout.COLUMN_IDS) >>> 2
     const memory = Buffer.from(kernel.bytes.buffer)
     // The walk left half of it where labels may grow.
