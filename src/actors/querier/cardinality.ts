@@ -133,7 +133,7 @@ async function activeSeries(
 ): Promise<Outcome> {
   const { labels, stop, limits } = context
   const sets = await setsOf(context, { ...query, isActive: true })
-  const ordered = sets.slice().sort((a, b) => labels.compare(a, b))
+  const ordered = labels.sorted(sets)
   const pieces = encodeActiveSeries(stop.over(ordered), labels)
   const outcome = bounded(pieces, sets.length, limits.seriesBytesMax)
   if (!query.isFramed) return outcome

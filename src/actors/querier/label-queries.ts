@@ -8,8 +8,8 @@ import { type LabelTable, parseSelectors } from '../../shared/promql/index.js'
 import {
   type AnswerNotes,
   encodeData,
-  encodeSeries,
   encodeStrings,
+  type JsonEncoder,
 } from '../../shared/wire/json/index.js'
 import type { MetricMetadata } from '../ingester/contract.js'
 import type { AnswerStats, QueryOf, SeriesQuery } from './contract.js'
@@ -41,18 +41,21 @@ export interface Outcome {
 
 /** Label sets of the series of any selector, in the order of their labels. */
 export async function answerSeries(
-  context: LabelContext,
+  context: LabelContext & { readonly json: JsonEncoder },
   query: QueryOf<'series'>,
 ): Promise<Outcome> {
-  const { labels, stop } = context
+  const { labels, stop, json } = context
   const selectors = parseSelectors(query.matchers, 'invalid parameter "match[]": ', () =>
     stop.tick(),
   )
   const sets = await setsOf(context, selectors, query)
-  const sorted = sets.slice().sort((a, b) => labels.compare(a, b))
+  const sorted = labels.sorted(sets)
   const isCut = query.limit > 0 && sorted.length > query.limit
   const kept = isCut ? sorted.subarray(0, query.limit) : sorted
-  return listOutcome(encodeSeries(stop.over(kept), labels, cutNotes(isCut)), sets.length)
+  return listOutcome(
+    json.encodeSeries(kept, labels, cutNotes(isCut), () => stop.tick()),
+    sets.length,
+  )
 }
 
 /** Distinct label names, sorted. */

@@ -165,7 +165,7 @@ export class Querier {
       case 'cardinality':
         return answerCardinality(this.cardinalityContext(task, stop), query)
       case 'series':
-        return answerSeries(context, this.clamped(tenant, query))
+        return answerSeries({ ...context, json: this.json }, this.clamped(tenant, query))
       case 'label-names':
         return answerLabelNames(context, this.clamped(tenant, query))
       case 'label-values':

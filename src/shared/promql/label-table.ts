@@ -42,6 +42,9 @@ const WORK_PER_TICK = 8192
 const SET_BYTES = 40
 const PAIR_BYTES = 80
 
+/** Pairs of a table for each set to be sorted from which on its pairs are not put in order. */
+const FEW = 64
+
 /** Projections remembered at a time; each takes four bytes a set at most. */
 const PROJECTIONS_MAX = 32
 
@@ -307,6 +310,50 @@ export class LabelTable {
       return byName !== 0 ? byName : compareUtf8(this.pairValue(x), this.pairValue(y))
     }
     return leftLength - rightLength
+  }
+
+  /**
+   * Sets in the order of `compare`, as a new list. Sets share most of their pairs: those are put in order
+   * by their texts, once, and sets by the places that their pairs have in it.
+   *
+   * @throws what the watch throws
+   */
+  sorted(sets: Uint32Array): Uint32Array {
+    const { members, starts, pairNames, pairValues, names } = this
+    if (sets.length * FEW < pairNames.length) {
+      return sets.slice().sort((a, b) => this.compare(a, b))
+    }
+    const ranks = new Uint32Array(this.pairNames.length)
+    const pairs: number[] = []
+    for (let i = 0; i < sets.length; i++) {
+      this.tick()
+      const end = starts[sets[i]! + 1]!
+      for (let at = starts[sets[i]!]!; at < end; at++) {
+        const pair = members[at]!
+        if (ranks[pair] !== 0) continue
+        ranks[pair] = 1
+        pairs.push(pair)
+      }
+    }
+    pairs.sort((x, y) => {
+      this.tick()
+      const [left, right] = [pairNames[x]!, pairNames[y]!]
+      return left === right
+        ? compareUtf8(pairValues[x]!, pairValues[y]!)
+        : compareUtf8(names[left]!, names[right]!)
+    })
+    for (let i = 0; i < pairs.length; i++) ranks[pairs[i]!] = i
+    return sets.slice().sort((a, b) => {
+      this.tick()
+      const [left, right] = [starts[a]!, starts[b]!]
+      const [leftLength, rightLength] = [starts[a + 1]! - left, starts[b + 1]! - right]
+      const length = Math.min(leftLength, rightLength)
+      for (let i = 0; i < length; i++) {
+        const by = ranks[members[left + i]!]! - ranks[members[right + i]!]!
+        if (by !== 0) return by
+      }
+      return leftLength - rightLength
+    })
   }
 
   /** Pairs and sets held, for bounding the table between queries. */

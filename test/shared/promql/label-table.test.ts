@@ -56,3 +56,30 @@ test('sets keep their pairs and ids while the table grows, views taken before to
   }
   assert.equal(table.size().sets, wanted.length + 1)
 })
+
+test('sets are put in order as comparing them two by two does, few of them or many', () => {
+  const labels = new LabelTable()
+  const texts = ['', 'a', 'b', 'é', '\u{1f600}', '\uffff', '10', '9']
+  const value = (i: number, by: number) => texts[Math.floor(i / by) % texts.length]!
+  const all = Uint32Array.from({ length: 2_000 }, (_, i) =>
+    labels.internLabels(
+      labelsOf({ a: value(i, 1), b: value(i, 8), c: value(i, 64), [`é${i % 3}`]: value(i, 5) }),
+    ),
+  )
+  const sets = labels.distinctSets([all.map((_, i) => all[(i * 7919) % all.length]!)])
+  for (const some of [sets, sets.subarray(0, 3), sets.subarray(0, 1), sets.subarray(0, 0)]) {
+    const before = some.slice()
+    assert.deepEqual(
+      labels.sorted(some),
+      some.slice().sort((x, y) => labels.compare(x, y)),
+    )
+    assert.deepEqual(some, before)
+  }
+  // Of a table with many other pairs as well.
+  for (let i = 0; i < 5_000; i++) labels.internLabels(labelsOf({ other: `${i}` }))
+  const few = sets.subarray(0, 20)
+  assert.deepEqual(
+    labels.sorted(few),
+    few.slice().sort((x, y) => labels.compare(x, y)),
+  )
+})

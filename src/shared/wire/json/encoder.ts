@@ -19,13 +19,13 @@ import {
   J_TIMES,
   J_VALUES,
 } from '../../kernels/json-layout.js'
-import type { QueryAnswer, QueryData, SampleColumns, StepColumns } from './answer.js'
+import type { LabelSource, QueryAnswer, QueryData, SampleColumns, StepColumns } from './answer.js'
 import { histogramJson, timeJson } from './histogram.js'
 import { LabelCache } from './label-cache.js'
 import { hasHistograms, type MixedSamples, rangeSamples, stepSamples } from './mixed.js'
 import { cutBefore } from './pieces.js'
 import { quoteStringResult } from './quote.js'
-import { closeAnswer } from './small.js'
+import { type AnswerNotes, closeAnswer, OPEN } from './small.js'
 
 const LIMIT = J_OUT + J_OUT_BYTES
 const BRACKET = 0x5b
@@ -79,6 +79,50 @@ export class JsonEncoder {
     const pieces = this.pieces
     this.pieces = []
     return pieces
+  }
+
+  /**
+   * Series, as /api/v1/series lists them, in the order of the set ids given; each written once for all answers.
+   * @param tick is called for each, and may throw
+   */
+  encodeSeries(
+    sets: Uint32Array,
+    labels: LabelSource,
+    notes: AnswerNotes = {},
+    tick: () => void = () => {},
+  ): Uint8Array<ArrayBuffer>[] {
+    this.pieces = []
+    this.at = J_OUT
+    this.tick = undefined
+    this.labels.use(labels)
+    this.write(`${OPEN}[`)
+    for (let i = 0; i < sets.length; i++) {
+      tick()
+      if (i > 0) this.write(',')
+      this.writeSet(sets[i]!)
+    }
+    this.write(`]${closeAnswer(notes)}`)
+    this.flush()
+    const pieces = this.pieces
+    this.pieces = []
+    return pieces
+  }
+
+  private writeSet(set: number): void {
+    let address = this.labels.find(set)
+    if (address === 0) {
+      // The cache is full, or the set is too long for it.
+      this.labels.clear()
+      address = this.labels.find(set)
+    }
+    if (address === 0) {
+      this.write(this.labels.text(set))
+      return
+    }
+    const length = this.labels.lengthOf(set)
+    this.reserve(length)
+    this.memory.copyWithin(this.at, address, address + length)
+    this.at += length
   }
 
   private writeData(data: QueryData): void {

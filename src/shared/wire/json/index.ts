@@ -17,6 +17,5 @@ export {
   encodeBareData,
   encodeData,
   encodeError,
-  encodeSeries,
   encodeStrings,
 } from './small.js'

@@ -53,19 +53,6 @@ function isShortList(strings: Iterable<string>): strings is readonly string[] {
   return Array.isArray(strings) && strings.length > 0 && strings.length <= SHORT_LIST_MAX
 }
 
-/** Series, as /api/v1/series lists them, in the order of the set ids given. */
-export function encodeSeries(
-  sets: Iterable<number>,
-  labels: LabelSource,
-  notes: AnswerNotes = {},
-): Uint8Array<ArrayBuffer>[] {
-  const pieces = new TextPieces()
-  pieces.write(OPEN)
-  writeSeries(pieces, sets, labels)
-  pieces.write(closeAnswer(notes))
-  return pieces.finish()
-}
-
 /** Series, as Mimir's API of active series lists them: without a status. */
 export function encodeActiveSeries(
   sets: Iterable<number>,
@@ -80,24 +67,26 @@ export function encodeActiveSeries(
 
 function writeSeries(pieces: TextPieces, sets: Iterable<number>, labels: LabelSource): void {
   // Series share most of their labels: each is quoted once.
-  const texts: string[] = []
+  const texts = new Map<number, string>()
   const textOf = (pair: number): string => {
-    const known = texts[pair]
+    const known = texts.get(pair)
     if (known !== undefined) return known
     const text = `${quoteLabel(labels.pairName(pair))}:${quoteLabel(labels.pairValue(pair))}`
-    texts[pair] = text
+    texts.set(pair, text)
     return text
   }
   pieces.write('[')
-  let separator = '{'
+  let before = ''
   for (const set of sets) {
-    let inner = separator
-    separator = ',{'
-    for (const pair of labels.pairs(set)) {
-      inner += textOf(pair)
-      inner += ','
+    const pairs = labels.pairs(set)
+    // Not looked at before the end: strings that are put together cost little until they are.
+    let inner = `${before}{`
+    for (let i = 0; i < pairs.length; i++) {
+      if (i > 0) inner += ','
+      inner += textOf(pairs[i]!)
     }
-    pieces.write(inner.endsWith(',') ? `${inner.slice(0, -1)}}` : `${inner}}`)
+    pieces.write(`${inner}}`)
+    before = ','
   }
   pieces.write(']')
 }

@@ -20,7 +20,6 @@ import { LabelTable } from '../../../../src/shared/promql/label-table.js'
 import {
   encodeData,
   encodeError,
-  encodeSeries,
   encodeStrings,
   JsonEncoder,
   type QueryAnswer,
@@ -300,6 +299,31 @@ test('a list is written alike whether at once or string by string', () => {
   }
 })
 
+test('writes more series than are kept, and such as are too long to be', () => {
+  const labels = new LabelTable()
+  const of = (i: number) => ({
+    i: `${i}`,
+    long: (i % 1_000 === 7 ? 'é' : 'x').repeat(i % 1_000 === 7 ? 30_000 : 900),
+  })
+  const expected = Array.from({ length: 12_000 }, (_, i) => of(i))
+  const sets = Uint32Array.from(expected, (set) => labels.internLabels(labelsOf(set)))
+  for (let times = 0; times < 2; times++) {
+    let ticks = 0
+    const pieces = encoder.encodeSeries(sets, labels, {}, () => void ticks++)
+    assert.equal(ticks, sets.length)
+    assert.ok(pieces.every((piece) => piece.buffer.byteLength === piece.length))
+    assert.deepEqual(JSON.parse(textOf(pieces)), { status: 'success', data: expected })
+  }
+  const stop = () => {
+    throw new Error('stopped')
+  }
+  assert.throws(() => encoder.encodeSeries(sets, labels, {}, stop), /stopped/)
+  assert.equal(
+    textOf(encoder.encodeSeries(new Uint32Array(), labels)),
+    '{"status":"success","data":[]}',
+  )
+})
+
 test('writes lists, label sets, data and errors', () => {
   assert.equal(textOf(encodeStrings([])), '{"status":"success","data":[]}')
   assert.equal(
@@ -309,10 +333,13 @@ test('writes lists, label sets, data and errors', () => {
   const labels = new LabelTable()
   const sets = [{ b: '<', a: '"' }, {}, { b: '<' }].map((set) => labels.internLabels(labelsOf(set)))
   assert.equal(
-    textOf(encodeSeries(sets, labels)),
+    textOf(encoder.encodeSeries(Uint32Array.from(sets), labels)),
     '{"status":"success","data":[{"a":"\\"","b":"<"},{},{"b":"<"}]}',
   )
-  assert.equal(textOf(encodeSeries([], labels)), '{"status":"success","data":[]}')
+  assert.equal(
+    textOf(encoder.encodeSeries(new Uint32Array(), labels, { warnings: ['w'] })),
+    '{"status":"success","data":[],"warnings":["w"]}',
+  )
   assert.equal(
     textOf(encodeData({ up: [{ type: 'gauge', help: 'a & b', unit: '' }] })),
     '{"status":"success","data":{"up":[{"type":"gauge","help":"a \\u0026 b","unit":""}]}}',
