@@ -104,7 +104,20 @@ export class Stage {
     this.env = env
     this.lane = lane
     const plain = { ...config, tls: undefined, connectionsMax: 0 }
-    this.server = openServer(plain, env, (_, outgoing) => outgoing.end(NODE_ANSWER), lane)
+    // Needs no credential, hence is for nobody else: others are cut off unread.
+    const door: Lane = {
+      take: (socket, serve) => this.meet(socket, serve),
+      closeIdle: () => {},
+      closeAll: () => {},
+    }
+    this.server = openServer(plain, env, (_, outgoing) => outgoing.end(NODE_ANSWER), door)
+  }
+
+  /** Ports of this process' ends are known by then: a socket is bound before others hear of it. */
+  private meet(socket: Socket, serve: () => void): void {
+    const isOwn = this.ends.some(({ localPort }) => localPort === socket.remotePort)
+    if (isOwn) this.lane.take(socket, serve)
+    else socket.destroy()
   }
 
   static async open(env: Env, config: HttpConfig, lane: Lane): Promise<Stage> {
