@@ -95,6 +95,8 @@ export class BodyInHand {
   private series: TenantSeries
   private isPairKnown: boolean
   private windowLength = 0
+  /** Where it stands in the kernel. */
+  private at: number
   private readonly limits: TenantLimits
   private readonly counts: BodyCounts
   private readonly metadata: MetadataSender
@@ -119,6 +121,7 @@ export class BodyInHand {
   constructor(bench: Workbench, request: PushRequest, tenantName: string, flags = 0) {
     this.flags = flags
     this.bench = bench
+    this.at = bench.kernel.body
     this.request = request
     this.limits = bench.limits.of(tenantName)
     this.tenant = bench.cache.open(tenantName, this.limits)
@@ -163,6 +166,18 @@ export class BodyInHand {
     this.counts.compressedBytes = source.length
     if ((this.flags & BODY_FORMAT) <= BODY_V2) this.openSnappy(source)
     else this.openOther(source)
+  }
+
+  /**
+   * Takes a remote write body that was decompressed already.
+   *
+   * @param at where in the kernel; it stays there until the body is done
+   * @param compressedBytes that it had
+   */
+  openUnpacked(at: number, length: number, compressedBytes: number): void {
+    this.counts.compressedBytes = compressedBytes
+    this.at = at
+    this.begin(length)
   }
 
   /** Unpacks what is not remote write, and rewrites it as one of the kernel's protocols. */
@@ -279,7 +294,7 @@ export class BodyInHand {
   private begin(length: number): void {
     const { kernel, cache } = this.bench
     const { limits } = this
-    kernel.beginBody(length)
+    kernel.beginBody(length, this.at)
     kernel.setLimits(limits)
     kernel.set(layout.TENANT, this.series.record)
     kernel.setGrowing(this.labelsMayGrow())
@@ -353,7 +368,12 @@ export class BodyInHand {
     const times = new Float64Array(kernel.bytes.buffer, kernel.get(layout.COLUMN_TIMES), 2)
     // A start comes with its sample.
     const timeMs = times[isStart(times[0]!) ? 1 : 0]!
-    const first = { sender: this.firstSender(), timeMs }
+    const sender = this.firstSender()
+    if (sender === undefined) {
+      this.refuseMalformed()
+      return false
+    }
+    const first = { sender, timeMs }
     const decision = bench.ha.decide(tenant.name, limits, first, bench.now())
     if (decision.kind === 'other') {
       bench.counters.deduped(tenant.name, decision.cluster, this.countSamples())
@@ -377,15 +397,24 @@ export class BodyInHand {
     return false
   }
 
-  /** Who sent the first series; of a known one its labels need not be put down again. */
-  private firstSender(): Sender {
+  /** Who sent the first series, of which nobody has read the labels yet; undefined: they are malformed. */
+  private firstSender(): Sender | undefined {
+    try {
+      if (this.protocol instanceof Otlp) return this.firstOtlpSender(this.protocol)
+      return this.bench.senders.read(this.limits)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Of a known series the labels need not be put down again. */
+  private firstOtlpSender(protocol: Otlp): Sender {
     const { kernel } = this.bench
-    if (!(this.protocol instanceof Otlp)) return this.bench.senders.read(this.limits)
     const { senders } = this.series
     const id = kernel.words[kernel.get(layout.COLUMN_IDS) >>> 2]!
     const known = senders.get(id)
     if (known !== undefined) return known
-    this.protocol.describe(0)
+    protocol.describe(0)
     const sender = this.bench.senders.read(this.limits)
     if (senders.size >= SENDERS_MAX) senders.clear()
     // Label sets that are too long for an id share 0.
@@ -432,8 +461,8 @@ export class BodyInHand {
     const known = this.windows?.countItems(format)
     if (known !== undefined) return known
     const { kernel } = this.bench
-    const { context, body } = kernel
-    kernel.exports.countItems(context, body, body + this.counts.bytes, format)
+    const { context, bodyAt } = kernel
+    kernel.exports.countItems(context, bodyAt, bodyAt + this.counts.bytes, format)
     return kernel.get(layout.ITEM_SAMPLES) + kernel.get(layout.ITEM_OTHERS)
   }
 

@@ -6,6 +6,7 @@
  */
 import { emptyList } from '../../shared/base/empty-list.js'
 import type { Env } from '../../shared/env/index.js'
+import type { RingReader } from '../../shared/ringbuf/index.js'
 import {
   ACK_HISTOGRAMS,
   ACK_REJECTED,
@@ -18,6 +19,8 @@ import {
   BODY_FORMAT,
   BODY_OTLP,
   BODY_OTLP_JSON,
+  BODY_V2,
+  type BodyFrame,
   cutText,
   decodeAck,
   decodeBody,
@@ -28,7 +31,7 @@ import {
   FRAME_BODY,
   FRAME_FORGET,
 } from '../../shared/wire/frames/index.js'
-import { BodyInHand, type Workbench } from './body.js'
+import { BODY_BYTES_USUAL, BodyInHand, type Workbench } from './body.js'
 import type { DistributorBoot, LinkEnds, OversizeBody, PushAnswer } from './contract.js'
 import {
   answerOf,
@@ -51,6 +54,16 @@ interface WaitingAnswer {
   readonly answer: PushAnswer
 }
 
+/** What is known of a body but its bytes. */
+type BodyHead = Pick<BodyFrame, 'requestId' | 'tenant' | 'flags'>
+
+/** A body that was decompressed with the one before it, and stands in the kernel as the second. */
+interface BodyAhead {
+  readonly head: BodyHead
+  readonly length: number
+  readonly compressedBytes: number
+}
+
 /** The loop's state. */
 export class PushLoop {
   private readonly env: Env
@@ -58,6 +71,8 @@ export class PushLoop {
   private readonly bench: Workbench
   private main: LinkEnds | undefined
   private hand: BodyInHand | undefined
+  /** The next to be in hand. */
+  private ahead: BodyAhead | undefined
   /** In order of deadline, since all have the same time. */
   private readonly requests = new Map<number, PushRequest>()
   private readonly oversize: OversizeBody[] = []
@@ -76,6 +91,7 @@ export class PushLoop {
   linkMain(ends: LinkEnds): void {
     this.main = ends
     this.hand?.giveUp()
+    this.ahead = undefined
     for (const request of this.requests.values()) request.isAnswered = true
     this.requests.clear()
     this.oversize.length = 0
@@ -98,6 +114,7 @@ export class PushLoop {
   unlinkAll(): void {
     this.hand?.giveUp()
     this.hand = undefined
+    this.ahead = undefined
     this.main = undefined
     this.requests.clear()
     this.answers.length = 0
@@ -114,6 +131,7 @@ export class PushLoop {
     const { main } = this
     return (
       this.hand === undefined &&
+      this.ahead === undefined &&
       this.requests.size === 0 &&
       this.oversize.length === 0 &&
       this.answers.length === 0 &&
@@ -121,9 +139,9 @@ export class PushLoop {
     )
   }
 
-  /** Whether a body can be taken that came on no ring. What waits for room has a timer. */
+  /** Whether a body can be taken that lies in no ring. What waits for room has a timer. */
   hasMore(): boolean {
-    return this.hand === undefined && this.oversize.length > 0
+    return this.hand === undefined && (this.ahead !== undefined || this.oversize.length > 0)
   }
 
   /** Requests that wait for acks. */
@@ -256,27 +274,57 @@ export class PushLoop {
 
   /** Takes the next body in hand, if there is one. */
   private takeBody(): boolean {
+    const { ahead } = this
+    if (ahead !== undefined) {
+      this.ahead = undefined
+      this.begin(ahead.head)
+      const { kernel } = this.bench
+      this.hand!.openUnpacked(kernel.secondBody, ahead.length, ahead.compressedBytes)
+      return true
+    }
     const large = this.oversize.shift()
     if (large !== undefined) {
-      this.begin(large, new Uint8Array(large.body))
+      this.begin(large)
+      this.hand!.open(new Uint8Array(large.body))
       return true
     }
     const reader = this.main?.reader
     if (reader === undefined || !reader.next()) return false
     if (reader.kind === FRAME_BODY) {
-      const { data } = reader
-      const body = decodeBody(data, reader.offset)
-      const source = data.subarray(body.bodyAt, body.bodyAt + body.bodyLength)
-      this.begin(body, source)
+      const frame = decodeBody(reader.data, reader.offset)
+      this.begin(frame)
+      if (!this.openWithNext(frame, reader)) this.hand!.open(bytesOf(frame, reader))
     }
     reader.release()
     return true
   }
 
-  private begin(
-    head: { requestId: number; tenant: string; flags: number },
-    source: Uint8Array,
-  ): void {
+  /**
+   * Decompresses the body in hand together with the next one, where that is here and both are remote
+   * write of the usual size; false when it has done nothing.
+   */
+  private openWithNext(frame: BodyFrame, reader: RingReader): boolean {
+    if (!isSnappy(frame) || !reader.next()) return false
+    const { kernel, config } = this.bench
+    const next = reader.kind === FRAME_BODY ? decodeBody(reader.data, reader.offset) : undefined
+    const isDone =
+      next !== undefined &&
+      isSnappy(next) &&
+      kernel.decompressBoth(
+        bytesOf(frame, reader),
+        bytesOf(next, reader),
+        Math.min(BODY_BYTES_USUAL, config.maxRecvMsgSize),
+      )
+    if (!isDone) {
+      reader.putBack()
+      return false
+    }
+    this.ahead = { head: next, length: kernel.unpacked(1), compressedBytes: next.bodyLength }
+    this.hand!.openUnpacked(kernel.body, kernel.unpacked(0), frame.bodyLength)
+    return true
+  }
+
+  private begin(head: BodyHead): void {
     const { requestId, tenant } = head
     const deadlineMs = this.env.clock.monotonic() + this.bench.config.remoteTimeoutMs
     const { replicas, sets } = this.bench
@@ -288,7 +336,6 @@ export class PushLoop {
     })
     this.requests.set(requestId, request)
     this.hand = new BodyInHand(this.bench, request, tenant, head.flags)
-    this.hand.open(source)
   }
 
   /** Answers a request when all is known. */
@@ -328,6 +375,16 @@ export class PushLoop {
       this.boot.poke()
     })
   }
+}
+
+/** Whether a body is remote write. */
+function isSnappy({ flags }: BodyHead): boolean {
+  return (flags & BODY_FORMAT) <= BODY_V2
+}
+
+/** The body of a frame that was taken and not released. */
+function bytesOf({ bodyAt, bodyLength }: BodyFrame, { data }: RingReader): Uint8Array {
+  return data.subarray(bodyAt, bodyAt + bodyLength)
 }
 
 /** Takes what a shard refused off what was written. */

@@ -8,11 +8,13 @@
  *   0        nothing, 64 KiB
  *   ...      context · hash key · columns, rows, pending, attention · shards: open columns, defines,
  *            bitmap of ids defined · ids: next, length, fingerprint, route · source · body ·
- *            scratch (as large as the body) · heap (tables, up to the end)
+ *            scratch (as large as the body) · source and body of one that is unpacked ahead of its
+ *            turn · heap (tables, up to the end)
  *
  * Reserved large, touched little: pages that nobody wrote to cost nothing. Touched pages never go
  * back, hence `decompressApart` for what is unusually large.
  */
+import { copyBytes } from '../base/copy-bytes.js'
 import * as otlp from './assembly/otlp-layout.js'
 import * as layout from './assembly/write-request-layout.js'
 
@@ -22,6 +24,17 @@ export interface WriteRequestExports {
   readonly snappyLength: (source: number, length: number) => number
   /** Decompresses; length, or −1 when corrupt or larger than `max`. */
   readonly snappyDecompress: (source: number, length: number, to: number, max: number) => number
+  /** Decompresses two bodies; [2] at `results`: what `snappyDecompress` returns of each. */
+  readonly snappyDecompressBoth: (
+    results: number,
+    source: number,
+    length: number,
+    to: number,
+    otherSource: number,
+    otherLength: number,
+    otherTo: number,
+    max: number,
+  ) => void
   /** Walks on in the body until it ends or a bound is met: a WALK code. */
   readonly walk: (context: number) => number
   /** Reads the symbols of a remote write 2.0 body: 0 or WALK_MALFORMED. */
@@ -95,6 +108,9 @@ const OTLP_METRICS_MAX = 1 << 20
 const OTLP_PARTS_MAX = 1 << 18
 /** Room for labels of OTLP series beside what a chunk may define: the longest set, written out. */
 const TRANSLATED_MORE_BYTES = 1 << 20
+/** Bodies that are decompressed two at a time: each as it came, and afterwards. */
+const PAIR_SOURCE_BYTES = 1 << 20
+const PAIR_BODY_BYTES = 2 << 20
 const PAGE_BYTES = 65_536
 const PAGES_MAX = 65_535
 
@@ -127,6 +143,11 @@ export class WriteRequestKernel {
   readonly source: number
   readonly body: number
   readonly scratch: number
+  private readonly secondSource: number
+  /** Where the second of two bodies that were decompressed together stands. */
+  readonly secondBody: number
+  /** Where the body at hand stands: `body` or `secondBody`. */
+  bodyAt: number
   readonly routes: number
   readonly attention: number
   readonly rows: number
@@ -204,6 +225,9 @@ export class WriteRequestKernel {
     this.rewrites = this.take(sizes.defineBytesMax)
     this.body = this.take(sizes.bodyBytesMax)
     this.scratch = this.take(sizes.bodyBytesMax)
+    this.secondSource = this.take(PAIR_SOURCE_BYTES)
+    this.secondBody = this.take(PAIR_BODY_BYTES)
+    this.bodyAt = this.body
     this.heap = this.take(sizes.heapBytes)
     this.heapEnd = this.heap + sizes.heapBytes
     this.set(layout.ROWS, this.rows)
@@ -268,10 +292,37 @@ export class WriteRequestKernel {
     this.set(layout.LABEL_ROOM, mayGrow ? this.labelRoom >>> 1 : this.labelRoom)
   }
 
-  /** Begins a body of `length` bytes that stands at `body`. */
-  beginBody(length: number): void {
-    this.set(layout.POS, this.body)
-    this.set(layout.END, this.body + length)
+  /**
+   * Decompresses two bodies together, which costs less: one to `body`, the other to `secondBody`.
+   *
+   * @param bytesMax of each, decompressed; no more than the kernel takes of two
+   * @returns false when either is damaged or large: then neither was
+   */
+  decompressBoth(first: Uint8Array, second: Uint8Array, bytesMax: number): boolean {
+    const { source, body, secondSource, secondBody } = this
+    if (first.length > PAIR_SOURCE_BYTES || second.length > PAIR_SOURCE_BYTES) return false
+    copyBytes(this.bytes, source, first)
+    copyBytes(this.bytes, secondSource, second)
+    const max = Math.min(bytesMax, PAIR_BODY_BYTES)
+    const results = this.context + layout.UNPACKED
+    const { snappyDecompressBoth } = this.exports
+    // biome-ignore format: two by two
+    snappyDecompressBoth(
+      results, source, first.length, body, secondSource, second.length, secondBody, max,
+    )
+    return this.unpacked(0) >= 0 && this.unpacked(1) >= 0
+  }
+
+  /** Length of the first or second body that were decompressed together. */
+  unpacked(index: 0 | 1): number {
+    return this.get(layout.UNPACKED + index * 4) | 0
+  }
+
+  /** Begins a body of `length` bytes. */
+  beginBody(length: number, at = this.body): void {
+    this.bodyAt = at
+    this.set(layout.POS, at)
+    this.set(layout.END, at + length)
     this.set(layout.RESUME_AT, 0)
     this.set(layout.SCRATCH_AT, this.scratch)
     const counts = (this.context + layout.COUNTS) >>> 2
@@ -501,6 +552,8 @@ function bytesOf(sizes: WriteRequestSizes): number {
     sizes.seriesIdsMax * 33 +
     sizes.sourceBytesMax +
     2 * sizes.bodyBytesMax +
+    PAIR_SOURCE_BYTES +
+    PAIR_BODY_BYTES +
     sizes.heapBytes +
     sizes.templateBytes +
     otlp.KNOWN_SLOTS * 4

@@ -25,6 +25,8 @@ export class RingReader {
   private readonly words: Int32Array
   private readonly size: number
   private cursor: number
+  /** Where the frame taken last starts, or what is left unused before it. */
+  private before: number
   private tailSeen: number
 
   /** @param buffer of `createRingbuf`; reading starts at the oldest frame not released */
@@ -34,6 +36,7 @@ export class RingReader {
     this.data = new Uint8Array(buffer, HEADER_BYTES, this.size)
     this.words = new Int32Array(buffer, HEADER_BYTES, this.size / 4)
     this.cursor = Atomics.load(this.header, HEAD)
+    this.before = this.cursor
     this.tailSeen = this.cursor
   }
 
@@ -48,6 +51,7 @@ export class RingReader {
       this.tailSeen = Atomics.load(this.header, TAIL)
       if (this.cursor === this.tailSeen) return false
     }
+    this.before = this.cursor
     let position = this.cursor & (this.size - 1)
     let length = this.words[position >>> 2]!
     if (length === WRAP) {
@@ -64,6 +68,11 @@ export class RingReader {
     this.length = length
     this.cursor = (this.cursor + frame) | 0
     return true
+  }
+
+  /** Puts the frame taken last back; `next` takes it again. Not after a `release`, nor twice. */
+  putBack(): void {
+    this.cursor = this.before
   }
 
   /** Gives the room of all frames taken so far back to the writer. */

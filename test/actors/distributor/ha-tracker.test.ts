@@ -1,6 +1,8 @@
 /** Bodies of a pair on their way through a distributor. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { compressSync } from 'snappy'
+import { field, sampleField } from '../../shared/kernels/write-request-harness.js'
 import { testLimits } from '../../support/limits.js'
 import { type RawLabels, rawBody } from '../../support/write-request.js'
 import { Fixture } from './fixture.js'
@@ -49,6 +51,17 @@ test('of a pair one copy is stored, without the replica label', async () => {
   const samples = pair.shards[0]!.samples.get('acme|__name__=up,cluster=c')
   assert.equal(samples?.length, 2)
   assert.equal(pair.shards[0]!.bound.size, 4, 'each replica has ids of its own')
+})
+
+test('a body whose first series has broken labels is refused, and the next one taken', () => {
+  const pair = fixture()
+  // A label whose name is longer than the label.
+  const broken = field(1, Buffer.from([0x0a, 0x7f, 0x61]))
+  const body = field(1, Buffer.concat([broken, sampleField(pair.env.clock.now(), 1)]))
+  const answer = pair.push(compressSync(body))
+  assert.equal(answer.status, 400)
+  assert.match(answer.text, /malformed|unexpected|protobuf/i)
+  assert.equal(pair.push(bodyOf(pair, 'a')).status, 200)
 })
 
 test('what is of no pair goes on untouched, also in between', () => {

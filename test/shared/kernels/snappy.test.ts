@@ -66,6 +66,38 @@ test(`agrees with the native library about damaged bodies (seed ${SEED})`, () =>
   assert.ok(refused > 500)
 })
 
+/** Decompresses two at once, with a guard behind each. */
+function decompressBoth(first: Uint8Array, second: Uint8Array): (Uint8Array | undefined)[] {
+  const bodies = [kernel.body, kernel.secondBody]
+  for (const at of bodies) kernel.bytes.fill(0x5a, at + MAX + 64, at + MAX + 64 + GUARD)
+  const areBoth = kernel.decompressBoth(first, second, MAX)
+  const got = bodies.map((at, index) => {
+    const after = Buffer.from(kernel.bytes.buffer, at + MAX + 64, GUARD)
+    assert.ok(after.equals(UNTOUCHED), 'guard bytes')
+    const length = kernel.unpacked(index as 0 | 1)
+    return length < 0 ? undefined : kernel.bytes.slice(at, at + length)
+  })
+  assert.equal(areBoth, !got.includes(undefined))
+  return got
+}
+
+test(`decompresses two at once as each alone (seed ${SEED})`, () => {
+  const random = new SeededPrng(SEED)
+  const bodyOf = (): Uint8Array => {
+    const text = compressSync(randomText(random).subarray(0, below(random, 20_000)))
+    return below(random, 3) === 0 ? mutate(random, text) : text
+  }
+  let refused = 0
+  for (let round = 0; round < 2_000; round++) {
+    const bodies = [bodyOf(), bodyOf()]
+    if (bodies.some((body) => claimed(body) > MAX)) continue
+    const want = bodies.map((body) => decompress(body))
+    if (want.includes(undefined)) refused++
+    assert.deepEqual(decompressBoth(bodies[0]!, bodies[1]!), want, `round ${round}`)
+  }
+  assert.ok(refused > 200)
+})
+
 function claimed(body: Uint8Array): number {
   kernel.bytes.set(body, kernel.source)
   return kernel.exports.snappyLength(kernel.source, body.length)

@@ -25,6 +25,9 @@ let headerBytes: usize = 0
 /** Where decompression stands on both sides. */
 let readAt: usize = 0
 let writeAt: usize = 0
+/** The same of a second body. */
+let otherReadAt: usize = 0
+let otherWriteAt: usize = 0
 
 /** Decompressed length that a body claims, or −1 when its header is damaged; a u32 as f64. */
 export function snappyLength(src: usize, length: u32): f64 {
@@ -51,19 +54,75 @@ export function snappyLength(src: usize, length: u32): f64 {
  * @returns bytes written, or −1 when the body is corrupt or larger than max
  */
 export function snappyDecompress(src: usize, length: u32, dst: usize, max: u32): i32 {
+  const claimed = begin(src, length, dst, max)
+  return claimed < 0 ? -1 : finish(src + length, dst, dst + claimed)
+}
+
+/**
+ * Decompresses two bodies, element by element in turn: what one must wait for, the tag that tells where
+ * its next tag is, comes while the other is worked on (38 ns per sample, against 50).
+ *
+ * @param to [2], i32: what `snappyDecompress` returns of each
+ */
+export function snappyDecompressBoth(
+  to: usize,
+  src: usize,
+  length: u32,
+  dst: usize,
+  otherSrc: usize,
+  otherLength: u32,
+  otherDst: usize,
+  max: u32,
+): void {
+  const otherClaimed = begin(otherSrc, otherLength, otherDst, max)
+  exchange()
+  const claimed = begin(src, length, dst, max)
+  const end = src + length
+  const outputEnd = dst + claimed
+  const otherEnd = otherSrc + otherLength
+  const otherOutputEnd = otherDst + otherClaimed
+  let isSound = claimed >= 0
+  let isOtherSound = otherClaimed >= 0
+  while (isSound && isOtherSound && readAt < end && otherReadAt < otherEnd) {
+    shortElementsOfBoth(end, dst, outputEnd, otherEnd, otherDst, otherOutputEnd)
+    isSound = element(end, dst, outputEnd)
+    exchange()
+    isOtherSound = element(otherEnd, otherDst, otherOutputEnd)
+    exchange()
+  }
+  store<i32>(to, isSound ? finish(end, dst, outputEnd) : -1)
+  exchange()
+  store<i32>(to, isOtherSound ? finish(otherEnd, otherDst, otherOutputEnd) : -1, 4)
+}
+
+/** Stands at the first element of a body: the length that it claims, or −1. */
+function begin(src: usize, length: u32, dst: usize, max: u32): i32 {
   const claimed = snappyLength(src, length)
   if (claimed < 0 || claimed > <f64>max) return -1
-  const inputEnd = src + length
-  const outputEnd = dst + <u32>claimed
   readAt = src + headerBytes
   writeAt = dst
   if (load<u64>(TAGS) == 0) buildTags()
+  return <i32>claimed
+}
+
+/** Takes what is left of a body: its length, or −1 when it is corrupt. */
+function finish(inputEnd: usize, dst: usize, outputEnd: usize): i32 {
   while (readAt < inputEnd) {
     shortElements(inputEnd, dst, outputEnd)
     if (!element(inputEnd, dst, outputEnd)) return -1
   }
   // 5. A short output would show the body before.
   return readAt == inputEnd && writeAt == outputEnd ? <i32>(writeAt - dst) : -1
+}
+
+/** Goes over to the other body. */
+function exchange(): void {
+  const read = readAt
+  const write = writeAt
+  readAt = otherReadAt
+  writeAt = otherWriteAt
+  otherReadAt = read
+  otherWriteAt = write
 }
 
 /** What follows a tag, where its element is one for `shortElements`; 0 where it is not. */
@@ -100,14 +159,11 @@ function shortElements(inputEnd: usize, dst: usize, outputEnd: usize): void {
     while (left != 0) {
       const word = load<u32>(ip)
       const entry = load<u64>(TAGS + ((word & 0xff) << 3))
-      const offset = ((word >> 8) & <u32>(entry & 0xffff)) + (<u32>entry >> <u32>TAG_ADD)
+      const offset = offsetOf(word, entry)
       // 4. Too near or too far, or 0 as for what is none of this function's: in one test.
       if (offset - NEAR > <u32>(op - nearest)) break
-      const kind = word & 3
-      // Written out twice, the test goes with each choice and takes no register.
-      const from = select<usize>(op - offset, ip + 1, kind != 0)
-      ip = select<usize>(ip + kind + 1, ip + ((word & 0xff) >> 2) + 2, kind != 0)
-      copyWide(op, from)
+      copyWide(op, sourceOf(word, ip, op - offset))
+      ip = behind(word, ip)
       op += <u32>(entry >> TAG_COUNT)
       left--
     }
@@ -115,6 +171,69 @@ function shortElements(inputEnd: usize, dst: usize, outputEnd: usize): void {
   }
   readAt = ip
   writeAt = op
+}
+
+/** `shortElements` of two bodies, one of each in turn, up to the first that either has to stop at. */
+function shortElementsOfBoth(
+  inputEnd: usize,
+  dst: usize,
+  outputEnd: usize,
+  otherInputEnd: usize,
+  otherDst: usize,
+  otherOutputEnd: usize,
+): void {
+  let ip = readAt
+  let op = writeAt
+  let otherIp = otherReadAt
+  let otherOp = otherWriteAt
+  const nearest = dst + NEAR
+  const otherNearest = otherDst + NEAR
+  if (op < nearest || otherOp < otherNearest) return
+  while (true) {
+    const room = min<usize>(inputEnd - ip, outputEnd - op)
+    const otherRoom = min<usize>(otherInputEnd - otherIp, otherOutputEnd - otherOp)
+    let left = min<usize>(room, otherRoom) >> ELEMENT_BITS
+    if (left == 0) break
+    while (left != 0) {
+      const word = load<u32>(ip)
+      const otherWord = load<u32>(otherIp)
+      const entry = load<u64>(TAGS + ((word & 0xff) << 3))
+      const otherEntry = load<u64>(TAGS + ((otherWord & 0xff) << 3))
+      const offset = offsetOf(word, entry)
+      const otherOffset = offsetOf(otherWord, otherEntry)
+      // 4. For both, before either goes on.
+      if (offset - NEAR > <u32>(op - nearest)) break
+      if (otherOffset - NEAR > <u32>(otherOp - otherNearest)) break
+      copyWide(op, sourceOf(word, ip, op - offset))
+      copyWide(otherOp, sourceOf(otherWord, otherIp, otherOp - otherOffset))
+      ip = behind(word, ip)
+      otherIp = behind(otherWord, otherIp)
+      op += <u32>(entry >> TAG_COUNT)
+      otherOp += <u32>(otherEntry >> TAG_COUNT)
+      left--
+    }
+    if (left != 0) break
+  }
+  readAt = ip
+  writeAt = op
+  otherReadAt = otherIp
+  otherWriteAt = otherOp
+}
+
+/** How far back an element of `shortElements` copies from. */
+function offsetOf(word: u32, entry: u64): u32 {
+  return ((word >> 8) & <u32>(entry & 0xffff)) + (<u32>entry >> <u32>TAG_ADD)
+}
+
+/** What such an element at ip is taken from, where it copies from `back`. */
+function sourceOf(word: u32, ip: usize, back: usize): usize {
+  return select<usize>(back, ip + 1, (word & 3) != 0)
+}
+
+/** What follows such an element. Written out twice, the test goes with each choice and takes no register. */
+function behind(word: u32, ip: usize): usize {
+  const kind = word & 3
+  return select<usize>(ip + kind + 1, ip + ((word & 0xff) >> 2) + 2, kind != 0)
 }
 
 /** Takes one element of any kind; false: the body is corrupt. */

@@ -111,6 +111,8 @@ export const RING_MEMBERS = 400
 export const RING_MEMBER_WORDS = 4
 /** Starts among the columns of the chunk (wire/frames/write.ts); what `scatter` refuses is taken off. */
 export const STARTS = 424
+/** What `snappyDecompressBoth` returned: i32[2]. */
+export const UNPACKED = 444
 /** The ring of shards: tokens u32, owners u16, how many (0: all belongs to shard 0). */
 export const RING_TOKENS = 480
 export const RING_OWNERS = 484

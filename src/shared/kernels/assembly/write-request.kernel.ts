@@ -89,7 +89,7 @@ export { defineRows, memberOf } from './define-rows'
 export { moveSlots } from './label-hash'
 export { labelSet } from './label-set'
 export { otlpIndex } from './otlp-index'
-export { snappyDecompress, snappyLength } from './snappy'
+export { snappyDecompress, snappyDecompressBoth, snappyLength } from './snappy'
 export { verifyOtlp, walkOtlp } from './write-request-otlp'
 export { symbols, verifyV2, walkV2 } from './write-request-v2'
 
