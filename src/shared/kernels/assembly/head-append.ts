@@ -77,6 +77,18 @@ import {
 import { histogramMaxTime, noteHistogram } from './head-histogram'
 import { allocateChunk, allocateSlot, free, freeSlot, slotBytes } from './head-memory'
 import { oooHolds, oooRow } from './head-ooo-read'
+import {
+  appendTile,
+  checkTile,
+  copyEight,
+  copyEightRefs,
+  isTile,
+  isTileFull,
+  LANES,
+  ONES,
+  tileMaxt,
+  tileMint,
+} from './head-tiles'
 import { bigEndian, decodeXor } from './xor'
 
 /** A burst closes at most one chunk per sample and moves to a larger slot; that fits in here. */
@@ -100,11 +112,24 @@ export function check(from: u32, n: u32, oldest: f64, oooOldest: f64, behindOlde
   let mint = load<f64>(H_MINT)
   let maxt = load<f64>(H_MAXT)
   let kept = from
-  for (let i = from; i < from + n; i++) {
+  const end = from + n
+  for (let i = from; i < end; i++) {
     const ref = load<u32>(refs + (i << 2))
+    const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
+    if (
+      end - i >= LANES &&
+      isTile(refs + (i << 2), ref) &&
+      checkTile(slab, ref & SERIES_SLAB_MASK, times + (i << 3), values + (i << 3), oldest)
+    ) {
+      if (kept != i) moveTile(kept, i)
+      kept += LANES
+      i += LANES - 1
+      mint = min(mint, tileMint)
+      maxt = max(maxt, tileMaxt)
+      continue
+    }
     const time = load<f64>(times + (i << 3))
     const v = load<u64>(values + (i << 3))
-    const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
     const s = (ref & SERIES_SLAB_MASK) << 3
     const t = i64(time)
     if (t > load<i64>(slab + LAST_TIMES + s) && time >= oldest) {
@@ -122,6 +147,16 @@ export function check(from: u32, n: u32, oldest: f64, oooOldest: f64, behindOlde
   store<f64>(H_MINT, floor(mint))
   store<f64>(H_MAXT, floor(maxt))
   return kept - from
+}
+
+/** Moves eight columns from `from` down to `to`. */
+function moveTile(to: u32, from: u32): void {
+  const refs = load<u32>(H_REFS)
+  const times = load<u32>(H_TIMES)
+  const values = load<u32>(H_VALUES)
+  copyEightRefs(refs + (to << 2), refs + (from << 2))
+  copyEight(times + (to << 3), times + (from << 3))
+  copyEight(values + (to << 3), values + (from << 3))
 }
 
 /** The stale marker, which is no sum. */
@@ -310,10 +345,20 @@ export function append(from: u32, n: u32): u32 {
   const refs = load<u32>(H_REFS)
   const times = load<u32>(H_TIMES)
   const values = load<u32>(H_VALUES)
-  for (let i = from; i < from + n; i++) {
+  const end = from + n
+  for (let i = from; i < end; i++) {
     const ref = load<u32>(refs + (i << 2))
     const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
     const s = ref & SERIES_SLAB_MASK
+    if (
+      end - i >= LANES &&
+      isTile(refs + (i << 2), ref) &&
+      (!isTileFull(slab, s) || burstTile(slab, s)) &&
+      appendTile(slab, s, times + (i << 3), values + (i << 3))
+    ) {
+      i += LANES - 1
+      continue
+    }
     const t = i64(load<f64>(times + (i << 3)))
     let fill = u32(load<u8>(slab + FILLS + s))
     let delta = u64(t - load<i64>(slab + LANE_BASES + (s << 3)))
@@ -341,11 +386,14 @@ export function append(from: u32, n: u32): u32 {
 export function publish(from: u32, n: u32): void {
   const refs = load<u32>(H_REFS)
   atomic.fence()
-  for (let i = from; i < from + n; i++) {
+  const end = from + n
+  for (let i = from; i < end; i++) {
     const ref = load<u32>(refs + (i << 2))
     const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
-    const s = ref & SERIES_SLAB_MASK
-    store<u8>(slab + (s >> 3) * TILE_BYTES + TILE_COUNTS + (s & 7), load<u8>(slab + FILLS + s))
+    const s = ref & SERIES_SLAB_MASK & ~(LANES - 1)
+    // All lanes of a tile at once: the others have the counts that are published already.
+    store<u64>(slab + (s >> 3) * TILE_BYTES + TILE_COUNTS, load<u64>(slab + FILLS + s))
+    if (end - i >= LANES && isTile(refs + (i << 2), ref)) i += LANES - 1
   }
   atomic.add<u32>(H_PUBLISHED, 1)
 }
@@ -361,6 +409,27 @@ function burst(slab: u32, s: u32): bool {
   store<u8>(slab + FILLS + s, 0)
   store<u8>(slab + LIMITS + s, LANE_SAMPLES)
   store<u8>(lane + TILE_COUNTS + (s & 7), 0)
+  atomic.fence()
+  atomic.store<u32>(lane, sequence + 2)
+  return true
+}
+
+/**
+ * The same for all lanes of a tile, which thereby are filled alike again; false, and nothing done,
+ * without memory.
+ */
+function burstTile(slab: u32, s: u32): bool {
+  if (free() < BURST_BYTES_MAX * LANES) return false
+  const lane = slab + (s >> 3) * TILE_BYTES
+  const sequence = load<u32>(lane)
+  atomic.store<u32>(lane, sequence + 1)
+  atomic.fence()
+  for (let k = s; k < s + LANES; k++) {
+    if (load<u8>(slab + FILLS + k) != 0) encodeLane(slab, k)
+  }
+  store<u64>(slab + FILLS + s, 0)
+  store<u64>(slab + LIMITS + s, LANE_SAMPLES * ONES)
+  store<u64>(lane + TILE_COUNTS, 0)
   atomic.fence()
   atomic.store<u32>(lane, sequence + 2)
   return true
