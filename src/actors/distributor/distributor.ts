@@ -54,6 +54,12 @@ const FRAME_BYTES_MIN = 4_096
 
 /** Rows of cells for the few made-up tenants and pairs of a rehearsal. */
 const PRACTICE_ROWS = 16
+/**
+ * A shard that sleeps is woken for so many frames of a turn, and for what is left when that ends: with
+ * pushes waiting it wakes, logs and sleeps for two bodies at once. More would have it and the senders
+ * wait for each other in turns.
+ */
+const FRAMES_HELD_MAX = 2
 
 /** What of a bench knows tenants, and is another one in a rehearsal. */
 type Knowledge = Pick<Workbench, 'limits' | 'cells' | 'ha' | 'senders' | 'counters'>
@@ -112,7 +118,11 @@ export class Distributor {
 
   /** One turn of the loop; false when there was nothing to do. */
   turn(): boolean {
+    const { replicas } = this.bench
+    // By index: an iterator is an object per turn.
+    for (let at = 0; at < replicas.length; at++) replicas[at]!.ends?.writer.hold(FRAMES_HELD_MAX)
     const hasWorked = this.loop.turn()
+    for (let at = 0; at < replicas.length; at++) replicas[at]!.ends?.writer.letGo()
     if (this.drained.length > 0 && this.loop.isIdle()) {
       for (const resolve of this.drained.splice(0)) resolve()
     }

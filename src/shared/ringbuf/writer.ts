@@ -35,6 +35,9 @@ export class RingWriter {
   private start = 0
   private length = -1
   private kind = 0
+  /** Frames until the reader is woken: those of a hold, and how many have come of them. */
+  private heldMax = 0
+  private held = 0
 
   /**
    * @param buffer of `createRingbuf`; a second writer takes over where the first one committed last
@@ -93,6 +96,30 @@ export class RingWriter {
     this.length = -1
     this.header[FRAMES] = this.header[FRAMES]! + 1
     Atomics.store(this.header, TAIL, this.tail)
+    if (this.heldMax > 0 && ++this.held < this.heldMax) return
+    this.held = 0
+    this.wake()
+  }
+
+  /**
+   * From now on a sleeping reader is woken for every so many frames, not for each: it does the work of
+   * several in one go, and wakes cost what many samples do. Whoever holds lets go as soon as it has
+   * nothing more to write for now.
+   */
+  hold(framesMax: number): void {
+    this.heldMax = framesMax
+  }
+
+  /** Ends a hold: wakes the reader when frames wait of which it was not told. */
+  letGo(): void {
+    this.heldMax = 0
+    if (this.held === 0) return
+    this.held = 0
+    this.wake()
+  }
+
+  /** Wakes the reader when it sleeps. */
+  private wake(): void {
     const sleeping = Atomics.load(this.header, SLEEPING)
     if (sleeping === 0) return
     const was = Atomics.compareExchange(this.header, SLEEPING, 1, 0)

@@ -10,7 +10,12 @@ import {
 import { Distributor } from '../../../src/actors/distributor/distributor.js'
 import { compileKernel } from '../../../src/shared/kernels/load.js'
 import type { TenantLimits } from '../../../src/shared/limits/index.js'
-import { createRingbuf, RingReader, RingWriter } from '../../../src/shared/ringbuf/index.js'
+import {
+  createRingbuf,
+  RingReader,
+  RingWriter,
+  ringStats,
+} from '../../../src/shared/ringbuf/index.js'
 import {
   ACK_OK,
   type AckFrame,
@@ -60,6 +65,8 @@ export class FakeIngester {
   readonly samples = new Map<string, string[]>()
   /** Histograms and exemplars. */
   readonly records: RecordView[] = []
+  /** Frames that it had been sent when it was woken. */
+  readonly wokenBy: number[] = []
   private readonly reader: RingReader
   private readonly writer: RingWriter
 
@@ -67,7 +74,8 @@ export class FakeIngester {
     const generation = options.generation ?? 1
     const down = createRingbuf(options.frameRing ?? 1 << 20, generation)
     const up = createRingbuf(options.ackRing ?? 1 << 16, generation)
-    this.ends = { writer: new RingWriter(down, () => {}), reader: new RingReader(up) }
+    const ring = (): void => void this.wokenBy.push(ringStats(down).frames)
+    this.ends = { writer: new RingWriter(down, ring), reader: new RingReader(up) }
     this.reader = new RingReader(down)
     this.writer = new RingWriter(up, () => {})
   }
@@ -111,6 +119,11 @@ export class FakeIngester {
     assert.ok(offset >= 0, 'the distributor left room for this ack')
     this.writer.data.set(payload, offset)
     this.writer.commit()
+  }
+
+  /** Wants to be woken for the next frame. */
+  sleep(): void {
+    assert.ok(this.reader.prepareSleep())
   }
 
   /** Takes all frames and acks each body. */

@@ -1,5 +1,5 @@
 /**
- * Bodies that wait together are decompressed two at a time: nobody can tell it from the answers or
+ * Bodies that wait together are decompressed two at a time, and shards woken for two: nobody can tell it from the answers or
  * from what is stored.
  */
 import assert from 'node:assert/strict'
@@ -109,4 +109,23 @@ test('a body that was decompressed ahead is not left lying, and goes with its li
   fixture.relinkMain()
   assert.equal(fixture.push(body(30)).status, 200)
   assert.ok(answered < 21 && fixture.answers.length <= answered + 1)
+})
+
+test('a sleeping shard is woken for two bodies that wait together, and for a single one', () => {
+  const body = (at: number) =>
+    remoteWriteBody([{ labels: { __name__: 'up' }, samples: [[NOW + at, at]] }])
+  const fixture = new Fixture()
+  const shard = fixture.shards[0]!
+  for (const [count, wokenBy] of [
+    [1, 1],
+    [2, 3],
+    [3, 5],
+  ] as const) {
+    fixture.settle()
+    shard.sleep()
+    shard.wokenBy.length = 0
+    for (let at = 0; at < count; at++) assert.ok(fixture.send(body(count * 10 + at)) > 0)
+    fixture.distributor.turn()
+    assert.deepEqual(shard.wokenBy, [wokenBy], `${count} bodies`)
+  }
 })

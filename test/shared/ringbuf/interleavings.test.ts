@@ -16,6 +16,8 @@ interface PausingWriter {
   readonly data: Uint8Array
   reserve(kind: number, bytes: number): Generator<'atomic', number, undefined>
   commit(): Generator<'atomic', void, undefined>
+  hold(framesMax: number): Generator<'atomic', void, undefined>
+  letGo(): Generator<'atomic', void, undefined>
 }
 interface PausingReader {
   readonly data: Uint8Array
@@ -64,6 +66,7 @@ async function loadPausing(file: string, change: (code: string) => string): Prom
     .replace(/constructor\([\s\S]*?\n {4}\}\n/, (text) =>
       text.replace(/Atomics/g, 'globalThis.Atomics'),
     )
+    .replace(/this\.wake\(\)/g, 'yield* this.wake()')
     .replace(/(?<!globalThis\.)Atomics\.(load|store|compareExchange)\(/g, 'yield* step.$1(')
   assert.match(code, /yield\* step\.store/)
   ;(globalThis as { ringbufStep?: typeof pausing }).ringbufStep = pausing
@@ -90,6 +93,8 @@ interface Scenario {
   readonly start: number
   /** Whether the reader gives back after each frame, or once per drain. */
   readonly releaseEach: boolean
+  /** The writer wakes for so many frames, and for the rest when it has no room or no more. */
+  readonly holds?: number
 }
 
 /** One run: both ends over a ring, stepped by a schedule. */
@@ -143,15 +148,23 @@ class Run {
   }
 
   private *write(writer: PausingWriter, scenario: Scenario): Step {
+    const { holds = 0 } = scenario
+    if (holds > 0) yield* writer.hold(holds)
     for (const [index, bytes] of scenario.frames.entries()) {
       let offset = yield* writer.reserve(index, bytes)
       while (offset < 0) {
+        yield* writer.letGo()
+        // It looks again: the reader may have given back meanwhile.
+        offset = yield* writer.reserve(index, bytes)
+        if (offset >= 0) break
         yield 'room'
         offset = yield* writer.reserve(index, bytes)
       }
+      if (holds > 0) yield* writer.hold(holds)
       writer.data.fill(index + 1, offset, offset + bytes)
       yield* writer.commit()
     }
+    yield* writer.letGo()
   }
 
   private *read(reader: PausingReader, scenario: Scenario): Step {
@@ -209,6 +222,8 @@ const SCENARIOS: Scenario[] = [
   { sizeBytes: 64, frames: [24, 16, 24], start: 40, releaseEach: true },
   { sizeBytes: 64, frames: [0, 24, 5, 24], start: 16, releaseEach: false },
   { sizeBytes: 64, frames: [1, 2, 3, 4], start: -24, releaseEach: true },
+  { sizeBytes: 128, frames: [8, 8, 8], start: 0, releaseEach: false, holds: 2 },
+  { sizeBytes: 64, frames: [8, 24, 8], start: 40, releaseEach: true, holds: 2 },
 ]
 
 test('every interleaving delivers all frames in order and wakes the sleeper', async () => {
@@ -228,6 +243,13 @@ test('the checker finds a lost wake-up when the reader does not look again', asy
     ),
   )
   assert.throws(() => explore(ends, SCENARIOS[0]!), /wait for ever/)
+})
+
+test('the checker finds a lost wake-up when a hold is not let go', async () => {
+  const ends = await loadEnds((code) =>
+    code.replace(/(letGo\(\) \{)/, '$1\n        this.held = 0;'),
+  )
+  assert.throws(() => explore(ends, SCENARIOS.at(-2)!), /wait for ever/)
 })
 
 test('the checker finds a frame published before it is written', async () => {

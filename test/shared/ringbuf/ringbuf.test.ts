@@ -173,6 +173,33 @@ test('the doorbell message goes out only to a sleeping reader', () => {
   )
 })
 
+test('a writer that holds wakes a sleeper for every second frame, and for the rest when it lets go', () => {
+  let messages = 0
+  const buffer = createRingbuf(1024, 1)
+  const writer = new RingWriter(buffer, () => messages++)
+  const reader = new RingReader(buffer)
+  const drain = (): void => {
+    while (reader.next()) reader.release()
+    assert.ok(reader.prepareSleep())
+  }
+  writer.hold(2)
+  drain()
+  put(writer, 1, Uint8Array.of(1))
+  assert.equal(messages, 0)
+  put(writer, 1, Uint8Array.of(2))
+  assert.equal(messages, 1)
+  drain()
+  put(writer, 1, Uint8Array.of(3))
+  assert.equal(messages, 1)
+  writer.letGo()
+  assert.equal(messages, 2)
+  drain()
+  writer.letGo()
+  assert.equal(messages, 2)
+  put(writer, 1, Uint8Array.of(4))
+  assert.equal(messages, 3)
+})
+
 test('a damaged length is an error, not a read beyond what was written', () => {
   for (const length of [2 ** 31 - 16, -2, 48]) {
     const buffer = createRingbuf(64, 1)
