@@ -60,7 +60,7 @@ export function snappyDecompress(src: usize, length: u32, dst: usize, max: u32):
 
 /**
  * Decompresses two bodies, element by element in turn: what one must wait for, the tag that tells where
- * its next tag is, comes while the other is worked on (38 ns per sample, against 50).
+ * its next tag is, comes while the other is worked on (35 ns per sample, against 49).
  *
  * @param to [2], i32: what `snappyDecompress` returns of each
  */
@@ -173,7 +173,10 @@ function shortElements(inputEnd: usize, dst: usize, outputEnd: usize): void {
   writeAt = op
 }
 
-/** `shortElements` of two bodies, one of each in turn, up to the first that either has to stop at. */
+/**
+ * `shortElements` of two bodies, one of each in turn, up to the first that either has to stop at. Each as a
+ * whole: side by side, line by line, they take more registers than there are.
+ */
 function shortElementsOfBoth(
   inputEnd: usize,
   dst: usize,
@@ -196,19 +199,18 @@ function shortElementsOfBoth(
     if (left == 0) break
     while (left != 0) {
       const word = load<u32>(ip)
-      const otherWord = load<u32>(otherIp)
       const entry = load<u64>(TAGS + ((word & 0xff) << 3))
-      const otherEntry = load<u64>(TAGS + ((otherWord & 0xff) << 3))
       const offset = offsetOf(word, entry)
-      const otherOffset = offsetOf(otherWord, otherEntry)
-      // 4. For both, before either goes on.
       if (offset - NEAR > <u32>(op - nearest)) break
-      if (otherOffset - NEAR > <u32>(otherOp - otherNearest)) break
       copyWide(op, sourceOf(word, ip, op - offset))
-      copyWide(otherOp, sourceOf(otherWord, otherIp, otherOp - otherOffset))
       ip = behind(word, ip)
-      otherIp = behind(otherWord, otherIp)
       op += <u32>(entry >> TAG_COUNT)
+      const otherWord = load<u32>(otherIp)
+      const otherEntry = load<u64>(TAGS + ((otherWord & 0xff) << 3))
+      const otherOffset = offsetOf(otherWord, otherEntry)
+      if (otherOffset - NEAR > <u32>(otherOp - otherNearest)) break
+      copyWide(otherOp, sourceOf(otherWord, otherIp, otherOp - otherOffset))
+      otherIp = behind(otherWord, otherIp)
       otherOp += <u32>(otherEntry >> TAG_COUNT)
       left--
     }
