@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import * as layout from '../../../src/shared/kernels/assembly/write-request-layout.js'
 import { Limits } from '../../../src/shared/limits/index.js'
 import { testLimits } from '../../support/limits.js'
+import { hashOfBytes } from './byte-hash.js'
 import { field, Harness, varint } from './write-request-harness.js'
 
 const WORD = 1n << 64n
@@ -18,13 +19,13 @@ const tenant = cache.open('acme', new Limits(testLimits()).defaults())
 /** A 128-bit hash: the low half and the high one. */
 type Hash = readonly [bigint, bigint]
 
-/** NH, each word plus one of the key, the words of 8 × `pairs` bytes by pairs: 0 × 2 and 1 × 3 for two. */
-function nh(text: Buffer, key: Buffer, pairs = 2): bigint {
+/** NH, each word plus one of the key, words 0 × 2 and 1 × 3 of each 16 bytes. */
+function nh(text: Buffer, key: Buffer): bigint {
   let sum = 0n
-  for (let at = 0; at < text.length; at += 8 * pairs) {
+  for (let at = 0; at < text.length; at += 16) {
     const word = (i: number) =>
       BigInt((text.readUInt32LE(at + 4 * i) + key.readUInt32LE(at + 4 * i)) >>> 0)
-    for (let i = 0; i < pairs; i++) sum += word(i) * word(i + pairs)
+    sum += word(0) * word(2) + word(1) * word(3)
   }
   return sum % WORD
 }
@@ -34,21 +35,18 @@ function keyAt(pointer: number, from: number, length: number): Buffer {
   return Buffer.from(kernel.bytes.slice(at, at + length))
 }
 
-/** Blocks that a text is hashed as: to 32 bytes two of 16, else the last one overlaps the one before. */
-function blocksOf(text: Buffer): Buffer {
-  if (text.length <= 32) return Buffer.concat([text, Buffer.alloc(32 - text.length)])
-  const size = text.length < 64 ? 16 : 64
-  const whole = text.subarray(0, text.length - (text.length % size))
-  return text.length % size === 0 ? whole : Buffer.concat([whole, text.subarray(-size)])
-}
-
+/** Up to 32 bytes NH twice, else the hash of bytes; and the length. */
 function hashOfSymbol(symbol: string): Hash {
   const text = Buffer.from(symbol)
-  const blocks = blocksOf(text)
-  const key = keyAt(layout.HASH_KEY, 0, blocks.length + 16)
+  const key = keyAt(layout.HASH_KEY, 0, text.length + layout.KEY_SLACK_BYTES)
+  const padded = Buffer.concat([text, Buffer.alloc(32)]).subarray(0, 32)
+  const hash =
+    text.length > 32
+      ? hashOfBytes(text, key)
+      : bytesOf([nh(padded, key), nh(padded, key.subarray(16))])
   const lengths = keyAt(layout.REFS_KEY, layout.KEY_LENGTHS, 32)
   const half = (i: number): bigint =>
-    nh(blocks, key.subarray(16 * i), text.length < 64 ? 2 : 4) +
+    hash.readBigUInt64LE(8 * i) +
     lengths.readBigUInt64LE(16 + 8 * i) * BigInt(text.length) +
     lengths.readBigUInt64LE(8 * i)
   return [half(0) % WORD, half(1) % WORD]

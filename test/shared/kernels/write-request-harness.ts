@@ -41,6 +41,7 @@ export interface Seen {
 export class Harness {
   readonly kernel: WriteRequestKernel
   readonly cache: SeriesCache
+  readonly limits = LIMITS
   /** Asked for room in vain. */
   evictions = 0
 

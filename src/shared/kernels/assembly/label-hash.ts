@@ -1,12 +1,9 @@
 /**
  * From label bytes to a series id: universal hash, table. Hot (the same benchmark as the walk). Known
  * series are told by their hash alone, which costs less than fetching bytes to compare with would
- * (decision 0032).
- *
- * The hash is NH of UMAC (RFC 4418 §5.2) with two Toeplitz-shifted keys: two different label sets
- * of one length collide with a chance of 2^-64, whatever a sender knows but the key; lengths are
- * compared too. (xxHash-like lanes can be made to collide without knowing the seed.)
+ * (decision 0032). The hash is that of byte-hash.ts; lengths are compared too.
  */
+import { hashBytes } from './byte-hash'
 import {
   HASH_KEY,
   ID_FINGERPRINT,
@@ -51,60 +48,11 @@ function equalShort(a: usize, b: usize, n: u32): bool {
   return (load<u64>(a) ^ load<u64>(b)) << (<u64>(64 - 8 * n)) == 0
 }
 
-/**
- * Hashes n bytes, n ≤ LABEL_LENGTH_MAX; reads up to 15 past the end when n < 16. Texts of one length
- * are all hashed in one way, and those of two lengths are never told apart by this.
- */
+/** Makes the hash of n bytes, n ≤ LABEL_LENGTH_MAX, the one at hand; reads as `hashBytes` does. */
 export function hashLabels(c: usize, p: usize, n: u32): void {
-  const key: usize = load<u32>(c, HASH_KEY)
-  if (n < 64) {
-    hashFew(key, p, n)
-    return
-  }
-  let low = i64x2.splat(0)
-  let high = i64x2.splat(0)
-  // The last 64 bytes overlap those before.
-  for (let i: u32 = 0; i < n; i += 64) {
-    const at = p + min(i, n - 64)
-    const k = key + i
-    const k1 = v128.load(k, 16)
-    const k2 = v128.load(k, 32)
-    const k3 = v128.load(k, 48)
-    const m0 = v128.load(at)
-    const m1 = v128.load(at, 16)
-    low = i64x2.add(low, products(i32x4.add(m0, v128.load(k)), i32x4.add(m1, k1)))
-    high = i64x2.add(high, products(i32x4.add(m0, k1), i32x4.add(m1, k2)))
-    const m2 = v128.load(at, 32)
-    const m3 = v128.load(at, 48)
-    low = i64x2.add(low, products(i32x4.add(m2, k2), i32x4.add(m3, k3)))
-    high = i64x2.add(high, products(i32x4.add(m2, k3), i32x4.add(m3, v128.load(k, 64))))
-  }
-  setSums(low, high)
-}
-
-/** As the sums of 16 bytes each, of fewer than 64 bytes. */
-function hashFew(key: usize, p: usize, n: u32): void {
-  let low = i64x2.splat(0)
-  let high = i64x2.splat(0)
-  let i: u32 = 0
-  while (i + 16 <= n) {
-    const m = v128.load(p + i)
-    low = i64x2.add(low, product(i32x4.add(m, v128.load(key + i))))
-    high = i64x2.add(high, product(i32x4.add(m, v128.load(key + i, 16))))
-    i += 16
-  }
-  if (i < n) {
-    // The last 16 bytes overlap the block before; a label set below 16 bytes is padded with zeros.
-    const m = n >= 16 ? v128.load(p + n - 16) : shortBlock(p, n)
-    low = i64x2.add(low, product(i32x4.add(m, v128.load(key + i))))
-    high = i64x2.add(high, product(i32x4.add(m, v128.load(key + i, 16))))
-  }
-  setSums(low, high)
-}
-
-function setSums(low: v128, high: v128): void {
-  hashLow = <u64>(i64x2.extract_lane(low, 0) + i64x2.extract_lane(low, 1))
-  hashHigh = <u64>(i64x2.extract_lane(high, 0) + i64x2.extract_lane(high, 1))
+  const hash = hashBytes(load<u32>(c, HASH_KEY), p, n)
+  hashLow = <u64>i64x2.extract_lane(hash, 0)
+  hashHigh = <u64>i64x2.extract_lane(hash, 1)
 }
 
 /** Adds to the hash at hand. */
@@ -119,26 +67,10 @@ export function setHash(low: u64, high: u64): void {
   hashHigh = high
 }
 
-/** Each word × the one that stands 16 bytes on, two by two: the pairs of RFC 4418 §5.2.2. */
-function products(x: v128, y: v128): v128 {
-  return i64x2.add(i64x2.extmul_low_i32x4_u(x, y), i64x2.extmul_high_i32x4_u(x, y))
-}
-
 /** Word 0 × word 2 and word 1 × word 3, each 64 bits. */
 export function product(x: v128): v128 {
   const upper = i8x16.shuffle(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7)
   return i64x2.extmul_low_i32x4_u(x, upper)
-}
-
-function shortBlock(p: usize, n: u32): v128 {
-  const low: u64 = load<u64>(p)
-  const high: u64 = load<u64>(p, 8)
-  if (n >= 8) {
-    const mask: u64 = n == 8 ? 0 : u64.MAX_VALUE >> <u64>(128 - 8 * n)
-    return i64x2.replace_lane(i64x2.splat(<i64>low), 1, <i64>(high & mask))
-  }
-  const mask: u64 = u64.MAX_VALUE >> <u64>(64 - 8 * n)
-  return i64x2.replace_lane(i64x2.splat(0), 0, <i64>(low & mask))
 }
 
 /** 32 well-mixed bits of a hash: the slot's tag, whose low bits are its place. */

@@ -71,7 +71,7 @@ export function hashSymbol(c: usize, index: u32, p: usize, length: u32): void {
   store<u64>(pairs + <usize>index * PAIR_BYTES, u64.MAX_VALUE, PAIR_NAME)
 }
 
-/** NH twice over n bytes; most are few, of any number, so those take no branch. */
+/** Few bytes, as most are, are hashed by NH of 32-bit words, twice, without a branch. */
 function hashText(c: usize, p: usize, n: u32): v128 {
   if (n > 32) {
     // Longer ones never get into a label set, and what they are otherwise does not matter.

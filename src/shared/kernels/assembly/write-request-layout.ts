@@ -237,8 +237,8 @@ export const DEFINE_BYTES = 16
 export const DEFINE_OVERHEAD = 32
 /** Labels of one set that are looked at; a set with more is over any limit. */
 export const LABELS_MAX = 4096
-/** The last block of a hash is one of 64 bytes, and the second half's key stands 16 bytes on. */
-export const KEY_SLACK_BYTES = 80
+/** A hash takes its text in blocks of 64 bytes, and six vectors of the key beside those of the text. */
+export const KEY_SLACK_BYTES = 160
 /** Bytes that kernels may touch past the end of a buffer. */
 export const SLACK_BYTES = 64
 
