@@ -115,7 +115,8 @@ export class Stage {
 
   /** Ports of this process' ends are known by then: a socket is bound before others hear of it. */
   private meet(socket: Socket, serve: () => void): void {
-    const isOwn = this.ends.some(({ localPort }) => localPort === socket.remotePort)
+    const port = peerPortOf(socket)
+    const isOwn = this.ends.some(({ localPort }) => localPort === port)
     if (isOwn) this.lane.take(socket, serve)
     else socket.destroy()
   }
@@ -148,6 +149,20 @@ export class Stage {
     this.server.closeAllConnections()
     this.server.close()
   }
+}
+
+type Internals = { readonly _handle?: { getpeername?(to: { port?: number }): number } | null }
+
+/**
+ * Whom a socket is connected to. `remotePort` would leave a property on the socket: of another hidden
+ * class than those of the real listener, which would void all code that V8 makes for it here.
+ */
+function peerPortOf(socket: Socket): number | undefined {
+  const { _handle: handle } = socket as unknown as Internals
+  if (handle?.getpeername === undefined) return socket.remotePort
+  const peer: { port?: number } = {}
+  handle.getpeername(peer)
+  return peer.port
 }
 
 /** Not a Buffer, as answers that queriers made are none. */
