@@ -3,6 +3,8 @@ import { STATUS_CODES } from 'node:http'
 import type { Clock } from '../shared/env/index.js'
 import type { Reply } from './handler.js'
 
+const DONE: Reply = { status: 200 }
+
 /** Makes heads. */
 export class AnswerHeads {
   private readonly clock: Clock
@@ -10,6 +12,8 @@ export class AnswerHeads {
   /** Of the answers' Date, and how it reads. */
   private second = -1
   private dateText = ''
+  /** The answer to what went well, when there is nothing to say; '' before its first use in this second. */
+  private doneText = ''
 
   /** @param idleMs how long a connection is kept on which nothing goes on */
   constructor(clock: Clock, idleMs: number) {
@@ -25,10 +29,18 @@ export class AnswerHeads {
     return head + (isLast ? 'Connection: close\r\n' : this.keepAlive)
   }
 
+  /** A whole answer: 200, without headers of its own and without a body. */
+  done(): string {
+    this.date()
+    if (this.doneText === '') this.doneText = `${this.start(DONE, false)}content-length: 0\r\n\r\n`
+    return this.doneText
+  }
+
   private date(): string {
     const second = Math.floor(this.clock.now() / 1000)
     if (second !== this.second) {
       this.second = second
+      this.doneText = ''
       this.dateText = new Date(second * 1000).toUTCString()
     }
     return this.dateText

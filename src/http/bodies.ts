@@ -261,6 +261,7 @@ export class Ticket implements BodyAdmission {
   private readonly leavesGarbage: boolean
   private bytes = 0
   private isIn = true
+  private isComing = false
 
   constructor(admission: Admission, since: number, leavesGarbage: boolean) {
     this.admission = admission
@@ -280,10 +281,13 @@ export class Ticket implements BodyAdmission {
 
   coming(cut: (error: AppError) => void): void {
     this.cut = cut
+    this.isComing = true
     this.admission.coming.add(this)
   }
 
   hasCome(): void {
+    if (!this.isComing) return
+    this.isComing = false
     this.admission.coming.delete(this)
   }
 

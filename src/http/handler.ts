@@ -98,7 +98,8 @@ export interface PushSink {
   /**
    * Takes one complete remote write body, snappy-compressed as it came.
    *
-   * @param pieces the body in order, `length` bytes in all; not changed until the promise settles
+   * @param pieces the body in order, `length` bytes in all
+   * @param ownership `kept`: they are not changed until the promise settles; `lent`: until this returns
    * @throws AppError `overloaded`, `actor-down`, `shutting-down`
    */
   push(
@@ -106,6 +107,7 @@ export interface PushSink {
     pieces: readonly Uint8Array[],
     length: number,
     flags?: number,
+    ownership?: 'kept' | 'lent',
   ): Promise<PushAnswer>
 }
 

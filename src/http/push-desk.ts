@@ -95,11 +95,11 @@ export class PushDesk {
   /** The distributors' client, with an eye on its answers. */
   over(sink: PushSink): PushSink {
     return {
-      push: async (tenant, pieces, length, flags) => {
-        const answer = await sink.push(tenant, pieces, length, flags)
-        this.note(tenant, answer)
-        return answer
-      },
+      push: (tenant, pieces, length, flags, ownership) =>
+        sink.push(tenant, pieces, length, flags, ownership).then((answer) => {
+          this.note(tenant, answer)
+          return answer
+        }),
     }
   }
 

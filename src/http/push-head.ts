@@ -46,14 +46,21 @@ interface Hole {
 interface KnownHead {
   readonly path: number
   readonly holes: readonly Hole[]
+  /** All behind the last hole, with the empty line. */
   readonly after: string
   readonly isLast: boolean
+  /** So much of what came is looked at: a head with the longest values that are likely. */
+  readonly bytesMax: number
 }
 
 const LENGTH_HEADER = 'content-length'
 const TENANT_HEADER = 'x-scope-orgid'
 /** A value that is read alike by whoever looks for the end of its line. */
 const PLAIN_VALUE = /^[\x21-\x7e]+$/
+const DIGITS_MAX = 10
+/** By so much a head may be longer than the last one and be known all the same: another tenant. */
+const LONGER_MAX = 160
+const [CR, ZERO, NINE] = [0x0d, 0x30, 0x39] as const
 
 /**
  * Headers of a head. Those of all clients are of one hidden class, whatever they send: V8 would make
@@ -70,6 +77,9 @@ export class PushHeads {
   private known: KnownHead | undefined
   /** Of the last head, without Content-Length. */
   private headers: IncomingHttpHeaders = emptyHeaders()
+  /** Of the last head: where its body starts, and how long that is. */
+  private bodyAt = 0
+  private bodyBytes = 0
 
   /** @param bytesMax of a head, as configured */
   constructor(paths: readonly string[], bytesMax: number) {
@@ -79,41 +89,58 @@ export class PushHeads {
 
   /** The head that the bytes begin with; undefined when it is not whole or is Node's to read. */
   read(bytes: Buffer): PushHead | undefined {
-    const end = bytes.subarray(0, this.bytesMax).indexOf(HEAD_END)
-    if (end < 0) return undefined
-    // With the line break of the last header.
-    const text = bytes.toString('latin1', 0, end + 2)
-    let length = this.matchKnown(text)
-    if (length < 0) length = this.parse(text)
-    if (length < 0) return undefined
+    if (!this.matchKnown(bytes) && !this.readNew(bytes)) return undefined
+    const { bodyAt, bodyBytes, headers } = this
     const { path, isLast } = this.known!
-    return { path, headers: this.headers, isLast, bodyAt: end + 4, bodyBytes: length }
+    return { path, headers, isLast, bodyAt, bodyBytes }
   }
 
-  /** The Content-Length of a head that is otherwise like the last one; -1 when it is not. */
-  private matchKnown(text: string): number {
-    if (this.known === undefined) return -1
-    const { holes, after } = this.known
-    let length = -1
+  /** Reads a head that is like the last one, but for its Content-Length and the tenant; false when it is not. */
+  private matchKnown(bytes: Buffer): boolean {
+    const { known } = this
+    if (known === undefined) return false
+    const { holes, after } = known
+    const text = bytes.toString('latin1', 0, Math.min(bytes.length, known.bytesMax))
+    let length = 0
     let tenant: string | undefined
     let at = 0
     for (let i = 0; i < holes.length; i++) {
       const { before, isLength } = holes[i]!
-      if (!text.startsWith(before, at)) return -1
-      const from = at + before.length
+      if (!text.startsWith(before, at)) return false
+      at += before.length
+      const from = at
+      if (isLength) {
+        at = digitsEnd(text, from)
+        if (at === from) return false
+        length = Number(text.slice(from, at))
+        continue
+      }
+      const last = this.headers[TENANT_HEADER] as string
+      at += last.length
+      if (text.startsWith(last, from) && text.charCodeAt(at) === CR) continue
       at = text.indexOf('\r\n', from)
-      if (at < 0) return -1
-      const value = text.slice(from, at)
-      if (!(isLength ? LENGTH : PLAIN_VALUE).test(value)) return -1
-      if (isLength) length = Number(value)
-      else tenant = value
+      if (at < 0) return false
+      tenant = text.slice(from, at)
+      if (!PLAIN_VALUE.test(tenant)) return false
     }
-    if (text.length !== at + after.length || !text.endsWith(after)) return -1
-    if (tenant !== undefined && tenant !== this.headers[TENANT_HEADER]) {
+    if (!text.startsWith(after, at)) return false
+    if (tenant !== undefined) {
       // Another object: whoever has the last one may look at it still.
       this.headers = Object.assign(emptyHeaders(), this.headers, { [TENANT_HEADER]: tenant })
     }
-    return length
+    this.bodyAt = at + after.length
+    this.bodyBytes = length
+    return true
+  }
+
+  /** Reads a head that is not known; false when it is not whole or is Node's to read. */
+  private readNew(bytes: Buffer): boolean {
+    const end = bytes.subarray(0, this.bytesMax).indexOf(HEAD_END)
+    if (end < 0) return false
+    this.bodyAt = end + HEAD_END.length
+    // With the line break of the last header.
+    this.bodyBytes = this.parse(bytes.toString('latin1', 0, end + 2))
+    return this.bodyBytes >= 0
   }
 
   /** Reads a head line by line, and knows it from then on; its Content-Length, -1 when it is Node's to read. */
@@ -146,10 +173,23 @@ export class PushHeads {
     if (length === undefined || headers['host'] === undefined) return -1
     const isLast = isLastBy(headers)
     if (isLast === undefined) return -1
-    this.known = { path, holes, after: text.slice(from), isLast }
+    const after = `${text.slice(from)}\r\n`
+    const bytesMax = Math.min(text.length + LONGER_MAX, this.bytesMax)
+    this.known = { path, holes, after, isLast, bytesMax }
     this.headers = headers
     return length
   }
+}
+
+/** Where the digits end that a text has at a place; that place when they are none, or too many. */
+function digitsEnd(text: string, from: number): number {
+  let at = from
+  for (; at <= from + DIGITS_MAX; at++) {
+    const code = text.charCodeAt(at)
+    // Not so behind the end of the text either, where it is NaN.
+    if (!(code >= ZERO && code <= NINE)) return at
+  }
+  return from
 }
 
 /**

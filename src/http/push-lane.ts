@@ -20,7 +20,7 @@ import { BodyBuffers } from './body-buffers.js'
 import { errorReply, withRetryAfter } from './errors.js'
 import type { Front, MountedEndpoint, Reply } from './handler.js'
 import { type PushHead, PushHeads } from './push-head.js'
-import { type PushWay, pushBody } from './push-way.js'
+import type { PushWay } from './push-way.js'
 import type { RequestMeter } from './request-meter.js'
 import { readShared, type SharedReads } from './socket-reads.js'
 
@@ -65,6 +65,8 @@ export class PushLane {
   /** An answer in the bytes of HTTP/1.1. */
   private encode(reply: Reply, isLast: boolean): string | Buffer {
     const { body = '' } = reply
+    if (reply.status === 200 && body === '' && reply.headers === undefined && !isLast)
+      return this.heads.done()
     const head = this.heads.start(reply, isLast)
     if (typeof body === 'string')
       return `${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
@@ -87,8 +89,11 @@ export class PushLane {
 /** A body may promise more than it brings: so much is taken on its word. */
 const BODY_BYTES_AT_ONCE = 256 << 10
 
-/** Of a refused push that has come whole. */
-const NOTHING = Buffer.alloc(0)
+/** Answers from here on may have Retry-After. */
+const RETRY_STATUS_MIN = 429
+
+/** Where nothing has come. */
+const NOTHING: Buffer = Buffer.alloc(0)
 
 type Phase = 'idle' | 'entering' | 'body' | 'busy' | 'discarding' | 'stalled'
 
@@ -100,7 +105,7 @@ interface Push {
   /** It is known who sends. */
   isOpen: boolean
   flags: number
-  /** What has come of the body; it grows as that does, whatever was promised. */
+  /** What has come of the body but its last piece; it grows as that does, whatever was promised. */
   body: Buffer | undefined
   /** Bytes of the body that have not come. */
   left: number
@@ -196,14 +201,23 @@ class PushConnection {
     const { front, meter, doors, state } = this.parts
     const door = doors[head.path]!
     const { endpoint } = door
-    const { bodyAt, bodyBytes: left, headers } = head
-    const done = meter.begin('POST', endpoint.route)
-    const nothing = { body: undefined, ticket: undefined, timer: undefined }
-    const known = { tenant: '', isOpen: false, flags: 0 }
-    const push: Push = { head, door, ...known, left, ...nothing, done }
+    const { bodyAt, bodyBytes, headers } = head
+    // Written out: what is spread is copied by V8's runtime.
+    const push: Push = {
+      head,
+      door,
+      tenant: '',
+      isOpen: false,
+      flags: 0,
+      body: undefined,
+      left: bodyBytes,
+      ticket: undefined,
+      timer: undefined,
+      done: meter.begin('POST', endpoint.route),
+    }
     this.push = push
     this.phase = 'entering'
-    const came = bodyAt < bytes.length ? [bytes.subarray(bodyAt)] : []
+    const came = bodyAt < bytes.length ? bytes.subarray(bodyAt) : NOTHING
     try {
       if (state.isDraining) throw fail('shutting-down')
       const entered = front.gate.enter({ headers, socket: this.socket }, endpoint)
@@ -211,7 +225,7 @@ class PushConnection {
         this.open(push, entered, came)
         return
       }
-      for (const piece of came) this.keep(piece)
+      if (came.length > 0) this.keep(came)
       entered.then(
         (tenant) => this.open(push, tenant, this.takeEarly()),
         (error: unknown) => this.refuse(push, error, this.takeEarly()),
@@ -222,7 +236,7 @@ class PushConnection {
   }
 
   /** It is known who sends: the body may come. */
-  private open(push: Push, tenant: string, came: readonly Buffer[]): void {
+  private open(push: Push, tenant: string, came: Buffer): void {
     // The client may have gone meanwhile.
     if (this.push !== push) return
     const { front } = this.parts
@@ -240,10 +254,9 @@ class PushConnection {
     }
     push.tenant = tenant
     this.phase = 'body'
-    for (const piece of came) this.onData(piece)
-    if (this.push !== push || this.phase !== 'body') return
-    if (push.left === 0) this.submit(push)
-    else this.await(push)
+    if (push.left === 0) this.submit(push, NOTHING)
+    if (came.length > 0) this.onData(came)
+    if (this.push === push && this.phase === 'body') this.await(push)
   }
 
   /** The body is on its way: it has its time, and goes when there is no room for it. */
@@ -257,17 +270,20 @@ class PushConnection {
   }
 
   private takePiece(push: Push, bytes: Buffer): void {
-    const piece = bytes.length > push.left ? bytes.subarray(0, push.left) : bytes
+    const { left } = push
+    const piece = bytes.length > left ? bytes.subarray(0, left) : bytes
     try {
       push.ticket!.claim(piece.length)
     } catch (error) {
-      this.refuse(push, error, [bytes])
+      this.refuse(push, error, bytes)
       return
     }
-    this.append(push, piece)
-    if (push.left > 0) return
-    this.submit(push)
-    if (bytes.length > piece.length) this.keep(bytes.subarray(piece.length))
+    if (piece.length < left) {
+      this.append(push, piece)
+      return
+    }
+    this.submit(push, piece)
+    if (bytes.length > left) this.keep(bytes.subarray(left))
   }
 
   private append(push: Push, piece: Buffer): void {
@@ -280,18 +296,26 @@ class PushConnection {
     push.left -= piece.length
   }
 
-  private submit(push: Push): void {
+  /**
+   * Hands the body over. Most come whole in one read, which is copied once, to where the distributors
+   * find it.
+   *
+   * @param last the rest of it, good until this returns
+   */
+  private submit(push: Push, last: Buffer): void {
     const { front } = this.parts
-    const { door, tenant, flags } = push
+    const { door, tenant, flags, body, left } = push
     push.timer?.cancel()
     push.ticket!.hasCome()
+    push.left = 0
     this.phase = 'busy'
     const length = push.head.bodyBytes
-    const body = { pieces: push.body === undefined ? [] : [push.body.subarray(0, length)], length }
-    pushBody(door.way, front, { tenant, flags, body }).then(
-      (reply) => this.answer(push, reply),
+    const pieces = body === undefined ? [last] : [body.subarray(0, length - left), last]
+    front.distributors.push(tenant, pieces, length, flags, 'lent').then(
+      (answer) => this.answer(push, door.way.replyOf(answer, flags)),
       (error: unknown) => this.answer(push, this.failureOf(push, error)),
     )
+    this.giveBody(push)
   }
 
   private failureOf({ door, head, isOpen }: Push, error: unknown): Reply {
@@ -312,7 +336,7 @@ class PushConnection {
   }
 
   /** Answers without the body, or the rest of it, which is thrown away so that the answer is read. */
-  private refuse(push: Push, error: unknown, came: readonly Buffer[] = []): void {
+  private refuse(push: Push, error: unknown, came: Buffer = NOTHING): void {
     if (this.push !== push) return
     const { front } = this.parts
     this.settle(push)
@@ -320,7 +344,7 @@ class PushConnection {
     this.phase = 'discarding'
     this.discardMax = DISCARD_BYTES_MAX
     push.timer = front.env.timers.after(DISCARD_MS, () => this.socket.destroy())
-    for (const bytes of came) this.onData(bytes)
+    if (came.length > 0) this.onData(came)
     if (this.push === push && push.left === 0) this.discard(push, NOTHING)
     else this.socket.resume()
   }
@@ -342,7 +366,10 @@ class PushConnection {
     const { front, state } = this.parts
     this.isEnding = this.isEnding || state.isDraining || head.isLast
     const { socket } = this
-    const whole = withRetryAfter(reply, { headers: head.headers, socket }, front)
+    const mayComeAgain = reply.status >= RETRY_STATUS_MIN
+    const whole = mayComeAgain
+      ? withRetryAfter(reply, { headers: head.headers, socket }, front)
+      : reply
     done(reply.status, true)
     return socket.write(this.owner.encode(whole, this.isEnding))
   }
@@ -354,9 +381,7 @@ class PushConnection {
       this.socket.destroySoon()
       return
     }
-    if (this.early.length === 0) return
-    const bytes = Buffer.concat(this.takeEarly())
-    this.onData(bytes)
+    if (this.early.length > 0) this.onData(this.takeEarly())
   }
 
   /** Keeps what has come for later, and lets no more come. */
@@ -365,11 +390,11 @@ class PushConnection {
     this.socket.pause()
   }
 
-  private takeEarly(): Buffer[] {
+  private takeEarly(): Buffer {
     const { early } = this
     this.early = []
     this.socket.resume()
-    return early
+    return early.length === 0 ? NOTHING : Buffer.concat(early)
   }
 
   /** Gives the connection away, with the bytes of the request that it is given for. */
@@ -391,6 +416,10 @@ class PushConnection {
     push.timer?.cancel()
     push.ticket?.hasCome()
     push.ticket?.leave()
+    this.giveBody(push)
+  }
+
+  private giveBody(push: Push): void {
     if (push.body !== undefined) this.owner.buffers.give(push.body)
     push.body = undefined
   }

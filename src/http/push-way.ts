@@ -17,7 +17,7 @@ export interface PushWay {
 }
 
 /** Hands a whole body to the distributors; their answer as a reply, once it is in the log. */
-export async function pushBody(
+async function pushBody(
   way: PushWay,
   front: Front,
   { tenant, flags, body }: { readonly tenant: string; readonly flags: number; readonly body: Body },

@@ -19,7 +19,8 @@ interface RouteCells {
 /** Counts requests by method, route and status, and times them. */
 export class RequestMeter {
   private readonly env: Env
-  private readonly routes = new Map<string, RouteCells>()
+  /** By route, then by method. */
+  private readonly routes = new Map<string, Map<string, RouteCells>>()
 
   constructor(env: Env) {
     this.env = env
@@ -48,12 +49,17 @@ export class RequestMeter {
   }
 
   private cellsOf(method: string, route: string): RouteCells {
-    const key = `${method} ${route}`
-    const known = this.routes.get(key)
+    // Two maps: for one the key would be made, and hashed, for each request.
+    let methods = this.routes.get(route)
+    if (methods === undefined) {
+      methods = new Map()
+      this.routes.set(route, methods)
+    }
+    const known = methods.get(method)
     if (known !== undefined) return known
     const inflightCell = this.env.metrics.cell('cortex_inflight_requests', method, route)
     const cells = { inflight: 0, inflightCell, durations: new Map() }
-    this.routes.set(key, cells)
+    methods.set(method, cells)
     return cells
   }
 }

@@ -62,9 +62,8 @@ export function tenantInPath(request: { param(name: string): string }): string {
  */
 export function checkTenantId(id: string): void {
   if (id === '') throw fail('no-org-id')
-  const bad = UNSUPPORTED.exec(id)
-  if (bad !== null) {
-    const text = `tenant ID '${id}' contains unsupported character '${bad[0]}'`
+  if (UNSUPPORTED.test(id)) {
+    const text = `tenant ID '${id}' contains unsupported character '${UNSUPPORTED.exec(id)![0]}'`
     throw fail('tenant-id-invalid', { text })
   }
   if (id.length > BYTES_MAX) {

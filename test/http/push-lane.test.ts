@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
+import { AnswerHeads } from '../../src/http/answer-heads.js'
 import { PushHeads } from '../../src/http/push-head.js'
 import { startFront, until } from './support.js'
 import { answersUntilEnd, answerTo, parts, READY, settle, wire } from './wire.js'
@@ -126,6 +127,28 @@ describe('the push lane', () => {
     assert.match(received(), /ready/)
   })
 
+  test('keeps a body that came whole before it is known who sends', async (t) => {
+    const secret = createHash('sha256').update('token').digest('hex')
+    const front = await startFront({ accessFile: 'access' }, undefined, {
+      access: `edge write acme sha256:${secret}\n`,
+    })
+    t.after(() => front.server.drain())
+    const { socket, count } = wire(front)
+    const other = wire(front)
+    for (let at = 1; at <= 3; at++) {
+      socket.write(push(`${at}`.repeat(500), 'Authorization: Bearer token\r\n'))
+      other.socket.write(push('x'.repeat(700)))
+      await until(() => count() === at && other.count() === at)
+    }
+    socket.destroy()
+    other.socket.destroy()
+    assert.deepEqual(
+      front.pushes.map(({ body, tenant }) => `${tenant} ${body}`),
+      ['1', '2', '3'].map((digit) => `acme ${digit.repeat(500)}`),
+    )
+    assert.match(other.received(), /^HTTP\/1\.1 401 /)
+  })
+
   test('goes on after a refused body, which is thrown away', async (t) => {
     const front = await startFront({ pushBytesMax: 100 })
     t.after(() => front.server.drain())
@@ -236,6 +259,18 @@ describe('the push lane', () => {
       assert.equal(front.pushes.length, 1)
     })
   }
+})
+
+test('answers have the time of their second', () => {
+  const clock = { now: () => at, monotonic: () => at }
+  let at = 5_000
+  const heads = new AnswerHeads(clock, 60_000)
+  const first = heads.done()
+  at = 5_999
+  assert.equal(heads.done(), first)
+  assert.equal(first, `${heads.start({ status: 200 }, false)}content-length: 0\r\n\r\n`)
+  at = 6_000
+  assert.equal(heads.done(), first.replace('00:00:05', '00:00:06'))
 })
 
 describe('heads', () => {

@@ -97,7 +97,9 @@ export class DistributorClient {
   /**
    * Takes one complete body, snappy-compressed as it came.
    *
-   * @param pieces the body in order, `bytes` in all; not to be changed until the promise settles
+   * @param pieces the body in order, `bytes` in all
+   * @param ownership `kept`: they are not changed until the promise settles; `lent`: until this returns,
+   *   so they are copied when there is no room now
    * @throws AppError `overloaded` after a second without room, `actor-down`, `shutting-down`
    */
   push(
@@ -105,6 +107,7 @@ export class DistributorClient {
     pieces: readonly Uint8Array[],
     bytes: number,
     flags = 0,
+    ownership: 'kept' | 'lent' = 'kept',
   ): Promise<PushAnswer> {
     this.takenCount++
     return new Promise((resolve, reject) => {
@@ -114,6 +117,7 @@ export class DistributorClient {
       else if (this.waiting.length >= WAITING_MAX) reject(overloaded())
       else if (this.waiting.length > 0 || !this.place(push)) {
         // Behind those that wait already: who came later does not take the room from them.
+        if (ownership === 'lent') push.pieces = [new Uint8Array(joined(pieces, bytes))]
         this.waiting.push(push)
         this.retrySoon()
       }
@@ -257,10 +261,12 @@ function readAnswers(distributor: Distributor): boolean {
   while (reader.next()) {
     taken++
     if (reader.kind !== FRAME_ANSWER) continue
-    const { requestId, ...answer } = decodeAnswer(reader.data, reader.offset)
+    // Written out: a rest of all but the id is copied by V8's runtime.
+    const frame = decodeAnswer(reader.data, reader.offset)
+    const { requestId, status, text, retryable, written, rejected } = frame
     const resolve = distributor.inFlight.get(requestId)
     distributor.inFlight.delete(requestId)
-    resolve?.(answer)
+    resolve?.({ status, text, retryable, written, rejected })
   }
   if (taken > 0) reader.release()
   return taken > 0

@@ -144,6 +144,23 @@ test('places a push that waited as soon as there is room', async () => {
   assert.equal((await placed).status, 200)
 })
 
+test('keeps a lent body as it was while it waits for room', async () => {
+  const { client } = clientOf(1)
+  const distributor = new FakeDistributor(0, { bodyRing: 1 << 12 })
+  client.link(distributor.link)
+  for (let i = 0; i < 4; i++) void client.push('acme', ...pieces('x'.repeat(900)))
+  const lent = [Buffer.from('la'), Buffer.from('ter'.repeat(200))]
+  const placed = client.push('acme', lent, 602, 0, 'lent')
+  for (const piece of lent) piece.fill('!')
+  client.turn()
+  for (let i = 0; i < 4; i++) assert.match(distributor.take() ?? '', /x$/)
+  client.turn()
+  assert.equal(distributor.take(), `5 acme la${'ter'.repeat(200)}`)
+  distributor.answer(5)
+  client.turn()
+  assert.equal((await placed).status, 200)
+})
+
 test('refuses as overloaded when no room comes within a second', async () => {
   const { env, client } = clientOf(1)
   const distributor = new FakeDistributor(0, { bodyRing: 1 << 12 })
