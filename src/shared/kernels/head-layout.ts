@@ -11,11 +11,11 @@
  *   last 2 MiB: never handed out, so that decoders may read past a chunk's end
  *
  * Series slab, 4096 series, struct of arrays:
- *   tiles 512 × 1600 B | records 4096 × 64 B | last time i64 | last value u64 | first time i64
+ *   sequence u32 per tile | published count u8 | 16 rows of times u32, ms since the lane's base
+ *   | 16 rows of values u64 | records 4096 × 64 B | last time i64 | last value u64 | first time i64
  *   | lane base i64 | log ref u32 | fill u8 | limit u8 | out-of-order row u32 | histogram row u32
- * Tile, eight neighbouring series ("lanes"):
- *   0 sequence u32 | 8 published count u8[8] | 64 time u32[16][8], ms since the lane's base
- *   | 576 value u64[16][8]
+ * Tile: eight neighbouring series ("lanes"), which share a sequence number. Row k has the k-th sample of
+ *   each lane's raw tail: what neighbours get at one time lies side by side.
  * Record of a series (changes only while the tile's sequence is odd):
  *   0 last encoded time i64 | 8 its value u64 | 16 time delta i64 | 24 first time of the open
  *   chunk i64 | 32 time at which it must be cut i64 | 40 open chunk u32 | 44 end of its slot u32
@@ -184,10 +184,13 @@ export const PAIR_ROW_BYTES = 32
 export const LANE_SAMPLES = 16
 export const SERIES_SLAB_SHIFT = 12
 export const SERIES_SLAB_MASK = 4095
-export const TILE_BYTES = 1600
-export const TILE_COUNTS = 8
-export const TILE_TIMES = 64
-export const TILE_VALUES = 576
+/** Sequence numbers of the tiles come first, at 0. */
+export const COUNTS = 2048
+export const TAIL_TIMES = 6144
+export const TAIL_VALUES = 269312
+/** A row, and a cache line more: a lane's samples, a row apart, would all want the same few places of a cache. */
+export const TAIL_TIMES_ROW = 16448
+export const TAIL_VALUES_ROW = 32832
 export const RECORDS = 819200
 export const RECORD_BYTES = 64
 export const LAST_TIMES = 1081344

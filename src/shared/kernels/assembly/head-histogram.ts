@@ -35,9 +35,9 @@ import {
   SERIES_DIRECTORY,
   SERIES_SLAB_MASK,
   SERIES_SLAB_SHIFT,
-  TILE_BYTES,
 } from '../head-layout'
 import { allocate, allocateChunk, free } from './head-memory'
+import { sequenceCell } from './head-tiles'
 
 /** Bits that no sender's float has, in place of the last value. */
 const NO_FLOAT: u64 = 0x7ff4000000000b1e
@@ -68,7 +68,7 @@ export function noteHistogram(ref: u32, t: f64): void {
 }
 
 function begin(slab: u32, ref: u32): u32 {
-  const tile = slab + ((ref & SERIES_SLAB_MASK) >> 3) * TILE_BYTES
+  const tile = sequenceCell(slab, ref & SERIES_SLAB_MASK)
   atomic.store<u32>(tile, load<u32>(tile) + 1)
   atomic.fence()
   return tile
@@ -209,7 +209,7 @@ export function histogramClose(ref: u32): bool {
  */
 export function histogramRead(slot: u32, ref: u32): i32 {
   const state = load<u32>(H_READERS) + slot * READER_BYTES
-  const tile = slabOf(ref) + ((ref & SERIES_SLAB_MASK) >> 3) * TILE_BYTES
+  const tile = sequenceCell(slabOf(ref), ref & SERIES_SLAB_MASK)
   for (let tries: u32 = 0; tries < TRIES; tries++) {
     const sequence = atomic.load<u32>(tile)
     if ((sequence & 1) != 0) continue

@@ -12,6 +12,7 @@
  * in between is torn, but never leads them astray for ever.
  */
 import {
+  COUNTS,
   DEFINE_FULL,
   DEFINE_MALFORMED,
   FILLS,
@@ -61,8 +62,6 @@ import {
   SERIES_SLABS_MAX,
   TENANT_ROW_BYTES,
   TENANTS_MAX,
-  TILE_BYTES,
-  TILE_COUNTS,
 } from '../head-layout'
 import {
   allocate,
@@ -75,6 +74,7 @@ import {
   reserveEntry,
   segmentOf,
 } from './head-memory'
+import { sequenceCell } from './head-tiles'
 
 /** Second result of readVarint: where it ended; 0 when it was malformed. */
 let varintEnd: u32 = 0
@@ -421,7 +421,8 @@ function newSeries(tenant: u32, list: u32, count: u32, tag: u32): i32 {
   store<u32>(record, row, R_LABELS)
   store<i64>(slab + LAST_TIMES + (s << 3), i64.MIN_VALUE)
   store<i64>(slab + FIRST_TIMES + (s << 3), i64.MAX_VALUE)
-  store<u8>(slab + LIMITS + s, 1 + ((s >> 3) & (LANE_SAMPLES - 1)))
+  // By 512 neighbours: so many values of a row fill a page.
+  store<u8>(slab + LIMITS + s, 1 + ((ref >> 9) & (LANE_SAMPLES - 1)))
   if (free == 0) store<u32>(H_SERIES_COUNT, ref + 1)
   insertEntry(H_SERIES_TABLE, tag, ref)
   for (let i: u32 = 0; i < count; i++) addPosting(load<u32>(list + (i << 2)), ref)
@@ -435,13 +436,13 @@ function newSeries(tenant: u32, list: u32, count: u32, tag: u32): i32 {
 function clearSlot(slab: u32, s: u32, record: u32): void {
   store<u32>(H_FREE_REFS, load<u32>(record))
   store<u32>(H_FREE_REF_COUNT, load<u32>(H_FREE_REF_COUNT) - 1)
-  const lane = slab + (s >> 3) * TILE_BYTES
+  const lane = sequenceCell(slab, s)
   const sequence = load<u32>(lane)
   atomic.store<u32>(lane, sequence + 1)
   atomic.fence()
   memory.fill(record, 0, RECORD_BYTES)
   store<u8>(slab + FILLS + s, 0)
-  store<u8>(lane + TILE_COUNTS + (s & 7), 0)
+  store<u8>(slab + COUNTS + s, 0)
   store<u64>(slab + LAST_VALUES + (s << 3), 0)
   store<i64>(slab + LANE_BASES + (s << 3), 0)
   atomic.fence()

@@ -30,10 +30,10 @@ import {
   SERIES_DIRECTORY,
   SERIES_SLAB_MASK,
   SERIES_SLAB_SHIFT,
-  TILE_BYTES,
 } from '../head-layout'
 import { allocate, allocateChunk, allocateSlot, free, freeSlot, slotBytes } from './head-memory'
 import { oooRow } from './head-ooo-read'
+import { sequenceCell } from './head-tiles'
 import { bigEndian } from './xor'
 
 /** More than one insertion takes: a row, a larger buffer, a chunk. */
@@ -81,7 +81,7 @@ function insert(ref: u32, t: i64, v: u64): void {
     while (k > 0 && load<i64>(buffer + ((k - 1) << 4)) > t) k--
     if (k > 0 && load<i64>(buffer + ((k - 1) << 4)) == t) return
   }
-  const lane = slab + (s >> 3) * TILE_BYTES
+  const lane = sequenceCell(slab, s)
   const sequence = load<u32>(lane)
   atomic.store<u32>(lane, sequence + 1)
   atomic.fence()

@@ -15,6 +15,7 @@ import {
   C_PREVIOUS,
   C_SPILLED,
   CHUNK_HEADER_BYTES,
+  COUNTS,
   FILLS,
   FIRST_TIMES,
   H_READERS,
@@ -49,10 +50,8 @@ import {
   SERIES_SLAB_MASK,
   SERIES_SLAB_SHIFT,
   SLOT_BYTES_MAX,
-  TILE_BYTES,
-  TILE_COUNTS,
-  TILE_TIMES,
-  TILE_VALUES,
+  TAIL_TIMES_ROW,
+  TAIL_VALUES_ROW,
 } from '../head-layout'
 import { histogramOverlaps } from './head-histogram'
 import {
@@ -62,6 +61,7 @@ import {
   oooOverlaps,
   oooTouches,
 } from './head-ooo-read'
+import { sequenceCell, timeCell, valueCell } from './head-tiles'
 import { decodeXor } from './xor'
 
 /** Attempts at one snapshot before the caller is to let the writer run. */
@@ -106,18 +106,22 @@ export function readBegin(slot: u32, ref: u32, mint: f64, maxt: f64): i32 {
 }
 
 function copyHead(state: u32, slab: u32, s: u32): bool {
-  const lane = slab + (s >> 3) * TILE_BYTES
+  const lane = sequenceCell(slab, s)
   const record = slab + RECORDS + (s << 6)
-  const times = lane + TILE_TIMES + ((s & 7) << 2)
-  const values = lane + TILE_VALUES + ((s & 7) << 3)
+  const times = timeCell(slab, s, 0)
+  const values = valueCell(slab, s, 0)
   for (let tries: u32 = 0; tries < TRIES; tries++) {
     const sequence = atomic.load<u32>(lane)
     if ((sequence & 1) != 0) continue
-    const count = min(u32(atomic.load<u8>(lane + TILE_COUNTS + (s & 7))), LANE_SAMPLES)
+    const count = min(u32(atomic.load<u8>(slab + COUNTS + s)), LANE_SAMPLES)
     const base = load<i64>(slab + LANE_BASES + (s << 3))
     for (let k: u32 = 0; k < count; k++) {
-      store<f64>(state + (k << 3), f64(base + i64(load<u32>(times + (k << 5)))), READER_TAIL_TIMES)
-      store<u64>(state + (k << 3), load<u64>(values + (k << 6)), READER_TAIL_VALUES)
+      store<f64>(
+        state + (k << 3),
+        f64(base + i64(load<u32>(times + k * TAIL_TIMES_ROW))),
+        READER_TAIL_TIMES,
+      )
+      store<u64>(state + (k << 3), load<u64>(values + k * TAIL_VALUES_ROW), READER_TAIL_VALUES)
     }
     const length = u32(load<u16>(record, R_BYTES)) + u32(load<u8>(record, R_BITS) != 0)
     const samples = u32(load<u16>(record, R_COUNT))
@@ -235,7 +239,7 @@ export function overlaps(ref: u32, mint: f64, maxt: f64): bool {
 export function overlapsNow(ref: u32, mint: f64, maxt: f64): bool {
   const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
   const s = ref & SERIES_SLAB_MASK
-  const lane = slab + (s >> 3) * TILE_BYTES
+  const lane = sequenceCell(slab, s)
   for (let tries: u32 = 0; tries < TRIES; tries++) {
     const sequence = atomic.load<u32>(lane)
     if ((sequence & 1) != 0) continue

@@ -9,6 +9,7 @@ import {
   C_PREVIOUS,
   C_SPILLED,
   CHUNK_HEADER_BYTES,
+  COUNTS,
   FILLS,
   FIRST_TIMES,
   H_COLUMN_CAP,
@@ -69,14 +70,11 @@ import {
   SERIES_DIRECTORY,
   SERIES_SLAB_MASK,
   SERIES_SLAB_SHIFT,
-  TILE_BYTES,
-  TILE_COUNTS,
-  TILE_TIMES,
-  TILE_VALUES,
 } from '../head-layout'
 import { labelRow, pairRow, pairTenant } from './head-intern'
 import { allocate, allocateChunk, allocateSlot, free, slotBytes } from './head-memory'
 import { oooRow } from './head-ooo-read'
+import { timeCell, valueCell } from './head-tiles'
 
 /** End of what a slice may fill, as an address. */
 function sliceEnd(most: u32): u32 {
@@ -283,11 +281,9 @@ function addHole(to: u32, chunk: u32): void {
 }
 
 function saveTail(p: u32, slab: u32, s: u32, fill: u32): u32 {
-  const lane = slab + (s >> 3) * TILE_BYTES
   for (let k: u32 = 0; k < fill; k++) {
-    const at = (k << 3) + (s & 7)
-    store<u32>(p, load<u32>(lane + TILE_TIMES + (at << 2)))
-    store<u64>(p, load<u64>(lane + TILE_VALUES + (at << 3)), 4)
+    store<u32>(p, load<u32>(timeCell(slab, s, k)))
+    store<u64>(p, load<u64>(valueCell(slab, s, k)), 4)
     p += 12
   }
   return p
@@ -355,14 +351,12 @@ export function adoptState(ref: u32, p: u32, hasLate: bool): i32 {
   memory.copy(record, p + SAVED_RECORD, 40)
   store<u64>(record, load<u64>(p, SAVED_RECORD_END), R_BYTES)
   let from = p + SAVED_HEADER_BYTES + (u32(load<u16>(p, SAVED_PAIR_COUNT)) << 2)
-  const lane = slab + (s >> 3) * TILE_BYTES
   for (let k: u32 = 0; k < fill; k++) {
-    const at = (k << 3) + (s & 7)
-    store<u32>(lane + TILE_TIMES + (at << 2), load<u32>(from))
-    store<u64>(lane + TILE_VALUES + (at << 3), load<u64>(from, 4))
+    store<u32>(timeCell(slab, s, k), load<u32>(from))
+    store<u64>(valueCell(slab, s, k), load<u64>(from, 4))
     from += 12
   }
-  store<u8>(lane + TILE_COUNTS + (s & 7), fill)
+  store<u8>(slab + COUNTS + s, fill)
   if (open > 0) {
     const kind = u32(load<u8>(record, R_CLASS))
     const slot = allocateSlot(kind)

@@ -14,9 +14,10 @@ import {
   LAST_TIMES,
   LAST_VALUES,
   LIMITS,
-  TILE_BYTES,
-  TILE_TIMES,
-  TILE_VALUES,
+  TAIL_TIMES,
+  TAIL_TIMES_ROW,
+  TAIL_VALUES,
+  TAIL_VALUES_ROW,
 } from '../head-layout'
 
 /** Lanes of a tile. */
@@ -26,6 +27,21 @@ export const ONES: u64 = 0x0101010101010101
 const HIGHS: u64 = 0x8080808080808080
 /** The bits of 2^52. */
 const EXPONENT: i64 = 0x4330000000000000
+
+/** Address of the sequence number of a series' tile. */
+export function sequenceCell(slab: u32, s: u32): u32 {
+  return slab + ((s >> 3) << 2)
+}
+
+/** Address of the time of the k-th sample in a series' raw tail. */
+export function timeCell(slab: u32, s: u32, k: u32): u32 {
+  return slab + TAIL_TIMES + k * TAIL_TIMES_ROW + (s << 2)
+}
+
+/** And of its value. */
+export function valueCell(slab: u32, s: u32, k: u32): u32 {
+  return slab + TAIL_VALUES + k * TAIL_VALUES_ROW + (s << 3)
+}
 
 /** Whether the eight refs at p are those of the tile that begins with `ref`. */
 export function isTile(p: u32, ref: u32): bool {
@@ -132,7 +148,7 @@ export function appendTile(slab: u32, s: u32, times: u32, values: u32): bool {
   const m3 = millis(t3)
   let bad = v128.or(v128.or(lost(t0, m0), lost(t1, m1)), v128.or(lost(t2, m2), lost(t3, m3)))
   const bases = slab + LANE_BASES + (s << 3)
-  const lane = slab + (s >> 3) * TILE_BYTES
+  const row = timeCell(slab, s, fill)
   if (fill == 0) {
     if (v128.any_true(bad)) return false
     v128.store(bases, m0)
@@ -144,8 +160,8 @@ export function appendTile(slab: u32, s: u32, times: u32, values: u32): bool {
     noteFirst(first + 16, m1)
     noteFirst(first + 32, m2)
     noteFirst(first + 48, m3)
-    v128.store(lane + TILE_TIMES, i64x2.splat(0))
-    v128.store(lane + TILE_TIMES, i64x2.splat(0), 16)
+    v128.store(row, i64x2.splat(0))
+    v128.store(row, i64x2.splat(0), 16)
   } else {
     const d0 = i64x2.sub(m0, v128.load(bases))
     const d1 = i64x2.sub(m1, v128.load(bases, 16))
@@ -154,11 +170,10 @@ export function appendTile(slab: u32, s: u32, times: u32, values: u32): bool {
     const all = v128.or(v128.or(d0, d1), v128.or(d2, d3))
     bad = v128.or(bad, v128.and(all, i64x2.splat(0xffffffff00000000)))
     if (v128.any_true(bad)) return false
-    const row = lane + TILE_TIMES + (fill << 5)
     v128.store(row, lowWords(d0, d1))
     v128.store(row, lowWords(d2, d3), 16)
   }
-  copyEight(lane + TILE_VALUES + (fill << 6), values)
+  copyEight(valueCell(slab, s, fill), values)
   store<u64>(slab + FILLS + s, fills + ONES)
   return true
 }

@@ -8,6 +8,7 @@ import {
   C_MAXT,
   C_MINT,
   C_PREVIOUS,
+  COUNTS,
   FILLS,
   FIRST_TIMES,
   HC_MAXT,
@@ -42,15 +43,13 @@ import {
   SERIES_DIRECTORY,
   SERIES_SLAB_MASK,
   SERIES_SLAB_SHIFT,
-  TILE_BYTES,
-  TILE_COUNTS,
-  TILE_TIMES,
 } from '../head-layout'
 import { giveSlot } from './head-histogram'
 import { free, freeSlot } from './head-memory'
 import { closeBuffer } from './head-ooo'
 import { oooRow } from './head-ooo-read'
 import { dropFloats, dropHistograms } from './head-spill'
+import { sequenceCell, timeCell } from './head-tiles'
 
 function begin(lane: u32): void {
   atomic.store<u32>(lane, load<u32>(lane) + 1)
@@ -72,7 +71,7 @@ export function truncateSeries(ref: u32, before: f64): u32 {
   const at = slab + FIRST_TIMES + (s << 3)
   const first = load<i64>(at)
   if (first != i64.MAX_VALUE && f64(first) < before) {
-    const lane = slab + (s >> 3) * TILE_BYTES
+    const lane = sequenceCell(slab, s)
     begin(lane)
     const floats = truncateFloats(slab, s, before)
     const histograms = truncateHistograms(load<u32>(slab + HISTOGRAM_ROWS + (s << 2)), before)
@@ -94,16 +93,16 @@ export function isEmpty(slab: u32, s: u32): bool {
 /** Time of the first float left, i64.MAX_VALUE without. */
 function truncateFloats(slab: u32, s: u32, before: f64): i64 {
   const record = slab + RECORDS + (s << 6)
-  const lane = slab + (s >> 3) * TILE_BYTES
+  const lane = sequenceCell(slab, s)
   const fill = u32(load<u8>(slab + FILLS + s))
   const count = u32(load<u16>(record, R_COUNT))
   const base = load<i64>(slab + LANE_BASES + (s << 3))
   let first: i64 = i64.MAX_VALUE
   if (fill > 0) {
-    const newest = load<u32>(lane + TILE_TIMES + ((((fill - 1) << 3) + (s & 7)) << 2))
+    const newest = load<u32>(timeCell(slab, s, fill - 1))
     if (f64(base + i64(newest)) < before) {
       store<u8>(slab + FILLS + s, 0)
-      store<u8>(lane + TILE_COUNTS + (s & 7), 0)
+      store<u8>(slab + COUNTS + s, 0)
     } else first = base
   }
   if (count > 0) {
@@ -180,7 +179,7 @@ export function freezeLate(ref: u32): i32 {
     store<u32>(histograms, frozen, HR_FROZEN)
   }
   if (row == 0) return i32(frozen != 0)
-  const lane = slab + (s >> 3) * TILE_BYTES
+  const lane = sequenceCell(slab, s)
   if (u32(load<u16>(row, O_COUNT)) > 0) {
     if (free() < 4096) return -1
     begin(lane)
@@ -195,7 +194,7 @@ export function freezeLate(ref: u32): i32 {
 export function truncateLate(ref: u32): void {
   const slab = load<u32>(SERIES_DIRECTORY + ((ref >> SERIES_SLAB_SHIFT) << 2))
   const s = ref & SERIES_SLAB_MASK
-  const lane = slab + (s >> 3) * TILE_BYTES
+  const lane = sequenceCell(slab, s)
   begin(lane)
   truncateLateFloats(oooRow(slab, s))
   truncateLateHistograms(load<u32>(slab + HISTOGRAM_ROWS + (s << 2)))

@@ -7,6 +7,7 @@ import type { Disk } from '../../env/index.js'
 import { fail } from '../../errors/index.js'
 import { type HeadKernel, instantiateHead } from '../../kernels/head.js'
 import {
+  COUNTS,
   FIRST_TIMES,
   H_READER_SLOTS,
   H_READERS,
@@ -32,8 +33,6 @@ import {
   SERIES_DIRECTORY,
   SERIES_SLAB_MASK,
   SERIES_SLAB_SHIFT,
-  TILE_BYTES,
-  TILE_COUNTS,
 } from '../../kernels/head-layout.js'
 import { type DamagedChunk, noteDamage } from '../spill/damage-notes.js'
 import { SpilledChunks } from '../spill/spilled-chunks.js'
@@ -199,11 +198,10 @@ export class HeadReader {
     const { view } = this
     const slab = view.word(SERIES_DIRECTORY + (ref >>> SERIES_SLAB_SHIFT) * 4)
     const lane = ref & SERIES_SLAB_MASK
-    const tile = slab + (lane >>> 3) * TILE_BYTES
-    const sequence = Atomics.load(view.u32, tile >>> 2)
+    const sequence = Atomics.load(view.u32, (slab >>> 2) + (lane >>> 3))
     if ((sequence & 1) !== 0) return -1
     if (this.hasLate(slab, lane) || this.hasHistograms(slab, lane)) return -2
-    return sequence * 32 + Atomics.load(view.bytes, tile + TILE_COUNTS + (lane & 7))
+    return sequence * 32 + Atomics.load(view.bytes, slab + COUNTS + lane)
   }
 
   private hasLate(slab: number, lane: number): boolean {

@@ -152,23 +152,20 @@ function verdict(head: Head): unknown[] {
   return [head.counts(), head.firstRejection(), head.acceptedRange(), lateColumns(head)]
 }
 
-function place(head: Head, ref: number): { slab: number; s: number; tile: number } {
+function place(head: Head, ref: number): { slab: number; s: number } {
   const at = layout.SERIES_DIRECTORY + (ref >>> layout.SERIES_SLAB_SHIFT) * 4
   const slab = head.view.word(at)
   const s = ref & layout.SERIES_SLAB_MASK
-  return { slab, s, tile: slab + (s >>> 3) * layout.TILE_BYTES }
+  return { slab, s }
 }
 
 /** Per tile its sequence, and the counts that readers go by. */
 function published(head: Head): string[] {
   const tiles: string[] = []
   for (let ref = 0; ref < SERIES; ref += 8) {
-    const { tile } = place(head, ref)
-    const counts = head.view.bytes.subarray(
-      tile + layout.TILE_COUNTS,
-      tile + layout.TILE_COUNTS + 8,
-    )
-    tiles.push(`${head.view.word(tile)}: ${Array.from(counts)}`)
+    const { slab, s } = place(head, ref)
+    const counts = head.view.bytes.subarray(slab + layout.COUNTS + s, slab + layout.COUNTS + s + 8)
+    tiles.push(`${head.view.word(slab + (s >>> 3) * 4)}: ${Array.from(counts)}`)
   }
   return tiles
 }
