@@ -201,6 +201,7 @@ export class WriteRequestKernel {
     this.set(layout.COLUMN_VALUES, this.take(sizes.samplesMax * 8))
     this.rows = this.take(ROWS_MAX * layout.ROW_BYTES)
     this.attention = this.take(ROWS_MAX * 4)
+    this.set(layout.OTHERS, this.take(ROWS_MAX * 4))
     this.metadata = this.take(METADATA_MAX * layout.METADATA_BYTES)
     this.extras = this.take(ROWS_MAX * layout.EXTRA_BYTES)
     this.symbols = this.take(SYMBOLS_MAX * layout.SYMBOL_BYTES)
@@ -345,6 +346,8 @@ export class WriteRequestKernel {
     this.set(layout.SAMPLE_COUNT, 0)
     this.set(layout.STARTS, 0)
     this.set(layout.ROW_COUNT, 0)
+    this.set(layout.OTHER_COUNT, 0)
+    this.set(layout.PLAIN_ROUTES, 0)
     this.set(layout.LABEL_BYTES, 0)
     this.set(layout.METADATA_COUNT, 0)
     this.set(layout.EXTRA_COUNT, 0)
@@ -528,7 +531,7 @@ function bytesOf(sizes: WriteRequestSizes): number {
   const fixed =
     2 * PAGE_BYTES +
     2 * LABEL_LENGTH_MAX +
-    ROWS_MAX * (layout.ROW_BYTES + 4) +
+    ROWS_MAX * (layout.ROW_BYTES + 8) +
     METADATA_MAX * layout.METADATA_BYTES +
     layout.METADATA_SEEN_SLOTS * 8 +
     ROWS_MAX * layout.EXTRA_BYTES +

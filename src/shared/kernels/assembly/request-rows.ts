@@ -40,6 +40,8 @@ import {
   LABEL_ROOM,
   METADATA_CAP,
   METADATA_COUNT,
+  OTHER_COUNT,
+  OTHERS,
   PENDING,
   PENDING_BYTES,
   PENDING_COUNT,
@@ -254,6 +256,9 @@ export function addRow(c: usize, labels: usize, length: u32, bytes: u32, samples
   store<u32>(row, load<u32>(c, SAMPLE_COUNT), ROW_FIRST)
   store<u32>(row, samples, ROW_SAMPLES)
   store<u32>(c, index + 1, ROW_COUNT)
+  const others = load<u32>(c, OTHER_COUNT)
+  store<u32>(load<u32>(c, OTHERS) + (others << 2), index)
+  store<u32>(c, others + 1, OTHER_COUNT)
   if (bytes <= load<u32>(c, LABEL_LENGTH_MAX)) count(c, LABEL_BYTES, bytes + DEFINE_OVERHEAD)
 }
 

@@ -113,6 +113,13 @@ export const RING_MEMBER_WORDS = 4
 export const STARTS = 424
 /** What `snappyDecompressBoth` returned: i32[2]. */
 export const UNPACKED = 444
+/**
+ * Rows of the chunk that are not plain: pointer, count. A plain one is of a series that was foretold and
+ * that its shard knows, with one sample of a time accepted; their routes, or'ed.
+ */
+export const OTHERS = 452
+export const OTHER_COUNT = 456
+export const PLAIN_ROUTES = 460
 /** The ring of shards: tokens u32, owners u16, how many (0: all belongs to shard 0). */
 export const RING_TOKENS = 480
 export const RING_OWNERS = 484

@@ -3,7 +3,7 @@
  * The push path's kernel: a compressed remote write 1.0 request in, columns of (series id, time,
  * value bits) out, then those columns dealt to the shards. No object, string or allocation per
  * series or sample; a series that was foretold costs a hash of its label bytes (hot-path benchmark:
- * bench/shared/kernels/write-request.bench.ts; 95 ns per sample of 404 bytes for snappy and walk).
+ * bench/shared/kernels/write-request.bench.ts).
  *
  * Called by shared/kernels/write-request.ts, which says what the functions promise. All state is in
  * a context (write-request-layout.ts); module globals carry second results only.
@@ -13,7 +13,7 @@
  *                        repeated Exemplar exemplars = 3; repeated Histogram histograms = 4 }
  *   message Sample { double value = 1; int64 timestamp = 2 }
  */
-import { hashHigh, hashLabels, hashLow, isSeries } from './label-hash'
+import { walkForetold } from './foretold-series'
 import { readAt, readLength, readVarint, skipValue } from './proto'
 import {
   addRow,
@@ -21,7 +21,6 @@ import {
   addSeries,
   count,
   fitsLabels,
-  follow,
   isFull,
   labelsAt,
   labelsLength,
@@ -30,6 +29,7 @@ import {
   readSample,
   resolve,
   resume,
+  rowAt,
   setLabels,
   settle,
   usualSample,
@@ -42,7 +42,6 @@ import {
   COLUMN_VALUES,
   COUNTS,
   END,
-  ID_LENGTH,
   ID_NEXT,
   ID_ROUTE,
   LABEL_LENGTH_MAX,
@@ -53,7 +52,10 @@ import {
   METADATA_LENGTH,
   OFFENDER,
   OFFENDER_REASON,
+  OTHER_COUNT,
+  OTHERS,
   PENDING_COUNT,
+  PLAIN_ROUTES,
   POS,
   REASON_FUTURE,
   REASON_PAST,
@@ -63,6 +65,7 @@ import {
   ROW_BYTES,
   ROW_COUNT,
   ROW_FIRST,
+  ROW_SAMPLES,
   ROWS,
   SAMPLE_COUNT,
   SCRATCH_AT,
@@ -107,8 +110,12 @@ export function walk(c: usize): i32 {
   const end: usize = load<u32>(c, END)
   let p: usize = load<u32>(c, POS)
   while (p < end) {
-    const start = p
-    if (isFull(c)) return leave(c, tenant, start, WALK_MORE)
+    if (isFull(c)) return leave(c, tenant, p, WALK_MORE)
+    const start = walkForetold(c, tenant, p, end)
+    if (start != p) {
+      p = start
+      continue
+    }
     if (load<u8>(p) == 10) {
       p++
     } else {
@@ -150,33 +157,8 @@ function skipTop(c: usize, tag: u64, p: usize, end: usize): usize {
   return readAt
 }
 
-/** One series, its fields at [p, e). */
+/** One series of any shape, its fields at [p, e). */
 function series(c: usize, tenant: usize, p: usize, e: usize): i32 {
-  let guess: u32 = 0
-  if (load<u32>(c, PENDING_COUNT) == 0) {
-    guess = load<u32>(load<u32>(c, ID_NEXT) + (load<u32>(tenant, TENANT_PREVIOUS) << 2))
-    if (guess != 0) {
-      const length = load<u32>(load<u32>(c, ID_LENGTH) + (guess << 2))
-      if (length < <u32>(e - p) && usualSample(p + length, e) && isGuessed(c, guess, p, length)) {
-        addRow(c, p, length, length, 1)
-        addSample(c, guess)
-        follow(tenant, guess)
-        return WALK_DONE
-      }
-    }
-  }
-  return otherSeries(c, tenant, p, e, guess)
-}
-
-/** Whether n bytes are those of a series, and so well framed labels. */
-function isGuessed(c: usize, guess: u32, p: usize, n: u32): bool {
-  if (n > load<u32>(c, LABEL_LENGTH_MAX)) return false
-  hashLabels(c, p, n)
-  return isSeries(c, guess, hashLow, hashHigh, n)
-}
-
-/** A series that is not as predicted, or of another shape than labels and one sample. */
-function otherSeries(c: usize, tenant: usize, p: usize, e: usize, guess: u32): i32 {
   let q = p
   while (q < e && load<u8>(q) == 10) {
     const length = readLength(q + 1, e)
@@ -199,7 +181,7 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize, guess: u32): i
   ) {
     return WALK_MALFORMED
   }
-  const isKnown = resolve(c, tenant, guess, !isEmpty)
+  const isKnown = resolve(c, tenant, foretold(c, tenant), !isEmpty)
   if (isKnown < 0) return WALK_ROOM
   if (isEmpty) return WALK_DONE
   if (isUsual) {
@@ -209,6 +191,12 @@ function otherSeries(c: usize, tenant: usize, p: usize, e: usize, guess: u32): i
   }
   if (labelsApart) store<u32>(c, labelsAt + labelsLength, SCRATCH_AT)
   return addSeries(c, tenant, isKnown, p, e, sampleTotal, histogramTotal, exemplarTotal, NO_STARTS)
+}
+
+/** The series that came after the one before, in the last body; 0 when there is none. */
+function foretold(c: usize, tenant: usize): u32 {
+  if (load<u32>(c, PENDING_COUNT) != 0) return 0
+  return load<u32>(load<u32>(c, ID_NEXT) + (load<u32>(tenant, TENANT_PREVIOUS) << 2))
 }
 
 /** Reads a series of any shape: where its labels are, how many of what it has. False: malformed. */
@@ -330,15 +318,17 @@ export function cut(p: usize, end: usize, most: usize): usize {
 
 /** Lists the rows whose series is new, or not defined yet on its shard's link. */
 export function attend(c: usize): void {
-  const rows = load<u32>(c, ROW_COUNT)
+  const rows: usize = load<u32>(c, ROWS)
+  const others: usize = load<u32>(c, OTHERS)
+  const count = load<u32>(c, OTHER_COUNT)
   const ids: usize = load<u32>(c, COLUMN_IDS)
   const routes: usize = load<u32>(c, ID_ROUTE)
   const shards: usize = load<u32>(c, SHARDS)
   const attention: usize = load<u32>(c, ATTENTION)
   let found: u32 = 0
-  let row: usize = load<u32>(c, ROWS)
-  for (let i: u32 = 0; i < rows; i++) {
-    const id = load<u32>(ids + (load<u32>(row, ROW_FIRST) << 2))
+  for (let i: u32 = 0; i < count; i++) {
+    const row = load<u32>(others + (i << 2))
+    const id = load<u32>(ids + (load<u32>(rows + row * ROW_BYTES, ROW_FIRST) << 2))
     const route: u32 = load<u8>(routes + id)
     let isDue = route == ROUTE_NEW
     if (route < <u32>ROUTE_REJECTED) {
@@ -346,10 +336,9 @@ export function attend(c: usize): void {
       isDue = ((load<u8>(defined + (id >> 3)) >> (<u8>id & 7)) & 1) == 0
     }
     if (isDue) {
-      store<u32>(attention + (found << 2), i)
+      store<u32>(attention + (found << 2), row)
       found++
     }
-    row += ROW_BYTES
   }
   store<u32>(c, found, ATTENTION_COUNT)
 }
@@ -362,6 +351,13 @@ export function scatter(c: usize): void {
   const values: usize = load<u32>(c, COLUMN_VALUES)
   const routes: usize = load<u32>(c, ID_ROUTE)
   const shards: usize = load<u32>(c, SHARDS)
+  if (areForFirst(c, samples)) {
+    memory.copy(load<u32>(shards, SHARD_IDS), ids, samples << 2)
+    memory.copy(load<u32>(shards, SHARD_TIMES), times, samples << 3)
+    memory.copy(load<u32>(shards, SHARD_VALUES), values, samples << 3)
+    store<u32>(shards, samples, SHARD_COUNT)
+    return
+  }
   const timeMax = load<f64>(c, TIME_MAX)
   const timeMin = load<f64>(c, TIME_MIN)
   for (let i: u32 = 0; i < samples; i++) {
@@ -380,6 +376,32 @@ export function scatter(c: usize): void {
     store<u64>(load<u32>(shard, SHARD_VALUES) + (at << 3), load<u64>(values + (i << 3)))
     store<u32>(shard, at + 1, SHARD_COUNT)
   }
+}
+
+/** Whether nothing of a chunk, nearly all of it plain, is refused, and all goes to the first shard. */
+function areForFirst(c: usize, samples: u32): bool {
+  const count = load<u32>(c, OTHER_COUNT)
+  const plain = load<u32>(c, ROW_COUNT) - count
+  if (load<u32>(c, PLAIN_ROUTES) != 0 || count > plain >> 2) return false
+  const ids: usize = load<u32>(c, COLUMN_IDS)
+  const times: usize = load<u32>(c, COLUMN_TIMES)
+  const routes: usize = load<u32>(c, ID_ROUTE)
+  const timeMax = load<f64>(c, TIME_MAX)
+  const timeMin = load<f64>(c, TIME_MIN)
+  let seen = plain
+  for (let i: u32 = 0; i < count; i++) {
+    const row = rowAt(c, load<u32>(load<u32>(c, OTHERS) + (i << 2)))
+    const first = load<u32>(row, ROW_FIRST)
+    const end = first + load<u32>(row, ROW_SAMPLES)
+    if (load<u8>(routes + load<u32>(ids + (first << 2))) != 0) return false
+    for (let at = first; at < end; at++) {
+      const time = load<f64>(times + (at << 3))
+      if (time > timeMax || time < timeMin) return false
+    }
+    seen += end - first
+  }
+  // Templates of OTLP have samples without rows.
+  return seen == samples
 }
 
 function refuse(c: usize, index: u32, reason: u32): void {
