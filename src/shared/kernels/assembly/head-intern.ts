@@ -74,7 +74,7 @@ import {
   reserveEntry,
   segmentOf,
 } from './head-memory'
-import { sequenceCell } from './head-tiles'
+import { layRows, ROW_GROUP, sequenceCell } from './head-tiles'
 
 /** Second result of readVarint: where it ended; 0 when it was malformed. */
 let varintEnd: u32 = 0
@@ -421,9 +421,11 @@ function newSeries(tenant: u32, list: u32, count: u32, tag: u32): i32 {
   store<u32>(record, row, R_LABELS)
   store<i64>(slab + LAST_TIMES + (s << 3), i64.MIN_VALUE)
   store<i64>(slab + FIRST_TIMES + (s << 3), i64.MAX_VALUE)
-  // By 512 neighbours: so many values of a row fill a page.
-  store<u8>(slab + LIMITS + s, 1 + ((ref >> 9) & (LANE_SAMPLES - 1)))
-  if (free == 0) store<u32>(H_SERIES_COUNT, ref + 1)
+  store<u8>(slab + LIMITS + s, 1 + ((ref / ROW_GROUP) & (LANE_SAMPLES - 1)))
+  if (free == 0) {
+    store<u32>(H_SERIES_COUNT, ref + 1)
+    if (ref % ROW_GROUP == 0) layRows(slab, s)
+  }
   insertEntry(H_SERIES_TABLE, tag, ref)
   for (let i: u32 = 0; i < count; i++) addPosting(load<u32>(list + (i << 2)), ref)
   const tenantRow = load<u32>(H_TENANTS) + tenant * TENANT_ROW_BYTES

@@ -11,6 +11,7 @@ import {
   FILLS,
   FIRST_TIMES,
   LANE_BASES,
+  LANE_SAMPLES,
   LAST_TIMES,
   LAST_VALUES,
   LIMITS,
@@ -41,6 +42,20 @@ export function timeCell(slab: u32, s: u32, k: u32): u32 {
 /** And of its value. */
 export function valueCell(slab: u32, s: u32, k: u32): u32 {
   return slab + TAIL_VALUES + k * TAIL_VALUES_ROW + (s << 3)
+}
+
+/** Neighbours that are encoded with the same scrape: so many values of a row fill a page. */
+export const ROW_GROUP: u32 = 512
+
+/**
+ * Has the system lay pages under the rows of ROW_GROUP new series from s on. Each row comes into use
+ * with a scrape of its own otherwise, and its pages come one by one while samples wait.
+ */
+export function layRows(slab: u32, s: u32): void {
+  for (let k: u32 = 0; k < u32(LANE_SAMPLES); k++) {
+    store<u32>(timeCell(slab, s, k), 0)
+    store<u64>(valueCell(slab, s, k), 0)
+  }
 }
 
 /** Whether the eight refs at p are those of the tile that begins with `ref`. */
