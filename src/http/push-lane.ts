@@ -15,7 +15,7 @@ import type { Socket } from 'node:net'
 import type { Timer } from '../shared/env/index.js'
 import { fail } from '../shared/errors/index.js'
 import type { AnswerHeads } from './answer-heads.js'
-import { DISCARD_BYTES_MAX, DISCARD_MS, type Ticket } from './bodies.js'
+import { type BodyBounds, DISCARD_BYTES_MAX, DISCARD_MS, type Ticket } from './bodies.js'
 import { BodyBuffers } from './body-buffers.js'
 import { errorReply, withRetryAfter } from './errors.js'
 import type { Front, MountedEndpoint, Reply } from './handler.js'
@@ -115,6 +115,17 @@ interface Push {
   readonly done: (status: number, isWhole: boolean) => void
 }
 
+/** What pushes of a connection have in common as long as their heads are alike. */
+interface SenderKnown {
+  readonly headers: PushHead['headers']
+  readonly door: LaneDoor
+  readonly tenant: string
+  /** The gate says so at once, and will again. */
+  readonly isFixed: boolean
+  readonly flags: number
+  readonly bounds: BodyBounds
+}
+
 /** What a connection tells the lane. */
 interface Owner {
   readonly buffers: BodyBuffers
@@ -132,6 +143,8 @@ class PushConnection {
   private readonly reads: SharedReads
   private phase: Phase = 'idle'
   private push: Push | undefined
+  /** Of the last push that was let in. */
+  private sender: SenderKnown | undefined
   /** What came before it could be looked at; while there is some the socket is paused. */
   private early: Buffer[] = []
   /** The answer that is due is the last one. */
@@ -220,14 +233,19 @@ class PushConnection {
     const came = bodyAt < bytes.length ? bytes.subarray(bodyAt) : NOTHING
     try {
       if (state.isDraining) throw fail('shutting-down')
+      const { sender } = this
+      if (sender?.isFixed === true && sender.headers === headers && sender.door === door) {
+        this.open(push, sender, came)
+        return
+      }
       const entered = front.gate.enter({ headers, socket: this.socket }, endpoint)
       if (typeof entered === 'string') {
-        this.open(push, entered, came)
+        this.meet(push, entered, true, came)
         return
       }
       if (came.length > 0) this.keep(came)
       entered.then(
-        (tenant) => this.open(push, tenant, this.takeEarly()),
+        (tenant) => this.meet(push, tenant, false, this.takeEarly()),
         (error: unknown) => this.refuse(push, error, this.takeEarly()),
       )
     } catch (error) {
@@ -235,17 +253,32 @@ class PushConnection {
     }
   }
 
-  /** It is known who sends: the body may come. */
-  private open(push: Push, tenant: string, came: Buffer): void {
+  /** It is known who sends. */
+  private meet(push: Push, tenant: string, isFixed: boolean, came: Buffer): void {
+    const { door, head } = push
+    const { headers } = head
+    push.isOpen = true
+    let sender: SenderKnown
+    try {
+      const flags = door.way.flagsOf(headers)
+      const bounds = door.way.bounds(this.parts.front)
+      sender = { headers, door, tenant, isFixed, flags, bounds }
+    } catch (error) {
+      this.refuse(push, error, came)
+      return
+    }
+    this.sender = sender
+    this.open(push, sender, came)
+  }
+
+  /** The body may come. */
+  private open(push: Push, { tenant, flags, bounds }: SenderKnown, came: Buffer): void {
     // The client may have gone meanwhile.
     if (this.push !== push) return
-    const { front } = this.parts
-    const { way } = push.door
     push.isOpen = true
+    push.flags = flags
     try {
-      push.flags = way.flagsOf(push.head.headers)
-      push.ticket = front.admission.enter(tenant, this.reads.leavesGarbage)
-      const bounds = way.bounds(front)
+      push.ticket = this.parts.front.admission.enter(tenant, this.reads.leavesGarbage)
       if (push.left > bounds.bytesMax) throw bounds.tooLarge()
       push.ticket.admit(push.left)
     } catch (error) {

@@ -149,6 +149,43 @@ describe('the push lane', () => {
     assert.match(other.received(), /^HTTP\/1\.1 401 /)
   })
 
+  test('goes by each head, however alike they are', async (t) => {
+    const front = await startFront({ pushBytesMax: 100, otlpBytesMax: 200 })
+    t.after(() => front.server.drain())
+    const { socket, received, count } = wire(front)
+    const long = 'x'.repeat(150)
+    const requests: [request: string, status: number, tenant?: string][] = [
+      [push('abc', 'X-Scope-OrgID: one\r\n'), 200, 'one'],
+      [push('abc', 'X-Scope-OrgID: one\r\n'), 200, 'one'],
+      [push('abc', 'X-Scope-OrgID: two\r\n'), 200, 'two'],
+      [push('abc', 'X-Scope-OrgID: a/b\r\n'), 401],
+      [push('abc', 'X-Scope-OrgID: a/b\r\n'), 401],
+      [push('abc', 'X-Scope-OrgID: two\r\n'), 200, 'two'],
+      [push(long, 'X-Scope-OrgID: two\r\n'), 400],
+      [otlp(long, undefined, 'X-Scope-OrgID: two\r\n'), 200, 'two'],
+      [push(long, 'X-Scope-OrgID: two\r\n'), 400],
+      [push('abc', 'Content-Type: text/plain\r\n'), 415],
+      [push('abc', 'Content-Type: text/plain\r\n'), 415],
+      [push('abc'), 200, 'anonymous'],
+    ]
+    for (const [at, [request]] of requests.entries()) {
+      socket.write(request)
+      await until(() => count() === at + 1)
+    }
+    socket.destroy()
+    const statuses = [...received().matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) =>
+      Number(status),
+    )
+    assert.deepEqual(
+      statuses,
+      requests.map(([, status]) => status),
+    )
+    assert.deepEqual(
+      front.pushes.map(({ tenant }) => tenant),
+      requests.flatMap(([, , tenant]) => tenant ?? []),
+    )
+  })
+
   test('goes on after a refused body, which is thrown away', async (t) => {
     const front = await startFront({ pushBytesMax: 100 })
     t.after(() => front.server.drain())
