@@ -301,25 +301,22 @@ export class PushLoop {
 
   /**
    * Decompresses the body in hand together with the next one, where that is here and both are remote
-   * write of the usual size; false when it has done nothing.
+   * write of the usual size; false when the one in hand is still to be opened.
    */
   private openWithNext(frame: BodyFrame, reader: RingReader): boolean {
     if (!isSnappy(frame) || !reader.next()) return false
     const { kernel, config } = this.bench
+    const bytesMax = Math.min(BODY_BYTES_USUAL, config.maxRecvMsgSize)
     const next = reader.kind === FRAME_BODY ? decodeBody(reader.data, reader.offset) : undefined
     const isDone =
       next !== undefined &&
       isSnappy(next) &&
-      kernel.decompressBoth(
-        bytesOf(frame, reader),
-        bytesOf(next, reader),
-        Math.min(BODY_BYTES_USUAL, config.maxRecvMsgSize),
-      )
-    if (!isDone) {
-      reader.putBack()
-      return false
-    }
-    this.ahead = { head: next, length: kernel.unpacked(1), compressedBytes: next.bodyLength }
+      kernel.decompressBoth(bytesOf(frame, reader), bytesOf(next, reader), bytesMax)
+    // What is damaged or large is opened alone when its turn comes, and answered for.
+    if (isDone && kernel.unpacked(1) >= 0) {
+      this.ahead = { head: next, length: kernel.unpacked(1), compressedBytes: next.bodyLength }
+    } else reader.putBack()
+    if (!isDone || kernel.unpacked(0) < 0) return false
     this.hand!.openUnpacked(kernel.body, kernel.unpacked(0), frame.bodyLength)
     return true
   }

@@ -108,9 +108,9 @@ const OTLP_METRICS_MAX = 1 << 20
 const OTLP_PARTS_MAX = 1 << 18
 /** Room for labels of OTLP series beside what a chunk may define: the longest set, written out. */
 const TRANSLATED_MORE_BYTES = 1 << 20
-/** Bodies that are decompressed two at a time: each as it came, and afterwards. */
-const PAIR_SOURCE_BYTES = 1 << 20
-const PAIR_BODY_BYTES = 2 << 20
+/** Of two bodies that are decompressed together each is no larger: as it came, and afterwards. */
+const SECOND_SOURCE_BYTES = 1 << 20
+const SECOND_BODY_BYTES = 2 << 20
 const PAGE_BYTES = 65_536
 const PAGES_MAX = 65_535
 
@@ -226,8 +226,8 @@ export class WriteRequestKernel {
     this.rewrites = this.take(sizes.defineBytesMax)
     this.body = this.take(sizes.bodyBytesMax)
     this.scratch = this.take(sizes.bodyBytesMax)
-    this.secondSource = this.take(PAIR_SOURCE_BYTES)
-    this.secondBody = this.take(PAIR_BODY_BYTES)
+    this.secondSource = this.take(SECOND_SOURCE_BYTES)
+    this.secondBody = this.take(SECOND_BODY_BYTES)
     this.bodyAt = this.body
     this.heap = this.take(sizes.heapBytes)
     this.heapEnd = this.heap + sizes.heapBytes
@@ -295,26 +295,27 @@ export class WriteRequestKernel {
 
   /**
    * Decompresses two bodies together, which costs less: one to `body`, the other to `secondBody`.
+   * `unpacked` says how long each is.
    *
    * @param bytesMax of each, decompressed; no more than the kernel takes of two
-   * @returns false when either is damaged or large: then neither was
+   * @returns false, and nothing done, when either is too long as it came
    */
   decompressBoth(first: Uint8Array, second: Uint8Array, bytesMax: number): boolean {
     const { source, body, secondSource, secondBody } = this
-    if (first.length > PAIR_SOURCE_BYTES || second.length > PAIR_SOURCE_BYTES) return false
+    if (first.length > SECOND_SOURCE_BYTES || second.length > SECOND_SOURCE_BYTES) return false
     copyBytes(this.bytes, source, first)
     copyBytes(this.bytes, secondSource, second)
-    const max = Math.min(bytesMax, PAIR_BODY_BYTES)
+    const max = Math.min(bytesMax, SECOND_BODY_BYTES)
     const results = this.context + layout.UNPACKED
     const { snappyDecompressBoth } = this.exports
     // biome-ignore format: two by two
     snappyDecompressBoth(
       results, source, first.length, body, secondSource, second.length, secondBody, max,
     )
-    return this.unpacked(0) >= 0 && this.unpacked(1) >= 0
+    return true
   }
 
-  /** Length of the first or second body that were decompressed together. */
+  /** Length of the first or second body that were decompressed together; -1 when it is damaged or too large. */
   unpacked(index: 0 | 1): number {
     return this.get(layout.UNPACKED + index * 4) | 0
   }
@@ -555,8 +556,8 @@ function bytesOf(sizes: WriteRequestSizes): number {
     sizes.seriesIdsMax * 33 +
     sizes.sourceBytesMax +
     2 * sizes.bodyBytesMax +
-    PAIR_SOURCE_BYTES +
-    PAIR_BODY_BYTES +
+    SECOND_SOURCE_BYTES +
+    SECOND_BODY_BYTES +
     sizes.heapBytes +
     sizes.templateBytes +
     otlp.KNOWN_SLOTS * 4
